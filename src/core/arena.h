@@ -1,0 +1,29 @@
+#pragma once
+/*
+ * Memory by lifetime: everything of a session, a transaction or a command is taken from one arena
+ * and freed with it. The first chunk is small, so an arena for a parked session costs little.
+ */
+#include "core/str.h"
+
+struct arena;
+
+struct arena *arena_new(void);
+/* NULL is allowed. */
+void arena_free(struct arena *a);
+/* Frees all but the first chunk. */
+void arena_reset(struct arena *a);
+/* Zeroed, aligned for any type. */
+void *arena_alloc(struct arena *a, size_t n);
+/* Zeroed; the multiplication is checked. */
+void *arena_array(struct arena *a, size_t count, size_t size);
+/* Copy with a NUL behind it. */
+struct str arena_str(struct arena *a, struct str s);
+char *arena_c(struct arena *a, struct str s);
+struct str arena_printf(struct arena *a, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Runs fn(arg) when the arena is freed or reset, last registered first. */
+void arena_on_free(struct arena *a, void (*fn)(void *arg), void *arg);
+/* Bytes held, for limits and statistics. */
+size_t arena_size(const struct arena *a);
+
+#define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))

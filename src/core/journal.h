@@ -1,0 +1,81 @@
+#pragma once
+/*
+ * The journal: everything that must not be forgotten, in one append-only sequence of checksummed
+ * records over pre-written segment files that are reused. One fdatasync releases all fibers that
+ * wait (group commit). Records belong to consumers (the store, the queue); at a checkpoint each
+ * consumer brings its files up to date, the file system is synced, and segments are free again.
+ * After a crash the records since the last checkpoint are replayed in order; replaying one twice
+ * does no harm (the consumers see to that).
+ *
+ * After a failed write or sync the journal is failed for good: every commit returns ERR_IO, new
+ * mail gets temporary errors, and a restart replays what was durable.
+ */
+#include "core/buf.h"
+#include "core/fiber.h"
+
+struct journal;
+
+/* Position of a record; grows by one per record, never reused. 0 is before all records. */
+typedef uint64_t lsn;
+
+enum journal_owner { JOURNAL_STORE = 1, JOURNAL_QUEUE = 2 };
+
+struct journal_record {
+    lsn lsn;
+    uint8_t owner;
+    uint8_t type;    /* the owner's */
+    uint8_t version; /* of the payload's form */
+    struct str payload;
+};
+
+struct journal_settings {
+    const char *dir;       /* created if missing */
+    const char *sync_path; /* a path on the file system that checkpoints sync: the data directory */
+    uint64_t segment_size; /* bytes; default 16 MiB */
+    uint64_t size_max;     /* all segments; beyond it journal_ready waits for a checkpoint */
+    usec checkpoint_interval; /* a checkpoint at least this often while there are records */
+};
+
+struct journal_consumer {
+    enum journal_owner owner;
+    void *arg;
+    /* A record at start, in order. False ends the start: the server does not run with it. */
+    SUSPENDS bool (*replay)(void *arg, const struct journal_record *r, struct err *e);
+    /* Bring all effects of records up to `upto` into files (not synced). False: the checkpoint
+     * is given up and tried again later. */
+    SUSPENDS bool (*checkpoint)(void *arg, lsn upto, struct err *e);
+};
+
+/* Opens or creates; takes a lock so that two servers cannot share it. */
+SUSPENDS struct journal *journal_open(const struct journal_settings *s, struct err *e);
+void journal_add_consumer(struct journal *j, const struct journal_consumer *c);
+/* Replays all records since the last checkpoint, then makes a checkpoint and starts the background
+ * fibers. A damaged record at the end of the last segment is where the crash was; a damaged one
+ * before that is ERR_IO with the segment's name, and nothing is changed. */
+SUSPENDS bool journal_start(struct journal *j, struct err *e);
+/* A last checkpoint, then closes. */
+SUSPENDS void journal_close(struct journal *j);
+
+/* Call before an operation that appends: waits while too much is pending or no segment is free.
+ * ERR_IO when the journal failed, ERR_NO_SPACE when less than a reserve is free on the disk,
+ * ERR_TIMEOUT. */
+SUSPENDS bool journal_ready(struct journal *j, usec deadline, struct err *e);
+/* Appends a record from the parts given (copied) and returns its position. Never suspends. */
+lsn journal_append(struct journal *j, enum journal_owner owner, uint8_t type, uint8_t version,
+                   const struct str *parts, size_t count);
+/* Waits until the record is durable. Waiters are resumed in order of position, so what they do
+ * before their next suspension happens in the journal's order. Not ended by cancellation.
+ * ERR_IO: it may or may not be durable; the asker gets a temporary error. */
+SUSPENDS bool journal_commit(struct journal *j, lsn position, struct err *e);
+/* The last position that is durable. */
+lsn journal_durable(const struct journal *j);
+/* All records up to here are reflected in synced files. */
+lsn journal_checkpointed(const struct journal *j);
+/* Asks for a checkpoint now and waits for it. */
+SUSPENDS bool journal_checkpoint(struct journal *j, struct err *e);
+
+struct journal_stats {
+    uint64_t records, bytes, syncs, checkpoints;
+    uint64_t segments, segments_free;
+};
+void journal_get_stats(const struct journal *j, struct journal_stats *s);

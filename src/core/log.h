@@ -1,0 +1,30 @@
+#pragma once
+/*
+ * One line per event: time, level, component[id]: key=value ... Components are the names of the
+ * field: smtpd, submission, lmtpd, smtp, queue, imap, pop3, auth, directory, store, ctl, maild.
+ * Values from outside cannot forge a line: control characters are written as \xNN. Secrets and
+ * message contents are never logged. Callable from any thread; never suspends.
+ *
+ * The log is the one facility, besides the running loop, that is reached without being passed:
+ * errors must be reportable from everywhere.
+ */
+#include "core/err.h"
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
+
+/* path NULL or "-": standard error. Opened for appending, mode 0640. */
+bool log_open(const char *path, enum log_level least, struct err *e);
+/* After the file was renamed: opens the path anew. Keeps the old file when that fails. */
+bool log_reopen(struct err *e);
+void log_set_level(enum log_level least);
+bool log_enabled(enum log_level level);
+
+/* id may be NULL. format: "from=<%.*s> size=%zu ...". */
+void log_write(enum log_level level, const char *component, const char *id, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#define log_debug(...)                                                                             \
+    (log_enabled(LOG_LEVEL_DEBUG) ? log_write(LOG_LEVEL_DEBUG, __VA_ARGS__) : (void)0)
+#define log_info(...)    log_write(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_warning(...) log_write(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_error(...)   log_write(LOG_LEVEL_ERROR, __VA_ARGS__)

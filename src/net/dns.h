@@ -1,0 +1,57 @@
+#pragma once
+/*
+ * DNS through libunbound (own cache, DNSSEC validation), with its thread and a descriptor in the
+ * loop. Answers are copied into the caller's arena.
+ */
+#include "core/arena.h"
+#include "core/fiber.h"
+#include "core/settings.h"
+
+struct dns;
+struct loop;
+
+struct dns_settings {
+    const char *server;       /* "" : as /etc/resolv.conf says; "address" or "address@port" */
+    const char *trust_anchor; /* file with DS or DNSKEY records; "" : none, nothing is secure */
+    usec timeout;             /* for one question */
+};
+extern const struct settings_block dns_settings_block; /* "dns" */
+
+enum dns_status {
+    DNS_FOUND,
+    DNS_NOT_FOUND, /* NXDOMAIN, or no record of the type: authoritative */
+    DNS_TEMPFAIL,  /* time-out, SERVFAIL, bogus: never to be taken for "not found" */
+};
+
+struct dns_address {
+    char text[46];
+}; /* numeric */
+struct dns_mx {
+    uint16_t preference;
+    struct str host; /* no dot at the end; "" : null MX (RFC 7505) */
+};
+struct dns_answer {
+    bool secure; /* validated by DNSSEC */
+    bool nxdomain;
+    uint32_t ttl;
+    size_t count;
+    union {
+        struct dns_address *addresses;
+        struct dns_mx *mx; /* sorted by preference, equal ones shuffled */
+        struct str *texts; /* TXT: strings of a record joined; PTR: names */
+    };
+};
+
+struct dns *dns_new(struct loop *l, const struct dns_settings *s, struct err *e);
+void dns_free(struct dns *d);
+/* Names in any form: U-labels are converted. *e tells why on DNS_TEMPFAIL. */
+SUSPENDS enum dns_status dns_mx(struct dns *d, struct str name, struct arena *a,
+                                struct dns_answer *answer, struct err *e);
+/* A and AAAA; IPv6 and IPv4 alternate, IPv6 first. */
+SUSPENDS enum dns_status dns_addresses(struct dns *d, struct str name, struct arena *a,
+                                       struct dns_answer *answer, struct err *e);
+SUSPENDS enum dns_status dns_txt(struct dns *d, struct str name, struct arena *a,
+                                 struct dns_answer *answer, struct err *e);
+/* Names of a numeric address. */
+SUSPENDS enum dns_status dns_reverse(struct dns *d, const char *address, struct arena *a,
+                                     struct dns_answer *answer, struct err *e);

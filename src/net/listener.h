@@ -1,0 +1,21 @@
+#pragma once
+/*
+ * Listening sockets: TCP over IPv4 and IPv6, and Unix sockets. Accepts in batches; at the limit
+ * of descriptors it pauses and says so instead of spinning.
+ */
+#include "core/err.h"
+#include "net/stream.h"
+
+struct listener;
+
+/* "host:port", "[v6]:port", "*:port" (both families), "unix:/path" (an old socket file nobody
+ * answers on is replaced). accept is called on the loop, not in a fiber, with a stream it owns.
+ * unix_mode: permissions of the socket file. On failure *e names the address and the cause ("port
+ * 25: address already in use"). */
+struct listener *listener_open(struct loop *l, const char *address, mode_t unix_mode,
+                               void (*accept)(void *arg, struct stream *s), void *arg,
+                               struct err *e);
+/* Stops listening; removes a Unix socket's file. */
+void listener_close(struct listener *l);
+/* "0.0.0.0:25" ... as bound (the real port when 0 was asked for). */
+const char *listener_address(const struct listener *l);

@@ -1,0 +1,102 @@
+#pragma once
+/*
+ * A connection, plain or TLS, on one interface. A stream that is parked holds no stack and no
+ * buffers: only its struct and the TLS object.
+ *
+ * Deadlines: each suspending call uses the stream's timeout (stream_set_timeout) counted from the
+ * call. Errors: ERR_TIMEOUT, ERR_CLOSED (peer closed or reset), ERR_CANCELLED, ERR_TLS, ERR_LIMIT.
+ * After any of them but ERR_LIMIT the stream can only be closed.
+ */
+#include "core/buf.h"
+#include "core/fiber.h"
+#include "net/tls.h"
+
+struct stream;
+struct loop;
+
+/* An address as text for logs: "192.0.2.1:25", "[2001:db8::1]:25", "unix:/path". */
+#define ADDRESS_TEXT_SIZE 128
+
+/* Takes over a connected descriptor (made non-blocking, TCP_NODELAY). */
+struct stream *stream_new(struct loop *l, int fd);
+/* Connects to "host-or-ip numeric address" and port, or "unix:/path". host must be a numeric
+ * address here: names are resolved by net/dns.h. source_address may be NULL. */
+SUSPENDS struct stream *stream_connect(struct loop *l, const char *address, uint16_t port,
+                                       const char *source_address, usec deadline, struct err *e);
+/* Sends what is buffered if that needs no waiting, close_notify, and closes. Frees everything. Does
+ * not suspend. */
+void stream_close(struct stream *s);
+/* Makes the present and all later calls fail with ERR_CLOSED (shutdown(2)); the owner then closes.
+ * For kick and shutdown. */
+void stream_abort(struct stream *s);
+
+void stream_set_timeout(struct stream *s, usec timeout);
+
+/* --- reading --- */
+
+/* What is buffered and not consumed; borrowed until the next reading call. */
+struct str stream_buffered(const struct stream *s);
+/* Waits for more bytes behind what is buffered; at most `max` may be buffered (ERR_LIMIT). At a
+ * regular end of the stream: ERR_CLOSED. */
+SUSPENDS bool stream_fill(struct stream *s, size_t max, struct err *e);
+void stream_consume(struct stream *s, size_t n);
+/* A line up to LF. *line is without the line end, borrowed until the next reading call. *crlf (may
+ * be NULL) tells whether it ended in CRLF. Longer than max bytes: ERR_LIMIT, and the line is
+ * consumed up to its LF by the next call. */
+SUSPENDS bool stream_read_line(struct stream *s, size_t max, struct str *line, bool *crlf,
+                               struct err *e);
+
+/* --- writing: into a buffer, sent by flush or when it exceeds 64 KB --- */
+
+SUSPENDS bool stream_write(struct stream *s, struct str bytes, struct err *e);
+SUSPENDS bool stream_printf(struct stream *s, struct err *e, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+SUSPENDS bool stream_flush(struct stream *s, struct err *e);
+/* For bytes that must not wait (a last line before a kick): tries once without suspending. */
+void stream_write_now(struct stream *s, struct str bytes);
+/* Bytes written but not yet sent. */
+size_t stream_unsent(const struct stream *s);
+
+/* --- TLS --- */
+
+/* Handshake as server. Everything that was received before it is dropped: a STARTTLS
+ * command followed by more in plain text (CVE-2011-0411) returns ERR_TLS before the handshake. */
+SUSPENDS bool stream_start_tls_server(struct stream *s, struct tls_context *c, struct err *e);
+/* Handshake as client; sni and verification name (NULL: no verification). */
+SUSPENDS bool stream_start_tls_client(struct stream *s, struct tls_context *c, const char *sni,
+                                      const char *verify_name, struct err *e);
+bool stream_is_tls(const struct stream *s);
+/* "TLSv1.3", "TLS_AES_256_GCM_SHA384"; NULL when plain. */
+const char *stream_tls_version(const struct stream *s);
+const char *stream_tls_cipher(const struct stream *s);
+
+/* --- waiting without a fiber --- */
+
+enum stream_event { STREAM_READABLE, STREAM_TIMEOUT, STREAM_ENDED };
+/* Buffers are freed; `fn` is called once, on the loop, not in a fiber, when bytes (of the
+ * application) can be read, when the timeout passes or when the peer closed. It usually starts a
+ * fiber. When input is already buffered it is called in this turn. Output must have been flushed.
+ */
+void stream_park(struct stream *s, usec timeout, void (*fn)(void *arg, enum stream_event event),
+                 void *arg);
+/* Takes the stream back; fn is not called any more. No error when it was not parked. */
+void stream_unpark(struct stream *s);
+bool stream_is_parked(const struct stream *s);
+
+/* --- who --- */
+
+/* Numeric address without port ("192.0.2.1", "2001:db8::1", "unix"), constant for its life. */
+const char *stream_peer(const struct stream *s);
+const char *stream_local(const struct stream *s);
+/* "192.0.2.1:4711" for logs. */
+const char *stream_peer_text(const struct stream *s);
+bool stream_peer_is_loopback(const struct stream *s); /* or a Unix socket */
+/* Unix sockets: credentials of the peer; false otherwise. */
+bool stream_peer_credentials(const struct stream *s, uid_t *uid, gid_t *gid, pid_t *pid);
+int stream_fd(const struct stream *s);
+
+struct stream_stats {
+    size_t open, parked, tls;
+    uint64_t bytes_in, bytes_out;
+};
+void stream_get_stats(struct loop *l, struct stream_stats *s);

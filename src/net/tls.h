@@ -1,0 +1,29 @@
+#pragma once
+/*
+ * TLS contexts (OpenSSL): certificate and key for servers, verification for clients. A context is
+ * reference counted; a reload makes a new one, connections keep theirs.
+ */
+#include "core/err.h"
+#include "core/settings.h"
+
+struct tls_context;
+
+struct tls_settings {
+    const char *certificate; /* PEM chain */
+    const char *key;         /* PEM; "" : in the certificate's file */
+    int protocol_min;        /* 0: TLS 1.2, 1: TLS 1.3 */
+    const char *ca_file;     /* for verification as a client; "" : the system's */
+};
+extern const struct settings_block tls_settings_block; /* "tls" */
+
+/* Blocking. ERR_PERM with the file's name and OpenSSL's reason (missing, unreadable, key does not
+ * match). */
+struct tls_context *tls_server_context(const struct tls_settings *s, struct err *e);
+struct tls_context *tls_client_context(const struct tls_settings *s, struct err *e);
+struct tls_context *tls_context_ref(struct tls_context *c);
+void tls_context_unref(struct tls_context *c);
+
+/* Makes a self-signed P-256 certificate for the names (the first is the CN), valid for `days`,
+ * and its key (mode 0600) as PEM files. Blocking. */
+bool tls_make_self_signed(const char *certificate_path, const char *key_path,
+                          const char *const *names, size_t count, int days, struct err *e);
