@@ -1,0 +1,45 @@
+#pragma once
+/*
+ * Delivery status notifications: multipart/report as RFC 3461, 3462 (6522) and 3464 describe it,
+ * with a text that a person understands. Builds bytes only.
+ */
+#include "core/arena.h"
+#include "core/clock.h"
+
+enum report_action {
+    REPORT_FAILED,
+    REPORT_DELAYED,
+    REPORT_DELIVERED,
+    REPORT_RELAYED,
+    REPORT_EXPANDED
+};
+
+struct report_recipient {
+    struct str address;  /* final recipient */
+    struct str original; /* ORCPT as given ("rfc822;..."), or "" */
+    enum report_action action;
+    struct str status;        /* "5.1.1" */
+    struct str diagnostic;    /* reply of the remote server, or why; one line */
+    struct str remote_host;   /* "" when no remote server was involved */
+    int64_t last_attempt;     /* seconds since 1970 */
+    int64_t will_retry_until; /* REPORT_DELAYED, else 0 */
+};
+
+struct report {
+    struct str reporting_host; /* our name */
+    struct str postmaster;     /* From: address */
+    struct str to;             /* the original sender */
+    struct str message_id;     /* of the report, without <> */
+    struct str queue_id;       /* of the original */
+    struct str envelope_id;    /* ENVID, or "" */
+    int64_t arrival, now;      /* seconds since 1970 */
+    const struct report_recipient *recipients;
+    size_t recipient_count;
+    struct str original_header; /* header block of the original, LF */
+    struct str
+        original_body; /* with the whole message returned (RET=FULL); p == NULL: header only */
+    bool utf8;         /* original needs SMTPUTF8: message/global-delivery-status (RFC 6533) */
+};
+
+/* The whole message with LF line ends. */
+void report_write(struct buf *out, const struct report *r);
