@@ -1,0 +1,62 @@
+#pragma once
+/*
+ * The sessions of all protocols, for `mailctl who` and `status`, for connection limits and for
+ * shutdown. A protocol embeds a struct session_entry in its session struct, fills it and adds it
+ * when the connection is accepted; the strings are the protocol's and live as long as the entry
+ * is in the list. Only on the loop's thread; nothing here suspends.
+ */
+#include "core/clock.h"
+#include "core/err.h"
+
+#include <stddef.h>
+
+struct session_list;
+struct session_entry;
+struct address_count;
+
+/* One per protocol (a constant). */
+struct session_kind {
+    const char *component; /* "smtpd", "submission", "lmtpd", "imap", "pop3" */
+    /* Ends the session soon: a last line to the client (421, * BYE ...) with stream_write_now, then
+     * stream_abort; a parked session may be freed (and removed from the list) at once. `reason` is
+     * for that line: "server shutting down". */
+    void (*kick)(struct session_entry *entry, const char *reason);
+};
+
+struct session_entry {
+    struct session_entry *next, *previous; /* private */
+    struct address_count *address;         /* private */
+    const struct session_kind *kind;
+    const char *id;    /* the session's log id */
+    const char *peer;  /* stream_peer(): "192.0.2.1", "unix" */
+    const char *login; /* account's address, NULL before the login */
+    const char *state; /* last command or what it does: "IDLE", "DATA", "parked"; may be NULL */
+    usec since;        /* clock_wall() of the connection; set by session_list_add when 0 */
+};
+
+struct session_limits {
+    size_t total;       /* sessions of all protocols; 0: no limit */
+    size_t per_address; /* of one IPv4 address or IPv6 /64; loopback and Unix sockets are exempt */
+};
+
+struct session_list *session_list_new(void);
+/* Must be empty. NULL is allowed. */
+void session_list_free(struct session_list *l);
+void session_list_set_limits(struct session_list *l, const struct session_limits *limits);
+
+/* kind, id and peer must be set. ERR_LIMIT when there are too many sessions: tell the client (421,
+ * * BYE, -ERR) and close. After session_list_refuse: ERR_CANCELLED. */
+bool session_list_add(struct session_list *l, struct session_entry *entry, struct err *e);
+/* An entry that was never added (zeroed links) is no error. */
+void session_list_remove(struct session_list *l, struct session_entry *entry);
+
+/* For iteration without suspension: first, then entry->next. Newest last. */
+struct session_entry *session_list_first(const struct session_list *l);
+size_t session_list_count(const struct session_list *l);
+/* NULL when there is none. */
+struct session_entry *session_list_find(const struct session_list *l, const char *id);
+
+/* Kicks all that are in the list now. */
+void session_list_kick_all(struct session_list *l, const char *reason);
+/* Shutdown: from now on session_list_add returns ERR_CANCELLED. */
+void session_list_refuse(struct session_list *l);
