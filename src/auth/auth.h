@@ -1,0 +1,59 @@
+#pragma once
+/*
+ * Who is this? One module for every protocol: plain logins (IMAP LOGIN, POP3 USER/PASS) and SASL
+ * exchanges (libsasl2). Failures are logged here, in one form that fail2ban reads:
+ *   auth[ID]: login failed service=imap user="..." peer=192.0.2.1 mechanism=PLAIN reason=...
+ * and slowed down; successes are logged by the protocol.
+ */
+#include "auth/directory.h"
+
+struct auth;
+struct sasl;
+
+struct auth_settings {
+    usec failure_delay;   /* before a failure is answered */
+    int64_t failures_max; /* per connection, then it is closed by the protocol */
+};
+extern const struct settings_block auth_settings_block; /* "auth" */
+
+/* What is known of a connection that wants to log in. Strings outlive the call. */
+struct auth_peer {
+    const char *service;   /* "imap", "pop3", "smtp" (SASL's names) */
+    const char *component; /* "imap", "pop3", "submission": for the log */
+    const char *id;        /* of the session, for the log */
+    const char *address;   /* numeric */
+    bool secure;           /* TLS, or loopback where the listener allows it */
+};
+
+struct auth *auth_new(struct directory *d, const struct auth_settings *s, struct err *e);
+void auth_free(struct auth *a);
+
+/* ERR_DENIED: wrong (after the failure delay); ERR_TEMP: the directory cannot answer, which no
+ * client may be told as "wrong password"; ERR_LIMIT; ERR_CANCELLED. */
+SUSPENDS bool auth_login(struct auth *a, const struct auth_peer *peer, struct str user,
+                         struct str password, struct arena *arena, struct account *account,
+                         struct err *e);
+
+/* Mechanisms offered to this peer, separated by spaces: "PLAIN LOGIN"; "" when it may not log in
+ * (not secure). */
+const char *sasl_mechanisms(struct auth *a, const struct auth_peer *peer);
+
+enum sasl_status {
+    SASL_STATUS_CONTINUE, /* send the challenge (binary; the protocol encodes it as base64) */
+    SASL_STATUS_DONE,     /* logged in */
+    SASL_STATUS_FAILED    /* *e as for auth_login; ERR_SYNTAX: malformed; ERR_NOT_FOUND: no such
+                             mechanism */
+};
+
+struct sasl *sasl_new(struct auth *a, const struct auth_peer *peer);
+void sasl_free(struct sasl *s);
+/* initial: decoded initial response; p == NULL when there was none (an empty one is not none). */
+SUSPENDS enum sasl_status sasl_start(struct sasl *s, struct str mechanism, struct str initial,
+                                     struct str *challenge, struct err *e);
+SUSPENDS enum sasl_status sasl_step(struct sasl *s, struct str response, struct str *challenge,
+                                    struct err *e);
+/* After DONE: who; strings live as long as s. */
+const struct account *sasl_account(const struct sasl *s);
+const char *sasl_mechanism(const struct sasl *s);
+/* The mechanism has been tried with bytes longer than this: refused before libsasl2 sees them. */
+#define SASL_RESPONSE_MAX 12288

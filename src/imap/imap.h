@@ -1,0 +1,30 @@
+#pragma once
+/*
+ * IMAP server: RFC 3501 and the extensions of imap/capability.
+ */
+#include "auth/auth.h"
+#include "core/session_list.h"
+#include "net/service.h"
+#include "net/stream.h"
+#include "store/store.h"
+
+struct imap_settings {
+    int64_t append_size_max;
+    int64_t line_max;    /* a command without literals */
+    int64_t command_max; /* with literals, before login it is 16K */
+    usec timeout_login;  /* before authentication */
+    usec timeout;        /* 30 minutes, RFC 3501 5.4 */
+    usec idle_keepalive; /* "* OK Still here" while in IDLE; 0: never */
+};
+extern const struct settings_block imap_settings_block; /* "imap" */
+
+struct imap_context {
+    struct loop *loop;
+    struct auth *auth;
+    struct store *store;
+    struct session_list *sessions;
+    const char *spool_dir;
+};
+
+/* Takes the stream and a reference to the service. On the loop, not in a fiber. */
+void imap_accept(struct imap_context *c, struct service *service, struct stream *stream);

@@ -1,0 +1,116 @@
+#pragma once
+/*
+ * Taking responsibility for mail: local recipients are delivered before queue_accept returns, the
+ * rest is journaled, then sent by the scheduler, retried with back-off, and reported to the sender
+ * at the end of its life (RFC 3464).
+ */
+#include "auth/directory.h"
+#include "core/journal.h"
+#include "core/spool.h"
+#include "mime/address.h"
+#include "net/dns.h"
+#include "queue/route.h"
+#include "store/store.h"
+
+struct queue;
+
+struct queue_settings {
+    usec retry_first, retry_max; /* back-off: doubled, with jitter */
+    usec lifetime;               /* 4 days */
+    usec delay_warning;          /* 4 hours; 0: none */
+    int64_t connections_max;     /* outgoing, in all */
+    int64_t connections_per_destination;
+    const char *relay_host; /* "" : by MX; "host:port", "[1.2.3.4]:port": everything goes there */
+    const char *relay_user, *relay_password; /* secret; AUTH PLAIN over TLS */
+    int relay_tls;                           /* opportunistic, required (verified) */
+    int64_t smtp_port;      /* 25; of other servers, so that tests can have their own */
+    const char *postmaster; /* "" : postmaster@ the first domain */
+};
+extern const struct settings_block queue_settings_block; /* "queue" */
+
+struct queue_context { /* all outlive the queue */
+    struct loop *loop;
+    struct directory *directory;
+    struct store *store;
+    struct journal *journal;
+    struct dns *dns;
+    struct tls_context *tls; /* client */
+    const char *hostname;    /* HELO name, reporting MTA */
+    const char
+        *spool_dir; /* DATA/queue: bodies and envelopes of messages that wait past a checkpoint */
+};
+
+/* Registers with the journal: call before journal_start. */
+SUSPENDS struct queue *queue_open(const struct queue_settings *s, const struct queue_context *c,
+                                  struct err *e);
+/* After journal_start: begins to send. */
+void queue_start(struct queue *q);
+/* Stops sending: deliveries under way are finished or given up within the deadline (they are tried
+ * again at the next start). Before the journal's close. */
+SUSPENDS void queue_stop(struct queue *q, usec deadline);
+void queue_free(struct queue *q);
+/* Settings of a new configuration. */
+void queue_reload(struct queue *q, const struct queue_settings *s, struct tls_context *tls);
+
+struct envelope_recipient {
+    struct str address;  /* as given in RCPT */
+    struct route *route; /* from route_recipient, in the transaction's arena */
+    /* result of queue_accept */
+    bool accepted;
+    struct err error;
+};
+
+struct envelope {
+    char id[ID_SIZE];  /* of the transaction: in the Received header, every log line and the 250 */
+    struct str sender; /* "" : null sender */
+    struct envelope_recipient *recipients;
+    size_t recipient_count;
+    bool smtputf8, body_8bit;
+    struct str login;      /* authenticated user, or "" */
+    const char *component; /* "smtpd", "submission", "lmtpd" */
+    /* Header lines to stand in front (Received ...), LF; Return-Path is added for local copies
+     * only. */
+    struct str prefix;
+};
+
+/* Local recipients now, the others into the journal; what is marked accepted is durable. Returns
+ * true when all were accepted. When some failed temporarily and others were delivered, the failed
+ * ones are queued for another try and count as accepted, unless per_recipient (LMTP), where each
+ * keeps its own result. False with none accepted: *e for the one reply. */
+SUSPENDS bool queue_accept(struct queue *q, struct envelope *envelope, struct spool *message,
+                           bool per_recipient, struct err *e);
+
+/* --- for operators --- */
+
+struct queue_recipient_info {
+    struct str address;
+    const char *state; /* "waiting", "sending", "delivered", "failed" */
+    unsigned attempts;
+    int64_t next_attempt; /* seconds since 1970; 0: now */
+    struct str last_error;
+    struct str relay; /* host that was tried last */
+};
+struct queue_message_info {
+    char id[ID_SIZE];
+    struct str sender;
+    int64_t arrival, expires;
+    uint64_t size;
+    struct queue_recipient_info *recipients; /* in queue_show; those not done in queue_list too */
+    size_t recipient_count;
+};
+bool queue_list(struct queue *q, struct arena *a, struct queue_message_info **list, size_t *count);
+/* ERR_NOT_FOUND */
+bool queue_show(struct queue *q, struct str id, struct arena *a, struct queue_message_info *info,
+                struct err *e);
+/* Header block (at most 64 KiB) of a queued message. */
+SUSPENDS bool queue_read_header(struct queue *q, struct str id, struct buf *header, struct err *e);
+/* Empty id: all. Tries now. Returns how many messages. */
+size_t queue_retry(struct queue *q, struct str id);
+/* Removes without a report; durable when it returns. */
+SUSPENDS bool queue_delete(struct queue *q, struct str id, struct err *e);
+
+struct queue_stats {
+    size_t messages, recipients, sending, connections;
+    uint64_t accepted, delivered_local, delivered_remote, deferred, bounced;
+};
+void queue_get_stats(const struct queue *q, struct queue_stats *s);

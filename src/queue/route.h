@@ -1,0 +1,38 @@
+#pragma once
+/*
+ * Where mail for an address goes: the one place that decides it, for the RCPT reply and for the
+ * delivery.
+ */
+#include "auth/directory.h"
+
+struct queue;
+
+enum route_kind {
+    ROUTE_ACCEPT, /* targets is not empty */
+    ROUTE_REFUSE, /* never: no such address, disabled; *e with PERM or NOT_FOUND */
+    ROUTE_LATER,  /* the directory cannot answer: 4xx; *e */
+    ROUTE_RELAY,  /* not our domain: only for authenticated senders; targets has the one remote
+                     address */
+};
+
+struct route_target {
+    bool local;
+    struct account account; /* local */
+    struct str address;     /* final address: of the account, or remote "local@domain" */
+};
+
+struct route {
+    enum route_kind kind;
+    struct route_target
+        *targets; /* duplicates removed; addresses expanded, nested ones with loop detection */
+    size_t count;
+    struct err error;
+};
+
+/* Expansion limits. */
+#define ROUTE_DEPTH_MAX   10
+#define ROUTE_TARGETS_MAX 10000
+
+/* address: "local@domain" or "postmaster". Result in a. postmaster@ and abuse@ our domains fall
+ * back to the configured postmaster. Never fails otherwise. */
+SUSPENDS struct route *route_recipient(struct queue *q, struct str address, struct arena *a);

@@ -1,0 +1,86 @@
+#pragma once
+/*
+ * The store: Maildir++ below one directory, one home per account:
+ *
+ *   PATH/example.test/alice/Maildir/{cur,new,tmp}   INBOX
+ *   PATH/example.test/alice/Maildir/.Sent/...       folders; "A/B" is ".A.B"
+ *
+ * with Dovecot's files (dovecot-uidlist v3, dovecot-keywords, subscriptions, maildirfolder). What
+ * was promised is in the journal (core/journal.h) until a checkpoint has brought names and lists up
+ * to date.
+ *
+ * Mailbox names here are UTF-8 with '/' as separator, "INBOX" for the inbox (any case).
+ */
+#include "auth/directory.h"
+#include "core/journal.h"
+#include "core/spool.h"
+
+struct store;
+struct mailbox;
+
+struct store_settings {
+    const char *path;           /* "" : DATA/mail */
+    struct string_list special; /* "Drafts:\\Drafts" ...: name:attribute, made at first use; default
+                                   Drafts, Sent, Junk, Trash, Archive */
+    int64_t mailboxes_open_max; /* unused mailboxes kept in memory */
+};
+extern const struct settings_block store_settings_block; /* "store" */
+
+/* Registers with the journal (replay, checkpoint): call before journal_start. path: absolute. */
+SUSPENDS struct store *store_open(const struct store_settings *s, const char *path,
+                                  const char *hostname, struct journal *j, struct err *e);
+/* After the journal's last checkpoint; no mailbox may be in use. */
+void store_close(struct store *s);
+/* Directory on the store's file system where spools go, so that they can be linked: PATH/.spool */
+const char *store_spool_dir(const struct store *s);
+
+/* --- delivery --- */
+
+struct store_delivery {
+    const struct account *account;
+    struct str mailbox; /* "INBOX" */
+    /* result */
+    bool delivered;
+    uint32_t uid, uid_validity;
+    struct err error; /* QUOTA, TEMP, IO, NO_SPACE ... when not delivered */
+};
+
+/* Puts the message into every mailbox of the list: one file, linked. What is marked delivered when
+ * it returns is durable and visible, watchers have been called. prefix: header lines that all get
+ * in front of the spool's bytes (Return-Path, Received), LF. id: for the log. The mailbox is
+ * created if it is missing. Returns true when all were delivered. */
+SUSPENDS bool store_deliver(struct store *s, const char *id, struct spool *message,
+                            struct str prefix, struct store_delivery *list, size_t count,
+                            struct err *e);
+
+/* --- mailboxes of an account --- */
+
+struct mailbox_info {
+    struct str name;
+    struct str special_use; /* "\\Sent" or "" */
+    bool exists;            /* false: only a parent of others, or subscribed only */
+    bool has_children;
+    bool subscribed;
+};
+/* All mailboxes, sorted, parents before children, INBOX first. The special folders are made (and
+ * subscribed) at the first call for an account. */
+SUSPENDS bool store_list_mailboxes(struct store *s, const struct account *account, struct arena *a,
+                                   struct mailbox_info **list, size_t *count, struct err *e);
+/* ERR_EXISTS; ERR_SYNTAX: a name that cannot be (empty part, "/" at an end, "..", too long, control
+ * characters). Parents are made as needed. */
+SUSPENDS bool store_create_mailbox(struct store *s, const struct account *account, struct str name,
+                                   struct err *e);
+/* INBOX: ERR_DENIED. Children stay. Open sessions see it vanish (mailbox_is_deleted). */
+SUSPENDS bool store_delete_mailbox(struct store *s, const struct account *account, struct str name,
+                                   struct err *e);
+/* With its children. INBOX: its messages move to the new mailbox, INBOX stays (RFC 3501 6.3.5). */
+SUSPENDS bool store_rename_mailbox(struct store *s, const struct account *account, struct str from,
+                                   struct str to, struct err *e);
+SUSPENDS bool store_subscribe(struct store *s, const struct account *account, struct str name,
+                              bool subscribe, struct err *e);
+
+struct store_stats {
+    uint64_t delivered, appended, expunged;
+    size_t mailboxes_open, files_pending;
+};
+void store_get_stats(const struct store *s, struct store_stats *st);
