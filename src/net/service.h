@@ -7,6 +7,8 @@
 #include "core/settings.h"
 #include "net/tls.h"
 
+#include <sys/types.h>
+
 enum service_protocol {
     SERVICE_SMTP,       /* port 25: mail from other servers */
     SERVICE_SUBMISSION, /* 587, 465, local programs: mail from our users */
@@ -25,9 +27,11 @@ struct listener_settings {
     bool auth_without_tls; /* submission, imap, pop3: only for loopback addresses; default no */
     bool auth_required;    /* submission: MAIL needs a login first; default yes; a loopback-only
                               listener may say no */
-    int64_t socket_mode;   /* Unix sockets, as octal number 0660 */
+    int64_t socket_mode;   /* Unix sockets: octal digits as a decimal number (660), see below */
 };
 extern const struct settings_block listener_settings_block; /* "listener", named */
+/* socket_mode as listener_open takes it: 0660. */
+mode_t service_socket_mode(const struct listener_settings *l);
 
 struct service {
     unsigned references;
@@ -37,7 +41,9 @@ struct service {
     const char *hostname;                     /* in config: our name in greetings */
 };
 
+/* Takes its own references to config and tls (which may be NULL). */
 struct service *service_new(struct config *config, const struct listener_settings *listener,
                             struct tls_context *tls, const char *hostname);
 struct service *service_ref(struct service *s);
+/* NULL is allowed. */
 void service_unref(struct service *s);

@@ -1,0 +1,136 @@
+/*
+ * What a listener serves: its settings table and the reference-counted bundle that each connection
+ * gets. The table's check holds the rules that one setting cannot state alone, above all that a
+ * password travels without TLS only where nobody can listen: over loopback and Unix sockets.
+ *
+ * socket_mode is written as chmod(1) takes it. The settings parser reads decimal numbers, so the
+ * value holds the octal digits; service_socket_mode turns them into a mode.
+ */
+#include "net/service.h"
+
+#include "core/mem.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+static const char *const protocols[] = {"smtp", "submission", "lmtp", "imap", "pop3", NULL};
+static const char *const tls_choices[] = {"none", "starttls", "implicit", NULL};
+
+#define FIELD(name) offsetof(struct listener_settings, name)
+
+static const struct setting settings[] = {
+    {"protocol", SETTING_CHOICE, FIELD(protocol), NULL, 0, 0, protocols,
+     "What is spoken: smtp (mail from other servers), submission (mail from users), lmtp, imap or "
+     "pop3."},
+    {"address", SETTING_SOCKETS, FIELD(address), NULL, 0, 0, NULL,
+     "Where to listen: host:port, [IPv6]:port, *:port for both families, or unix:/path."},
+    {"tls", SETTING_CHOICE, FIELD(tls), "none", 0, 0, tls_choices,
+     "none; starttls: offered after the greeting; implicit: from the first byte."},
+    {"auth_without_tls", SETTING_BOOL, FIELD(auth_without_tls), "no", 0, 0, NULL,
+     "Allow logins without TLS. Only for loopback addresses and Unix sockets."},
+    {"auth_required", SETTING_BOOL, FIELD(auth_required), "yes", 0, 0, NULL,
+     "Submission: refuse mail before a login. Only a listener on loopback addresses or Unix "
+     "sockets "
+     "may say no."},
+    {"socket_mode", SETTING_NUMBER, FIELD(socket_mode), "0660", 0, 777, NULL,
+     "Permissions of Unix sockets, as an octal number."},
+    {NULL, 0, 0, NULL, 0, 0, NULL, NULL},
+};
+
+/* "127.0.0.0/8:port", "[::1]:port" or a Unix socket. */
+static bool is_local(const char *address)
+{
+    struct str s = str_from_c(address);
+    return str_starts_with(s, STR("unix:")) || str_starts_with(s, STR("127.")) ||
+           str_starts_with(s, STR("[::1]:"));
+}
+
+static bool check_local(const struct listener_settings *l, const char *setting, struct err *e)
+{
+    for (size_t i = 0; i < l->address.count; i++)
+        if (!is_local(l->address.items[i]))
+            return err_set(e, ERR_SYNTAX,
+                           "%s is only for loopback addresses and Unix sockets, not for %s",
+                           setting, l->address.items[i]);
+    return true;
+}
+
+static bool is_octal(int64_t digits)
+{
+    for (; digits > 0; digits /= 10)
+        if (digits % 10 > 7)
+            return false;
+    return true;
+}
+
+static bool check(const void *values, struct err *e)
+{
+    const struct listener_settings *l = values;
+    bool for_users = l->protocol == SERVICE_SUBMISSION || l->protocol == SERVICE_IMAP ||
+                     l->protocol == SERVICE_POP3;
+    if (l->address.count == 0)
+        return err_set(e, ERR_SYNTAX, "address: at least one is needed");
+    if (!is_octal(l->socket_mode))
+        return err_set(e, ERR_SYNTAX, "socket_mode: an octal number such as 0660 is expected");
+    if (l->auth_without_tls && !for_users)
+        return err_set(e, ERR_SYNTAX, "auth_without_tls: protocol %s has no logins",
+                       protocols[l->protocol]);
+    if (l->auth_without_tls && !check_local(l, "auth_without_tls yes", e))
+        return false;
+    if (!l->auth_required && l->protocol != SERVICE_SUBMISSION)
+        return err_set(e, ERR_SYNTAX, "auth_required: only for protocol submission");
+    if (!l->auth_required && !check_local(l, "auth_required no", e))
+        return false;
+    if (for_users && l->auth_required && l->tls == SERVICE_TLS_NONE && !l->auth_without_tls)
+        return err_set(e, ERR_SYNTAX,
+                       "nobody could log in: set tls to starttls or implicit, or (loopback only) "
+                       "auth_without_tls to yes");
+    return true;
+}
+
+const struct settings_block listener_settings_block = {
+    .name = "listener",
+    .help = "Where maild accepts connections, which protocol it speaks there, and its rules.",
+    .named = true,
+    .size = sizeof(struct listener_settings),
+    .settings = settings,
+    .check = check,
+};
+
+mode_t service_socket_mode(const struct listener_settings *l)
+{
+    unsigned digits = (unsigned)l->socket_mode;
+    return (mode_t)((digits / 100 % 10) << 6 | (digits / 10 % 10) << 3 | digits % 10);
+}
+
+struct service *service_new(struct config *config, const struct listener_settings *listener,
+                            struct tls_context *tls, const char *hostname)
+{
+    struct service *s = MEM_NEW(struct service);
+    s->references = 1;
+    s->config = config_ref(config);
+    s->listener = listener;
+    s->tls = tls ? tls_context_ref(tls) : NULL;
+    s->hostname = hostname;
+    return s;
+}
+
+struct service *service_ref(struct service *s)
+{
+    s->references++;
+    return s;
+}
+
+void service_unref(struct service *s)
+{
+    if (!s)
+        return;
+    assert(s->references > 0);
+    if (--s->references > 0)
+        return;
+    if (s->tls)
+        tls_context_unref(s->tls);
+    config_unref(s->config);
+    free(s);
+}
