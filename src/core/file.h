@@ -6,6 +6,8 @@
 #include "core/buf.h"
 #include "core/fiber.h"
 
+#include <sys/types.h>
+
 SUSPENDS bool file_open(const char *path, int flags, mode_t mode, int *fd, struct err *e);
 /* Reads up to n bytes at offset; *got < n only at the end of the file. */
 SUSPENDS bool file_read_at(int fd, void *p, size_t n, uint64_t offset, size_t *got,

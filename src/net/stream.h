@@ -11,6 +11,8 @@
 #include "core/fiber.h"
 #include "net/tls.h"
 
+#include <sys/types.h>
+
 struct stream;
 struct loop;
 

@@ -6,6 +6,7 @@
  */
 #include "auth/directory.h"
 #include "core/journal.h"
+#include "core/random.h"
 #include "core/spool.h"
 #include "mime/address.h"
 #include "net/dns.h"

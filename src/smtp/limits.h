@@ -1,0 +1,23 @@
+#pragma once
+/*
+ * Limits of the SMTP server that are not settings, with the RFC's minimum.
+ */
+#include "core/clock.h"
+
+/* A command line with CRLF. RFC 5321 4.5.3.1.4: at least 512; RFC 4954 4: AUTH 12288. */
+#define SMTP_LINE_MAX 12290
+/* What one read of message data may buffer. */
+#define SMTP_DATA_CHUNK (64 * 1024)
+/* The header block of a message. */
+#define SMTP_HEADER_MAX (256 * 1024)
+/* An announced message that is too large is read to its end, so that the client hears why, up to
+ * this many times the limit. */
+#define SMTP_OVERSIZE_FACTOR 2
+/* Parameters of MAIL and RCPT. */
+#define SMTP_PARAMETERS_MAX 20
+/* Name in HELO and EHLO. RFC 5321 4.5.3.1.2: 255. */
+#define SMTP_HELO_MAX 255
+/* One BDAT chunk. */
+#define SMTP_CHUNK_MAX ((uint64_t)1 << 40)
+/* AUTH failures of one connection. */
+#define SMTP_AUTH_FAILURES_MAX 3

@@ -1,0 +1,170 @@
+/*
+ * STARTTLS (RFC 3207) and AUTH (RFC 4954). After the handshake the session is as new: the client
+ * says EHLO again, and nothing it sent before is kept.
+ */
+#include "core/log.h"
+#include "smtp/limits.h"
+#include "smtp/session.h"
+
+enum smtp_next smtp_starttls(struct smtp_session *s, struct str argument)
+{
+    struct err e = {0};
+    if (argument.n > 0)
+        return smtp_reply_error(s, 501, "5.5.4", "STARTTLS takes no argument");
+    if (stream_is_tls(s->stream))
+        return smtp_reply_error(s, 503, "5.5.1", "TLS is active already");
+    if (!smtp_starttls_offered(s))
+        return smtp_reply_error(s, 502, "5.5.1", "STARTTLS is not available here");
+    if (stream_buffered(s->stream).n > 0) {
+        log_warning(smtp_component(s), s->id,
+                    "closed: commands were sent behind STARTTLS before TLS was active peer=%s",
+                    s->entry.peer);
+        smtp_reply(s, 554, "5.5.0", "Nothing may follow STARTTLS before TLS is active");
+        return SMTP_CLOSE;
+    }
+    smtp_reply(s, 220, "2.0.0", "Ready to start TLS");
+    if (!stream_flush(s->stream, &e))
+        return SMTP_CLOSE;
+    smtp_transaction_free(s);
+    arena_free(s->arena);
+    s->arena = NULL;
+    s->helo = NULL;
+    s->extended = false;
+    if (!stream_start_tls_server(s->stream, s->service->tls, &e)) {
+        log_info(smtp_component(s), s->id, "closed: TLS handshake failed peer=%s reason=\"%s\"",
+                 s->entry.peer, e.text);
+        return SMTP_CLOSE;
+    }
+    return SMTP_GO_ON;
+}
+
+static struct auth_peer auth_peer_of(const struct smtp_session *s)
+{
+    return (struct auth_peer){
+        .service = "smtp",
+        .component = smtp_component(s),
+        .id = s->id,
+        .address = s->entry.peer,
+        .secure = stream_is_tls(s->stream) ||
+                  (s->service->listener->auth_without_tls && stream_peer_is_loopback(s->stream)),
+    };
+}
+
+const char *smtp_auth_mechanisms(struct smtp_session *s)
+{
+    struct auth_peer peer = auth_peer_of(s);
+    if (smtp_protocol(s) != SERVICE_SUBMISSION || s->entry.login)
+        return "";
+    return sasl_mechanisms(s->context->auth, &peer);
+}
+
+static enum smtp_next auth_failed(struct smtp_session *s, const struct err *e)
+{
+    switch (e->kind) {
+    case ERR_NOT_FOUND:
+        return smtp_reply_error(s, 504, "5.5.4", "The mechanism is not available");
+    case ERR_SYNTAX:
+        return smtp_reply_error(s, 501, "5.5.2", "Malformed authentication data");
+    case ERR_DENIED:
+        smtp_reply(s, 535, "5.7.8", "Authentication failed: user name or password is wrong");
+        break;
+    default:
+        smtp_reply(s, 454, "4.7.0", "Temporary authentication failure, try again later");
+        break;
+    }
+    if (++s->auth_failures < SMTP_AUTH_FAILURES_MAX)
+        return SMTP_GO_ON;
+    smtp_reply(s, 421, "4.7.0", "Too many failed logins");
+    return SMTP_CLOSE;
+}
+
+/* The client's answer to a challenge. False: a reply was sent, or the connection is gone (*next).
+ */
+static bool read_response(struct smtp_session *s, struct str challenge, struct buf *response,
+                          enum smtp_next *next)
+{
+    struct err e = {0};
+    struct buf line = BUF_EMPTY;
+    struct str text;
+    buf_add_c(&line, "334 ");
+    buf_add_base64(&line, challenge);
+    buf_add_c(&line, "\r\n");
+    bool sent = stream_write(s->stream, buf_str(&line), &e) && stream_flush(s->stream, &e);
+    buf_free(&line);
+    buf_clear(response);
+    *next = SMTP_CLOSE;
+    if (!sent)
+        return false;
+    if (!stream_read_line(s->stream, SMTP_LINE_MAX, &text, NULL, &e)) {
+        if (e.kind == ERR_LIMIT)
+            *next = smtp_reply_error(s, 500, "5.5.6", "The response is too long");
+        return false;
+    }
+    if (str_equal(text, STR("*"))) {
+        *next = smtp_reply_error(s, 501, "5.7.0", "Authentication cancelled");
+        return false;
+    }
+    if (!buf_add_base64_decoded(response, text)) {
+        *next = smtp_reply_error(s, 501, "5.5.2", "The response is not base64");
+        return false;
+    }
+    return true;
+}
+
+static enum smtp_next auth_run(struct smtp_session *s, struct sasl *sasl, struct str mechanism,
+                               struct str initial)
+{
+    struct err e = {0};
+    struct str challenge = {0};
+    struct buf response = BUF_EMPTY;
+    enum smtp_next next = SMTP_GO_ON;
+    enum sasl_status status = sasl_start(sasl, mechanism, initial, &challenge, &e);
+    while (status == SASL_STATUS_CONTINUE) {
+        if (!read_response(s, challenge, &response, &next)) {
+            buf_free(&response);
+            return next;
+        }
+        status = sasl_step(sasl, buf_str(&response), &challenge, &e);
+    }
+    buf_free(&response);
+    if (status == SASL_STATUS_FAILED)
+        return auth_failed(s, &e);
+    s->entry.login = arena_c(smtp_session_arena(s), sasl_account(sasl)->login);
+    const char *tls = stream_tls_version(s->stream);
+    log_info(smtp_component(s), s->id, "login user=%s peer=%s mechanism=%s tls=%s", s->entry.login,
+             s->entry.peer, sasl_mechanism(sasl), tls ? tls : "-");
+    smtp_reply(s, 235, "2.7.0", "Authentication successful");
+    return SMTP_GO_ON;
+}
+
+enum smtp_next smtp_auth(struct smtp_session *s, struct str argument)
+{
+    if (s->entry.login)
+        return smtp_reply_error(s, 503, "5.5.1", "You are logged in already");
+    if (s->transaction)
+        return smtp_reply_error(s, 503, "5.5.1", "Not while a message is under way");
+    if (!smtp_auth_mechanisms(s)[0])
+        return smtp_reply_error(s, 538, "5.7.11", "Logging in needs TLS: say STARTTLS first");
+    struct str mechanism = str_word(&argument);
+    if (!mechanism.p)
+        return smtp_reply_error(s, 501, "5.5.4", "Say AUTH mechanism");
+    struct buf initial = BUF_EMPTY;
+    struct str word = str_trim(argument), response = {0};
+    if (word.n > 0) {
+        response = STR("");
+        if (!str_equal(word, STR("=")) && !buf_add_base64_decoded(&initial, word)) {
+            buf_free(&initial);
+            return smtp_reply_error(s, 501, "5.5.2", "The initial response is not base64");
+        }
+        if (initial.n > 0)
+            response = buf_str(&initial);
+    }
+    /* The line is in the stream's buffer, which the exchange reuses. */
+    char *name = arena_c(smtp_session_arena(s), mechanism);
+    struct auth_peer peer = auth_peer_of(s);
+    struct sasl *sasl = sasl_new(s->context->auth, &peer);
+    enum smtp_next next = auth_run(s, sasl, str_from_c(name), response);
+    sasl_free(sasl);
+    buf_free(&initial);
+    return next;
+}

@@ -1,0 +1,133 @@
+/*
+ * DATA (RFC 5321 4.1.1.4) and BDAT (RFC 3030): message bytes from the wire through the one decoder
+ * into a spool. A message that is too large, or that the disk refuses, is read to its end all the
+ * same, so that the client is in step with us and hears why.
+ */
+#include "smtp/limits.h"
+#include "smtp/session.h"
+#include "smtp/syntax.h"
+
+static void message_begin(struct smtp_session *s, enum data_form form)
+{
+    struct smtp_transaction *t = s->transaction;
+    t->message = spool_new(s->context->spool_dir, t->envelope.id);
+    data_decoder_init(&t->decoder, form);
+}
+
+/* Puts the decoded piece into the spool, or lets it go. */
+static void message_keep(struct smtp_session *s)
+{
+    struct smtp_transaction *t = s->transaction;
+    uint64_t size = spool_size(t->message) + spool_lines(t->message) + t->decoded.n;
+    if (size > (uint64_t)s->settings->message_size_max)
+        t->too_large = true;
+    if (!t->too_large && t->error.kind == ERR_NONE)
+        spool_write(t->message, buf_str(&t->decoded), &t->error);
+    buf_clear(&t->decoded);
+}
+
+static bool message_is_endless(const struct smtp_session *s)
+{
+    return s->transaction->wire_size / SMTP_OVERSIZE_FACTOR >
+           (uint64_t)s->settings->message_size_max;
+}
+
+/* What to say when the bytes stop coming. The session ends. */
+static enum smtp_next message_broken_off(struct smtp_session *s, const struct err *e)
+{
+    if (e->kind == ERR_TIMEOUT)
+        smtp_reply(s, 421, "4.4.2", "Timeout while waiting for the message");
+    return SMTP_CLOSE;
+}
+
+static bool receive_dotted(struct smtp_session *s, struct err *e)
+{
+    struct smtp_transaction *t = s->transaction;
+    while (!t->decoder.ended) {
+        if (stream_buffered(s->stream).n == 0 && !stream_fill(s->stream, SMTP_DATA_CHUNK, e))
+            return false;
+        size_t taken = data_decoder_feed(&t->decoder, stream_buffered(s->stream), &t->decoded);
+        stream_consume(s->stream, taken);
+        t->wire_size += taken;
+        message_keep(s);
+        if (message_is_endless(s))
+            return err_set(e, ERR_LIMIT, "the message has no end");
+    }
+    return true;
+}
+
+enum smtp_next smtp_data(struct smtp_session *s, struct str argument)
+{
+    struct smtp_transaction *t = s->transaction;
+    struct err e = {0};
+    if (argument.n > 0)
+        return smtp_reply_error(s, 501, "5.5.4", "DATA takes no argument");
+    if (t->envelope.recipient_count == 0)
+        return smtp_reply_error(s, 503, "5.5.1", "No valid recipients");
+    smtp_reply(s, 354, NULL, "End the message with <CRLF>.<CRLF>");
+    if (!stream_flush(s->stream, &e))
+        return SMTP_CLOSE;
+    message_begin(s, DATA_DOTTED);
+    if (!receive_dotted(s, &e))
+        return message_broken_off(s, &e);
+    return smtp_message_received(s);
+}
+
+/* --- BDAT --- */
+
+/* keep: into the transaction's message; else the bytes are only passed over. */
+static bool receive_chunk(struct smtp_session *s, uint64_t size, bool keep, struct err *e)
+{
+    struct smtp_transaction *t = s->transaction;
+    while (size > 0) {
+        if (stream_buffered(s->stream).n == 0 && !stream_fill(s->stream, SMTP_DATA_CHUNK, e))
+            return false;
+        struct str piece = stream_buffered(s->stream);
+        piece = str_head(piece, size < piece.n ? (size_t)size : piece.n);
+        size -= piece.n;
+        if (keep) {
+            data_decoder_feed(&t->decoder, piece, &t->decoded);
+            t->wire_size += piece.n;
+        }
+        stream_consume(s->stream, piece.n);
+        if (keep) {
+            message_keep(s);
+            if (message_is_endless(s))
+                return err_set(e, ERR_LIMIT, "the message has no end");
+        }
+    }
+    return true;
+}
+
+enum smtp_next smtp_bdat(struct smtp_session *s, struct str argument)
+{
+    struct smtp_transaction *t = s->transaction;
+    struct err e = {0};
+    uint64_t size;
+    bool last;
+    if (!smtp_parse_chunk(argument, &size, &last)) {
+        /* Where the next command begins cannot be known. */
+        smtp_reply(s, 501, "5.5.4", "Say BDAT size [LAST]");
+        return SMTP_CLOSE;
+    }
+    bool usable = t && t->envelope.recipient_count > 0;
+    if (usable && !t->message) {
+        message_begin(s, DATA_COUNTED);
+        t->chunking = true;
+    }
+    if (!usable && size > (uint64_t)s->settings->message_size_max) {
+        smtp_reply(s, 552, "5.3.4", "Too large, and not expected");
+        return SMTP_CLOSE;
+    }
+    if (!receive_chunk(s, size, usable, &e))
+        return message_broken_off(s, &e);
+    if (!usable)
+        return smtp_reply_error(s, 503, "5.5.1", t ? "No valid recipients" : "Say MAIL first");
+    if (last) {
+        data_decoder_finish(&t->decoder, &t->decoded);
+        message_keep(s);
+        return smtp_message_received(s);
+    }
+    smtp_reply(s, 250, "2.0.0", "%llu bytes received", (unsigned long long)size);
+    return SMTP_GO_ON;
+}

@@ -1,0 +1,60 @@
+/*
+ * Message data and command arguments from the wire. The first byte chooses where the data is cut
+ * in two: the result may not depend on it, and a message ends only at CRLF.CRLF.
+ */
+#include "core/arena.h"
+#include "mime/address.h"
+#include "smtp/data_decoder.h"
+#include "smtp/syntax.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_decoder(struct str wire, size_t cut)
+{
+    struct data_decoder whole, parts;
+    struct buf a = BUF_EMPTY, b = BUF_EMPTY;
+    data_decoder_init(&whole, DATA_DOTTED);
+    data_decoder_init(&parts, DATA_DOTTED);
+    size_t taken = data_decoder_feed(&whole, wire, &a);
+    size_t taken_parts = data_decoder_feed(&parts, str_head(wire, cut), &b);
+    if (taken_parts == cut)
+        taken_parts += data_decoder_feed(&parts, str_skip(wire, cut), &b);
+    if (taken != taken_parts || !str_equal(buf_str(&a), buf_str(&b)))
+        abort();
+    bool end = str_starts_with(wire, STR(".\r\n")) || str_find(wire, STR("\r\n.\r\n")) >= 0;
+    if (whole.ended != end)
+        abort();
+    buf_free(&a);
+    buf_free(&b);
+}
+
+static void check_arguments(struct str argument)
+{
+    struct str path, params;
+    uint64_t chunk;
+    bool last;
+    smtp_parse_chunk(argument, &chunk, &last);
+    if (!smtp_split_path(argument, STR("FROM:"), &path, &params))
+        return;
+    struct arena *a = arena_new();
+    struct address address;
+    if (address_parse(a, path, ADDRESS_UTF8 | ADDRESS_NULL, &address, NULL)) {
+        struct str text = address_text(a, &address);
+        struct address again;
+        if (text.n > 0 && !address_parse(a, text, ADDRESS_UTF8, &again, NULL))
+            abort();
+    }
+    arena_free(a);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 1)
+        return 0;
+    struct str wire = str_from((const char *)data + 1, size - 1);
+    check_decoder(wire, data[0] % (wire.n + 1));
+    check_arguments(wire);
+    return 0;
+}
