@@ -16,7 +16,7 @@ enum address_flags {
     ADDRESS_NO_DOMAIN = 4, /* <postmaster>, or a login without domain */
 };
 
-/* Parses "local@domain" (no angle brackets; a source route is skipped). Limits: local 64, domain
+/* Parses "local@domain" (no angle brackets; a source route is skipped). Limits: local 255, domain
  * 255, all 320 bytes for UTF-8. False: *reason (may be NULL) says what is wrong. Strings are copies
  * in the arena. */
 bool address_parse(struct arena *a, struct str text, int flags, struct address *address,
