@@ -15,6 +15,8 @@
 
 struct queue;
 
+enum queue_relay_tls { QUEUE_RELAY_TLS_OPPORTUNISTIC, QUEUE_RELAY_TLS_REQUIRED /* verified */ };
+
 struct queue_settings {
     usec retry_first, retry_max; /* back-off: doubled, with jitter */
     usec lifetime;               /* 4 days */
@@ -23,7 +25,7 @@ struct queue_settings {
     int64_t connections_per_destination;
     const char *relay_host; /* "" : by MX; "host:port", "[1.2.3.4]:port": everything goes there */
     const char *relay_user, *relay_password; /* secret; AUTH PLAIN over TLS */
-    int relay_tls;                           /* opportunistic, required (verified) */
+    int relay_tls;                           /* enum queue_relay_tls */
     int64_t smtp_port;      /* 25; of other servers, so that tests can have their own */
     const char *postmaster; /* "" : postmaster@ the first domain */
 };

@@ -1,0 +1,20 @@
+#pragma once
+/*
+ * The queue's limits that are no settings, in one place. RFC 5321 4.5.3.1 minima beside them.
+ */
+#include <stddef.h>
+
+/* Recipients of one transaction with another server; RFC 5321 4.5.3.1.8: servers take 100. */
+#define QUEUE_TRANSACTION_RECIPIENTS 100
+/* Messages over one connection before it is given back. */
+#define QUEUE_CONNECTION_MESSAGES 100
+/* Header block of the original that goes into a report or to an operator. */
+#define QUEUE_HEADER_MAX (64 * 1024)
+/* Text kept of what went wrong with a recipient. */
+#define QUEUE_ERROR_TEXT_MAX 1000
+/* An envelope file larger than this is not one of ours. */
+#define QUEUE_ENVELOPE_MAX ((size_t)256 * 1024 * 1024)
+/* Envelope files that one worker call reads or writes. */
+#define QUEUE_FILES_BATCH 256
+/* Deferrals in a row before a fiber lets others run. */
+#define QUEUE_STEPS_PER_TURN 50

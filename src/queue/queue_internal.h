@@ -1,0 +1,131 @@
+#pragma once
+/*
+ * What the files of the queue share: its state, the messages and their recipients.
+ *
+ * A message is in the table from the moment its ACCEPT record is appended until it is done (all
+ * recipients delivered, or failed and reported) or deleted. Its recipients are gathered in items
+ * (scheduler.h): those that go to the same destination.
+ */
+#include "core/loop.h"
+#include "queue/limits.h"
+#include "queue/queue.h"
+#include "queue/transport.h"
+
+/* A copy of the settings: jobs keep theirs while a reload makes new ones. */
+struct queue_config {
+    unsigned references;
+    struct queue_settings settings;
+    struct tls_context *tls; /* a reference; may be NULL */
+    struct arena *strings;
+};
+struct queue_config *queue_config_new(const struct queue_settings *s, struct tls_context *tls);
+struct queue_config *queue_config_ref(struct queue_config *c);
+void queue_config_unref(struct queue_config *c);
+
+/* What has to be done for a recipient. */
+enum recipient_kind {
+    RECIPIENT_REMOTE,   /* address: sent to another server */
+    RECIPIENT_ACCOUNT,  /* address: login of an account that could not take it at first */
+    RECIPIENT_UNROUTED, /* address: the directory could not answer where it goes */
+};
+enum recipient_state {
+    RECIPIENT_WAITING,
+    RECIPIENT_SENDING, /* only in memory */
+    RECIPIENT_DELIVERED,
+    RECIPIENT_FAILED,
+};
+
+struct queue_item;
+
+struct queue_recipient {
+    struct str address;  /* where it goes */
+    struct str original; /* the envelope's RCPT that led to it */
+    uint8_t kind;        /* enum recipient_kind */
+    uint8_t state;       /* enum recipient_state */
+    bool reported;       /* failed, and the sender has been told (or cannot be) */
+    uint32_t attempts;
+    usec next_attempt; /* wall clock; 0: now */
+    char *error;       /* of the last attempt; owned; NULL: none */
+    char *code;        /* enhanced status; owned */
+    char *relay;       /* owned */
+};
+
+/* Links of a circular list with a head; zeroed is not valid, see link_init. */
+struct link {
+    struct link *next, *previous;
+};
+
+struct queue_message {
+    char id[ID_SIZE]; /* first: the table compares by it */
+    struct queue *queue;
+    struct queue_message *next, *previous; /* all messages, oldest first */
+    struct arena *arena;
+    struct str sender, login, prefix;
+    const char *component;
+    usec arrival; /* wall clock */
+    bool smtputf8, body_8bit;
+    bool warned;       /* the sender was told of the delay */
+    bool in_files;     /* spool_dir has (or may have) files of it */
+    bool body_in_file; /* large: the body was a file from the start */
+    bool deleted;      /* out of the table; freed when the last delivery lets go */
+    uint64_t size_crlf;
+    struct spool *body; /* NULL only between loading and queue_start */
+    lsn accept_lsn;
+    struct link dirty; /* in queue->dirty when its envelope file is to be written */
+    unsigned active;   /* items that are ready or being sent */
+    unsigned holds;    /* fibers that use it */
+    struct queue_item *items;
+    struct queue_recipient *recipients;
+    size_t recipient_count;
+};
+
+/* Files of a message that is done, removed at a checkpoint that covers its DONE record. */
+struct queue_removal {
+    struct queue_removal *next;
+    char id[ID_SIZE];
+    lsn done_lsn;
+};
+
+struct scheduler;
+struct startup;
+
+struct queue {
+    struct queue_context context;
+    struct queue_config *config;
+    void *by_id; /* tsearch tree of struct queue_message */
+    struct queue_message *first, *last;
+    size_t message_count, recipient_count;
+    struct link dirty;
+    struct queue_removal *removals, **removals_end;
+    struct scheduler *scheduler;
+    struct startup *startup; /* between queue_open and queue_start */
+    SUSPENDS void (*deliver)(void *arg, struct transport_job *job);
+    void *deliver_arg;
+    bool started, stopping;
+    struct queue_stats stats;
+};
+
+static inline void link_init(struct link *l)
+{
+    l->next = l->previous = l;
+}
+
+static inline bool link_is_empty(const struct link *l)
+{
+    return l->next == l;
+}
+
+static inline void link_remove(struct link *l)
+{
+    l->next->previous = l->previous;
+    l->previous->next = l->next;
+    link_init(l);
+}
+
+static inline void link_append(struct link *head, struct link *l)
+{
+    l->previous = head->previous;
+    l->next = head;
+    head->previous->next = l;
+    head->previous = l;
+}

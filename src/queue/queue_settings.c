@@ -1,0 +1,132 @@
+/*
+ * The settings of the queue, and the copy of them that deliveries use: a reload replaces the
+ * queue's copy, while a delivery under way keeps the one it began with.
+ */
+#include "core/mem.h"
+#include "net/tls.h"
+#include "queue/queue_internal.h"
+
+#include <stdlib.h>
+
+static const char *const relay_tls_choices[] = {"opportunistic", "required", NULL};
+
+#define OFFSET(field) offsetof(struct queue_settings, field)
+#define HOUR          (3600 * USEC_SEC)
+#define DAY           (24 * HOUR)
+
+static const struct setting queue_setting_table[] = {
+    {"retry_first", SETTING_DURATION, OFFSET(retry_first), "5m", USEC_SEC, DAY, NULL,
+     "Time until the second attempt to deliver to another server; doubled with each further one."},
+    {"retry_max", SETTING_DURATION, OFFSET(retry_max), "1h", USEC_SEC, DAY, NULL,
+     "Longest time between two attempts."},
+    {"lifetime", SETTING_DURATION, OFFSET(lifetime), "4d", USEC_SEC, 30 * DAY, NULL,
+     "After this time a message that could not be delivered goes back to its sender."},
+    {"delay_warning", SETTING_DURATION, OFFSET(delay_warning), "4h", 0, 30 * DAY, NULL,
+     "After this time the sender is told once that the message is delayed; 0: not at all."},
+    {"connections_max", SETTING_NUMBER, OFFSET(connections_max), "200", 1, 10000, NULL,
+     "Outgoing connections at a time."},
+    {"connections_per_destination", SETTING_NUMBER, OFFSET(connections_per_destination), "10", 1,
+     1000, NULL, "Outgoing connections at a time to one destination."},
+    {"relay_host", SETTING_STRING, OFFSET(relay_host), "", 0, 0, NULL,
+     "Server that all mail for others goes to: \"host:port\" or \"[address]:port\". TLS from the "
+     "first byte on port 465. Empty: by the MX records of each domain."},
+    {"relay_user", SETTING_STRING, OFFSET(relay_user), "", 0, 0, NULL,
+     "Login at the relay host (AUTH PLAIN); needs relay_tls required."},
+    {"relay_password", SETTING_SECRET, OFFSET(relay_password), "", 0, 0, NULL,
+     "Password at the relay host."},
+    {"relay_tls", SETTING_CHOICE, OFFSET(relay_tls), "opportunistic", 0, 0, relay_tls_choices,
+     "Required: mail goes to the relay host over TLS with a verified certificate or not at all. "
+     "Opportunistic: TLS without verification where it is offered."},
+    {"smtp_port", SETTING_NUMBER, OFFSET(smtp_port), "25", 1, 65535, NULL,
+     "Port of other servers."},
+    {"postmaster", SETTING_STRING, OFFSET(postmaster), "", 0, 0, NULL,
+     "Address that gets mail for postmaster and abuse where a domain has no such address. Empty: "
+     "postmaster of the first domain."},
+    {0},
+};
+
+bool relay_host_parse(struct str text, struct str *host, uint16_t *port)
+{
+    struct str rest = text;
+    if (str_starts_with(text, STR("["))) {
+        ptrdiff_t end = str_find_char(text, ']');
+        if (end < 2)
+            return false;
+        *host = str_from(text.p + 1, (size_t)end - 1);
+        rest = str_skip(text, (size_t)end + 1);
+        if (rest.n == 0)
+            return true;
+        if (rest.p[0] != ':')
+            return false;
+        rest = str_skip(rest, 1);
+    } else {
+        *host = str_split(&rest, ':');
+        if (host->n == 0)
+            return false;
+        if (!rest.p)
+            return true;
+    }
+    uint32_t number;
+    if (!str_to_u32(rest, &number) || number == 0 || number > 65535)
+        return false;
+    *port = (uint16_t)number;
+    return true;
+}
+
+static bool check_settings(const void *values, struct err *e)
+{
+    const struct queue_settings *s = values;
+    struct str host;
+    uint16_t port = 0;
+    if (s->retry_max < s->retry_first)
+        return err_set(e, ERR_SYNTAX, "retry_max is less than retry_first");
+    if (*s->relay_host && !relay_host_parse(str_from_c(s->relay_host), &host, &port))
+        return err_set(e, ERR_SYNTAX,
+                       "relay_host \"%s\": expected \"host:port\" or \"[address]:port\"",
+                       s->relay_host);
+    if (*s->relay_user && !*s->relay_host)
+        return err_set(e, ERR_SYNTAX, "relay_user is set, but no relay_host");
+    if (*s->relay_user && s->relay_tls != QUEUE_RELAY_TLS_REQUIRED)
+        return err_set(e, ERR_SYNTAX,
+                       "relay_user needs \"relay_tls required\": a password is only sent to a "
+                       "server whose certificate was verified");
+    return true;
+}
+
+const struct settings_block queue_settings_block = {
+    .name = "queue",
+    .help = "Mail for other servers: retries, reports, and where it goes.",
+    .size = sizeof(struct queue_settings),
+    .settings = queue_setting_table,
+    .check = check_settings,
+};
+
+struct queue_config *queue_config_new(const struct queue_settings *s, struct tls_context *tls)
+{
+    struct queue_config *c = MEM_NEW(struct queue_config);
+    c->references = 1;
+    c->strings = arena_new();
+    c->settings = *s;
+    c->settings.relay_host = arena_c(c->strings, str_from_c(s->relay_host));
+    c->settings.relay_user = arena_c(c->strings, str_from_c(s->relay_user));
+    c->settings.relay_password = arena_c(c->strings, str_from_c(s->relay_password));
+    c->settings.postmaster = arena_c(c->strings, str_from_c(s->postmaster));
+    c->tls = tls ? tls_context_ref(tls) : NULL;
+    return c;
+}
+
+struct queue_config *queue_config_ref(struct queue_config *c)
+{
+    c->references++;
+    return c;
+}
+
+void queue_config_unref(struct queue_config *c)
+{
+    if (--c->references > 0)
+        return;
+    if (c->tls)
+        tls_context_unref(c->tls);
+    arena_free(c->strings);
+    free(c);
+}
