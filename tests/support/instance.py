@@ -1,0 +1,210 @@
+"""A private maild instance under a temporary directory, on free loopback ports."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PORTS = {"smtp": 25, "local": 26, "submission": 587, "submissions": 465, "imap": 143,
+         "imaps": 993, "pop3": 110, "pop3s": 995}
+
+
+def build_dir():
+    """Where the programs under test are: set by the runner."""
+    return os.environ.get("MAILD_BUILD", os.path.join(ROOT, "build"))
+
+
+def free_port_base():
+    """A base whose ports (base + standard port) are all free at the moment."""
+    for attempt in range(200):
+        base = 20000 + (os.getpid() * 7 + attempt * 1031) % 38000
+        sockets = []
+        try:
+            for port in PORTS.values():
+                s = socket.socket()
+                sockets.append(s)
+                s.bind(("127.0.0.1", base + port))
+            return base
+        except OSError:
+            continue
+        finally:
+            for s in sockets:
+                s.close()
+    raise RuntimeError("no free range of ports")
+
+
+class Instance:
+    """Made by `mailctl init`; users alice and bob with the password "secret"."""
+
+    def __init__(self, users=("alice", "bob"), domain="example.test", wrapper=(), directory=None,
+                 environment=None):
+        self.directory = tempfile.mkdtemp(prefix="maild-test-", dir=directory)
+        self.root = os.path.join(self.directory, "instance")
+        self.base = free_port_base()
+        self.domain = domain
+        self.wrapper = list(wrapper)
+        self.process = None
+        self.environment = dict(os.environ, **(environment or {}))
+        arguments = ["init", "--root", self.root, "--domain", domain, "--port-base", str(self.base)]
+        for user in users:
+            arguments += ["--user", user + ":secret"]
+        self.run_mailctl(*arguments, config=False)
+
+    # --- control ---
+
+    def run_mailctl(self, *arguments, config=True, check=True, stdin=None):
+        command = [os.path.join(build_dir(), "mailctl")]
+        if config:
+            command += ["--config", self.config_path]
+        result = subprocess.run(command + list(arguments), capture_output=True, text=True,
+                                input=stdin, timeout=60, env=self.environment)
+        if check and result.returncode != 0:
+            raise AssertionError("mailctl %s: exit %d: %s%s" % (
+                " ".join(arguments), result.returncode, result.stdout, result.stderr))
+        return result
+
+    def mailctl(self, *arguments, **options):
+        return self.run_mailctl(*arguments, **options).stdout
+
+    def mailctl_json(self, *arguments):
+        return json.loads(self.run_mailctl(*arguments, "--json").stdout)
+
+    @property
+    def config_path(self):
+        return os.path.join(self.root, "maild.conf")
+
+    @property
+    def log_path(self):
+        return os.path.join(self.directory, "stderr.log")
+
+    def log(self):
+        with open(self.log_path, errors="replace") as f:
+            return f.read()
+
+    def add_config(self, text):
+        with open(self.config_path, "a") as f:
+            f.write("\n" + text + "\n")
+
+    def replace_config(self, old, new):
+        with open(self.config_path) as f:
+            text = f.read()
+        assert old in text, "%r is not in the configuration" % old
+        with open(self.config_path, "w") as f:
+            f.write(text.replace(old, new))
+
+    def start(self, wait=True):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                self.wrapper + [os.path.join(build_dir(), "maild"), "--config", self.config_path],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
+        if wait:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self, seconds=60):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise AssertionError("maild ended with %d:\n%s" % (self.process.returncode,
+                                                                   self.log()))
+            try:
+                with self.connect("pop3") as s:
+                    if s.recv(1):
+                        return
+            except OSError:
+                time.sleep(0.02)
+        raise AssertionError("maild does not answer:\n" + self.log())
+
+    def stop(self):
+        """A clean end; the exit status and the sanitizers' word are part of every test."""
+        if not self.process:
+            return
+        process, self.process = self.process, None
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            status = process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError("maild did not end on SIGTERM:\n" + self.log()[-4000:])
+        if status != 0:
+            raise AssertionError("maild ended with %d:\n%s" % (status, self.log()[-8000:]))
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def close(self, keep=False):
+        try:
+            self.stop()
+        finally:
+            self.kill()
+            if not keep:
+                shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self):
+        if not self.process:
+            self.start()
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        if kind is None:
+            self.close()
+        else:
+            sys.stderr.write("--- log of maild ---\n" + self.log()[-6000:] + "\n")
+            self.kill()
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    # --- connections ---
+
+    def port(self, name):
+        return self.base + PORTS[name]
+
+    def connect(self, name, timeout=30):
+        if name == "lmtp":
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(timeout)
+            s.connect(os.path.join(self.root, "run", "lmtp.sock"))
+            return s
+        return socket.create_connection(("127.0.0.1", self.port(name)), timeout=timeout)
+
+    def tls_context(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+
+    # --- what is in the store ---
+
+    def maildir(self, user, folder=""):
+        path = os.path.join(self.root, "data", "mail", self.domain, user, "Maildir")
+        return os.path.join(path, folder) if folder else path
+
+    def messages(self, user, folder=""):
+        """Contents of all message files of a Maildir, by file name."""
+        found = {}
+        for sub in ("new", "cur"):
+            directory = os.path.join(self.maildir(user, folder), sub)
+            if not os.path.isdir(directory):
+                continue
+            for name in os.listdir(directory):
+                try:
+                    with open(os.path.join(directory, name), "rb") as f:
+                        found[sub + "/" + name] = f.read()
+                except FileNotFoundError:
+                    pass
+        return found

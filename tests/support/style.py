@@ -1,0 +1,112 @@
+"""What is checked of the source without running it."""
+
+import glob
+import os
+import re
+import shutil
+import subprocess
+
+# Folder -> folders it may include, beside itself (docs/architecture.md).
+ALLOWED = {
+    "core": set(),
+    "net": {"core"},
+    "mime": {"core"},
+    "auth": {"core", "net", "mime"},
+    "store": {"core", "mime", "auth"},
+    "queue": {"core", "net", "mime", "auth", "store"},
+    "smtp": {"core", "net", "mime", "auth", "queue"},
+    "imap": {"core", "net", "mime", "auth", "store"},
+    "pop3": {"core", "net", "mime", "auth", "store"},
+    "ctl": {"core", "net", "mime", "auth", "store", "queue", "smtp", "imap", "pop3"},
+}
+# Of auth, the store sees only what an account is; of store, the SMTP server sees nothing, though
+# queue.h names its types.
+ONLY_HEADERS = {("store", "auth"): {"auth/directory.h"}}
+
+# Calls that belong to the thin layer around the outside world.
+OUTSIDE = {
+    r"\b(time|gettimeofday|clock_gettime)\s*\(": {"src/core/clock.c"},
+    r"\b(rand|random|srand|getrandom)\s*\(": {"src/core/random.c"},
+    r"(?<![\w.>])(open|openat|rename|renameat|unlink|unlinkat|linkat|mkdir|opendir|fdatasync|fsync)\s*\(":
+        {"src/core/disk.c", "src/core/file.c", "src/core/journal*.c", "src/core/log.c",
+         "src/core/spool.c", "src/core/disk_*.c"},
+    r"\b(socket|connect|accept4?|bind|listen)\s*\(\s*[A-Za-z]":
+        {"src/net/*.c", "src/ctl/mailctl*.c"},
+    r"\b(strcpy|strcat|sprintf|vsprintf|gets|strtok|alloca)\s*\(": set(),
+}
+
+
+def strip_comments(text):
+    text = re.sub(r"/\*.*?\*/", lambda m: "\n" * m.group(0).count("\n"), text, flags=re.S)
+    text = re.sub(r"//[^\n]*", "", text)
+    return re.sub(r'"(\\.|[^"\\\n])*"', '""', text)
+
+
+def check_includes(root):
+    wrong = []
+    for path in sorted(glob.glob(root + "/src/*/*.[ch]")):
+        folder = os.path.basename(os.path.dirname(path))
+        if folder not in ALLOWED:
+            wrong.append("%s: the folder %s is not in the list of folders" % (path, folder))
+            continue
+        with open(path) as f:
+            includes = re.findall(r'^\s*#\s*include\s+"([^"]+)"', f.read(), re.M)
+        for include in includes:
+            other = include.split("/")[0]
+            allowed = other == folder or other in ALLOWED[folder]
+            headers = ONLY_HEADERS.get((folder, other))
+            if "/" not in include or not allowed or (headers and include not in headers):
+                wrong.append("%s may not include %s" % (os.path.relpath(path, root), include))
+    assert not wrong, "\n".join(wrong)
+
+
+def check_outside(root):
+    wrong = []
+    for path in sorted(glob.glob(root + "/src/**/*.c", recursive=True)):
+        name = os.path.relpath(path, root)
+        with open(path) as f:
+            text = strip_comments(f.read())
+        for pattern, files in OUTSIDE.items():
+            if any(name in [os.path.relpath(p, root) for p in glob.glob(os.path.join(root, f))]
+                   for f in files):
+                continue
+            for match in re.finditer(pattern, text):
+                line = text.count("\n", 0, match.start()) + 1
+                wrong.append("%s:%d: %s) belongs behind core/ or net/" % (name, line, match.group(0)))
+    assert not wrong, "\n".join(wrong)
+
+
+def check_headers(root):
+    """Each header compiles alone."""
+    flags = subprocess.run(["pkg-config", "--cflags", "libssl", "libevent_core", "jansson"],
+                           capture_output=True, text=True).stdout.split()
+    wrong = []
+    for path in sorted(glob.glob(root + "/src/*/*.h")):
+        result = subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-fsyntax-only", "-x", "c",
+                                 "-I" + root + "/src", *flags, path], capture_output=True, text=True)
+        if result.returncode != 0:
+            wrong.append(result.stderr[:600])
+    assert not wrong, "\n".join(wrong)
+
+
+def check_format(root):
+    assert shutil.which("clang-format"), "clang-format is missing (scripts/install-dependencies --tests)"
+    files = []
+    for pattern in ("src/*/*.[ch]", "src/*.[ch]", "tests/**/*.[ch]", "bench/*.c"):
+        files += glob.glob(os.path.join(root, pattern), recursive=True)
+    result = subprocess.run(["clang-format", "--dry-run", "-Werror", *sorted(files)], cwd=root,
+                            capture_output=True, text=True)
+    names = sorted(set(re.findall(r"^(\S+?):\d+", result.stderr, re.M)))
+    assert result.returncode == 0, "not as clang-format has it:\n" + "\n".join(names)
+
+
+def check_fuzz_targets(root):
+    """Each fuzz target has a corpus."""
+    for path in glob.glob(root + "/tests/fuzz/fuzz_*.c"):
+        corpus = root + "/tests/fuzz/corpus/" + os.path.basename(path)[len("fuzz_"):-2]
+        assert os.path.isdir(corpus) and os.listdir(corpus), "no corpus: " + corpus
+
+
+def checks(root):
+    for function in (check_includes, check_outside, check_headers, check_format, check_fuzz_targets):
+        yield function.__name__[len("check_"):], lambda f=function: f(root)
