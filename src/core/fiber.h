@@ -8,6 +8,8 @@
 #include "core/clock.h"
 #include "core/err.h"
 
+#include <stddef.h>
+
 /* Marks a function that may suspend the calling fiber. Must be called in a fiber. */
 #define SUSPENDS
 
@@ -59,5 +61,6 @@ struct fiber_stats {
     size_t live, pooled; /* fibers running or suspended; stacks kept for reuse */
     size_t live_high;    /* most live at a time */
     uint64_t started, switches;
+    size_t stack_deepest; /* most bytes of a stack seen in use */
 };
 void fiber_get_stats(struct loop *l, struct fiber_stats *s);

@@ -7,6 +7,8 @@
 #include "core/clock.h"
 #include "core/err.h"
 
+#include <stddef.h>
+
 struct loop;
 struct event_base;
 
@@ -30,14 +32,16 @@ void loop_defer(struct loop *l, void (*fn)(void *arg), void *arg);
 /* Calls fn(arg, number) on the loop when the signal arrives. */
 void loop_on_signal(struct loop *l, int number, void (*fn)(void *arg, int number), void *arg);
 
-/* A timer lives in its owner's struct; zeroed is a valid, unset timer. */
+/* A timer lives in its owner's struct; zeroed is a valid, unset timer. Must be cleared before its
+ * memory is freed. */
 struct timer {
-    void *event; /* private */
+    size_t place; /* private */
     void (*fn)(void *arg);
     void *arg;
 };
 
-/* Sets (or moves) the timer; it fires once. The event is freed by timer_clear and after firing. */
+/* Sets (or moves) the timer; it fires once. Cheap: no system call, no allocation. DEADLINE_NONE
+ * clears it. */
 void timer_set(struct timer *t, usec deadline, void (*fn)(void *arg), void *arg);
 void timer_clear(struct timer *t);
 bool timer_is_set(const struct timer *t);

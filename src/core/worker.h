@@ -9,9 +9,10 @@
 #include "core/fiber.h"
 
 enum worker_class {
-    WORKER_DISK, /* short disk operations: 4 threads */
-    WORKER_CPU,  /* parsing, searching, DH: one thread per core */
-    WORKER_AUTH, /* password hashing: 2 threads, so that guessing cannot take all cores */
+    WORKER_DISK,    /* short disk operations: 4 threads */
+    WORKER_CPU,     /* parsing, searching, DH: one thread per core */
+    WORKER_JOURNAL, /* the journal's: one thread, so that a commit never queues behind other work */
+    WORKER_AUTH,    /* password hashing: 2 threads, so that guessing cannot take all cores */
     WORKER_CLASSES
 };
 
