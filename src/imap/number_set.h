@@ -1,0 +1,27 @@
+#pragma once
+/*
+ * Sets of message sequence numbers or UIDs (RFC 3501 sequence-set): "1,3:5,9:*".
+ */
+#include "core/arena.h"
+#include "core/buf.h"
+
+#define NUMBER_STAR 0 /* "*", until number_set_resolve */
+
+struct number_range {
+    uint32_t first, last;
+};
+
+struct number_set {
+    struct number_range *ranges;
+    size_t count;
+};
+
+/* As written, "*" as NUMBER_STAR. False: not a set. */
+bool number_set_parse(struct arena *a, struct str text, struct number_set *set);
+/* Puts in what "*" stands for, then sorts and joins the ranges: first <= last, ascending, apart
+ * from each other. In place. */
+void number_set_resolve(struct number_set *set, uint32_t star);
+/* In a resolved set. */
+bool number_set_contains(const struct number_set *set, uint32_t n);
+/* "1:3,5" for ascending numbers (others come out as they are, number by number). */
+void number_set_write(struct buf *out, const uint32_t *numbers, size_t count);

@@ -1,0 +1,30 @@
+/*
+ * The settings of the IMAP server.
+ */
+#include "imap/imap.h"
+
+#define FIELD(member) offsetof(struct imap_settings, member)
+
+static const struct setting settings[] = {
+    {"append_size_max", SETTING_SIZE, FIELD(append_size_max), "50M", 1024, INT64_C(1) << 40, NULL,
+     "Largest message that a client may store with APPEND."},
+    {"line_max", SETTING_SIZE, FIELD(line_max), "64K", 8192, 16 * 1024 * 1024, NULL,
+     "Longest line of a command after login. Long lists of UIDs need long lines; before login it "
+     "is 8K."},
+    {"command_max", SETTING_SIZE, FIELD(command_max), "1M", 65536, 256 * 1024 * 1024, NULL,
+     "Largest command with its literals, message of APPEND not counted; before login it is 16K."},
+    {"timeout_login", SETTING_DURATION, FIELD(timeout_login), "1m", USEC_SEC, 3600 * USEC_SEC, NULL,
+     "A client that has not logged in and sends nothing is disconnected after this."},
+    {"timeout", SETTING_DURATION, FIELD(timeout), "30m", 60 * USEC_SEC, 86400 * USEC_SEC, NULL,
+     "A client that sends nothing is logged out after this. RFC 3501 asks for at least 30m."},
+    {"idle_keepalive", SETTING_DURATION, FIELD(idle_keepalive), "2m", 0, 86400 * USEC_SEC, NULL,
+     "A client in IDLE gets a line after this time without news, which keeps address translators "
+     "from forgetting it and finds out who is gone. 0: never, and `timeout` counts in IDLE too."},
+    {0}};
+
+const struct settings_block imap_settings_block = {
+    .name = "imap",
+    .help = "The IMAP server.",
+    .size = sizeof(struct imap_settings),
+    .settings = settings,
+};
