@@ -5,10 +5,12 @@
  *
  * Deadlines: each suspending call uses the stream's timeout (stream_set_timeout) counted from the
  * call. Errors: ERR_TIMEOUT, ERR_CLOSED (peer closed or reset), ERR_CANCELLED, ERR_TLS, ERR_LIMIT.
- * After any of them but ERR_LIMIT the stream can only be closed.
+ * After any of them but ERR_LIMIT the stream can only be closed; a last line (stream_write_now)
+ * still goes out after ERR_TIMEOUT, ERR_CANCELLED and a regular end of the input.
  */
 #include "core/buf.h"
 #include "core/fiber.h"
+#include "net/socket_address.h"
 #include "net/tls.h"
 
 #include <sys/types.h>
@@ -16,13 +18,12 @@
 struct stream;
 struct loop;
 
-/* An address as text for logs: "192.0.2.1:25", "[2001:db8::1]:25", "unix:/path". */
-#define ADDRESS_TEXT_SIZE 128
-
 /* Takes over a connected descriptor (made non-blocking, TCP_NODELAY). */
 struct stream *stream_new(struct loop *l, int fd);
 /* Connects to "host-or-ip numeric address" and port, or "unix:/path". host must be a numeric
- * address here: names are resolved by net/dns.h. source_address may be NULL. */
+ * address here: names are resolved by net/dns.h. source_address may be NULL. ERR_CLOSED when the
+ * other side refuses, ERR_TIMEOUT, ERR_TEMP (no route, no descriptor ...), ERR_PERM when the
+ * address is malformed. */
 SUSPENDS struct stream *stream_connect(struct loop *l, const char *address, uint16_t port,
                                        const char *source_address, usec deadline, struct err *e);
 /* Sends what is buffered if that needs no waiting, close_notify, and closes. Frees everything. Does
@@ -43,8 +44,8 @@ struct str stream_buffered(const struct stream *s);
 SUSPENDS bool stream_fill(struct stream *s, size_t max, struct err *e);
 void stream_consume(struct stream *s, size_t n);
 /* A line up to LF. *line is without the line end, borrowed until the next reading call. *crlf (may
- * be NULL) tells whether it ended in CRLF. Longer than max bytes: ERR_LIMIT, and the line is
- * consumed up to its LF by the next call. */
+ * be NULL) tells whether it ended in CRLF. Longer than max bytes (line end not counted): ERR_LIMIT,
+ * and the line is consumed up to its LF by the next call. */
 SUSPENDS bool stream_read_line(struct stream *s, size_t max, struct str *line, bool *crlf,
                                struct err *e);
 
@@ -54,17 +55,22 @@ SUSPENDS bool stream_write(struct stream *s, struct str bytes, struct err *e);
 SUSPENDS bool stream_printf(struct stream *s, struct err *e, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 SUSPENDS bool stream_flush(struct stream *s, struct err *e);
-/* For bytes that must not wait (a last line before a kick): tries once without suspending. */
+/* For bytes that must not wait (a last line before a kick, news for an idling client): tries once
+ * without suspending. What could not be sent goes with the next flush, or by itself while parked; a
+ * peer that lets STREAM_UNSENT_MAX bytes pile up is aborted. */
+#define STREAM_UNSENT_MAX (256 * 1024)
 void stream_write_now(struct stream *s, struct str bytes);
 /* Bytes written but not yet sent. */
 size_t stream_unsent(const struct stream *s);
 
 /* --- TLS --- */
 
-/* Handshake as server. Everything that was received before it is dropped: a STARTTLS
- * command followed by more in plain text (CVE-2011-0411) returns ERR_TLS before the handshake. */
+/* Sends what is buffered, then the handshake as server. Everything that was received before it is
+ * dropped: a STARTTLS command followed by more in plain text (CVE-2011-0411) returns ERR_TLS before
+ * the handshake. */
 SUSPENDS bool stream_start_tls_server(struct stream *s, struct tls_context *c, struct err *e);
-/* Handshake as client; sni and verification name (NULL: no verification). */
+/* Handshake as client; sni (a DNS name or NULL) and the name or numeric address the certificate
+ * must be valid for (NULL: no verification). Bytes received before it: ERR_TLS as well. */
 SUSPENDS bool stream_start_tls_client(struct stream *s, struct tls_context *c, const char *sni,
                                       const char *verify_name, struct err *e);
 bool stream_is_tls(const struct stream *s);
@@ -77,8 +83,8 @@ const char *stream_tls_cipher(const struct stream *s);
 enum stream_event { STREAM_READABLE, STREAM_TIMEOUT, STREAM_ENDED };
 /* Buffers are freed; `fn` is called once, on the loop, not in a fiber, when bytes (of the
  * application) can be read, when the timeout passes or when the peer closed. It usually starts a
- * fiber. When input is already buffered it is called in this turn. Output must have been flushed.
- */
+ * fiber. When input is already buffered it is called in this turn. Output that is still unsent goes
+ * out while the stream is parked. */
 void stream_park(struct stream *s, usec timeout, void (*fn)(void *arg, enum stream_event event),
                  void *arg);
 /* Takes the stream back; fn is not called any more. No error when it was not parked. */

@@ -1,0 +1,271 @@
+/*
+ * Reading and writing: buffers in front of the steps that plain sockets and TLS offer.
+ *
+ * Input is read into the loop's one scratch buffer and copied behind what the stream has buffered,
+ * so a stream that waits holds only what it received and did not use. Output collects until it is
+ * flushed or 64 KB long; a peer that does not read makes the writer wait, never the buffer grow.
+ *
+ * A peer that is always ready (a flood over loopback) must not keep the loop: after STREAM_BURST
+ * bytes without a wait the fiber yields, and looks at its deadline and at cancellation as a wait
+ * would have done.
+ */
+#include "net/stream_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define STREAM_OUT_MAX   (64 * 1024)  /* stream_write flushes at this size */
+#define STREAM_LINE_READ (16 * 1024)  /* one read for a line or for a parked stream's command */
+#define STREAM_BURST     (256 * 1024) /* moved without a wait before others get their turn */
+
+/* --- steps --- */
+
+enum io stream_step_read(struct stream *s, void *p, size_t n, size_t *got)
+{
+    if (s->ssl)
+        return stream_tls_read(s, p, n, got);
+    ssize_t r = stream_socket_read(s, p, n);
+    if (r > 0) {
+        *got = (size_t)r;
+        return IO_DONE;
+    }
+    if (r == 0) {
+        s->ended = true;
+        return IO_ENDED;
+    }
+    if (errno == EAGAIN)
+        return IO_WANT_READ;
+    s->broken = ERR_CLOSED;
+    s->socket_error = errno;
+    return IO_BROKEN;
+}
+
+enum io stream_step_write(struct stream *s, const void *p, size_t n, size_t *sent)
+{
+    if (s->ssl)
+        return stream_tls_write(s, p, n, sent);
+    ssize_t r = stream_socket_write(s, p, n);
+    if (r >= 0) {
+        *sent = (size_t)r;
+        return IO_DONE;
+    }
+    if (errno == EAGAIN)
+        return IO_WANT_WRITE;
+    s->broken = ERR_CLOSED;
+    s->socket_error = errno;
+    return IO_BROKEN;
+}
+
+/* The buffer without its first `offset` bytes, moving the rest only when that is little. */
+static void compact(struct buf *b, size_t *offset)
+{
+    if (*offset == b->n)
+        buf_clear(b);
+    else if (*offset >= b->n - *offset)
+        buf_consume(b, *offset);
+    else
+        return;
+    *offset = 0;
+}
+
+enum io stream_receive_some(struct stream *s, size_t n)
+{
+    if (s->broken)
+        return IO_BROKEN;
+    if (s->ended)
+        return IO_ENDED;
+    size_t got = 0;
+    enum io io =
+        stream_step_read(s, s->hub->scratch, n < HUB_SCRATCH_SIZE ? n : HUB_SCRATCH_SIZE, &got);
+    if (io == IO_DONE) {
+        compact(&s->in, &s->in_offset);
+        buf_add(&s->in, s->hub->scratch, got);
+        s->burst += got;
+    }
+    return io;
+}
+
+enum io stream_send_some(struct stream *s)
+{
+    if (s->broken)
+        return IO_BROKEN;
+    while (s->out_offset < s->out.n) {
+        size_t sent = 0;
+        enum io io =
+            stream_step_write(s, s->out.p + s->out_offset, s->out.n - s->out_offset, &sent);
+        if (io != IO_DONE)
+            return io;
+        s->out_offset += sent;
+        s->burst += sent;
+    }
+    compact(&s->out, &s->out_offset);
+    return IO_DONE;
+}
+
+/* Counts a call's deadline from its first wait, and lets others run after a burst. */
+static bool take_turns(struct stream *s, usec *deadline, struct err *e)
+{
+    if (s->burst < STREAM_BURST)
+        return true;
+    s->burst = 0;
+    if (*deadline == 0)
+        *deadline = deadline_in(s->timeout);
+    fiber_yield();
+    if (fiber_is_cancelled(fiber_self()))
+        return err_set(e, ERR_CANCELLED, "%s: cancelled", s->peer);
+    if (clock_monotonic() > *deadline)
+        return err_set(e, ERR_TIMEOUT, "%s: timed out", s->peer);
+    return true;
+}
+
+static bool wait_in_call(struct stream *s, enum io want, usec *deadline, struct err *e)
+{
+    if (*deadline == 0)
+        *deadline = deadline_in(s->timeout);
+    return stream_wait(s, want, *deadline, e);
+}
+
+/* --- reading --- */
+
+struct str stream_buffered(const struct stream *s)
+{
+    return str_skip(buf_str(&s->in), s->in_offset);
+}
+
+void stream_consume(struct stream *s, size_t n)
+{
+    size_t have = s->in.n - s->in_offset;
+    s->in_offset += n < have ? n : have;
+}
+
+static bool read_more(struct stream *s, size_t n, usec *deadline, struct err *e)
+{
+    for (;;) {
+        enum io io = stream_receive_some(s, n);
+        if (io == IO_DONE)
+            return take_turns(s, deadline, e);
+        if (io == IO_ENDED || io == IO_BROKEN)
+            return stream_report(s, e);
+        if (!wait_in_call(s, io, deadline, e))
+            return false;
+    }
+}
+
+bool stream_fill(struct stream *s, size_t max, struct err *e)
+{
+    usec deadline = 0;
+    size_t have = s->in.n - s->in_offset;
+    if (have >= max)
+        return err_set(e, ERR_LIMIT, "%s: more than %zu bytes at once", s->peer, max);
+    return read_more(s, max - have, &deadline, e);
+}
+
+/* Drops the rest of an over-long line as far as it is here; true when its end was found. */
+static bool skip_line(struct stream *s)
+{
+    struct str b = stream_buffered(s);
+    ptrdiff_t end = str_find_char(b, '\n');
+    stream_consume(s, end < 0 ? b.n : (size_t)end + 1);
+    s->skipping = end < 0;
+    return end >= 0;
+}
+
+static bool line_too_long(struct stream *s, size_t max, struct err *e)
+{
+    return err_set(e, ERR_LIMIT, "%s: line longer than %zu bytes", s->peer, max);
+}
+
+bool stream_read_line(struct stream *s, size_t max, struct str *line, bool *crlf, struct err *e)
+{
+    usec deadline = 0;
+    while (s->skipping && !skip_line(s))
+        if (!read_more(s, STREAM_LINE_READ, &deadline, e))
+            return false;
+
+    ptrdiff_t end;
+    struct str b = stream_buffered(s);
+    size_t searched = 0;
+    while ((end = str_find_char(str_skip(b, searched), '\n')) < 0) {
+        if (b.n > max + 1) { /* the last one could be the CR */
+            s->skipping = true;
+            stream_consume(s, b.n);
+            return line_too_long(s, max, e);
+        }
+        searched = b.n;
+        if (!read_more(s, STREAM_LINE_READ, &deadline, e))
+            return false;
+        b = stream_buffered(s);
+    }
+    size_t n = searched + (size_t)end;
+    stream_consume(s, n + 1);
+    bool cr = n > 0 && b.p[n - 1] == '\r';
+    n -= cr;
+    if (n > max)
+        return line_too_long(s, max, e);
+    *line = str_from(b.p, n);
+    if (crlf)
+        *crlf = cr;
+    return true;
+}
+
+/* --- writing --- */
+
+size_t stream_unsent(const struct stream *s)
+{
+    return s->out.n - s->out_offset;
+}
+
+bool stream_flush(struct stream *s, struct err *e)
+{
+    usec deadline = 0;
+    for (;;) {
+        enum io io = stream_send_some(s);
+        if (io == IO_DONE)
+            return take_turns(s, &deadline, e);
+        if (io == IO_BROKEN)
+            return stream_report(s, e);
+        if (!wait_in_call(s, io, &deadline, e))
+            return false;
+    }
+}
+
+bool stream_write(struct stream *s, struct str bytes, struct err *e)
+{
+    if (s->broken)
+        return stream_report(s, e);
+    while (bytes.n > 0) {
+        size_t unsent = stream_unsent(s);
+        size_t room = unsent < STREAM_OUT_MAX ? STREAM_OUT_MAX - unsent : 0;
+        size_t n = bytes.n < room ? bytes.n : room;
+        compact(&s->out, &s->out_offset);
+        buf_add(&s->out, bytes.p, n);
+        bytes = str_skip(bytes, n);
+        if (stream_unsent(s) >= STREAM_OUT_MAX && !stream_flush(s, e))
+            return false;
+    }
+    return true;
+}
+
+bool stream_printf(struct stream *s, struct err *e, const char *format, ...)
+{
+    if (s->broken)
+        return stream_report(s, e);
+    va_list args;
+    va_start(args, format);
+    buf_vprintf(&s->out, format, args);
+    va_end(args);
+    return stream_unsent(s) < STREAM_OUT_MAX || stream_flush(s, e);
+}
+
+void stream_write_now(struct stream *s, struct str bytes)
+{
+    if (s->broken)
+        return;
+    compact(&s->out, &s->out_offset);
+    buf_add(&s->out, bytes.p, bytes.n);
+    enum io io = stream_send_some(s);
+    if (stream_unsent(s) > STREAM_UNSENT_MAX)
+        stream_abort(s);
+    else if (io == IO_WANT_WRITE && s->park != PARK_NOT)
+        stream_watch_writable(s);
+}

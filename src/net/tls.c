@@ -1,0 +1,263 @@
+/*
+ * TLS contexts.
+ *
+ * Server: TLS 1.2 with ECDHE and AEAD ciphers only, or TLS 1.3; no renegotiation, no compression,
+ * no session cache (sessions are resumed from tickets, so they cost no memory here), one ticket
+ * per handshake with OpenSSL's default keys, which live as long as the context.
+ *
+ * Client: the same least version, but every cipher OpenSSL holds for secure. Mail servers encrypt
+ * opportunistically (RFC 7435): where RSA key exchange is all the other side can do, the
+ * alternative to it is plain text.
+ *
+ * Files are read through core/disk and parsed from memory, so an error can name the file and say
+ * whether reading or understanding it failed. A key with a passphrase is refused: nobody is there
+ * to type it.
+ */
+#include "net/tls_private.h"
+
+#include "core/disk.h"
+#include "core/mem.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdlib.h>
+
+#define TLS_FILE_MAX (4 * 1024 * 1024) /* a bundle of all public authorities has 250 KB */
+
+static const char server_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+static const char client_ciphers[] =
+    "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:ECDHE:DHE:HIGH:!aNULL:!eNULL:!PSK:!SRP";
+static const char groups[] = "X25519:P-256:P-384";
+
+/* Where systems keep the authorities they trust. */
+static const char *const system_ca_files[] = {
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+};
+
+static const char *const protocols[] = {"TLSv1.2", "TLSv1.3", NULL};
+
+#define FIELD(name) offsetof(struct tls_settings, name)
+
+static const struct setting settings[] = {
+    {"certificate", SETTING_PATH, FIELD(certificate), "", 0, 0, NULL,
+     "PEM file with the server's certificate and the chain behind it. Without one no listener can "
+     "offer TLS."},
+    {"key", SETTING_PATH, FIELD(key), "", 0, 0, NULL,
+     "PEM file with the private key, without passphrase. Not set: in the certificate's file."},
+    {"protocol_min", SETTING_CHOICE, FIELD(protocol_min), "TLSv1.2", 0, 0, protocols,
+     "Oldest version of TLS that is spoken."},
+    {"ca_file", SETTING_PATH, FIELD(ca_file), "", 0, 0, NULL,
+     "PEM file with the authorities whose certificates are trusted when maild connects to others. "
+     "Not set: the system's."},
+    {0},
+};
+
+const struct settings_block tls_settings_block = {
+    .name = "tls",
+    .help = "Certificate and versions of TLS, for all listeners and for outgoing connections.",
+    .size = sizeof(struct tls_settings),
+    .settings = settings,
+};
+
+/* "path: what: OpenSSL's reason"; empties OpenSSL's queue of errors. */
+static bool tls_error(struct err *e, const char *path, const char *what)
+{
+    unsigned long code = ERR_peek_last_error();
+    const char *reason = code ? ERR_reason_error_string(code) : NULL;
+    ERR_clear_error();
+    if (!reason)
+        return err_set(e, ERR_PERM, "%s: %s", path, what);
+    return err_set(e, ERR_PERM, "%s: %s (%s)", path, what, reason);
+}
+
+static BIO *open_pem(const char *path, struct buf *content, struct err *e)
+{
+    ERR_clear_error();
+    if (!disk_read_file(path, TLS_FILE_MAX, content, e)) {
+        if (e)
+            e->kind = ERR_PERM;
+        return NULL;
+    }
+    BIO *bio = BIO_new_mem_buf(content->n > 0 ? content->p : "", (int)content->n);
+    if (!bio)
+        tls_error(e, path, "no memory");
+    return bio;
+}
+
+static void close_pem(BIO *bio, struct buf *content)
+{
+    BIO_free(bio);
+    if (content->p)
+        OPENSSL_cleanse(content->p, content->n);
+    buf_free(content);
+}
+
+static int no_passphrase(char *buffer, int size, int writing, void *arg)
+{
+    (void)buffer;
+    (void)size;
+    (void)writing;
+    *(bool *)arg = true;
+    return -1;
+}
+
+/* True at the regular end of a PEM file; clears the error that marks it. */
+static bool at_end(void)
+{
+    unsigned long code = ERR_peek_last_error();
+    bool end = ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+    if (end)
+        ERR_clear_error();
+    return end;
+}
+
+static bool use_chain(SSL_CTX *ssl, BIO *bio, const char *path, struct err *e)
+{
+    X509 *certificate = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
+    if (!certificate)
+        return tls_error(e, path, "no certificate in this file");
+    bool used = SSL_CTX_use_certificate(ssl, certificate) == 1;
+    X509_free(certificate);
+    if (!used)
+        return tls_error(e, path, "this certificate cannot be used");
+    X509 *next;
+    while ((next = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
+        if (SSL_CTX_add0_chain_cert(ssl, next) != 1) {
+            X509_free(next);
+            return tls_error(e, path, "a certificate of the chain cannot be used");
+        }
+    return at_end() || tls_error(e, path, "a certificate of the chain is damaged");
+}
+
+static bool use_key(SSL_CTX *ssl, BIO *bio, const char *path, struct err *e)
+{
+    bool asked = false;
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked);
+    if (!key && asked) {
+        ERR_clear_error();
+        return err_set(e, ERR_PERM,
+                       "%s: the private key has a passphrase; remove it with \"openssl pkey\"",
+                       path);
+    }
+    if (!key)
+        return tls_error(e, path, "no private key in this file");
+    bool used = SSL_CTX_use_PrivateKey(ssl, key) == 1;
+    EVP_PKEY_free(key);
+    if (!used || SSL_CTX_check_private_key(ssl) != 1)
+        return tls_error(e, path, "the private key does not belong to the certificate");
+    return true;
+}
+
+/* Opens the PEM file and lets `use` take from it what it needs. */
+static bool with_pem(SSL_CTX *ssl, const char *path,
+                     bool (*use)(SSL_CTX *ssl, BIO *bio, const char *path, struct err *e),
+                     struct err *e)
+{
+    struct buf content = BUF_EMPTY;
+    BIO *bio = open_pem(path, &content, e);
+    bool ok = bio && use(ssl, bio, path, e);
+    close_pem(bio, &content);
+    return ok;
+}
+
+static bool use_authorities(SSL_CTX *ssl, BIO *bio, const char *path, struct err *e)
+{
+    size_t count = 0;
+    X509 *authority;
+    for (; (authority = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL)); count++) {
+        bool added = X509_STORE_add_cert(SSL_CTX_get_cert_store(ssl), authority) == 1;
+        X509_free(authority);
+        if (!added)
+            return tls_error(e, path, "a certificate cannot be used");
+    }
+    if (!at_end())
+        return tls_error(e, path, "a certificate is damaged");
+    return count > 0 || tls_error(e, path, "no certificate in this file");
+}
+
+/* The system's bundle; where there is none, OpenSSL's own idea of the place. */
+static bool use_system_authorities(SSL_CTX *ssl, struct err *e)
+{
+    struct stat st;
+    for (size_t i = 0; i < sizeof(system_ca_files) / sizeof(system_ca_files[0]); i++)
+        if (disk_stat(system_ca_files[i], &st, NULL))
+            return with_pem(ssl, system_ca_files[i], use_authorities, e);
+    return SSL_CTX_set_default_verify_paths(ssl) == 1 ||
+           tls_error(e, "tls", "the system's certificate authorities cannot be found");
+}
+
+/* What both sides have in common. */
+static struct tls_context *new_context(const struct tls_settings *s, bool server, struct err *e)
+{
+    struct tls_context *c = MEM_NEW(struct tls_context);
+    atomic_init(&c->references, 1);
+    c->server = server;
+    c->ssl = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
+    c->bio_method = stream_bio_method_new();
+    int version = s->protocol_min == 1 ? TLS1_3_VERSION : TLS1_2_VERSION;
+    if (!c->ssl || !c->bio_method || SSL_CTX_set_min_proto_version(c->ssl, version) != 1 ||
+        SSL_CTX_set_cipher_list(c->ssl, server ? server_ciphers : client_ciphers) != 1 ||
+        SSL_CTX_set1_groups_list(c->ssl, groups) != 1) {
+        tls_error(e, "tls", "OpenSSL cannot be set up");
+        tls_context_unref(c);
+        return NULL;
+    }
+    SSL_CTX_set_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_options(c->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_read_ahead(c->ssl, 1);
+    SSL_CTX_set_session_cache_mode(c->ssl, SSL_SESS_CACHE_OFF);
+    return c;
+}
+
+struct tls_context *tls_server_context(const struct tls_settings *s, struct err *e)
+{
+    if (s->certificate[0] == '\0') {
+        err_set(e, ERR_PERM, "tls: certificate is not set");
+        return NULL;
+    }
+    struct tls_context *c = new_context(s, true, e);
+    if (!c)
+        return NULL;
+    static const unsigned char id[] = "maild";
+    SSL_CTX_set_session_id_context(c->ssl, id, sizeof(id) - 1);
+    SSL_CTX_set_num_tickets(c->ssl, 1);
+    SSL_CTX_set_options(c->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    if (!with_pem(c->ssl, s->certificate, use_chain, e) ||
+        !with_pem(c->ssl, s->key[0] ? s->key : s->certificate, use_key, e)) {
+        tls_context_unref(c);
+        return NULL;
+    }
+    return c;
+}
+
+struct tls_context *tls_client_context(const struct tls_settings *s, struct err *e)
+{
+    struct tls_context *c = new_context(s, false, e);
+    if (!c)
+        return NULL;
+    bool trusting = s->ca_file[0] ? with_pem(c->ssl, s->ca_file, use_authorities, e)
+                                  : use_system_authorities(c->ssl, e);
+    if (!trusting) {
+        tls_context_unref(c);
+        return NULL;
+    }
+    return c;
+}
+
+struct tls_context *tls_context_ref(struct tls_context *c)
+{
+    atomic_fetch_add(&c->references, 1);
+    return c;
+}
+
+void tls_context_unref(struct tls_context *c)
+{
+    if (!c || atomic_fetch_sub(&c->references, 1) > 1)
+        return;
+    SSL_CTX_free(c->ssl);
+    BIO_meth_free(c->bio_method);
+    free(c);
+}
