@@ -6,13 +6,11 @@ import imaplib
 import os
 import re
 import smtplib
-import socket
-import ssl
 import subprocess
 import tempfile
 
 from support.instance import Instance
-from support.mail import address, imap, imap_bodies, inject, loose_tls, pop3, submit
+from support.mail import imap, imap_bodies, inject, loose_tls, pop3, submit
 
 TEXT = "From: s@elsewhere.test\r\nTo: alice@example.test\r\nSubject: hello\r\n\r\nline one\r\n.dot\r\n"
 
@@ -44,8 +42,7 @@ def test_one_file_for_many_recipients():
         server.stop()
         inodes = set()
         for user in ("alice", "bob"):
-            files = [p for p in glob.glob(server.maildir(user) + "/*/*") if ".host" or True]
-            files = [p for p in files if os.path.basename(os.path.dirname(p)) in ("new", "cur")]
+            files = glob.glob(server.maildir(user) + "/new/*") + glob.glob(server.maildir(user) + "/cur/*")
             assert len(files) == 1, files
             inodes.add(os.stat(files[0]).st_ino)
         assert len(inodes) == 1
@@ -173,8 +170,6 @@ def test_smtputf8():
             s.mail("müller@elsewhere.test", ["SMTPUTF8", "BODY=8BITMIME"])
             assert s.rcpt("jürgen@example.test")[0] == 250
             s.data("Subject: grüße\r\n\r\nhallo\r\n".encode())
-        raw = list(imap_bodies(server, "jürgen@example.test".encode().decode()).values()) \
-            if False else list(server.messages("j\u00fcrgen").values())
         found = [p for p in glob.glob(server.root + "/data/mail/**/new/*", recursive=True)]
         assert len(found) == 1, found
         with open(found[0], "rb") as message:
