@@ -29,11 +29,13 @@ SUSPENDS bool spool_write(struct spool *s, struct str bytes, struct err *e);
 SUSPENDS bool spool_sync(struct spool *s, struct err *e);
 
 uint64_t spool_size(const struct spool *s);
-/* Number of LF: spool_size + spool_lines is the size with CRLF (every line end is a bare LF). */
+/* Number of LF: spool_size + spool_lines is the size with CRLF (every line end is a bare LF). For a
+ * spool from a file only after spool_count_lines, which reads it through. */
 uint64_t spool_lines(const struct spool *s);
+SUSPENDS bool spool_count_lines(struct spool *s, struct err *e);
 /* The bytes when in memory, else p == NULL. */
 struct str spool_memory(const struct spool *s);
-/* The file's path when in a file, else NULL. */
+/* The file's path when in a file, else NULL. The file holds all bytes after spool_sync. */
 const char *spool_path(const struct spool *s);
 /* Keeps the file on the last unref: somebody else owns it now. */
 void spool_keep_file(struct spool *s);
