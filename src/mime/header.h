@@ -3,6 +3,7 @@
  * Header fields (RFC 5322): iteration over a header block, values unfolded, and IMAP ENVELOPE.
  */
 #include "core/arena.h"
+#include "core/buf.h"
 
 struct header_field {
     struct str name;  /* without the colon */

@@ -10,6 +10,7 @@
  * added to get the size with CRLF as IMAP counts it.
  */
 #include "core/arena.h"
+#include "core/buf.h"
 
 struct mime_limits {
     unsigned

@@ -4,6 +4,7 @@
  * with a text that a person understands. Builds bytes only.
  */
 #include "core/arena.h"
+#include "core/buf.h"
 #include "core/clock.h"
 
 enum report_action {
