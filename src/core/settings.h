@@ -48,12 +48,17 @@ struct settings_block {
 
 /* A parsed configuration; immutable, reference counted. */
 struct config;
+struct buf;
 
 /* Reads file (and what it includes) against the blocks (NULL-terminated). On failure *e reads
  * "maild.conf:12: listener mx: unknown setting "adress", did you mean "address"?". Blocking:
  * start-up, worker or mailctl. */
 struct config *config_read(const char *path, const struct settings_block *const *blocks,
                            struct err *e);
+/* The same from text; no file is read: an include or a secret in a file is an error. path stands
+ * in messages, relative paths begin in its folder. */
+struct config *config_parse(const char *path, struct str text,
+                            const struct settings_block *const *blocks, struct err *e);
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c);
 /* The values of an unnamed block (defaults if the file has none). */
@@ -62,3 +67,19 @@ const void *config_block(const struct config *c, const struct settings_block *bl
 size_t config_count(const struct config *c, const struct settings_block *block);
 const void *config_at(const struct config *c, const struct settings_block *block, size_t i);
 const char *config_path(const struct config *c);
+
+/* One effective setting. */
+struct config_entry {
+    const struct settings_block *block;
+    const char *block_name; /* of a named block, else NULL */
+    const struct setting *setting;
+    struct str value; /* as it would stand in the file; of a secret never more than its presence */
+    bool is_default;
+};
+/* All effective settings in the order of the tables; the entry lives during the call. */
+void config_each(const struct config *c, void (*fn)(void *arg, const struct config_entry *entry),
+                 void *arg);
+/* All effective settings as a configuration file; defaults are marked, secrets hidden. */
+void config_show(const struct config *c, struct buf *b);
+/* maild.conf(5), as a manual page in roff or as plain text. */
+void config_manual(const struct settings_block *const *blocks, bool roff, struct buf *b);
