@@ -17,7 +17,7 @@ TESTS = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(TESTS)
 sys.path.insert(0, TESTS)
 
-from support import style  # noqa: E402
+from support import Skip, style  # noqa: E402
 from support.dialog import Player  # noqa: E402
 from support.instance import Instance  # noqa: E402
 
@@ -26,10 +26,6 @@ SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99:detect_stack_use_after_return=0",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99",
 }
-
-
-class Skip(Exception):
-    pass
 
 
 class Results:
@@ -129,7 +125,6 @@ def run_python_folder(results, folder, build):
         if error or skip:
             results.add(name, error, skip)
             continue
-        module.Skip = Skip
         for test in [t for t in vars(module) if t.startswith("test_")]:
             if only and not any(o in name + "/" + test for o in only):
                 continue

@@ -11,15 +11,12 @@ import signal
 import subprocess
 import threading
 
+from support import Skip
 from support.instance import Instance
 from support.mail import imap, inject, submit
 
 CALLS = ("pwrite64,pwritev,pwritev2,write,writev,sendto,sendmsg,fdatasync,fsync,syncfs,"
          "openat,rename,renameat,renameat2,link,linkat")
-
-
-class Skip(Exception):
-    pass
 
 
 class Call:

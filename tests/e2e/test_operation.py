@@ -9,14 +9,11 @@ import socket
 import subprocess
 import time
 
+from support import Skip
 from support.instance import Instance, build_dir
 from support.mail import imap, imap_bodies, inject, loose_tls, submit
 
 TEXT = "Subject: x\r\n\r\nbody\r\n"
-
-
-class Skip(Exception):
-    pass
 
 
 def refused_start(server):

@@ -1,0 +1,39 @@
+"""Mail to and from Debian's Postfix."""
+
+import time
+
+from support import Skip, reference
+from support.instance import Instance
+from support.mail import imap_bodies, submit, inject
+
+TEXT = "From: alice@example.test\r\nSubject: to the neighbour\r\n\r\nbody\r\n.dot\r\n"
+
+
+def test_maild_sends_through_postfix():
+    if not reference.available():
+        raise Skip("needs root, postfix and dovecot (./test --with-peers)")
+    with reference.Reference() as peer, Instance(domain="home.test") as server:
+        server.add_config("queue {\n    relay_host = [127.0.0.1]:%d\n}" % peer.port("smtp"))
+        server.restart()
+        submit(server, "alice@home.test", ["u%d@example.test" % i for i in range(30)], TEXT)
+        end = time.monotonic() + 60
+        while peer.delivered() < 30:
+            assert time.monotonic() < end, "%d of 30 arrived" % peer.delivered()
+            time.sleep(0.1)
+
+
+def test_postfix_sends_to_maild():
+    if not reference.available():
+        raise Skip("needs root, postfix and dovecot (./test --with-peers)")
+    with Instance(domain="home.test") as server:
+        peer = reference.Reference()
+        with open(peer.etc + "/main.cf", "a") as f:
+            f.write("relay_domains = home.test\nrelay_transport = smtp:[127.0.0.1]:%d\n" % server.port("smtp"))
+        with peer:
+            inject(peer, "s@example.test", ["alice@home.test", "bob@home.test"], TEXT)
+            end = time.monotonic() + 60
+            while not imap_bodies(server, "alice@home.test"):
+                assert time.monotonic() < end, open(peer.root + "/postfix.log").read()[-3000:]
+                time.sleep(0.1)
+            raw = list(imap_bodies(server, "alice@home.test").values())[0]
+            assert raw.endswith(b"\r\n\r\nbody\r\n.dot\r\n")
