@@ -1,0 +1,267 @@
+/*
+ * Changes and lists. A change brings its names into the directory's spelling, hashes a password if
+ * it carries one (on WORKER_AUTH), runs as one transaction on the connection for changes, and drops
+ * the cache before it returns: whoever hears of its success sees it at once.
+ */
+#include "auth/directory_internal.h"
+
+#include "auth/password.h"
+#include "core/buf.h"
+#include "core/worker.h"
+
+/* A change with the memory of its names. */
+struct order {
+    struct directory_change change;
+    struct arena *arena;
+    bool ok;
+    struct err *error;
+};
+
+static struct order order_new(bool (*apply)(struct directory_db *db,
+                                            const struct directory_change *c, struct err *e),
+                              struct err *e)
+{
+    return (struct order){.change = {.apply = apply}, .arena = arena_new(), .error = e};
+}
+
+static void apply_on_worker(struct directory_db *db, void *arg)
+{
+    struct order *o = arg;
+    o->ok = directory_db_change(db, &o->change, o->error);
+}
+
+/* Carries it out if its names were right, and frees it. */
+static bool order_run(struct directory *d, struct order *o, bool ready)
+{
+    if (ready) {
+        directory_run(d, true, apply_on_worker, o);
+        directory_forget(d); /* also after a failure: what is in the file is not known then */
+    }
+    arena_free(o->arena);
+    return ready && o->ok;
+}
+
+static bool order_name_domain(struct order *o, struct str text)
+{
+    if (name_domain(o->arena, text, &o->change.name.domain))
+        return true;
+    return err_set(o->error, ERR_SYNTAX, "\"%.*s\" is no domain name", STR_ARG(str_head(text, 80)));
+}
+
+/* A user or an address of ours: the domain may be left out where there is a default. */
+static bool order_name(struct directory *d, struct order *o, struct str text)
+{
+    struct directory_change *c = &o->change;
+    const char *reason;
+    if (!name_parse(o->arena, text, &c->name, &reason))
+        return err_set(o->error, ERR_SYNTAX, "\"%.*s\": %s", STR_ARG(str_head(text, 80)), reason);
+    switch (directory_full_name(d, text, o->arena, &c->text, o->error)) {
+    case LOOKUP_TEMPFAIL:
+        return false;
+    case LOOKUP_NOT_FOUND:
+        return err_set(o->error, ERR_SYNTAX, "\"%.*s\": domain missing",
+                       STR_ARG(str_head(text, 80)));
+    case LOOKUP_FOUND:
+        break;
+    }
+    return name_parse(o->arena, c->text, &c->name, &reason) ||
+           err_set(o->error, ERR_SYNTAX, "\"%.*s\": %s", STR_ARG(str_head(text, 80)), reason);
+}
+
+struct hashing {
+    struct str password;
+    struct buf hash, verifier;
+    bool ok;
+    struct err *error;
+};
+
+static void hash_on_worker(void *arg)
+{
+    struct hashing *h = arg;
+    h->ok = password_hash(h->password, &h->hash, h->error) &&
+            password_scram_sha256(h->password, &h->verifier, h->error);
+}
+
+static bool order_password(struct order *o, struct str password)
+{
+    struct hashing h = {.password = password, .error = o->error};
+    if (!password_check_form(password, o->error))
+        return false;
+    worker_run(WORKER_AUTH, hash_on_worker, &h);
+    o->change.hash = arena_str(o->arena, buf_str(&h.hash));
+    o->change.verifier = arena_str(o->arena, buf_str(&h.verifier));
+    buf_free(&h.hash);
+    buf_free(&h.verifier);
+    return h.ok;
+}
+
+static bool is_display_name(struct str name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if ((unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f)
+            return false;
+    return name.n <= DISPLAY_NAME_MAX && str_is_utf8(name);
+}
+
+bool directory_add_domain(struct directory *d, struct str name, struct err *e)
+{
+    struct order o = order_new(directory_db_add_domain, e);
+    return order_run(d, &o, order_name_domain(&o, name));
+}
+
+bool directory_delete_domain(struct directory *d, struct str name, struct err *e)
+{
+    struct order o = order_new(directory_db_delete_domain, e);
+    return order_run(d, &o, order_name_domain(&o, name));
+}
+
+bool directory_add_user(struct directory *d, struct str login, struct str password, struct str name,
+                        struct err *e)
+{
+    struct order o = order_new(directory_db_add_user, e);
+    bool ready = order_name(d, &o, login);
+    if (ready && !is_display_name(name))
+        ready = err_set(e, ERR_SYNTAX,
+                        "the name is not UTF-8, has control characters or is longer "
+                        "than %d bytes",
+                        DISPLAY_NAME_MAX);
+    if (ready) {
+        o.change.home = name_home(o.arena, &o.change.name);
+        o.change.display_name = name;
+        ready = order_password(&o, password);
+    }
+    return order_run(d, &o, ready);
+}
+
+bool directory_delete_user(struct directory *d, struct str login, struct err *e)
+{
+    struct order o = order_new(directory_db_delete_user, e);
+    return order_run(d, &o, order_name(d, &o, login));
+}
+
+bool directory_set_password(struct directory *d, struct str login, struct str password,
+                            struct err *e)
+{
+    struct order o = order_new(directory_db_set_password, e);
+    return order_run(d, &o, order_name(d, &o, login) && order_password(&o, password));
+}
+
+bool directory_set_disabled(struct directory *d, struct str login, bool disabled, struct err *e)
+{
+    struct order o = order_new(directory_db_set_disabled, e);
+    o.change.disabled = disabled;
+    return order_run(d, &o, order_name(d, &o, login));
+}
+
+static bool order_destination(struct order *o, struct str text, struct name *name)
+{
+    const char *reason;
+    return name_destination(o->arena, text, &o->change.destination, name, &reason) ||
+           err_set(o->error, ERR_SYNTAX, "\"%.*s\": %s", STR_ARG(str_head(text, 80)), reason);
+}
+
+bool directory_add_address(struct directory *d, struct str address, struct str destination,
+                           struct err *e)
+{
+    struct order o = order_new(directory_db_add_address, e);
+    struct name name;
+    bool ready = order_name(d, &o, address) && order_destination(&o, destination, &name);
+    if (ready && str_equal(name_text(o.arena, &name), o.change.text))
+        ready = err_set(e, ERR_SYNTAX, "the address %.*s cannot be its own destination",
+                        STR_ARG(o.change.text));
+    return order_run(d, &o, ready);
+}
+
+bool directory_delete_address(struct directory *d, struct str address, struct str destination,
+                              struct err *e)
+{
+    struct order o = order_new(directory_db_delete_address, e);
+    struct name name;
+    bool ready = order_name(d, &o, address) &&
+                 (destination.n == 0 || order_destination(&o, destination, &name));
+    return order_run(d, &o, ready);
+}
+
+/* --- lists --- */
+
+struct listing {
+    struct str domain;
+    struct arena *arena;
+    struct domain *domains;
+    struct account *users;
+    struct directory_address *addresses;
+    size_t count;
+    bool ok;
+    struct err *error;
+};
+
+static void list_domains(struct directory_db *db, void *arg)
+{
+    struct listing *l = arg;
+    l->ok = directory_db_list_domains(db, l->arena, &l->domains, &l->count, l->error);
+}
+
+static void list_users(struct directory_db *db, void *arg)
+{
+    struct listing *l = arg;
+    l->ok = directory_db_list_users(db, l->domain, l->arena, &l->users, &l->count, l->error);
+}
+
+static void list_addresses(struct directory_db *db, void *arg)
+{
+    struct listing *l = arg;
+    l->ok =
+        directory_db_list_addresses(db, l->domain, l->arena, &l->addresses, &l->count, l->error);
+}
+
+/* A domain that is not there is an error, not an empty list. */
+static bool listing_domain(struct directory *d, struct listing *l, struct str domain)
+{
+    struct domain known = {STR("")};
+    if (domain.n == 0)
+        return true;
+    switch (directory_find_domain(d, domain, l->arena, &known, l->error)) {
+    case LOOKUP_TEMPFAIL:
+        return false;
+    case LOOKUP_NOT_FOUND:
+        return err_set(l->error, ERR_NOT_FOUND, "there is no domain %.*s",
+                       STR_ARG(str_head(domain, 80)));
+    case LOOKUP_FOUND:
+        l->domain = known.name;
+    }
+    return true;
+}
+
+bool directory_list_domains(struct directory *d, struct arena *a, struct domain **list,
+                            size_t *count, struct err *e)
+{
+    struct listing l = {.arena = a, .error = e};
+    directory_run(d, false, list_domains, &l);
+    *list = l.domains;
+    *count = l.count;
+    return l.ok;
+}
+
+bool directory_list_users(struct directory *d, struct str domain, struct arena *a,
+                          struct account **list, size_t *count, struct err *e)
+{
+    struct listing l = {.domain = STR(""), .arena = a, .error = e};
+    if (!listing_domain(d, &l, domain))
+        return false;
+    directory_run(d, false, list_users, &l);
+    *list = l.users;
+    *count = l.count;
+    return l.ok;
+}
+
+bool directory_list_addresses(struct directory *d, struct str domain, struct arena *a,
+                              struct directory_address **list, size_t *count, struct err *e)
+{
+    struct listing l = {.domain = STR(""), .arena = a, .error = e};
+    if (!listing_domain(d, &l, domain))
+        return false;
+    directory_run(d, false, list_addresses, &l);
+    *list = l.addresses;
+    *count = l.count;
+    return l.ok;
+}

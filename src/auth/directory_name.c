@@ -1,0 +1,102 @@
+/*
+ * One spelling for every name. Domains become lower-case A-labels (RFC 5890, through libidn2 with
+ * the mapping of UTS 46), local parts lower-case NFC without quotes (mime/address.h), so that
+ * "ALICE@Bücher.example" and "alice@xn--bcher-kva.example" are one account.
+ *
+ * The home on disk is made from that spelling. '/' and '%' and control characters, and a dot in
+ * front, become %XX: the result is one path component, never "." or "..", never hidden, and no two
+ * names share it.
+ */
+#include "auth/directory_name.h"
+
+#include "core/buf.h"
+#include "mime/address.h"
+
+#include <idn2.h>
+
+static struct str lower_ascii(struct arena *a, struct str s)
+{
+    struct str copy = arena_str(a, s);
+    for (size_t i = 0; i < copy.n; i++)
+        ((char *)copy.p)[i] = char_lower(copy.p[i]);
+    return copy;
+}
+
+bool name_domain(struct arena *a, struct str text, struct str *domain)
+{
+    if (!domain_is_valid(text, true) || text.p[0] == '[')
+        return false;
+    if (str_is_ascii(text)) {
+        *domain = lower_ascii(a, text);
+        return true;
+    }
+    uint8_t *ascii = NULL;
+    int result = idn2_lookup_u8((const uint8_t *)arena_c(a, text), &ascii,
+                                IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+    if (result != IDN2_OK)
+        return false;
+    *domain = lower_ascii(a, str_from_c((const char *)ascii));
+    idn2_free(ascii);
+    return domain_is_valid(*domain, false);
+}
+
+static bool parse(struct arena *a, struct str text, struct address *address, const char **reason)
+{
+    if (!address_parse(a, text, ADDRESS_UTF8 | ADDRESS_NO_DOMAIN, address, reason))
+        return false;
+    if (address->domain.n == 0 || name_domain(a, address->domain, &address->domain))
+        return true;
+    if (reason)
+        *reason = "invalid domain";
+    return false;
+}
+
+bool name_parse(struct arena *a, struct str text, struct name *name, const char **reason)
+{
+    struct address address;
+    if (!parse(a, text, &address, reason))
+        return false;
+    name->domain = address.domain;
+    address.domain = STR("");
+    name->local = address_key(a, &address);
+    return true;
+}
+
+struct str name_text(struct arena *a, const struct name *name)
+{
+    return arena_printf(a, "%.*s@%.*s", STR_ARG(name->local), STR_ARG(name->domain));
+}
+
+bool name_destination(struct arena *a, struct str text, struct str *destination, struct name *name,
+                      const char **reason)
+{
+    struct address address;
+    if (!parse(a, text, &address, reason))
+        return false;
+    if (address.domain.n == 0) {
+        *reason = "domain missing";
+        return false;
+    }
+    *destination = address_text(a, &address);
+    name->domain = address.domain;
+    address.domain = STR("");
+    name->local = address_key(a, &address);
+    return true;
+}
+
+struct str name_home(struct arena *a, const struct name *name)
+{
+    struct buf home = BUF_EMPTY;
+    buf_add_str(&home, name->domain);
+    buf_add_char(&home, '/');
+    for (size_t i = 0; i < name->local.n; i++) {
+        unsigned char c = (unsigned char)name->local.p[i];
+        if (c < ' ' || c == 0x7f || c == '/' || c == '%' || (c == '.' && i == 0))
+            buf_printf(&home, "%%%02X", c);
+        else
+            buf_add_char(&home, (char)c);
+    }
+    struct str result = arena_str(a, buf_str(&home));
+    buf_free(&home);
+    return result;
+}

@@ -1,0 +1,149 @@
+/*
+ * The directory's file: created with mode 0600 before SQLite sees it (it holds password hashes;
+ * SQLite gives its -wal and -shm files the same mode), then brought to the present schema. Each
+ * entry of `schema` leads from one version (PRAGMA user_version) to the next, all of them in one
+ * transaction; entries are never changed, only added. A file of a newer version, or one that is
+ * another program's, is refused untouched.
+ *
+ * Write-ahead log, so that look-ups do not wait for changes; synchronous=FULL, so that a change is
+ * on disk when it returns.
+ */
+#include "auth/directory_db.h"
+#include "auth/directory_sql.h"
+#include "auth/limits.h"
+#include "core/disk.h"
+#include "core/mem.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* "mld1" */
+#define APPLICATION_ID 0x6d6c6431
+
+static const char *const schema[] = {
+    "CREATE TABLE domains ("
+    " id INTEGER PRIMARY KEY,"
+    " name TEXT NOT NULL UNIQUE) STRICT;"
+    "CREATE TABLE users ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " domain INTEGER NOT NULL REFERENCES domains (id),"
+    " login TEXT NOT NULL UNIQUE,"
+    " home TEXT NOT NULL UNIQUE,"
+    " name TEXT NOT NULL,"
+    " disabled INTEGER NOT NULL DEFAULT 0,"
+    " quota INTEGER NOT NULL DEFAULT 0,"
+    " password TEXT NOT NULL,"
+    " scram_sha256 TEXT NOT NULL) STRICT;"
+    "CREATE INDEX users_domain ON users (domain);"
+    "CREATE TABLE addresses ("
+    " address TEXT NOT NULL,"
+    " destination TEXT NOT NULL,"
+    " domain INTEGER NOT NULL REFERENCES domains (id),"
+    " PRIMARY KEY (address, destination)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX addresses_domain ON addresses (domain);",
+};
+#define SCHEMA_VERSION ((int64_t)(sizeof(schema) / sizeof(*schema)))
+
+static struct directory_db *open_file(const char *path, struct err *e)
+{
+    struct directory_db *db = MEM_NEW(struct directory_db);
+    db->path = mem_dup(path, strlen(path));
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+    if (sqlite3_open_v2(path, &db->sqlite, flags, NULL) != SQLITE_OK) {
+        sql_failed(db, "cannot be opened", e);
+        directory_db_close(db);
+        return NULL;
+    }
+    sqlite3_busy_timeout(db->sqlite, DATABASE_BUSY_MSEC);
+    sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    return db;
+}
+
+struct directory_db *directory_db_open(const char *path, struct err *e)
+{
+    struct directory_db *db = open_file(path, e);
+    if (db && sql_run(db,
+                      "PRAGMA journal_mode=WAL;"
+                      "PRAGMA synchronous=FULL;"
+                      "PRAGMA foreign_keys=ON;",
+                      e))
+        return db;
+    directory_db_close(db);
+    return NULL;
+}
+
+void directory_db_close(struct directory_db *db)
+{
+    if (!db)
+        return;
+    sqlite3_close(db->sqlite);
+    free((char *)db->path);
+    free(db);
+}
+
+/* The file and its name in the directory are on disk before anything is written to it. */
+static bool create_file(const char *path, struct err *e)
+{
+    struct err why;
+    int fd;
+    if (!disk_open(path, O_RDWR | O_CREAT | O_EXCL, 0600, &fd, &why)) {
+        if (why.kind == ERR_EXISTS)
+            return true;
+        *e = why;
+        return err_prefix(e, "directory");
+    }
+    disk_close(fd);
+    const char *slash = strrchr(path, '/');
+    char *parent = slash ? mem_dup(path, slash == path ? 1 : (size_t)(slash - path)) : NULL;
+    bool ok = disk_sync_dir(parent ? parent : ".", e);
+    free(parent);
+    return ok;
+}
+
+static bool migrate(struct directory_db *db, int64_t from, struct err *e)
+{
+    char versions[80];
+    for (int64_t version = from; version < SCHEMA_VERSION; version++)
+        if (!sql_run(db, schema[version], e))
+            return false;
+    snprintf(versions, sizeof(versions), "PRAGMA application_id=%d; PRAGMA user_version=%d;",
+             APPLICATION_ID, (int)SCHEMA_VERSION);
+    return from == SCHEMA_VERSION || sql_run(db, versions, e);
+}
+
+static bool check_and_migrate(struct directory_db *db, struct err *e)
+{
+    int64_t application, version, tables;
+    if (!sql_number(db, &application, e, "PRAGMA application_id", "") ||
+        !sql_number(db, &version, e, "PRAGMA user_version", "") ||
+        !sql_number(db, &tables, e, "SELECT count(*) FROM sqlite_schema", ""))
+        return false;
+    if (application != APPLICATION_ID && (application != 0 || version != 0 || tables != 0))
+        return err_set(e, ERR_PERM, "directory %s: this is the database of another program",
+                       db->path);
+    if (version > SCHEMA_VERSION)
+        return err_set(e, ERR_PERM,
+                       "directory %s: made by a newer version of maild (schema %lld, this one "
+                       "knows %lld)",
+                       db->path, (long long)version, (long long)SCHEMA_VERSION);
+    return migrate(db, version, e);
+}
+
+static bool prepare(struct directory_db *db, struct err *e)
+{
+    if (!sql_run(db, "BEGIN IMMEDIATE", e))
+        return false;
+    if (check_and_migrate(db, e) && sql_run(db, "COMMIT", e))
+        return true;
+    sql_run(db, "ROLLBACK", NULL);
+    return false;
+}
+
+bool directory_db_prepare(const char *path, struct err *e)
+{
+    struct directory_db *db = NULL;
+    bool ok = create_file(path, e) && (db = open_file(path, e)) != NULL && prepare(db, e);
+    directory_db_close(db);
+    return ok;
+}

@@ -1,0 +1,34 @@
+#pragma once
+/*
+ * Statements of the directory's database, with errors as the project has them. Private to auth.
+ */
+#include "core/arena.h"
+#include "core/err.h"
+
+#include <sqlite3.h>
+
+struct directory_db {
+    sqlite3 *sqlite;
+    const char *path; /* owned */
+};
+
+/* *e from the last call on the connection: "directory PATH: no space: ...". Returns false. */
+bool sql_failed(struct directory_db *db, const char *what, struct err *e);
+/* One or more statements without parameters or results. */
+bool sql_run(struct directory_db *db, const char *text, struct err *e);
+
+/* A statement with its parameters: 's' a struct str, 'i' an int64_t. NULL with *e on failure. */
+sqlite3_stmt *sql_prepare(struct directory_db *db, struct err *e, const char *text,
+                          const char *types, ...);
+
+enum sql_step { SQL_ROW, SQL_END, SQL_FAILED };
+enum sql_step sql_step(struct directory_db *db, sqlite3_stmt *s, struct err *e);
+/* Column of the present row, copied to a; NULL gives "". */
+struct str sql_text(sqlite3_stmt *s, int column, struct arena *a);
+
+/* Prepares, runs to the end and finalizes; *changed (may be NULL) rows. */
+bool sql_change(struct directory_db *db, int64_t *changed, struct err *e, const char *text,
+                const char *types, ...);
+/* The first column of the first row; *value is 0 when there is none. */
+bool sql_number(struct directory_db *db, int64_t *value, struct err *e, const char *text,
+                const char *types, ...);

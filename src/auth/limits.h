@@ -1,0 +1,27 @@
+#pragma once
+/*
+ * The limits of src/auth. Private to auth.
+ */
+#include "core/clock.h"
+
+/* Answers of the directory in memory: sets of four, so that no key, however chosen, makes a long
+ * chain; an attacker can only push out others' answers. */
+#define CACHE_SETS 4096
+#define CACHE_WAYS 4
+/* Recent right passwords, 40 bytes each. */
+#define SUCCESS_SETS 512
+#define SUCCESS_WAYS 4
+
+/* Connections to the database: one for changes, the rest for look-ups. */
+#define CONNECTIONS 3
+/* How long SQLite waits for another process that holds the database. */
+#define DATABASE_BUSY_MSEC 2000
+
+/* Logins that wait for a worker to hash; more are told to try later. */
+#define LOGINS_WAITING_MAX 500
+
+/* Bytes of a login name that a log line shows. */
+#define LOG_LOGIN_MAX 256
+
+/* Bytes of a user's name for people. */
+#define DISPLAY_NAME_MAX 200

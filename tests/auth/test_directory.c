@@ -1,0 +1,544 @@
+/* The directory as its callers see it: what exists, who gets in, and what happens when the file
+ * cannot answer. */
+#include "auth/helper.h"
+
+#include "auth/directory_internal.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define IN_FIBER(name)                                                                             \
+    static void in_##name(void *arg);                                                              \
+    static void test_##name(void **state)                                                          \
+    {                                                                                              \
+        (void)state;                                                                               \
+        run_in_fiber(in_##name, NULL);                                                             \
+    }                                                                                              \
+    static void in_##name(void *arg)
+
+static void run_sql(const struct fixture *f, const char *text)
+{
+    sqlite3 *s;
+    assert_int_equal(sqlite3_open(f->path, &s), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(s, text, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(s), SQLITE_OK);
+}
+
+IN_FIBER(find)
+{
+    (void)arg;
+    struct fixture f;
+    struct account account;
+    struct domain domain;
+    set_up(&f);
+    assert_int_equal(directory_find_domain(f.d, STR("example.test"), f.a, &domain, &f.e),
+                     LOOKUP_NOT_FOUND);
+    fill(&f);
+    for (int i = 0; i < 2; i++) { /* from the file, from the cache */
+        assert_int_equal(directory_find_domain(f.d, STR("Example.TEST"), f.a, &domain, &f.e),
+                         LOOKUP_FOUND);
+        assert_str(domain.name, "example.test");
+        assert_int_equal(
+            directory_find_account(f.d, STR("ALICE@example.test"), f.a, &account, &f.e),
+            LOOKUP_FOUND);
+        assert_str(account.login, "alice@example.test");
+        assert_str(account.name, "Alice A.");
+        assert_str(account.home, "example.test/alice");
+        assert_false(account.disabled);
+        assert_int_equal(
+            directory_find_account(f.d, STR("nobody@example.test"), f.a, &account, &f.e),
+            LOOKUP_NOT_FOUND);
+        assert_int_equal(directory_find_account(f.d, STR("not an address@@"), f.a, &account, &f.e),
+                         LOOKUP_NOT_FOUND);
+    }
+    assert_int_equal(directory_find_account(f.d, STR("carol@example.test"), f.a, &account, &f.e),
+                     LOOKUP_FOUND);
+    assert_true(account.disabled);
+    struct stat st;
+    assert_int_equal(stat(f.path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    reopen(&f);
+    assert_int_equal(directory_find_account(f.d, STR("alice@example.test"), f.a, &account, &f.e),
+                     LOOKUP_FOUND);
+    tear_down(&f);
+}
+
+IN_FIBER(default_domain)
+{
+    (void)arg;
+    struct fixture f;
+    struct account account;
+    set_up(&f);
+    fill(&f);
+    assert_int_equal(directory_find_account(f.d, STR("Alice"), f.a, &account, &f.e), LOOKUP_FOUND);
+    assert_true(directory_add_domain(f.d, STR("other.test"), &f.e));
+    assert_int_equal(directory_find_account(f.d, STR("alice"), f.a, &account, &f.e),
+                     LOOKUP_NOT_FOUND);
+    f.settings.default_domain = "EXAMPLE.test";
+    reopen(&f);
+    assert_int_equal(directory_find_account(f.d, STR("alice"), f.a, &account, &f.e), LOOKUP_FOUND);
+    tear_down(&f);
+}
+
+IN_FIBER(changes)
+{
+    (void)arg;
+    struct fixture f;
+    struct account account;
+    struct domain domain;
+    set_up(&f);
+    fill(&f);
+    assert_false(directory_add_domain(f.d, STR("EXAMPLE.test"), &f.e));
+    assert_int_equal(f.e.kind, ERR_EXISTS);
+    assert_false(directory_add_domain(f.d, STR("a b"), &f.e));
+    assert_int_equal(f.e.kind, ERR_SYNTAX);
+    assert_false(directory_delete_domain(f.d, STR("example.test"), &f.e));
+    assert_int_equal(f.e.kind, ERR_EXISTS);
+    assert_false(directory_add_user(f.d, STR("Alice@example.test"), STR("x"), STR(""), &f.e));
+    assert_int_equal(f.e.kind, ERR_EXISTS);
+    assert_false(directory_add_user(f.d, STR("x@elsewhere.test"), STR("x"), STR(""), &f.e));
+    assert_int_equal(f.e.kind, ERR_NOT_FOUND);
+    assert_false(directory_add_user(f.d, STR("x@example.test"), STR(""), STR(""), &f.e));
+    assert_int_equal(f.e.kind, ERR_SYNTAX);
+    assert_false(directory_add_user(f.d, STR("x@example.test"), STR("x"), STR("a\nb"), &f.e));
+    assert_int_equal(f.e.kind, ERR_SYNTAX);
+    assert_false(directory_set_password(f.d, STR("nobody@example.test"), STR("x"), &f.e));
+    assert_int_equal(f.e.kind, ERR_NOT_FOUND);
+    assert_false(directory_set_disabled(f.d, STR("nobody@example.test"), true, &f.e));
+    assert_int_equal(f.e.kind, ERR_NOT_FOUND);
+
+    assert_true(directory_delete_user(f.d, STR("alice@example.test"), &f.e));
+    assert_int_equal(directory_find_account(f.d, STR("alice@example.test"), f.a, &account, &f.e),
+                     LOOKUP_NOT_FOUND);
+    assert_false(directory_delete_user(f.d, STR("alice@example.test"), &f.e));
+    assert_int_equal(f.e.kind, ERR_NOT_FOUND);
+    assert_true(directory_delete_user(f.d, STR("carol@example.test"), &f.e));
+    assert_true(directory_delete_domain(f.d, STR("example.test"), &f.e));
+    assert_int_equal(directory_find_domain(f.d, STR("example.test"), f.a, &domain, &f.e),
+                     LOOKUP_NOT_FOUND);
+    assert_false(directory_delete_domain(f.d, STR("example.test"), &f.e));
+    assert_int_equal(f.e.kind, ERR_NOT_FOUND);
+    tear_down(&f);
+}
+
+IN_FIBER(addresses)
+{
+    (void)arg;
+    struct fixture f;
+    struct str *to;
+    size_t count;
+    set_up(&f);
+    fill(&f);
+    assert_int_equal(directory_find_address(f.d, STR("sales@example.test"), f.a, &to, &count, &f.e),
+                     LOOKUP_NOT_FOUND);
+    assert_true(
+        directory_add_address(f.d, STR("Sales@example.test"), STR("alice@example.test"), &f.e));
+    assert_true(directory_add_address(f.d, STR("sales"),
+                                      STR("Bob.B@B\xc3\xbc"
+                                          "cher.example"),
+                                      &f.e));
+    assert_int_equal(directory_find_address(f.d, STR("SALES@example.test"), f.a, &to, &count, &f.e),
+                     LOOKUP_FOUND);
+    assert_int_equal(count, 2);
+    assert_str(to[0], "Bob.B@xn--bcher-kva.example");
+    assert_str(to[1], "alice@example.test");
+
+    assert_false(directory_add_address(f.d, STR("sales"), STR("alice@EXAMPLE.test"), &f.e));
+    assert_int_equal(f.e.kind, ERR_EXISTS);
+    assert_false(directory_add_address(f.d, STR("alice"), STR("bob@example.test"), &f.e));
+    assert_int_equal(f.e.kind, ERR_EXISTS);
+    assert_false(directory_add_user(f.d, STR("sales"), STR("x"), STR(""), &f.e));
+    assert_int_equal(f.e.kind, ERR_EXISTS);
+    assert_false(directory_add_address(f.d, STR("info"), STR("Info@example.test"), &f.e));
+    assert_int_equal(f.e.kind, ERR_SYNTAX);
+    assert_false(directory_add_address(f.d, STR("info"), STR("nobody"), &f.e));
+    assert_int_equal(f.e.kind, ERR_SYNTAX);
+    assert_false(directory_add_address(f.d, STR("info@b.test"), STR("a@example.test"), &f.e));
+    assert_int_equal(f.e.kind, ERR_NOT_FOUND);
+
+    assert_true(directory_delete_address(f.d, STR("sales"), STR("alice@example.test"), &f.e));
+    assert_int_equal(directory_find_address(f.d, STR("sales"), f.a, &to, &count, &f.e),
+                     LOOKUP_FOUND);
+    assert_int_equal(count, 1);
+    assert_true(directory_delete_address(f.d, STR("sales"), STR(""), &f.e));
+    assert_int_equal(directory_find_address(f.d, STR("sales"), f.a, &to, &count, &f.e),
+                     LOOKUP_NOT_FOUND);
+    assert_false(directory_delete_address(f.d, STR("sales"), STR(""), &f.e));
+    assert_int_equal(f.e.kind, ERR_NOT_FOUND);
+    tear_down(&f);
+}
+
+IN_FIBER(passwords)
+{
+    (void)arg;
+    struct fixture f;
+    struct account account;
+    struct str verifier;
+    set_up(&f);
+    fill(&f);
+    struct {
+        const char *login, *password;
+        enum lookup expected;
+    } tries[] = {
+        {"alice@example.test", "secret", LOOKUP_FOUND},
+        {"Alice", "secret", LOOKUP_FOUND}, /* remembered */
+        {"alice@example.test", "Secret", LOOKUP_NOT_FOUND},
+        {"alice@example.test", "", LOOKUP_NOT_FOUND},
+        {"nobody@example.test", "secret", LOOKUP_NOT_FOUND},
+        {"no@@body", "secret", LOOKUP_NOT_FOUND},
+        {"carol@example.test", "secret", LOOKUP_NOT_FOUND},
+    };
+    for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+        account = (struct account){0};
+        assert_int_equal(directory_check_password(f.d, str_from_c(tries[i].login),
+                                                  str_from_c(tries[i].password), f.a, &account,
+                                                  &f.e),
+                         tries[i].expected);
+        if (tries[i].expected == LOOKUP_FOUND)
+            assert_str(account.login, "alice@example.test");
+    }
+    assert_true(directory_set_password(f.d, STR("alice"), STR("new"), &f.e));
+    assert_int_equal(
+        directory_check_password(f.d, STR("alice"), STR("secret"), f.a, &account, &f.e),
+        LOOKUP_NOT_FOUND);
+    assert_int_equal(directory_check_password(f.d, STR("alice"), STR("new"), f.a, &account, &f.e),
+                     LOOKUP_FOUND);
+    assert_int_equal(directory_find_verifier(f.d, STR("alice"), f.a, &verifier, &f.e),
+                     LOOKUP_FOUND);
+    assert_true(str_starts_with(verifier, STR("SCRAM-SHA-256$10000:")));
+    assert_int_equal(directory_find_verifier(f.d, STR("carol"), f.a, &verifier, &f.e),
+                     LOOKUP_NOT_FOUND);
+    assert_true(directory_set_disabled(f.d, STR("alice"), true, &f.e));
+    assert_int_equal(directory_check_password(f.d, STR("alice"), STR("new"), f.a, &account, &f.e),
+                     LOOKUP_NOT_FOUND);
+    assert_true(directory_set_disabled(f.d, STR("alice"), false, &f.e));
+    reopen(&f);
+    assert_int_equal(directory_check_password(f.d, STR("alice"), STR("new"), f.a, &account, &f.e),
+                     LOOKUP_FOUND);
+    tear_down(&f);
+}
+
+/* A guess costs the same, whether the user exists or not; a remembered success costs nothing. */
+IN_FIBER(times)
+{
+    (void)arg;
+    struct fixture f;
+    struct account account;
+    set_up(&f);
+    fill(&f);
+    usec took[3];
+    const char *logins[] = {"alice", "nobody", "alice"},
+               *passwords[] = {"wrong", "wrong", "secret"};
+    directory_check_password(f.d, STR("alice"), STR("secret"), f.a, &account, &f.e);
+    for (size_t i = 0; i < 3; i++) {
+        took[i] = INT64_MAX;
+        for (int n = 0; n < 5; n++) {
+            usec start = clock_monotonic();
+            directory_check_password(f.d, str_from_c(logins[i]), str_from_c(passwords[i]), f.a,
+                                     &account, &f.e);
+            usec time = clock_monotonic() - start;
+            took[i] = time < took[i] ? time : took[i];
+        }
+    }
+    assert_true(took[0] > took[1] / 3 && took[1] > took[0] / 3);
+    assert_true(took[2] < took[0] / 3);
+    tear_down(&f);
+}
+
+struct asker {
+    struct fixture *f;
+    int *left;
+    int number;
+};
+
+static void ask_much(void *arg)
+{
+    struct asker *asker = arg;
+    struct fixture *f = asker->f;
+    struct arena *a = arena_new();
+    struct err e;
+    char login[40];
+    for (int i = 0; i < 20; i++) {
+        struct account account;
+        snprintf(login, sizeof(login), "user%d@example.test", (asker->number + i) % 10);
+        enum lookup status = directory_find_account(f->d, str_from_c(login), a, &account, &e);
+        assert_int_not_equal(status, LOOKUP_TEMPFAIL);
+        if (status == LOOKUP_FOUND)
+            assert_true(str_equal(account.login, str_from_c(login)));
+    }
+    arena_free(a);
+    --*asker->left;
+}
+
+/* Many fibers ask for the same names while these come and go. */
+IN_FIBER(concurrency)
+{
+    (void)arg;
+    struct fixture f;
+    struct asker askers[60];
+    int left = 60;
+    set_up(&f);
+    fill(&f);
+    for (int i = 0; i < 60; i++) {
+        askers[i] = (struct asker){&f, &left, i};
+        assert_non_null(fiber_start(loop_current(), "ask", ask_much, &askers[i]));
+    }
+    for (int i = 0; i < 10; i++) {
+        char login[40];
+        struct account account;
+        snprintf(login, sizeof(login), "user%d@example.test", i);
+        assert_true(directory_add_user(f.d, str_from_c(login), STR("x"), STR(""), &f.e));
+        /* Who made the change sees it, whatever was being asked meanwhile. */
+        assert_int_equal(directory_find_account(f.d, str_from_c(login), f.a, &account, &f.e),
+                         LOOKUP_FOUND);
+    }
+    while (left > 0)
+        fiber_sleep(USEC_MSEC, &f.e);
+    tear_down(&f);
+}
+
+static void ask_and_be_cancelled(void *arg)
+{
+    struct asker *asker = arg;
+    struct account account;
+    struct err e;
+    struct arena *a = arena_new();
+    assert_int_equal(directory_find_account(asker->f->d, STR("alice"), a, &account, &e),
+                     LOOKUP_TEMPFAIL);
+    assert_int_equal(e.kind, ERR_CANCELLED);
+    arena_free(a);
+    --*asker->left;
+}
+
+IN_FIBER(cancellation)
+{
+    (void)arg;
+    struct fixture f;
+    int left = 1;
+    set_up(&f);
+    fill(&f);
+    struct asker asker = {&f, &left, 0};
+    /* A question on its way, whose end the other fiber waits for. */
+    struct answer *asked = answer_new(ANSWER_ONLY_DOMAIN, STR(""));
+    f.d->asked = asked;
+    struct fiber *fiber = fiber_start(loop_current(), "ask", ask_and_be_cancelled, &asker);
+    fiber_yield();
+    assert_int_equal(asked->references, 2);
+    fiber_cancel(fiber);
+    while (left > 0)
+        fiber_yield();
+    assert_int_equal(asked->references, 1);
+    f.d->asked = NULL;
+    answer_unref(asked);
+    tear_down(&f);
+}
+
+IN_FIBER(locked_and_broken)
+{
+    (void)arg;
+    struct fixture f;
+    struct account account;
+    sqlite3 *other;
+    set_up(&f);
+    fill(&f);
+    reopen(&f);
+    /* Another program writes: look-ups go on, changes are told to try later. */
+    assert_int_equal(sqlite3_open(f.path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(directory_find_account(f.d, STR("alice@example.test"), f.a, &account, &f.e),
+                     LOOKUP_FOUND);
+    assert_false(directory_add_domain(f.d, STR("b.test"), &f.e));
+    assert_int_equal(f.e.kind, ERR_TEMP);
+    assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(other);
+    /* The table is gone: a failure, not "no such user"; and nobody is let in or refused. */
+    run_sql(&f, "ALTER TABLE users RENAME TO gone");
+    assert_int_equal(directory_find_account(f.d, STR("carol@example.test"), f.a, &account, &f.e),
+                     LOOKUP_TEMPFAIL);
+    assert_non_null(strstr(f.e.text, "no such table"));
+    assert_int_equal(directory_check_password(f.d, STR("carol@example.test"), STR("secret"), f.a,
+                                              &account, &f.e),
+                     LOOKUP_TEMPFAIL);
+    run_sql(&f, "ALTER TABLE gone RENAME TO users");
+    /* And the failure was not remembered. */
+    assert_int_equal(directory_find_account(f.d, STR("carol@example.test"), f.a, &account, &f.e),
+                     LOOKUP_FOUND);
+    tear_down(&f);
+}
+
+/* Garbage in the middle of the file while it is open. */
+IN_FIBER(corrupt_file)
+{
+    (void)arg;
+    struct fixture f;
+    struct account account;
+    set_up(&f);
+    fill(&f);
+    run_sql(&f, "INSERT INTO users (domain, login, home, name, password, scram_sha256)"
+                " WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
+                " SELECT 1, 'u' || i || '@example.test', 'h' || i, '', 'p', '' FROM n");
+    reopen(&f);
+    int fd;
+    struct stat st;
+    assert_true(disk_open(f.path, O_WRONLY, 0, &fd, &f.e));
+    assert_int_equal(fstat(fd, &st), 0);
+    char garbage[4096];
+    memset(garbage, 0xa5, sizeof(garbage));
+    for (off_t at = 4096 * 8; at < st.st_size; at += 4096)
+        assert_int_equal(pwrite(fd, garbage, sizeof(garbage), at), sizeof(garbage));
+    disk_close(fd);
+    assert_int_equal(directory_find_account(f.d, STR("u2500@example.test"), f.a, &account, &f.e),
+                     LOOKUP_TEMPFAIL);
+    assert_int_equal(f.e.kind, ERR_IO);
+    tear_down(&f);
+}
+
+static void assert_refused(struct fixture *f, enum err_kind kind, const char *text)
+{
+    assert_null(directory_open(loop_current(), &f->settings, f->path, &f->e));
+    assert_int_equal(f->e.kind, kind);
+    assert_non_null(strstr(f->e.text, text));
+    assert_non_null(strstr(f->e.text, f->path));
+}
+
+IN_FIBER(files_that_are_refused)
+{
+    (void)arg;
+    struct fixture f;
+    set_up(&f);
+    directory_close(f.d);
+    f.d = NULL;
+    run_sql(&f, "PRAGMA user_version = 99");
+    assert_refused(&f, ERR_PERM, "newer version");
+    assert_int_equal(unlink(f.path), 0);
+    run_sql(&f, "CREATE TABLE notes (text)");
+    assert_refused(&f, ERR_PERM, "another program");
+    write_test_file(f.path, STR("this is no database, but a text that somebody put here\n"));
+    assert_refused(&f, ERR_IO, "not a database");
+    free(f.path);
+    f.path = path_in(f.folder, "missing/directory.db");
+    assert_refused(&f, ERR_NOT_FOUND, "No such file");
+    tear_down(&f);
+}
+
+IN_FIBER(lists)
+{
+    (void)arg;
+    struct fixture f;
+    struct domain *domains;
+    struct account *users;
+    struct directory_address *addresses;
+    size_t count;
+    set_up(&f);
+    fill(&f);
+    assert_true(directory_add_domain(f.d, STR("a.test"), &f.e));
+    assert_true(directory_add_user(f.d, STR("zoe@a.test"), STR("x"), STR(""), &f.e));
+    assert_true(directory_add_address(f.d, STR("all@a.test"), STR("zoe@a.test"), &f.e));
+    assert_true(directory_add_address(f.d, STR("all@a.test"), STR("alice@example.test"), &f.e));
+    assert_true(directory_add_address(f.d, STR("info@example.test"), STR("zoe@a.test"), &f.e));
+
+    assert_true(directory_list_domains(f.d, f.a, &domains, &count, &f.e));
+    assert_int_equal(count, 2);
+    assert_str(domains[0].name, "a.test");
+    assert_true(directory_list_users(f.d, STR(""), f.a, &users, &count, &f.e));
+    assert_int_equal(count, 3);
+    assert_str(users[0].login, "zoe@a.test");
+    assert_str(users[1].login, "alice@example.test");
+    assert_true(directory_list_users(f.d, STR("EXAMPLE.test"), f.a, &users, &count, &f.e));
+    assert_int_equal(count, 2);
+    assert_false(directory_list_users(f.d, STR("b.test"), f.a, &users, &count, &f.e));
+    assert_int_equal(f.e.kind, ERR_NOT_FOUND);
+    assert_true(directory_list_addresses(f.d, STR(""), f.a, &addresses, &count, &f.e));
+    assert_int_equal(count, 2);
+    assert_str(addresses[0].address, "all@a.test");
+    assert_int_equal(addresses[0].count, 2);
+    assert_str(addresses[0].destinations[0], "alice@example.test");
+    assert_str(addresses[0].destinations[1], "zoe@a.test");
+    assert_str(addresses[1].address, "info@example.test");
+    assert_int_equal(addresses[1].count, 1);
+    tear_down(&f);
+}
+
+static void test_cache_is_bounded(void **state)
+{
+    (void)state;
+    struct cache *c = cache_new(USEC_SEC * 60);
+    struct answer *a;
+    char key[32];
+    for (int i = 0; i < CACHE_SETS * CACHE_WAYS * 3; i++) {
+        snprintf(key, sizeof(key), "key%d", i);
+        a = answer_new(ANSWER_ACCOUNT, str_from_c(key));
+        cache_put(c, a);
+        answer_unref(a);
+    }
+    size_t kept = 0;
+    for (int i = 0; i < CACHE_SETS * CACHE_WAYS * 3; i++) {
+        snprintf(key, sizeof(key), "key%d", i);
+        a = cache_find(c, ANSWER_ACCOUNT, str_from_c(key));
+        kept += a != NULL;
+        answer_unref(a);
+        assert_null(cache_find(c, ANSWER_ADDRESS, str_from_c(key)));
+    }
+    assert_in_range(kept, CACHE_SETS, CACHE_SETS * CACHE_WAYS);
+    assert_non_null(a = cache_find(c, ANSWER_ACCOUNT, str_from_c(key)));
+    cache_clear(c);
+    assert_string_equal(a->key.p, key); /* who holds it may still read it */
+    answer_unref(a);
+    assert_null(cache_find(c, ANSWER_ACCOUNT, str_from_c(key)));
+    cache_free(c);
+}
+
+static usec now;
+
+static usec replaced_clock(void)
+{
+    return now;
+}
+
+static void test_cache_forgets(void **state)
+{
+    (void)state;
+    now = 1000 * USEC_SEC;
+    clock_replace(replaced_clock, NULL);
+    struct cache *c = cache_new(60 * USEC_SEC);
+    struct success_tag tag, other;
+    success_make_tag(c, STR("alice"), "hash", STR("secret"), &tag);
+    success_make_tag(c, STR("alice"), "hash2", STR("secret"), &other);
+    struct answer *a = answer_new(ANSWER_DOMAIN, STR("example.test"));
+    cache_put(c, a);
+    success_put(c, &tag);
+    now += 59 * USEC_SEC;
+    assert_true(success_find(c, &tag));
+    assert_false(success_find(c, &other));
+    answer_unref(cache_find(c, ANSWER_DOMAIN, STR("example.test")));
+    assert_int_equal(a->references, 2);
+    now += USEC_SEC;
+    assert_false(success_find(c, &tag));
+    assert_null(cache_find(c, ANSWER_DOMAIN, STR("example.test")));
+    answer_unref(a);
+    cache_free(c);
+    clock_replace(NULL, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_default_domain),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_passwords),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_concurrency),
+        cmocka_unit_test(test_cancellation),
+        cmocka_unit_test(test_locked_and_broken),
+        cmocka_unit_test(test_corrupt_file),
+        cmocka_unit_test(test_files_that_are_refused),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_cache_is_bounded),
+        cmocka_unit_test(test_cache_forgets),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
