@@ -24,7 +24,7 @@
 static struct loop *loop;
 static struct fiber *test_fiber;
 
-static void test_body(void *arg)
+static inline void test_body(void *arg)
 {
     void (*fn)(void) = *(void (**)(void))arg;
     fn();
@@ -32,7 +32,7 @@ static void test_body(void *arg)
 }
 
 /* Runs fn in a fiber of a new loop until it returns; every stream must be closed by then. */
-static void in_loop(void (*fn)(void))
+static inline void in_loop(void (*fn)(void))
 {
     struct err e = {0};
     signal(SIGPIPE, SIG_IGN);
