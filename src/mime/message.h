@@ -8,6 +8,9 @@
  * Messages are stored with LF line ends (a message of another program may have CRLF): offsets and
  * sizes count stored bytes; `*_lf` counts LFs that are not preceded by CR, which is what has to be
  * added to get the size with CRLF as IMAP counts it.
+ *
+ * The section HEADER of the message is header_start .. header_end, TEXT is header_end .. body_end;
+ * MIME of a part is its header, n.HEADER and n.TEXT are those of the message inside (children).
  */
 #include "core/arena.h"
 #include "core/buf.h"
@@ -21,11 +24,16 @@ struct mime_limits {
 extern const struct mime_limits mime_limits_default; /* 100, 10000, 256 KiB */
 
 struct mime_parameter {
-    struct str name;  /* lower case as given; RFC 2231 continuations joined and percent-decoded,
-                         charset kept apart */
-    struct str value; /* without quotes; as raw bytes, RFC 2231 values in UTF-8 when they can be
-                         converted */
+    struct str name;     /* as given, RFC 2231 sections joined and without their stars */
+    struct str value;    /* without quotes and escapes; RFC 2231 values percent-decoded and in UTF-8
+                            when their charset is known */
+    struct str extended; /* the joined RFC 2231 form (charset'language'percent-encoded), which
+                            BODYSTRUCTURE shows under the name with a star; p == NULL: none */
 };
+
+/* The parameter of that name (case does not matter; the RFC 2231 form is preferred); NULL: none. */
+const struct mime_parameter *mime_parameter_find(const struct mime_parameter *parameters,
+                                                 size_t count, struct str name);
 
 struct mime_part {
     struct mime_part *parent, *children, *next;
@@ -35,8 +43,7 @@ struct mime_part {
     size_t header_start, header_end; /* header_end is behind the empty line */
     size_t body_end;                 /* the body is header_end .. body_end */
     size_t header_lf, body_lf;       /* bare LFs in them */
-    size_t body_lines; /* line ends in the body (an unfinished last line counts as one, RFC 3501
-                          needs it of text and message parts) */
+    size_t body_lines;               /* line ends in the body, counted as other servers do */
 
     /* Content-Type, defaulted as the RFCs say (text/plain; charset=us-ascii, message/rfc822 in a
      * digest). As in the header, not upper-cased. */
@@ -69,7 +76,7 @@ const struct mime_part *mime_find_part(const struct mime_part *root, const unsig
 
 /* IMAP BODY / BODYSTRUCTURE (RFC 3501 7.4.2) of the part, appended to out: NIL, quoted strings and
  * literals, sizes with CRLF. extended: BODYSTRUCTURE. `message` is needed for envelopes of
- * message/rfc822 parts. */
+ * message/rfc822 parts. With the parentheses around it. */
 void mime_write_bodystructure(struct buf *out, const struct mime_part *part, struct str message,
                               bool extended);
 

@@ -1,0 +1,160 @@
+/*
+ * BODY and BODYSTRUCTURE of RFC 3501 7.4.2, and section numbers (6.4.5).
+ *
+ *     leaf       ("type" "subtype" (parameters) id description "encoding" octets [lines]
+ *                 [md5 disposition languages location])
+ *     message    (... octets (envelope) (structure) lines [...])
+ *     multipart  ((part)(part) "subtype" [(parameters) disposition languages location])
+ *
+ * Octets count CRLF for each line end. A multipart in which no part was found gets one empty
+ * text/plain part, since the grammar asks for one; a message whose inside is encoded (RFC
+ * 2046 5.2.1 forbids it) an empty envelope and the same part. Parameters in the form of RFC 2231
+ * are shown joined but encoded, under their name with a star, as RFC 2231 6 says.
+ *
+ * Recursion is bounded by the depth that the parser allowed.
+ */
+#include "mime/content.h"
+#include "mime/header.h"
+#include "mime/imap.h"
+
+#define EMPTY_PART "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0)"
+
+static void write_parameters(struct buf *out, const struct mime_parameter *list, size_t count)
+{
+    if (count == 0) {
+        buf_add_c(out, " NIL");
+        return;
+    }
+    buf_add_c(out, " (");
+    for (size_t i = 0; i < count; i++) {
+        bool extended = list[i].extended.p != NULL;
+        if (i > 0)
+            buf_add_char(out, ' ');
+        struct buf name = BUF_EMPTY;
+        buf_add_str(&name, list[i].name);
+        if (extended)
+            buf_add_char(&name, '*');
+        imap_write_nstring(out, buf_str(&name));
+        buf_free(&name);
+        buf_add_char(out, ' ');
+        imap_write_nstring(out, extended ? list[i].extended : list[i].value);
+    }
+    buf_add_char(out, ')');
+}
+
+static void write_string(struct buf *out, struct str s)
+{
+    buf_add_char(out, ' ');
+    imap_write_text(out, s);
+}
+
+/* Disposition, languages and location: the end of both kinds of extension data. */
+static void write_extension(struct buf *out, const struct mime_part *part)
+{
+    if (part->disposition.p) {
+        buf_add_c(out, " (");
+        imap_write_nstring(out, part->disposition);
+        write_parameters(out, part->disposition_parameters, part->disposition_parameter_count);
+        buf_add_char(out, ')');
+    } else {
+        buf_add_c(out, " NIL");
+    }
+    if (part->language_count > 0) {
+        for (size_t i = 0; i < part->language_count; i++) {
+            buf_add_c(out, i == 0 ? " (" : " ");
+            imap_write_nstring(out, part->languages[i]);
+        }
+        buf_add_char(out, ')');
+    } else {
+        buf_add_c(out, " NIL");
+    }
+    write_string(out, part->location);
+}
+
+static void write_multipart(struct buf *out, const struct mime_part *part, struct str message,
+                            bool extended)
+{
+    for (const struct mime_part *child = part->children; child; child = child->next)
+        mime_write_bodystructure(out, child, message, extended);
+    if (part->children == NULL)
+        buf_add_c(out, EMPTY_PART);
+    write_string(out, part->subtype);
+    if (extended) {
+        write_parameters(out, part->parameters, part->parameter_count);
+        write_extension(out, part);
+    }
+}
+
+static void write_inner_message(struct buf *out, const struct mime_part *part, struct str message,
+                                bool extended)
+{
+    const struct mime_part *inner = part->children;
+    buf_add_char(out, ' ');
+    if (inner) {
+        header_write_envelope(out, str_from(message.p + inner->header_start,
+                                            inner->header_end - inner->header_start));
+        buf_add_char(out, ' ');
+        mime_write_bodystructure(out, inner, message, extended);
+    } else {
+        header_write_envelope(out, STR(""));
+        buf_add_c(out, " " EMPTY_PART);
+    }
+    buf_printf(out, " %zu", part->body_lines);
+}
+
+static void write_single(struct buf *out, const struct mime_part *part, struct str message,
+                         bool extended)
+{
+    imap_write_nstring(out, part->type);
+    write_string(out, part->subtype);
+    write_parameters(out, part->parameters, part->parameter_count);
+    write_string(out, part->id);
+    write_string(out, part->description);
+    write_string(out, part->encoding);
+    buf_printf(out, " %zu", part->body_end - part->header_end + part->body_lf);
+    if (content_type_is(part, "text", NULL))
+        buf_printf(out, " %zu", part->body_lines);
+    else if (part->is_message || content_type_is(part, "message", "rfc822"))
+        write_inner_message(out, part, message, extended);
+    if (extended) {
+        write_string(out, part->md5);
+        write_extension(out, part);
+    }
+}
+
+void mime_write_bodystructure(struct buf *out, const struct mime_part *part, struct str message,
+                              bool extended)
+{
+    buf_add_char(out, '(');
+    if (content_type_is(part, "multipart", NULL))
+        write_multipart(out, part, message, extended);
+    else
+        write_single(out, part, message, extended);
+    buf_add_char(out, ')');
+}
+
+static const struct mime_part *child_number(const struct mime_part *part, unsigned number)
+{
+    const struct mime_part *child = number > 0 ? part->children : NULL;
+    while (child && --number > 0)
+        child = child->next;
+    return child;
+}
+
+const struct mime_part *mime_find_part(const struct mime_part *root, const unsigned *path,
+                                       size_t length)
+{
+    const struct mime_part *part = root;
+    for (size_t i = 0; i < length && part != NULL; i++) {
+        if (i > 0 && part->is_message)
+            part = part->children;
+        else if (i > 0 && !part->is_multipart)
+            return NULL;
+        /* Here part is a message, or a multipart. */
+        if (part->is_multipart)
+            part = child_number(part, path[i]);
+        else if (path[i] != 1)
+            return NULL;
+    }
+    return part;
+}
