@@ -369,7 +369,7 @@ static void test_boundary_clashes(void **state)
     /* Not at the start of a line, too short, only hyphens. */
     structure_is("Content-Type: multipart/mixed; boundary=out\n\n"
                  "--out\n\n --out\nx--out\n--ou\n--\n---\n--out--",
-                 false, "((" PLAIN_TYPE "28 4) \"mixed\")");
+                 false, "((" PLAIN_TYPE "29 4) \"mixed\")");
 }
 
 static void test_line_ends(void **state)
