@@ -1,0 +1,68 @@
+#pragma once
+/*
+ * The control socket: how mailctl asks the running server. A Unix stream socket; each request is a
+ * line with one JSON object, each answer too:
+ *
+ *   {"verb": "user add", "args": {"login": "alice@example.test", "password": "..."}}
+ *   {"ok": true, "result": ...}
+ *   {"ok": false, "kind": "exists", "error": "alice@example.test exists already"}
+ *
+ * Served are root, the user the server runs as, and members of the admin group.
+ */
+#include "core/err.h"
+#include "core/fiber.h"
+
+#include <jansson.h>
+
+struct loop;
+struct directory;
+struct queue;
+struct store;
+struct journal;
+struct session_list;
+
+#define CTL_REQUEST_MAX     (1024 * 1024) /* bytes of a request */
+#define CTL_CONNECTIONS_MAX 64
+
+struct ctl_context { /* all outlive the control socket */
+    struct loop *loop;
+    struct directory *directory;
+    struct queue *queue;
+    struct store *store;
+    struct journal *journal;
+    struct session_list *sessions;
+    const char *data_dir, *run_dir;
+    const char *admin_group; /* "": none */
+    void *arg;               /* for the functions below */
+    /* Reads the configuration anew and adds to result what needs a restart. On failure the old
+     * one stays. */
+    SUSPENDS bool (*reload)(void *arg, json_t *result, struct err *e);
+    /* Begins the shutdown; does not suspend. */
+    void (*stop)(void *arg);
+    /* Adds what only the server knows: version, hostname, start, listeners. */
+    void (*describe)(void *arg, json_t *status);
+};
+
+struct ctl;
+
+/* path: of the socket. *e: the path and the cause. */
+struct ctl *ctl_open(const struct ctl_context *context, const char *path, struct err *e);
+/* Takes no more requests, waits for those under way (bounded), frees all. NULL is allowed. */
+SUSPENDS void ctl_close(struct ctl *c);
+
+/* --- verbs: ctl_<noun>.c --- */
+
+/* args is an object (maybe empty); *result is taken over by the caller and may be left NULL. */
+struct ctl_verb {
+    const char *name;
+    SUSPENDS bool (*run)(const struct ctl_context *c, const json_t *args, json_t **result,
+                         struct err *e);
+};
+
+/* Tables end with name == NULL. */
+extern const struct ctl_verb ctl_status_verbs[];
+extern const struct ctl_verb ctl_session_verbs[];
+extern const struct ctl_verb ctl_user_verbs[];
+extern const struct ctl_verb ctl_domain_verbs[];
+extern const struct ctl_verb ctl_address_verbs[];
+extern const struct ctl_verb ctl_queue_verbs[];

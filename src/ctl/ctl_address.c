@@ -1,0 +1,62 @@
+/*
+ * Addresses that lead to other addresses: list, add, delete.
+ */
+#include "auth/directory.h"
+#include "ctl/ctl.h"
+#include "ctl/ctl_json.h"
+
+static json_t *address_json(const struct directory_address *address)
+{
+    json_t *json = json_object(), *destinations = json_array();
+    for (size_t i = 0; i < address->count; i++)
+        json_array_append_new(destinations, ctl_json_str(address->destinations[i]));
+    json_object_set_new(json, "address", ctl_json_str(address->address));
+    json_object_set_new(json, "destinations", destinations);
+    return json;
+}
+
+static bool address_list(const struct ctl_context *c, const json_t *args, json_t **result,
+                         struct err *e)
+{
+    struct str domain;
+    struct directory_address *list = NULL;
+    size_t count = 0;
+    if (!ctl_arg_optional(args, "domain", &domain, e))
+        return false;
+    struct arena *a = arena_new();
+    bool ok = directory_list_addresses(c->directory, domain, a, &list, &count, e);
+    if (ok) {
+        *result = json_array();
+        for (size_t i = 0; i < count; i++)
+            json_array_append_new(*result, address_json(&list[i]));
+    }
+    arena_free(a);
+    return ok;
+}
+
+static bool address_add(const struct ctl_context *c, const json_t *args, json_t **result,
+                        struct err *e)
+{
+    struct str address, destination;
+    (void)result;
+    return ctl_arg_str(args, "address", &address, e) &&
+           ctl_arg_str(args, "destination", &destination, e) &&
+           directory_add_address(c->directory, address, destination, e);
+}
+
+static bool address_delete(const struct ctl_context *c, const json_t *args, json_t **result,
+                           struct err *e)
+{
+    struct str address, destination;
+    (void)result;
+    return ctl_arg_str(args, "address", &address, e) &&
+           ctl_arg_optional(args, "destination", &destination, e) &&
+           directory_delete_address(c->directory, address, destination, e);
+}
+
+const struct ctl_verb ctl_address_verbs[] = {
+    {"address list", address_list},
+    {"address add", address_add},
+    {"address delete", address_delete},
+    {NULL, NULL},
+};

@@ -1,0 +1,18 @@
+#pragma once
+/*
+ * Between JSON and the server's types.
+ */
+#include "core/err.h"
+#include "core/str.h"
+
+#include <jansson.h>
+
+/* A member that must be a string; ERR_SYNTAX when it is missing, no string or too long. Borrowed.
+ */
+bool ctl_arg_str(const json_t *args, const char *name, struct str *value, struct err *e);
+/* A member that may be missing: then "". */
+bool ctl_arg_optional(const json_t *args, const char *name, struct str *value, struct err *e);
+
+/* Bytes that are no UTF-8 become '?': mail addresses may hold anything. Never NULL. */
+json_t *ctl_json_str(struct str s);
+json_t *ctl_json_c(const char *s);

@@ -1,0 +1,157 @@
+/*
+ * The server itself: status, reload, stop. status is one object with a part per folder, so that a
+ * program that watches the server finds everything in one place.
+ */
+#include "core/disk.h"
+#include "core/journal.h"
+#include "core/loop.h"
+#include "core/session_list.h"
+#include "core/worker.h"
+#include "ctl/ctl.h"
+#include "ctl/ctl_json.h"
+#include "net/stream.h"
+#include "queue/queue.h"
+#include "store/store.h"
+
+#include <unistd.h>
+
+static void set(json_t *json, const char *name, uint64_t value)
+{
+    json_object_set_new(json, name, json_integer((json_int_t)value));
+}
+
+static json_t *part(json_t *status, const char *name)
+{
+    json_t *json = json_object();
+    json_object_set_new(status, name, json);
+    return json;
+}
+
+static void add_sessions(json_t *status, const struct session_list *list)
+{
+    json_t *json = part(status, "sessions");
+    set(json, "total", session_list_count(list));
+    for (const struct session_entry *s = session_list_first(list); s; s = s->next) {
+        const char *component = s->kind->component;
+        json_int_t before = json_integer_value(json_object_get(json, component));
+        set(json, component, (uint64_t)before + 1);
+    }
+}
+
+static void add_queue(json_t *status, const struct queue *queue)
+{
+    struct queue_stats s = {0};
+    json_t *json = part(status, "queue");
+    queue_get_stats(queue, &s);
+    set(json, "messages", s.messages);
+    set(json, "recipients", s.recipients);
+    set(json, "sending", s.sending);
+    set(json, "connections", s.connections);
+    set(json, "accepted", s.accepted);
+    set(json, "delivered_local", s.delivered_local);
+    set(json, "delivered_remote", s.delivered_remote);
+    set(json, "deferred", s.deferred);
+    set(json, "bounced", s.bounced);
+}
+
+static void add_store(json_t *status, const struct ctl_context *c)
+{
+    struct store_stats s = {0};
+    struct journal_stats j = {0};
+    json_t *json = part(status, "store");
+    store_get_stats(c->store, &s);
+    set(json, "delivered", s.delivered);
+    set(json, "appended", s.appended);
+    set(json, "expunged", s.expunged);
+    set(json, "mailboxes_open", s.mailboxes_open);
+    set(json, "files_pending", s.files_pending);
+    json = part(status, "journal");
+    journal_get_stats(c->journal, &j);
+    set(json, "records", j.records);
+    set(json, "bytes", j.bytes);
+    set(json, "syncs", j.syncs);
+    set(json, "checkpoints", j.checkpoints);
+    set(json, "segments", j.segments);
+    set(json, "segments_free", j.segments_free);
+}
+
+static void add_ground(json_t *status, const struct ctl_context *c)
+{
+    struct stream_stats s = {0};
+    struct fiber_stats f = {0};
+    json_t *json = part(status, "connections");
+    stream_get_stats(c->loop, &s);
+    set(json, "open", s.open);
+    set(json, "parked", s.parked);
+    set(json, "tls", s.tls);
+    set(json, "bytes_in", s.bytes_in);
+    set(json, "bytes_out", s.bytes_out);
+    json = part(status, "fibers");
+    fiber_get_stats(c->loop, &f);
+    set(json, "live", f.live);
+    set(json, "live_high", f.live_high);
+    set(json, "pooled", f.pooled);
+    set(json, "started", f.started);
+    set(json, "switches", f.switches);
+    json = part(status, "workers_waiting");
+    set(json, "disk", worker_backlog(WORKER_DISK));
+    set(json, "cpu", worker_backlog(WORKER_CPU));
+    set(json, "auth", worker_backlog(WORKER_AUTH));
+}
+
+struct space {
+    const char *path;
+    uint64_t bytes, inodes;
+    bool known;
+};
+
+static void measure_space(void *arg)
+{
+    struct space *s = arg;
+    s->known = disk_free_space(s->path, &s->bytes, &s->inodes, NULL);
+}
+
+static bool status(const struct ctl_context *c, const json_t *args, json_t **result, struct err *e)
+{
+    (void)args;
+    (void)e;
+    struct space space = {.path = c->data_dir};
+    worker_run(WORKER_DISK, measure_space, &space);
+    json_t *json = json_object();
+    c->describe(c->arg, json);
+    set(json, "pid", (uint64_t)getpid());
+    json_object_set_new(json, "data_dir", ctl_json_c(c->data_dir));
+    if (space.known) {
+        set(json, "disk_free_bytes", space.bytes);
+        set(json, "disk_free_inodes", space.inodes);
+    }
+    add_sessions(json, c->sessions);
+    add_queue(json, c->queue);
+    add_store(json, c);
+    add_ground(json, c);
+    *result = json;
+    return true;
+}
+
+static bool reload(const struct ctl_context *c, const json_t *args, json_t **result, struct err *e)
+{
+    (void)args;
+    *result = json_object();
+    return c->reload(c->arg, *result, e);
+}
+
+static bool stop(const struct ctl_context *c, const json_t *args, json_t **result, struct err *e)
+{
+    (void)args;
+    (void)e;
+    *result = json_pack("{s:I}", "pid", (json_int_t)getpid());
+    c->stop(c->arg);
+    return true;
+}
+
+const struct ctl_verb ctl_status_verbs[] = {
+    {"status", status},
+    {"reload", reload},
+    {"stop", stop},
+    {NULL, NULL},
+};

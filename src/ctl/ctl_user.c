@@ -1,0 +1,106 @@
+/*
+ * Users: list, show, add, delete, password, disable, enable. The directory does the work; here is
+ * only the form.
+ */
+#include "auth/directory.h"
+#include "ctl/ctl.h"
+#include "ctl/ctl_json.h"
+
+static json_t *user_json(const struct account *u)
+{
+    json_t *json = json_object();
+    json_object_set_new(json, "login", ctl_json_str(u->login));
+    json_object_set_new(json, "name", ctl_json_str(u->name));
+    json_object_set_new(json, "home", ctl_json_str(u->home));
+    json_object_set_new(json, "disabled", json_boolean(u->disabled));
+    json_object_set_new(json, "quota", json_integer(u->quota));
+    return json;
+}
+
+static bool user_list(const struct ctl_context *c, const json_t *args, json_t **result,
+                      struct err *e)
+{
+    struct str domain;
+    struct account *list = NULL;
+    size_t count = 0;
+    if (!ctl_arg_optional(args, "domain", &domain, e))
+        return false;
+    struct arena *a = arena_new();
+    bool ok = directory_list_users(c->directory, domain, a, &list, &count, e);
+    if (ok) {
+        *result = json_array();
+        for (size_t i = 0; i < count; i++)
+            json_array_append_new(*result, user_json(&list[i]));
+    }
+    arena_free(a);
+    return ok;
+}
+
+static bool user_show(const struct ctl_context *c, const json_t *args, json_t **result,
+                      struct err *e)
+{
+    struct str login;
+    struct account account;
+    if (!ctl_arg_str(args, "login", &login, e))
+        return false;
+    struct arena *a = arena_new();
+    enum lookup found = directory_find_account(c->directory, login, a, &account, e);
+    if (found == LOOKUP_FOUND)
+        *result = user_json(&account);
+    else if (found == LOOKUP_NOT_FOUND)
+        err_set(e, ERR_NOT_FOUND, "there is no user %.*s", STR_ARG(login));
+    arena_free(a);
+    return found == LOOKUP_FOUND;
+}
+
+static bool user_add(const struct ctl_context *c, const json_t *args, json_t **result,
+                     struct err *e)
+{
+    struct str login, password, name;
+    (void)result;
+    return ctl_arg_str(args, "login", &login, e) && ctl_arg_str(args, "password", &password, e) &&
+           ctl_arg_optional(args, "name", &name, e) &&
+           directory_add_user(c->directory, login, password, name, e);
+}
+
+static bool user_delete(const struct ctl_context *c, const json_t *args, json_t **result,
+                        struct err *e)
+{
+    struct str login;
+    (void)result;
+    return ctl_arg_str(args, "login", &login, e) && directory_delete_user(c->directory, login, e);
+}
+
+static bool user_password(const struct ctl_context *c, const json_t *args, json_t **result,
+                          struct err *e)
+{
+    struct str login, password;
+    (void)result;
+    return ctl_arg_str(args, "login", &login, e) && ctl_arg_str(args, "password", &password, e) &&
+           directory_set_password(c->directory, login, password, e);
+}
+
+static bool user_disable(const struct ctl_context *c, const json_t *args, json_t **result,
+                         struct err *e)
+{
+    struct str login;
+    (void)result;
+    return ctl_arg_str(args, "login", &login, e) &&
+           directory_set_disabled(c->directory, login, true, e);
+}
+
+static bool user_enable(const struct ctl_context *c, const json_t *args, json_t **result,
+                        struct err *e)
+{
+    struct str login;
+    (void)result;
+    return ctl_arg_str(args, "login", &login, e) &&
+           directory_set_disabled(c->directory, login, false, e);
+}
+
+const struct ctl_verb ctl_user_verbs[] = {
+    {"user list", user_list},         {"user show", user_show},
+    {"user add", user_add},           {"user delete", user_delete},
+    {"user password", user_password}, {"user disable", user_disable},
+    {"user enable", user_enable},     {NULL, NULL},
+};

@@ -1,0 +1,259 @@
+/*
+ * The tables of maild.conf, gathered from the folders, with the server's own: names, paths, log,
+ * user, limits and the journal.
+ *
+ * What a reload can change is a property of the parts that use the settings: those that take their
+ * settings from the service or are told of new ones are listed in `live_blocks` and
+ * `live_settings`; everything else needs a restart, and a reload says so by name.
+ */
+#include "ctl/server_settings.h"
+
+#include "auth/auth.h"
+#include "imap/imap.h"
+#include "net/dns.h"
+#include "net/service.h"
+#include "pop3/pop3.h"
+#include "queue/queue.h"
+#include "smtp/smtp_server.h"
+#include "store/store.h"
+
+#include <stddef.h>
+#include <unistd.h>
+
+#define MIB ((int64_t)1024 * 1024)
+
+static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
+
+#define FIELD(name) offsetof(struct server_settings, name)
+
+static bool is_hostname(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = char_lower(s.p[i]);
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.'))
+            return false;
+    }
+    return s.n <= 253 && (s.n == 0 || (s.p[0] != '.' && s.p[0] != '-'));
+}
+
+static bool check_server(const void *values, struct err *e)
+{
+    const struct server_settings *s = values;
+    if (!is_hostname(str_from_c(s->hostname)))
+        return err_set(e, ERR_SYNTAX,
+                       "hostname: \"%s\" is not the name of a host (letters, digits, "
+                       "hyphens and dots)",
+                       s->hostname);
+    if (s->data_dir[0] == '\0' || s->run_dir[0] == '\0')
+        return err_set(e, ERR_SYNTAX, "data_dir and run_dir may not be empty");
+    return true;
+}
+
+static const struct setting server_table[] = {
+    {"hostname", SETTING_STRING, FIELD(hostname), "", 0, 0, NULL,
+     "Name of this server in greetings, Received fields and reports; a name that resolves to it. "
+     "Empty: the name of the system."},
+    {"data_dir", SETTING_PATH, FIELD(data_dir), "/var/lib/maild", 0, 0, NULL,
+     "Where mail, queue, journal and directory are kept. Needs a restart."},
+    {"run_dir", SETTING_PATH, FIELD(run_dir), "/run/maild", 0, 0, NULL,
+     "Where the control socket and the file with the process id are. Needs a restart."},
+    {"log", SETTING_PATH, FIELD(log), "", 0, 0, NULL,
+     "File of the log; SIGUSR1 makes maild open it anew. Empty: standard error."},
+    {"log_level", SETTING_CHOICE, FIELD(log_level), "info", 0, 0, log_levels,
+     "The least important lines that are logged."},
+    {"user", SETTING_STRING, FIELD(user), "", 0, 0, NULL,
+     "User that maild runs as when it is started by root: it opens its ports, then gives up all "
+     "other rights. Must own data_dir and be able to read the certificate's key. Needs a restart."},
+    {"admin_group", SETTING_STRING, FIELD(admin_group), "", 0, 0, NULL,
+     "Members of this group may use mailctl on the running server, beside root and the user it "
+     "runs as. Needs a restart."},
+    {"control_socket", SETTING_PATH, FIELD(control_socket), "", 0, 0, NULL,
+     "Unix socket that mailctl speaks to. Empty: control.sock in run_dir. Needs a restart."},
+    {"connections_max", SETTING_NUMBER, FIELD(connections_max), "100000", 1, 10000000, NULL,
+     "Connections of clients at a time, over all protocols."},
+    {"connections_per_address", SETTING_NUMBER, FIELD(connections_per_address), "200", 0, 10000000,
+     NULL,
+     "Connections at a time of one IPv4 address or IPv6 /64 network, loopback excepted. 0: no "
+     "limit."},
+    {0},
+};
+
+const struct settings_block server_settings_block = {
+    .name = "",
+    .help = "These stand at the top of the file, outside of blocks.",
+    .size = sizeof(struct server_settings),
+    .settings = server_table,
+    .check = check_server,
+};
+
+#undef FIELD
+#define FIELD(name) offsetof(struct journal_file_settings, name)
+
+static bool check_journal(const void *values, struct err *e)
+{
+    const struct journal_file_settings *s = values;
+    if (s->size_max < 4 * s->segment_size)
+        return err_set(e, ERR_SYNTAX, "size_max must be at least four times segment_size");
+    return true;
+}
+
+static const struct setting journal_table[] = {
+    {"path", SETTING_PATH, FIELD(path), "", 0, 0, NULL,
+     "Folder of the journal, on a fast disk if there is one. Empty: journal in data_dir."},
+    {"segment_size", SETTING_SIZE, FIELD(segment_size), "16M", MIB, 1024 * MIB, NULL,
+     "Size of one file of the journal."},
+    {"size_max", SETTING_SIZE, FIELD(size_max), "512M", 16 * MIB, 1024 * 1024 * MIB, NULL,
+     "Size of all files of the journal; beyond it new mail waits for a checkpoint."},
+    {"checkpoint_interval", SETTING_DURATION, FIELD(checkpoint_interval), "30s", USEC_SEC / 10,
+     3600 * USEC_SEC, NULL, "Time between two checkpoints while there is something to write."},
+    {0},
+};
+
+const struct settings_block journal_settings_block = {
+    .name = "journal",
+    .help = "What is promised to clients is written here first. All need a restart.",
+    .size = sizeof(struct journal_file_settings),
+    .settings = journal_table,
+    .check = check_journal,
+};
+
+const struct settings_block *const server_blocks[] = {
+    &server_settings_block,
+    &tls_settings_block,
+    &listener_settings_block,
+    &smtp_settings_block,
+    &imap_settings_block,
+    &pop3_settings_block,
+    &queue_settings_block,
+    &auth_settings_block,
+    &directory_settings_block,
+    &store_settings_block,
+    &journal_settings_block,
+    &dns_settings_block,
+    NULL,
+};
+
+const char *server_control_socket(const struct server_settings *s, struct arena *a)
+{
+    if (s->control_socket[0])
+        return s->control_socket;
+    return arena_printf(a, "%s/control.sock", s->run_dir).p;
+}
+
+const char *server_data_path(const struct server_settings *s, const char *chosen, const char *name,
+                             struct arena *a)
+{
+    return chosen[0] ? chosen : arena_printf(a, "%s/%s", s->data_dir, name).p;
+}
+
+const char *server_hostname(const struct server_settings *s, struct arena *a)
+{
+    char *name = arena_alloc(a, 256);
+    if (s->hostname[0])
+        return s->hostname;
+    if (gethostname(name, 255) != 0 || name[0] == '\0' || !is_hostname(str_from_c(name)))
+        return "localhost";
+    return name;
+}
+
+bool server_check(const struct config *c, struct err *e)
+{
+    const struct tls_settings *tls = config_block(c, &tls_settings_block);
+    size_t count = config_count(c, &listener_settings_block);
+    if (count == 0)
+        return err_set(e, ERR_SYNTAX,
+                       "%s: no listener: expected at least one block listener NAME { "
+                       "... }",
+                       config_path(c));
+    for (size_t i = 0; i < count; i++) {
+        const struct listener_settings *l = config_at(c, &listener_settings_block, i);
+        if (l->tls != SERVICE_TLS_NONE && tls->certificate[0] == '\0')
+            return err_set(e, ERR_SYNTAX,
+                           "%s: listener %s: TLS needs a certificate: tls { certificate = PATH }",
+                           config_path(c), l->name);
+        for (size_t j = 0; j < i; j++) {
+            const struct listener_settings *other = config_at(c, &listener_settings_block, j);
+            for (size_t x = 0; x < l->address.count; x++)
+                for (size_t y = 0; y < other->address.count; y++)
+                    if (strcmp(l->address.items[x], other->address.items[y]) == 0)
+                        return err_set(e, ERR_SYNTAX,
+                                       "%s: listener %s: %s is listener %s's address already",
+                                       config_path(c), l->name, l->address.items[x], other->name);
+        }
+    }
+    return true;
+}
+
+struct config *server_read_config(const char *path, struct err *e)
+{
+    struct config *c = config_read(path, server_blocks, e);
+    if (c && !server_check(c, e)) {
+        config_unref(c);
+        return NULL;
+    }
+    return c;
+}
+
+/* --- what a reload cannot change --- */
+
+static const struct settings_block *const live_blocks[] = {
+    &tls_settings_block,  &listener_settings_block, &smtp_settings_block,
+    &imap_settings_block, &pop3_settings_block,     &queue_settings_block,
+};
+static const char *const live_settings[] = {"hostname", "log", "log_level", "connections_max",
+                                            "connections_per_address"};
+
+static bool is_live(const struct config_entry *entry)
+{
+    if (entry->block->named)
+        return true;
+    for (size_t i = 0; i < sizeof(live_blocks) / sizeof(*live_blocks); i++)
+        if (entry->block == live_blocks[i])
+            return true;
+    for (size_t i = 0; i < sizeof(live_settings) / sizeof(*live_settings); i++)
+        if (entry->block == &server_settings_block &&
+            strcmp(entry->setting->name, live_settings[i]) == 0)
+            return true;
+    return false;
+}
+
+struct comparison {
+    struct arena *arena;
+    struct values {
+        struct values *next;
+        struct str value;
+    } * first, **end, *at;
+    struct buf *changed;
+};
+
+static void remember(void *arg, const struct config_entry *entry)
+{
+    struct comparison *c = arg;
+    if (is_live(entry))
+        return;
+    struct values *v = *c->end = ARENA_NEW(c->arena, struct values);
+    v->value = arena_str(c->arena, entry->value);
+    c->end = &v->next;
+}
+
+/* Outside of the named blocks both configurations have the same settings in the same order. */
+static void compare(void *arg, const struct config_entry *entry)
+{
+    struct comparison *c = arg;
+    if (is_live(entry))
+        return;
+    if (!str_equal(c->at->value, entry->value))
+        buf_printf(c->changed, "%s%s%s%s", c->changed->n ? ", " : "", entry->block->name,
+                   entry->block->name[0] ? "." : "", entry->setting->name);
+    c->at = c->at->next;
+}
+
+void server_restart_needed(const struct config *before, const struct config *after, struct buf *b)
+{
+    struct comparison c = {.arena = arena_new(), .changed = b};
+    c.end = &c.first;
+    config_each(before, remember, &c);
+    c.at = c.first;
+    config_each(after, compare, &c);
+    arena_free(c.arena);
+}

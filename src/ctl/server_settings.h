@@ -1,0 +1,48 @@
+#pragma once
+/*
+ * The settings of the server as a whole, and the list of all tables that make up maild.conf: what
+ * maild reads, mailctl checks and shows, and the manual page describes.
+ */
+#include "core/arena.h"
+#include "core/buf.h"
+#include "core/settings.h"
+
+struct server_settings {
+    const char *hostname; /* "": the system's */
+    const char *data_dir, *run_dir;
+    const char *log; /* "": standard error */
+    int log_level;   /* enum log_level */
+    const char *user;
+    const char *admin_group;
+    const char *control_socket; /* "": RUN/control.sock */
+    int64_t connections_max, connections_per_address;
+};
+extern const struct settings_block server_settings_block; /* "": top of the file */
+
+struct journal_file_settings {
+    const char *path; /* "": DATA/journal */
+    int64_t segment_size, size_max;
+    usec checkpoint_interval;
+};
+extern const struct settings_block journal_settings_block; /* "journal" */
+
+/* All tables, NULL-terminated. */
+extern const struct settings_block *const server_blocks[];
+
+/* Paths as they are in effect, in a. */
+const char *server_control_socket(const struct server_settings *s, struct arena *a);
+/* chosen, or DATA/name when it is empty. */
+const char *server_data_path(const struct server_settings *s, const char *chosen, const char *name,
+                             struct arena *a);
+/* The configured name, or the system's. */
+const char *server_hostname(const struct server_settings *s, struct arena *a);
+
+/* Checks that go beyond one block: a listener with TLS needs a certificate. */
+bool server_check(const struct config *c, struct err *e);
+/* config_read with server_blocks, and server_check. Blocking. */
+struct config *server_read_config(const char *path, struct err *e);
+
+/* Settings of `after` that differ from `before` and take effect only with a restart, as
+ * "data_dir, dns.server"; empty when there are none. */
+
+void server_restart_needed(const struct config *before, const struct config *after, struct buf *b);
