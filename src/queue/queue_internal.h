@@ -67,16 +67,30 @@ struct queue_message {
     bool warned;       /* the sender was told of the delay */
     bool in_files;     /* spool_dir has (or may have) files of it */
     bool body_in_file; /* large: the body was a file from the start */
+    bool body_missing; /* its file is not there or of another size; between open and start only */
+    bool done;         /* its DONE record is written */
     bool deleted;      /* out of the table; freed when the last delivery lets go */
     uint64_t size_crlf;
-    struct spool *body; /* NULL only between loading and queue_start */
+    struct spool *body;
     lsn accept_lsn;
     struct link dirty; /* in queue->dirty when its envelope file is to be written */
     unsigned active;   /* items that are ready or being sent */
     unsigned holds;    /* fibers that use it */
+    bool settling, settle_again;
     struct queue_item *items;
     struct queue_recipient *recipients;
     size_t recipient_count;
+};
+
+/* What envelope_files_load found; until queue_start. */
+struct body_file {
+    char id[ID_SIZE];
+    uint64_t size;
+};
+struct startup {
+    struct body_file *bodies; /* sorted by id */
+    size_t body_count;
+    struct buf damaged; /* ids (ID_SIZE bytes each) of envelope files that cannot be read */
 };
 
 /* Files of a message that is done, removed at a checkpoint that covers its DONE record. */
@@ -87,7 +101,6 @@ struct queue_removal {
 };
 
 struct scheduler;
-struct startup;
 
 struct queue {
     struct queue_context context;
@@ -98,7 +111,7 @@ struct queue {
     struct link dirty;
     struct queue_removal *removals, **removals_end;
     struct scheduler *scheduler;
-    struct startup *startup; /* between queue_open and queue_start */
+    struct startup startup;
     SUSPENDS void (*deliver)(void *arg, struct transport_job *job);
     void *deliver_arg;
     bool started, stopping;

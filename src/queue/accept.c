@@ -1,0 +1,336 @@
+/*
+ * Taking responsibility for a message, in this order:
+ *
+ *   1. The recipients' targets are joined into one list without duplicates.
+ *   2. Those that are mailboxes here get the message at once, all with one call of the store.
+ *   3. Other servers' addresses, and mailboxes that could not take it for now, go into the queue
+ *      with one journal record. So do targets that failed for good while others succeeded: the
+ *      sender gets a report from there, and it cannot be lost.
+ *
+ * The reply comes after all of it. If the third step fails after the second succeeded, everybody
+ * gets a temporary error although mailboxes here have the message: when the client tries again they
+ * get it twice. The other way round, a "yes" without the journal record, would lose mail.
+ *
+ * When nothing at all was achieved nothing is queued: the client hears why and keeps the message.
+ * With a reply for each recipient (LMTP, RFC 2033) that is decided for each: a recipient of whose
+ * targets some got the message and others did not is accepted and the rest is queued; one that got
+ * nowhere has its own error.
+ */
+#include "queue/accept.h"
+
+#include "core/log.h"
+#include "queue/result.h"
+
+#include <stdlib.h>
+
+/* One recipient's way to a target. */
+struct use {
+    const struct route_target *route; /* NULL: the recipient led nowhere, now or for good */
+    uint32_t recipient, target;
+};
+
+struct acceptance {
+    struct queue *queue;
+    struct envelope *envelope;
+    struct spool *message;
+    bool per_recipient;
+    struct arena *arena;
+    struct use *uses; /* sorted by target, later by recipient */
+    size_t use_count;
+    struct target *targets;
+    size_t target_count;
+    size_t queued;
+};
+
+/* --- the list of targets --- */
+
+static int compare_by_target(const void *a, const void *b)
+{
+    const struct use *x = a, *y = b;
+    int order = (x->route == NULL) - (y->route == NULL);
+    if (order == 0 && x->route) {
+        order = y->route->local - x->route->local;
+        order = order ? order : str_compare(x->route->address, y->route->address);
+    }
+    return order ? order : (x->recipient > y->recipient) - (x->recipient < y->recipient);
+}
+
+static int compare_by_recipient(const void *a, const void *b)
+{
+    const struct use *x = a, *y = b;
+    return (x->recipient > y->recipient) - (x->recipient < y->recipient);
+}
+
+static struct err *copy_error(struct acceptance *x, const struct err *e)
+{
+    struct err *copy = ARENA_NEW(x->arena, struct err);
+    *copy = *e;
+    return copy;
+}
+
+static void add_target(struct acceptance *x, const struct use *u)
+{
+    struct target *t = &x->targets[x->target_count++];
+    const struct envelope_recipient *r = &x->envelope->recipients[u->recipient];
+    t->original = r->address;
+    if (!u->route) {
+        t->address = r->address;
+        t->kind = RECIPIENT_UNROUTED;
+        t->error = copy_error(x, &r->route->error);
+        t->outcome = r->route->kind == ROUTE_LATER ? OUTCOME_TEMPORARY : OUTCOME_PERMANENT;
+        return;
+    }
+    t->address = u->route->address;
+    t->kind = u->route->local ? RECIPIENT_ACCOUNT : RECIPIENT_REMOTE;
+    t->account = u->route->local ? &u->route->account : NULL;
+    t->outcome = u->route->local ? OUTCOME_TEMPORARY : OUTCOME_REMOTE;
+}
+
+static bool same_target(const struct use *x, const struct use *y)
+{
+    return x->route && y->route && x->route->local == y->route->local &&
+           str_equal(x->route->address, y->route->address);
+}
+
+static void collect_uses(struct acceptance *x)
+{
+    const struct envelope *e = x->envelope;
+    size_t most = 0;
+    for (size_t i = 0; i < e->recipient_count; i++)
+        most += e->recipients[i].route->count + 1;
+    x->uses = arena_array(x->arena, most, sizeof(*x->uses));
+    for (uint32_t i = 0; i < e->recipient_count; i++) {
+        const struct route *route = e->recipients[i].route;
+        bool leads = route->kind == ROUTE_ACCEPT || route->kind == ROUTE_RELAY;
+        if (!leads)
+            x->uses[x->use_count++] = (struct use){.recipient = i};
+        for (size_t t = 0; leads && t < route->count; t++)
+            x->uses[x->use_count++] = (struct use){&route->targets[t], i, 0};
+    }
+}
+
+static void collect_targets(struct acceptance *x)
+{
+    collect_uses(x);
+    x->targets = arena_array(x->arena, x->use_count + 1, sizeof(*x->targets));
+    if (x->use_count == 0)
+        return;
+    qsort(x->uses, x->use_count, sizeof(*x->uses), compare_by_target);
+    for (size_t i = 0; i < x->use_count; i++) {
+        if (i == 0 || !same_target(&x->uses[i - 1], &x->uses[i]))
+            add_target(x, &x->uses[i]);
+        x->uses[i].target = (uint32_t)(x->target_count - 1);
+    }
+    qsort(x->uses, x->use_count, sizeof(*x->uses), compare_by_recipient);
+}
+
+/* --- mailboxes here --- */
+
+static void log_delivery(struct acceptance *x, const struct target *t,
+                         const struct store_delivery *d)
+{
+    bool same = str_equal(t->address, t->original);
+    const char *end = same ? "" : ">";
+    struct str original = same ? STR("") : t->original;
+    if (d->delivered)
+        log_info("queue", x->envelope->id,
+                 "to=<%.*s>%s%.*s%s relay=local status=sent (INBOX uid=%u)", STR_ARG(t->address),
+                 same ? "" : " original=<", STR_ARG(original), end, d->uid);
+    else
+        log_warning("queue", x->envelope->id, "to=<%.*s>%s%.*s%s relay=local status=%s (%s)",
+                    STR_ARG(t->address), same ? "" : " original=<", STR_ARG(original), end,
+                    t->outcome == OUTCOME_TEMPORARY ? "deferred" : "refused", t->error->text);
+}
+
+static void take_delivery(struct acceptance *x, struct target *t, const struct store_delivery *d,
+                          const struct err *whole)
+{
+    if (d->delivered) {
+        t->outcome = OUTCOME_DELIVERED;
+        x->queue->stats.delivered_local++;
+    } else {
+        t->error = copy_error(x, d->error.kind != ERR_NONE ? &d->error : whole);
+        t->outcome = err_is_temporary(t->error->kind) ? OUTCOME_TEMPORARY : OUTCOME_PERMANENT;
+    }
+    log_delivery(x, t, d);
+}
+
+/* Mailboxes stand first in the list of targets. */
+SUSPENDS static void deliver_here(struct acceptance *x)
+{
+    struct err e = {.kind = ERR_TEMP, .text = "not delivered"};
+    size_t count = 0;
+    while (count < x->target_count && x->targets[count].account)
+        count++;
+    if (count == 0)
+        return;
+    struct store_delivery *list = arena_array(x->arena, count, sizeof(*list));
+    for (size_t i = 0; i < count; i++) {
+        list[i].account = x->targets[i].account;
+        list[i].mailbox = STR("INBOX");
+    }
+    struct str prefix = arena_printf(x->arena, "Return-Path: <%.*s>\n%.*s",
+                                     STR_ARG(x->envelope->sender), STR_ARG(x->envelope->prefix));
+    store_deliver(x->queue->context.store, x->envelope->id, x->message, prefix, list, count, &e);
+    for (size_t i = 0; i < count; i++)
+        take_delivery(x, &x->targets[i], &list[i], &e);
+}
+
+/* --- what is queued --- */
+
+static bool is_progress(const struct target *t)
+{
+    return t->outcome == OUTCOME_DELIVERED || t->outcome == OUTCOME_REMOTE;
+}
+
+/* A failure that cannot be reported to anybody needs no place in the queue. */
+static bool is_to_be_queued(const struct acceptance *x, const struct target *t)
+{
+    return t->outcome == OUTCOME_REMOTE || t->outcome == OUTCOME_TEMPORARY ||
+           (t->outcome == OUTCOME_PERMANENT && x->envelope->sender.n > 0);
+}
+
+static void mark_queued(struct acceptance *x, struct target *t)
+{
+    if (!is_to_be_queued(x, t) || t->queued)
+        return;
+    t->queued = true;
+    x->queued++;
+}
+
+/* Behind the last use of the recipient that uses[i] belongs to. */
+static size_t uses_end(const struct acceptance *x, size_t i)
+{
+    size_t end = i;
+    while (end < x->use_count && x->uses[end].recipient == x->uses[i].recipient)
+        end++;
+    return end;
+}
+
+static bool any_progress(const struct acceptance *x, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (is_progress(&x->targets[x->uses[i].target]))
+            return true;
+    return false;
+}
+
+static void choose_queued(struct acceptance *x)
+{
+    bool whole = !x->per_recipient && any_progress(x, 0, x->use_count);
+    for (size_t i = 0, end; i < x->use_count; i = end) {
+        end = uses_end(x, i);
+        if (whole || (x->per_recipient && any_progress(x, i, end)))
+            for (size_t k = i; k < end; k++)
+                mark_queued(x, &x->targets[x->uses[k].target]);
+    }
+}
+
+/* --- results --- */
+
+/* The error of a recipient of whom nothing was delivered or queued: a temporary one first. */
+static const struct err *recipient_error(const struct acceptance *x, size_t from, size_t to)
+{
+    const struct err *found = NULL;
+    for (size_t i = from; i < to; i++) {
+        const struct target *t = &x->targets[x->uses[i].target];
+        if (t->queued || t->outcome == OUTCOME_DELIVERED || !t->error)
+            continue;
+        if (t->outcome == OUTCOME_TEMPORARY)
+            return t->error;
+        found = t->error;
+    }
+    return found;
+}
+
+static bool nothing_left(const struct acceptance *x, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        const struct target *t = &x->targets[x->uses[i].target];
+        if (is_to_be_queued(x, t) && !t->queued)
+            return false;
+    }
+    return true;
+}
+
+/* `failure` is why the queue could not take what was to be queued; NULL: it could. */
+static void set_results(struct acceptance *x, const struct err *failure)
+{
+    static const struct err unknown = {ERR_TEMP, "not delivered"};
+    bool whole = !x->per_recipient && any_progress(x, 0, x->use_count);
+    for (size_t i = 0, end; i < x->use_count; i = end) {
+        struct envelope_recipient *r = &x->envelope->recipients[x->uses[i].recipient];
+        end = uses_end(x, i);
+        bool progress = whole || any_progress(x, i, end);
+        const struct err *own = recipient_error(x, i, end);
+        r->accepted = progress && nothing_left(x, i, end);
+        r->error = (struct err){.kind = ERR_NONE};
+        if (!r->accepted)
+            r->error = failure && progress ? *failure : own ? *own : unknown;
+    }
+}
+
+static void unmark_queued(struct acceptance *x)
+{
+    for (size_t i = 0; i < x->target_count; i++)
+        x->targets[i].queued = false;
+}
+
+static void refuse_all(struct acceptance *x, const struct err *why)
+{
+    for (size_t i = 0; i < x->envelope->recipient_count; i++) {
+        x->envelope->recipients[i].accepted = false;
+        x->envelope->recipients[i].error = *why;
+    }
+}
+
+/* One error for the whole: the first temporary one, so that the client tries again. */
+static bool whole_result(const struct acceptance *x, struct err *e)
+{
+    size_t accepted = 0;
+    const struct err *error = NULL;
+    for (size_t i = 0; i < x->envelope->recipient_count; i++) {
+        const struct envelope_recipient *r = &x->envelope->recipients[i];
+        accepted += r->accepted;
+        if (!r->accepted &&
+            (!error || (!err_is_temporary(error->kind) && err_is_temporary(r->error.kind))))
+            error = &r->error;
+    }
+    if (error)
+        err_set(e, error->kind, "%s", error->text);
+    return accepted == x->envelope->recipient_count;
+}
+
+SUSPENDS static void accept_all(struct acceptance *x)
+{
+    struct err e = {.kind = ERR_NONE};
+    collect_targets(x);
+    deliver_here(x);
+    choose_queued(x);
+    bool ok = x->queued == 0 ||
+              accept_into_queue(x->queue, x->envelope, x->message, x->targets, x->target_count, &e);
+    if (!ok)
+        unmark_queued(x);
+    set_results(x, ok ? NULL : &e);
+    if (!ok && !x->per_recipient)
+        refuse_all(x, &e);
+}
+
+SUSPENDS bool queue_accept(struct queue *q, struct envelope *envelope, struct spool *message,
+                           bool per_recipient, struct err *e)
+{
+    struct acceptance x = {.queue = q,
+                           .envelope = envelope,
+                           .message = message,
+                           .per_recipient = per_recipient,
+                           .arena = arena_new()};
+    accept_all(&x);
+    bool ok = whole_result(&x, e);
+    for (size_t i = 0; i < envelope->recipient_count; i++)
+        if (envelope->recipients[i].accepted) {
+            q->stats.accepted++;
+            break;
+        }
+    arena_free(x.arena);
+    return ok;
+}

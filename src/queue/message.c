@@ -1,0 +1,147 @@
+/*
+ * Messages of the queue in memory. They are found by id in a tree (tsearch(3) of the C library,
+ * balanced, so ids cannot be chosen to make it slow) and stand in a list in the order of arrival.
+ *
+ * Whoever suspends while using a message holds it; a message that is deleted meanwhile is out of
+ * the table at once (deleted is set) and is freed when the last holder lets go.
+ */
+#include "queue/message.h"
+
+#include "core/mem.h"
+
+#include <assert.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct queue_message *message_new(struct queue *q)
+{
+    struct queue_message *m = MEM_NEW(struct queue_message);
+    m->queue = q;
+    m->arena = arena_new();
+    link_init(&m->dirty);
+    return m;
+}
+
+void message_set_recipients(struct queue_message *m, size_t count)
+{
+    m->recipients = arena_array(m->arena, count, sizeof(*m->recipients));
+    m->recipient_count = count;
+}
+
+void message_free(struct queue_message *m)
+{
+    assert(m->holds == 0 && !m->items);
+    for (size_t i = 0; i < m->recipient_count; i++) {
+        free(m->recipients[i].error);
+        free(m->recipients[i].code);
+        free(m->recipients[i].relay);
+    }
+    spool_unref(m->body);
+    arena_free(m->arena);
+    free(m);
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+struct queue_message *message_find(struct queue *q, struct str id)
+{
+    char key[ID_SIZE];
+    if (id.n == 0 || id.n >= sizeof(key))
+        return NULL;
+    memcpy(key, id.p, id.n);
+    key[id.n] = '\0';
+    void *node = tfind(key, &q->by_id, compare);
+    return node ? *(struct queue_message **)node : NULL;
+}
+
+void message_insert(struct queue_message *m)
+{
+    struct queue *q = m->queue;
+    struct queue_message **node = tsearch(m, &q->by_id, compare);
+    assert(node && *node == m);
+    m->previous = q->last;
+    *(q->last ? &q->last->next : &q->first) = m;
+    q->last = m;
+    q->message_count++;
+    q->recipient_count += m->recipient_count;
+}
+
+void message_remove(struct queue_message *m)
+{
+    struct queue *q = m->queue;
+    assert(!m->deleted);
+    tdelete(m, &q->by_id, compare);
+    *(m->previous ? &m->previous->next : &q->first) = m->next;
+    *(m->next ? &m->next->previous : &q->last) = m->previous;
+    link_remove(&m->dirty);
+    q->message_count--;
+    q->recipient_count -= m->recipient_count;
+    m->deleted = true;
+    if (m->holds == 0)
+        message_free(m);
+}
+
+void message_hold(struct queue_message *m)
+{
+    m->holds++;
+}
+
+void message_release(struct queue_message *m)
+{
+    assert(m->holds > 0);
+    if (--m->holds == 0 && m->deleted)
+        message_free(m);
+}
+
+void message_mark_dirty(struct queue_message *m)
+{
+    if (link_is_empty(&m->dirty) && !m->deleted && !m->done)
+        link_append(&m->queue->dirty, &m->dirty);
+}
+
+char *message_path(const struct queue *q, const char *id, const char *suffix)
+{
+    struct buf path = BUF_EMPTY;
+    buf_printf(&path, "%s/%s.%s", q->context.spool_dir, id, suffix);
+    buf_c(&path);
+    return path.p;
+}
+
+bool recipient_is_done(const struct queue_recipient *r)
+{
+    return r->state == RECIPIENT_DELIVERED || (r->state == RECIPIENT_FAILED && r->reported);
+}
+
+const char *recipient_state_name(const struct queue_recipient *r)
+{
+    switch ((enum recipient_state)r->state) {
+    case RECIPIENT_WAITING:
+        return "waiting";
+    case RECIPIENT_SENDING:
+        return "sending";
+    case RECIPIENT_DELIVERED:
+        return "delivered";
+    case RECIPIENT_FAILED:
+        return "failed";
+    }
+    return "";
+}
+
+static void set_text(char **field, struct str text)
+{
+    char *copy = text.n ? mem_dup(text.p, text.n) : NULL;
+    free(*field);
+    *field = copy;
+}
+
+void recipient_set_texts(struct queue_recipient *r, struct str error, struct str code,
+                         struct str relay)
+{
+    set_text(&r->error, str_head(error, QUEUE_ERROR_TEXT_MAX));
+    set_text(&r->code, code);
+    set_text(&r->relay, relay);
+}

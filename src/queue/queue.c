@@ -1,0 +1,102 @@
+/*
+ * The queue's life. At start the envelope files are read (queue_open), the journal's records are
+ * replayed over them, what is left over from a crash is tidied up, and sending begins
+ * (queue_start). At the end sending stops first; accepting goes on until the protocols have
+ * stopped, and the journal's last checkpoint writes what waits into files.
+ *
+ *   accept.c, accept_queued.c   taking responsibility
+ *   route.c                     where mail for an address goes
+ *   message.c, message_codec.c  messages in memory and in binary form
+ *   queue_journal.c             records and their replay
+ *   envelope_files.c, _load.c   the spool directory
+ *   scheduler.c                 what is tried when, over how many connections
+ *   delivery.c, result.c        one connection; what became of a recipient
+ *   settle.c                    reports and the end of a message
+ *   control.c                   for operators
+ */
+#include "queue/queue.h"
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "queue/envelope_files.h"
+#include "queue/message.h"
+#include "queue/queue_journal.h"
+#include "queue/scheduler.h"
+
+#include <stdlib.h>
+
+SUSPENDS struct queue *queue_open(const struct queue_settings *s, const struct queue_context *c,
+                                  struct err *e)
+{
+    struct queue *q = MEM_NEW(struct queue);
+    q->context = *c;
+    q->config = queue_config_new(s, c->tls);
+    link_init(&q->dirty);
+    q->removals_end = &q->removals;
+    q->scheduler = scheduler_new(q);
+    if (!envelope_files_load(q, e)) {
+        err_prefix(e, "queue");
+        queue_free(q);
+        return NULL;
+    }
+    journal_add_consumer(c->journal,
+                         &(struct journal_consumer){.owner = JOURNAL_QUEUE,
+                                                    .arg = q,
+                                                    .replay = journal_replay_record,
+                                                    .checkpoint = envelope_files_checkpoint});
+    return q;
+}
+
+void queue_set_transport(struct queue *q,
+                         SUSPENDS void (*deliver)(void *arg, struct transport_job *job), void *arg)
+{
+    q->deliver = deliver;
+    q->deliver_arg = arg;
+}
+
+void queue_start(struct queue *q)
+{
+    envelope_files_tidy(q);
+    q->started = true;
+    if (q->message_count > 0)
+        log_info("queue", NULL, "messages=%zu recipients=%zu waiting from before", q->message_count,
+                 q->recipient_count);
+    scheduler_start(q->scheduler);
+}
+
+SUSPENDS void queue_stop(struct queue *q, usec deadline)
+{
+    q->stopping = true;
+    scheduler_stop(q->scheduler, deadline);
+}
+
+void queue_free(struct queue *q)
+{
+    while (q->first) {
+        struct queue_message *m = q->first;
+        scheduler_forget_message(m);
+        message_remove(m);
+    }
+    envelope_files_free(q);
+    scheduler_free(q->scheduler);
+    queue_config_unref(q->config);
+    free(q);
+}
+
+void queue_reload(struct queue *q, const struct queue_settings *s, struct tls_context *tls)
+{
+    struct queue_config *old = q->config;
+    q->config = queue_config_new(s, tls);
+    if (q->started && strcmp(old->settings.relay_host, s->relay_host) != 0)
+        scheduler_reload(q->scheduler);
+    queue_config_unref(old);
+}
+
+void queue_get_stats(const struct queue *q, struct queue_stats *s)
+{
+    *s = q->stats;
+    s->messages = q->message_count;
+    s->recipients = q->recipient_count;
+    s->connections = scheduler_connections(q->scheduler);
+    s->sending = scheduler_sending(q->scheduler);
+}

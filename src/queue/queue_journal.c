@@ -1,0 +1,188 @@
+/*
+ * Four records tell the life of a queued message:
+ *
+ *   ACCEPT  the envelope, and the body when it is small: from its commit on the message is ours
+ *   RESULT  what became of a recipient in an attempt: delivered, failed, reported, or when next
+ *   WARNED  the sender has been told of the delay
+ *   DONE    nothing is left to do
+ *
+ * A crash at any point: before ACCEPT is durable nothing was promised. After it, what RESULT
+ * records were lost is done again: a message may be sent twice, a report too, none is lost. DONE is
+ * appended after the commit of the report that it may depend on, so it is never durable without it.
+ */
+#include "queue/queue_journal.h"
+
+#include "queue/envelope_files.h"
+#include "queue/message.h"
+
+enum record_type { RECORD_ACCEPT = 1, RECORD_RESULT = 2, RECORD_WARNED = 3, RECORD_DONE = 4 };
+
+#define RECORD_VERSION 1
+
+static lsn append(struct queue *q, enum record_type type, const struct str *parts, size_t count)
+{
+    return journal_append(q->context.journal, JOURNAL_QUEUE, type, RECORD_VERSION, parts, count);
+}
+
+void journal_log_accept(struct queue_message *m)
+{
+    struct buf envelope = BUF_EMPTY, head = BUF_EMPTY;
+    message_encode(&envelope, m);
+    buf_add_counted(&head, buf_str(&envelope));
+    struct str parts[] = {buf_str(&head), m->body_in_file ? STR("") : spool_memory(m->body)};
+    m->accept_lsn = append(m->queue, RECORD_ACCEPT, parts, 2);
+    buf_free(&envelope);
+    buf_free(&head);
+    message_mark_dirty(m);
+}
+
+void journal_log_result(struct queue_message *m, const struct queue_recipient *r)
+{
+    struct buf out = BUF_EMPTY;
+    buf_add_counted(&out, str_from_c(m->id));
+    buf_add_u32(&out, (uint32_t)(r - m->recipients));
+    buf_add_u8(&out, r->state);
+    buf_add_u8(&out, r->reported);
+    buf_add_u32(&out, r->attempts);
+    buf_add_u64(&out, (uint64_t)r->next_attempt);
+    buf_add_counted(&out, str_from_c(r->error));
+    buf_add_counted(&out, str_from_c(r->code));
+    buf_add_counted(&out, str_from_c(r->relay));
+    struct str part = buf_str(&out);
+    append(m->queue, RECORD_RESULT, &part, 1);
+    buf_free(&out);
+    message_mark_dirty(m);
+}
+
+static lsn append_id(struct queue_message *m, enum record_type type)
+{
+    struct buf out = BUF_EMPTY;
+    buf_add_counted(&out, str_from_c(m->id));
+    struct str part = buf_str(&out);
+    lsn position = append(m->queue, type, &part, 1);
+    buf_free(&out);
+    return position;
+}
+
+void journal_log_warned(struct queue_message *m)
+{
+    append_id(m, RECORD_WARNED);
+    message_mark_dirty(m);
+}
+
+lsn journal_log_done(struct queue_message *m)
+{
+    /* No checkpoint may write it any more: nobody would remove the files. */
+    m->done = true;
+    link_remove(&m->dirty);
+    return append_id(m, RECORD_DONE);
+}
+
+/* --- replay --- */
+
+static bool damaged(const struct journal_record *r, struct err *e)
+{
+    return err_set(e, ERR_IO, "queue record %llu of type %u cannot be understood",
+                   (unsigned long long)r->lsn, r->type);
+}
+
+SUSPENDS static bool replay_accept(struct queue *q, const struct journal_record *r, struct err *e)
+{
+    struct reader in = {.p = r->payload.p, .n = r->payload.n};
+    struct str envelope = read_counted(&in);
+    uint64_t body_size;
+    struct queue_message *m = in.bad ? NULL : message_decode(q, envelope, &body_size);
+    if (!m)
+        return damaged(r, e);
+    if (message_find(q, str_from_c(m->id))) {
+        message_free(m);
+        return true;
+    }
+    if (m->body_in_file) {
+        envelope_file_attach_body(m, body_size);
+        m->body_missing = !envelope_file_body_found(m, body_size);
+    } else {
+        m->body = spool_new(store_spool_dir(q->context.store), m->id);
+        if (in.n != body_size || !spool_write(m->body, str_from(in.p, in.n), e)) {
+            bool understood = in.n == body_size;
+            message_free(m);
+            return understood ? false : damaged(r, e);
+        }
+    }
+    m->accept_lsn = r->lsn;
+    message_insert(m);
+    message_mark_dirty(m);
+    return true;
+}
+
+static bool replay_result(struct queue *q, const struct journal_record *record, struct reader *in,
+                          struct err *e)
+{
+    struct queue_message *m = message_find(q, read_counted(in));
+    uint32_t index = read_u32(in);
+    struct queue_recipient now = {0};
+    now.state = read_u8(in);
+    now.reported = read_u8(in);
+    now.attempts = read_u32(in);
+    now.next_attempt = (usec)read_u64(in);
+    struct str error = read_counted(in), code = read_counted(in), relay = read_counted(in);
+    if (in->bad || now.state > RECIPIENT_FAILED || now.state == RECIPIENT_SENDING)
+        return damaged(record, e);
+    if (!m)
+        return true;
+    if (index >= m->recipient_count)
+        return damaged(record, e);
+    struct queue_recipient *r = &m->recipients[index];
+    if (r->state != RECIPIENT_WAITING) {
+        r->reported |= now.reported;
+    } else if (now.state != RECIPIENT_WAITING || now.attempts >= r->attempts) {
+        r->state = now.state;
+        r->reported = now.reported;
+        r->attempts = now.attempts;
+        r->next_attempt = now.next_attempt;
+        recipient_set_texts(r, error, code, relay);
+    }
+    message_mark_dirty(m);
+    return true;
+}
+
+static bool replay_done(struct queue *q, const struct journal_record *record, struct reader *in,
+                        struct err *e)
+{
+    struct queue_message *m = message_find(q, read_counted(in));
+    if (in->bad)
+        return damaged(record, e);
+    if (m) {
+        envelope_files_remove_later(q, m->id, record->lsn);
+        message_remove(m);
+    }
+    return true;
+}
+
+SUSPENDS bool journal_replay_record(void *arg, const struct journal_record *r, struct err *e)
+{
+    struct queue *q = arg;
+    if (r->version != RECORD_VERSION)
+        return err_set(e, ERR_PERM, "queue record %llu has version %u: written by a newer server",
+                       (unsigned long long)r->lsn, r->version);
+    struct reader in = {.p = r->payload.p, .n = r->payload.n};
+    switch ((enum record_type)r->type) {
+    case RECORD_ACCEPT:
+        return replay_accept(q, r, e);
+    case RECORD_RESULT:
+        return replay_result(q, r, &in, e);
+    case RECORD_WARNED: {
+        struct queue_message *m = message_find(q, read_counted(&in));
+        if (in.bad)
+            return damaged(r, e);
+        if (m) {
+            m->warned = true;
+            message_mark_dirty(m);
+        }
+        return true;
+    }
+    case RECORD_DONE:
+        return replay_done(q, r, &in, e);
+    }
+    return damaged(r, e);
+}

@@ -1,0 +1,19 @@
+#pragma once
+/*
+ * What became of a recipient in an attempt: the state that follows, its record, its log line.
+ */
+#include "queue/queue_internal.h"
+
+struct attempt {
+    enum transport_status status;
+    struct str code, text, relay;
+    const char *tls; /* may be NULL */
+};
+
+/* The recipient was being sent. When the server stops, a deferral does not count as an attempt. */
+void recipient_apply(struct queue_message *m, struct queue_recipient *r, const struct attempt *a);
+/* One line for a recipient that is done or deferred. component: "smtp" or "queue". */
+void recipient_log(const struct queue_message *m, const struct queue_recipient *r,
+                   const struct attempt *a);
+/* "4.x.y" or "5.x.y" for an error of ours. */
+const char *err_status_code(const struct err *e);

@@ -1,0 +1,66 @@
+#pragma once
+/*
+ * When and where the waiting recipients are tried: the one place that decides it. Messages come in
+ * with scheduler_add_message; the scheduler starts a fiber per connection (delivery.h) with an
+ * item, which gives it back with scheduler_return.
+ */
+#include "queue/queue_internal.h"
+
+enum item_state {
+    ITEM_WAITING, /* for its time, in the heap */
+    ITEM_READY,   /* for a connection, in its destination's list */
+    ITEM_SENDING,
+};
+
+/* Recipients of one message that go to the same destination, at most
+ * QUEUE_TRANSACTION_RECIPIENTS; none: only the message's settling (reports, end) is due. */
+struct queue_item {
+    struct queue_message *message;
+    struct queue_item *next; /* of the message */
+    struct destination *destination;
+    struct link ready;
+    enum item_state state;
+    uint32_t *recipients; /* indices */
+    size_t count;
+    usec due;          /* monotonic */
+    size_t heap_index; /* while waiting */
+    uint64_t generation;
+};
+
+struct destination {
+    char *key;            /* first: the table compares by it; "" : here */
+    struct link ready;    /* items, first come first served */
+    struct link runnable; /* in the scheduler's list: has ready items and may have a connection */
+    size_t items, connections;
+};
+
+struct scheduler *scheduler_new(struct queue *q);
+void scheduler_free(struct scheduler *s);
+/* From now on things are sent. */
+void scheduler_start(struct scheduler *s);
+/* Starts nothing new and waits for the connections to end; cancels them at the deadline. */
+SUSPENDS void scheduler_stop(struct scheduler *s, usec deadline);
+/* The relay host may have changed: waiting items are sorted anew. */
+void scheduler_reload(struct scheduler *s);
+
+/* Makes items of the recipients that wait and have none yet. */
+void scheduler_add_message(struct queue_message *m);
+/* Frees the items that are not being sent. */
+void scheduler_forget_message(struct queue_message *m);
+/* Its waiting items are due now. */
+void scheduler_retry_message(struct queue_message *m);
+/* Settling failed for now: once more after a while. */
+void scheduler_settle_later(struct queue_message *m);
+
+/* The item has been tried, or was not (postpone: another time, after that duration): recipients
+ * that are done leave it; it waits for the first of the others, or is freed. */
+void scheduler_return(struct queue_item *item, usec postpone);
+/* The next ready item for this connection's destination, now being sent; NULL: none. */
+struct queue_item *scheduler_take(struct scheduler *s, struct destination *d);
+
+/* When a recipient is tried again after its attempts so far: a duration with jitter. */
+usec scheduler_backoff(const struct queue_settings *s, uint32_t attempts);
+
+size_t scheduler_connections(const struct scheduler *s);
+/* Items that are being sent. */
+size_t scheduler_sending(const struct scheduler *s);
