@@ -307,6 +307,13 @@ void text_add_unlabelled(struct buf *out, struct str bytes)
         add_western(out, bytes);
 }
 
+bool text_charset_extends_ascii(struct str name)
+{
+    const struct charset *charset = find_charset(name);
+    return charset == NULL ||
+           (strncmp(charset->iconv, "UTF-", 4) != 0 && strncmp(charset->iconv, "ISO-2022", 8) != 0);
+}
+
 bool text_charset_is_known(struct str name)
 {
     return find_charset(name) != NULL;

@@ -16,6 +16,8 @@ void text_add_unlabelled(struct buf *out, struct str bytes);
 /* False when the charset is unknown; bytes are taken as UTF-8 then. */
 bool text_add_charset(struct buf *out, struct str charset, struct str bytes);
 bool text_charset_is_known(struct str name);
+/* True when ASCII bytes mean the same in it (not UTF-7, UTF-16, ISO-2022-*). */
+bool text_charset_extends_ascii(struct str name);
 
 /* Decoding of Content-Transfer-Encoding and of the encoded words B and Q (RFC 2045 6.7, 6.8; RFC
  * 2047 4). Lenient: what is no base64 is skipped, what is no escape is kept. */

@@ -1,0 +1,200 @@
+/*
+ * Searching for a substring as IMAP SEARCH means it: case-insensitive by i;unicode-casemap (RFC
+ * 5051), that is each character in its simple titlecase and then decomposed (NFKD), on both sides.
+ * Decomposition is done run by run of non-ASCII characters, since an ASCII character never changes
+ * and never combines with what is before it.
+ *
+ * When the needle is ASCII, text that is ASCII (nearly all of it) takes a fast path: slices are
+ * turned to upper case in a buffer on the stack and searched there. Everything is searched by
+ * memmem, which is linear in the text whatever the needle.
+ *
+ * A message is searched part by part: transfer encoding and charset of text parts are undone first;
+ * other parts have no text.
+ */
+#include "mime/search_text.h"
+
+#include "mime/content.h"
+#include "mime/header.h"
+#include "mime/text.h"
+
+#include <stdlib.h>
+#include <unicase.h>
+#include <uninorm.h>
+#include <unistr.h>
+
+struct search_key {
+    struct str folded;
+    bool ascii; /* it is */
+};
+
+enum { SLICE = 4096 };
+
+static char ascii_upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
+}
+
+/* A run without ASCII. */
+static void fold_run(struct buf *out, struct str run)
+{
+    struct buf title = BUF_EMPTY;
+    const uint8_t *p = (const uint8_t *)run.p, *end = p + run.n;
+    while (p < end) {
+        ucs4_t c;
+        uint8_t bytes[6];
+        p += u8_mbtouc(&c, p, (size_t)(end - p));
+        int n = u8_uctomb(bytes, uc_totitle(c), sizeof(bytes));
+        buf_add(&title, bytes, n > 0 ? (size_t)n : 0);
+    }
+    size_t n = 0;
+    uint8_t *normal = u8_normalize(UNINORM_NFKD, (const uint8_t *)title.p, title.n, NULL, &n);
+    for (size_t i = 0; normal && i < n; i++)
+        buf_add_char(out, ascii_upper((char)normal[i])); /* what a ligature falls into */
+    free(normal);
+    buf_free(&title);
+}
+
+/* text is well-formed UTF-8. */
+static void fold(struct buf *out, struct str text)
+{
+    for (size_t i = 0; i < text.n;) {
+        size_t ascii = text_ascii_prefix(str_skip(text, i));
+        char *to = buf_reserve(out, ascii);
+        for (size_t k = 0; k < ascii; k++)
+            to[k] = ascii_upper(text.p[i + k]);
+        out->n += ascii;
+        i += ascii;
+        size_t start = i;
+        while (i < text.n && ((unsigned char)text.p[i] >= 128 || text.p[i] == '\0'))
+            i++;
+        if (i > start)
+            fold_run(out, str_from(text.p + start, i - start));
+    }
+}
+
+struct search_key *search_key_new(struct arena *a, struct str needle)
+{
+    struct search_key *k = ARENA_NEW(a, struct search_key);
+    struct buf clean = BUF_EMPTY, folded = BUF_EMPTY;
+    text_add_utf8(&clean, needle);
+    fold(&folded, buf_str(&clean));
+    k->folded = arena_str(a, buf_str(&folded));
+    k->ascii = str_is_ascii(k->folded);
+    buf_free(&clean);
+    buf_free(&folded);
+    return k;
+}
+
+/* ASCII in ASCII, slice by slice, each with the end of the one before it. */
+static bool find_ascii(const struct search_key *k, struct str text)
+{
+    char slice[2 * SLICE];
+    size_t kept = 0, overlap = k->folded.n - 1;
+    while (text.n > 0) {
+        size_t take = text.n < SLICE ? text.n : SLICE;
+        for (size_t i = 0; i < take; i++)
+            slice[kept + i] = ascii_upper(text.p[i]);
+        size_t n = kept + take;
+        if (str_find(str_from(slice, n), k->folded) >= 0)
+            return true;
+        kept = n < overlap ? n : overlap;
+        memmove(slice, slice + n - kept, kept);
+        text = str_skip(text, take);
+    }
+    return false;
+}
+
+bool search_key_in(const struct search_key *k, struct str text)
+{
+    if (k->folded.n == 0)
+        return true;
+    if (text_ascii_prefix(text) == text.n) {
+        if (!k->ascii)
+            return false;
+        if (k->folded.n <= SLICE)
+            return find_ascii(k, text);
+    }
+    struct buf clean = BUF_EMPTY, folded = BUF_EMPTY;
+    bool well_formed = str_is_utf8(text);
+    if (!well_formed)
+        text_add_utf8(&clean, text);
+    fold(&folded, well_formed ? text : buf_str(&clean));
+    bool found = str_find(buf_str(&folded), k->folded) >= 0;
+    buf_free(&clean);
+    buf_free(&folded);
+    return found;
+}
+
+bool search_key_in_header(const struct search_key *k, struct str value)
+{
+    struct arena *a = arena_new();
+    bool found = search_key_in(k, header_decode(a, value));
+    arena_free(a);
+    return found;
+}
+
+/* In the fields of a header block, each decoded: "Name: value". */
+static bool find_in_header(const struct search_key *k, struct str block)
+{
+    struct arena *a = arena_new();
+    struct header_field field;
+    bool found = false;
+    while (!found && header_next(&block, &field)) {
+        struct str value = header_decode(a, field.value);
+        found =
+            search_key_in(k, arena_printf(a, "%.*s: %.*s", STR_ARG(field.name), STR_ARG(value)));
+        arena_reset(a);
+    }
+    arena_free(a);
+    return found;
+}
+
+static bool find_in_body(const struct search_key *k, const struct mime_part *part, struct str body)
+{
+    struct buf decoded = BUF_EMPTY, text = BUF_EMPTY;
+    bool encoded = str_equal_nocase(part->encoding, STR("base64")) ||
+                   str_equal_nocase(part->encoding, STR("quoted-printable"));
+    if (encoded) {
+        mime_decode_body(&decoded, part->encoding, body);
+        body = buf_str(&decoded);
+    }
+    const struct mime_parameter *charset =
+        mime_parameter_find(part->parameters, part->parameter_count, STR("charset"));
+    struct str name = charset ? charset->value : STR("us-ascii");
+    if (text_ascii_prefix(body) != body.n || !text_charset_extends_ascii(name)) {
+        text_add_charset(&text, name, body);
+        body = buf_str(&text);
+    }
+    bool found = search_key_in(k, body);
+    buf_free(&decoded);
+    buf_free(&text);
+    return found;
+}
+
+/* The part after this one, parents before children. */
+static const struct mime_part *following(const struct mime_part *part)
+{
+    if (part->children)
+        return part->children;
+    while (part && part->next == NULL)
+        part = part->parent;
+    return part ? part->next : NULL;
+}
+
+bool search_key_in_message(const struct search_key *k, const struct mime_part *root,
+                           struct str message, bool with_header)
+{
+    for (const struct mime_part *part = root; part; part = following(part)) {
+        bool is_message = part->parent && part->parent->is_message;
+        struct str header =
+            str_from(message.p + part->header_start, part->header_end - part->header_start);
+        struct str body = str_from(message.p + part->header_end, part->body_end - part->header_end);
+        if ((with_header || is_message) && find_in_header(k, header))
+            return true;
+        bool is_text = content_type_is(part, "text", NULL) ||
+                       (content_type_is(part, "message", NULL) && !part->is_message);
+        if (is_text && find_in_body(k, part, body))
+            return true;
+    }
+    return false;
+}
