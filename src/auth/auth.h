@@ -26,7 +26,10 @@ struct auth_peer {
 };
 
 struct auth *auth_new(struct directory *d, const struct auth_settings *s, struct err *e);
+/* NULL is allowed. */
 void auth_free(struct auth *a);
+/* Failed logins after which a protocol closes the connection. */
+int64_t auth_failures_max(const struct auth *a);
 
 /* ERR_DENIED: wrong (after the failure delay); ERR_TEMP: the directory cannot answer, which no
  * client may be told as "wrong password"; ERR_LIMIT; ERR_CANCELLED. */
