@@ -22,6 +22,8 @@
 #include <stdio.h>
 
 #define MECHANISMS "PLAIN LOGIN"
+/* Without a name the library asks the resolver, and waits; none of these mechanisms uses it. */
+#define HOSTNAME "localhost"
 
 struct sasl {
     struct auth *auth;
@@ -31,6 +33,7 @@ struct sasl {
     sasl_callback_t callbacks[4];
     const char *mechanism;
     struct str user;    /* as the client named itself */
+    bool malformed;     /* a name is empty or too long */
     bool checked;       /* checkpass was called, `verdict` tells what came out */
     struct err verdict; /* ERR_NONE: the password is right */
     struct account account;
@@ -120,8 +123,9 @@ static bool has_mechanisms(struct err *e)
     struct str names = STR(MECHANISMS), name;
     const char *list = "";
     sasl_conn_t *connection = NULL;
-    bool ok = sasl_server_new("smtp", NULL, NULL, NULL, NULL, NULL, 0, &connection) == SASL_OK &&
-              sasl_listmech(connection, NULL, "", " ", "", &list, NULL, NULL) >= SASL_OK;
+    bool ok =
+        sasl_server_new("smtp", HOSTNAME, NULL, NULL, NULL, NULL, 0, &connection) == SASL_OK &&
+        sasl_listmech(connection, NULL, "", " ", "", &list, NULL, NULL) >= SASL_OK;
     while (name = str_word(&names), ok && name.p) {
         struct str rest = str_from_c(list), word;
         while (word = str_word(&rest), word.p && !str_equal_nocase(word, name))
@@ -166,6 +170,10 @@ static int checkpass(sasl_conn_t *connection, void *context, const char *user, c
     (void)properties;
     s->user = arena_str(s->arena, str_from_c(user));
     s->checked = true;
+    if (s->malformed) {
+        err_set(&s->verdict, ERR_SYNTAX, "malformed");
+        return SASL_BADAUTH;
+    }
     s->verdict = (struct err){ERR_NONE, ""};
     if (!auth_check(s->auth, s->user, str_from(password, length), s->arena, &s->account,
                     &s->verdict))
@@ -173,18 +181,21 @@ static int checkpass(sasl_conn_t *connection, void *context, const char *user, c
     return SASL_OK;
 }
 
-/* Keeps the name as it came: the directory knows how names compare. The library fails in a way that
- * looks like our fault on names of nothing but spaces. */
+/* Keeps the name as it came: the directory knows how names compare. It never fails, since LOGIN
+ * then forgets to free the password: a name that cannot be is noted, and checkpass refuses it. */
 static int keep_user(sasl_conn_t *connection, void *context, const char *user, unsigned n,
                      unsigned flags, const char *realm, char *out, unsigned out_max,
                      unsigned *out_n)
 {
+    struct sasl *s = context;
     (void)connection;
-    (void)context;
     (void)flags;
     (void)realm;
-    if (n >= out_max || strspn(user, " \t\r\n\v\f") >= n)
-        return SASL_BADPROT;
+    if (n >= out_max || strspn(user, " \t\r\n\v\f") >= n) {
+        s->malformed = true;
+        user = "?";
+        n = 1;
+    }
     memcpy(out, user, n);
     out[n] = '\0';
     *out_n = n;
@@ -260,7 +271,7 @@ static enum sasl_status conclude(struct sasl *s, int result, const char *out, un
         struct err verdict = s->verdict;
         return fail(s, e, verdict.kind, verdict.text);
     }
-    if (s->checked && result == SASL_OK) {
+    if (s->checked && result == SASL_OK && !s->malformed) {
         s->done = true;
         sasl_dispose(&s->connection);
         return SASL_STATUS_DONE;
@@ -296,8 +307,8 @@ enum sasl_status sasl_start(struct sasl *s, struct str mechanism, struct str ini
     s->mechanism = arena_c(s->arena, name);
     if (initial.p && !response_is_sane(s, initial))
         return fail(s, e, ERR_SYNTAX, "malformed");
-    int result =
-        sasl_server_new(s->peer.service, NULL, NULL, NULL, NULL, s->callbacks, 0, &s->connection);
+    int result = sasl_server_new(s->peer.service, HOSTNAME, NULL, NULL, NULL, s->callbacks, 0,
+                                 &s->connection);
     if (result == SASL_OK)
         result = sasl_server_start(s->connection, s->mechanism, initial.p, (unsigned)initial.n,
                                    &out, &n);
