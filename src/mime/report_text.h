@@ -1,0 +1,13 @@
+#pragma once
+/*
+ * The part of a report that people read. Internal to mime.
+ */
+#include "mime/report.h"
+
+/* UTF-8, lines of at most 72 characters where words allow it, LF. */
+void report_write_text(struct buf *out, const struct report *r);
+/* "Your message could not be delivered": the subject of the report. */
+const char *report_subject(const struct report *r);
+/* Text of others on one line: control characters and runs of space become one space, well-formed
+ * UTF-8, at most max bytes. */
+void report_add_clean(struct buf *out, struct str s, size_t max);
