@@ -82,6 +82,25 @@ bool disk_write_at(int fd, const struct iovec *iov, int count, uint64_t offset, 
     return true;
 }
 
+bool disk_write_durable(int fd, const void *p, size_t n, uint64_t offset, const char *path,
+                        struct err *e)
+{
+    struct iovec iov = {(void *)(uintptr_t)p, n};
+    while (iov.iov_len > 0) {
+        ssize_t done = pwritev2(fd, &iov, 1, (off_t)offset, RWF_DSYNC);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
+            return disk_write_at(fd, &iov, 1, offset, path, e) && disk_sync(fd, path, e);
+        if (done <= 0)
+            return err_set_errno(e, done < 0 ? errno : EIO, "write %s", path);
+        offset += (size_t)done;
+        iov.iov_base = (char *)iov.iov_base + done;
+        iov.iov_len -= (size_t)done;
+    }
+    return true;
+}
+
 bool disk_read_at(int fd, void *p, size_t n, uint64_t offset, size_t *got, const char *path,
                   struct err *e)
 {

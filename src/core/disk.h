@@ -17,6 +17,10 @@ void disk_close(int fd);
 bool disk_write(int fd, const void *p, size_t n, const char *path, struct err *e);
 bool disk_write_at(int fd, const struct iovec *iov, int count, uint64_t offset, const char *path,
                    struct err *e);
+/* Returns when the bytes are durable, in one system call where the kernel can (RWF_DSYNC). A
+ * descriptor opened with O_DIRECT needs memory, size and offset in multiples of 4096. */
+bool disk_write_durable(int fd, const void *p, size_t n, uint64_t offset, const char *path,
+                        struct err *e);
 /* Reads up to n bytes at offset; *got < n only at the end of the file. */
 bool disk_read_at(int fd, void *p, size_t n, uint64_t offset, size_t *got, const char *path,
                   struct err *e);

@@ -31,10 +31,16 @@ struct journal_record {
 struct journal_settings {
     const char *dir;       /* created if missing */
     const char *sync_path; /* a path on the file system that checkpoints sync: the data directory */
-    uint64_t segment_size; /* bytes; default 16 MiB */
-    uint64_t size_max;     /* all segments; beyond it journal_ready waits for a checkpoint */
-    usec checkpoint_interval; /* a checkpoint at least this often while there are records */
+    uint64_t segment_size; /* bytes, a multiple of 4096; 0: 16 MiB */
+    uint64_t
+        size_max; /* all segments; beyond it journal_ready waits for a checkpoint; 0: 256 MiB */
+    usec checkpoint_interval; /* a checkpoint at least this often while there are records; 0: 5 min
+                               */
+    uint64_t disk_reserve; /* journal_ready refuses when less is free on either disk; 0: 64 MiB */
 };
+
+/* The longest payload; also at most a segment less 8 KiB. More is a broken invariant. */
+#define JOURNAL_RECORD_MAX (1024 * 1024 - 4096)
 
 struct journal_consumer {
     enum journal_owner owner;
@@ -45,6 +51,7 @@ struct journal_consumer {
      * is given up and tried again later. */
     SUSPENDS bool (*checkpoint)(void *arg, lsn upto, struct err *e);
 };
+/* The callbacks append no records. */
 
 /* Opens or creates; takes a lock so that two servers cannot share it. */
 SUSPENDS struct journal *journal_open(const struct journal_settings *s, struct err *e);
@@ -60,7 +67,8 @@ SUSPENDS void journal_close(struct journal *j);
  * ERR_IO when the journal failed, ERR_NO_SPACE when less than a reserve is free on the disk,
  * ERR_TIMEOUT. */
 SUSPENDS bool journal_ready(struct journal *j, usec deadline, struct err *e);
-/* Appends a record from the parts given (copied) and returns its position. Never suspends. */
+/* Appends a record from the parts given (copied) and returns its position. Never suspends. Without
+ * a journal_commit it becomes durable within a tenth of a second. */
 lsn journal_append(struct journal *j, enum journal_owner owner, uint8_t type, uint8_t version,
                    const struct str *parts, size_t count);
 /* Waits until the record is durable. Waiters are resumed in order of position, so what they do
