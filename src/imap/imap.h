@@ -24,6 +24,9 @@ struct imap_context {
     struct store *store;
     struct session_list *sessions;
     const char *spool_dir;
+    /* private, zero at first: large messages that are in memory at the moment */
+    unsigned large_now;
+    struct cond large_free;
 };
 
 /* Takes the stream and a reference to the service. On the loop, not in a fiber. */

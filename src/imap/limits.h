@@ -12,10 +12,12 @@
 
 /* After login. */
 #define IMAP_ARGUMENTS_MAX 16384 /* in one command, lists and their elements counted */
-#define IMAP_DEPTH_MAX     32    /* nested lists, and nested search keys */
+#define IMAP_DEPTH_MAX     32    /* nested lists */
+#define IMAP_SEARCH_DEPTH  200   /* nested search keys: clients chain OR by the dozen */
 #define IMAP_BAD_MAX       20    /* malformed commands one after the other */
 
 #define IMAP_KEYWORD_MAX 100  /* bytes of a keyword's name */
+#define IMAP_KEYWORDS    26   /* of one mailbox: what the store can keep */
 #define IMAP_PATTERN_MAX 1024 /* bytes of a LIST pattern with its reference */
 #define IMAP_ID_PAIRS    30   /* RFC 2971 3.3 */
 #define IMAP_ID_VALUE    1024
@@ -24,9 +26,13 @@
  * larger is parsed on a worker and streamed in chunks. */
 #define IMAP_MESSAGE_WHOLE (256 * 1024)
 #define IMAP_CHUNK         (64 * 1024)
+/* What is searched for text on the spot; larger ones on a worker. */
+#define IMAP_SEARCH_HERE (16 * 1024)
 /* Large messages in memory at a time, over all sessions. */
 #define IMAP_LARGE_AT_ONCE 2
-/* A header that does not end within this is looked for by the message parser instead. */
-#define IMAP_HEADER_READ_MAX (256 * 1024)
+/* Of a message larger than this the structure is that of its first part. */
+#define IMAP_PARSE_MAX ((uint64_t)256 * 1024 * 1024)
+/* Header fields are looked for in this much of a header. */
+#define IMAP_HEADER_MAX (256 * 1024)
 /* A command that computes lets the others run after this. */
 #define IMAP_SLICE (2 * USEC_MSEC)

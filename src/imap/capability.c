@@ -1,0 +1,71 @@
+/*
+ * What is announced, and when: one table. RFC 3501 section 6.1.1; each extension with its RFC.
+ */
+#include "imap/session.h"
+
+enum when {
+    ALWAYS,
+    LOGGED_IN,      /* only after the login: clients need not see it before */
+    STARTTLS_READY, /* TLS can be started here */
+    LOGIN_REFUSED,  /* no password without TLS */
+};
+
+static const struct {
+    const char *name;
+    enum when when;
+} capabilities[] = {
+    {"IMAP4rev1", ALWAYS},            /* RFC 3501 */
+    {"LITERAL+", ALWAYS},             /* RFC 7888 */
+    {"SASL-IR", ALWAYS},              /* RFC 4959 */
+    {"ID", ALWAYS},                   /* RFC 2971 */
+    {"ENABLE", ALWAYS},               /* RFC 5161 */
+    {"IDLE", ALWAYS},                 /* RFC 2177 */
+    {"STARTTLS", STARTTLS_READY},     /* RFC 3501 6.2.1 */
+    {"LOGINDISABLED", LOGIN_REFUSED}, /* RFC 3501 6.2.3 */
+    {"NAMESPACE", LOGGED_IN},         /* RFC 2342 */
+    {"CHILDREN", LOGGED_IN},          /* RFC 3348 */
+    {"UNSELECT", LOGGED_IN},          /* RFC 3691 */
+    {"UIDPLUS", LOGGED_IN},           /* RFC 4315 */
+    {"MOVE", LOGGED_IN},              /* RFC 6851 */
+    {"ESEARCH", LOGGED_IN},           /* RFC 4731 */
+    {"LIST-EXTENDED", LOGGED_IN},     /* RFC 5258 */
+    {"SPECIAL-USE", LOGGED_IN},       /* RFC 6154 */
+    {"STATUS=SIZE", LOGGED_IN},       /* RFC 8438 */
+};
+
+static bool holds(enum when when, const struct imap_session *s)
+{
+    switch (when) {
+    case ALWAYS:
+        return true;
+    case LOGGED_IN:
+        return s->user != NULL;
+    case STARTTLS_READY:
+        return !s->user && !stream_is_tls(s->stream) &&
+               s->service->listener->tls == SERVICE_TLS_STARTTLS;
+    case LOGIN_REFUSED:
+        return !s->user && !imap_session_is_secure(s);
+    }
+    return false;
+}
+
+static void write_mechanisms(struct buf *out, const struct imap_session *s)
+{
+    struct auth_peer peer = imap_session_peer(s);
+    struct str rest = str_from_c(sasl_mechanisms(s->context->auth, &peer)), mechanism;
+    while ((mechanism = str_word(&rest)).p)
+        buf_printf(out, " AUTH=%.*s", STR_ARG(mechanism));
+}
+
+void imap_write_capabilities(struct buf *out, const struct imap_session *s)
+{
+    size_t start = out->n;
+    for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
+        if (holds(capabilities[i].when, s)) {
+            if (out->n > start)
+                buf_add_char(out, ' ');
+            buf_add_c(out, capabilities[i].name);
+        }
+    if (!s->user)
+        write_mechanisms(out, s);
+}

@@ -1,0 +1,244 @@
+/*
+ * FETCH (RFC 3501 6.4.5, 7.4.2).
+ *
+ * The whole command first sets \Seen where a section without PEEK asks for it, in one change of the
+ * mailbox; then it goes through the messages, reads of each what the items need before it says
+ * anything, and writes the response. Responses are collected and written in portions. A message
+ * that another session has expunged is passed over; with sequence numbers the answer is then NO
+ * [EXPUNGEISSUED] (RFC 2180 4.1, RFC 5530), since the client believes it to be there.
+ */
+#include "imap/fetch.h"
+
+#include "core/log.h"
+#include "imap/limits.h"
+#include "mime/date.h"
+#include "mime/header.h"
+
+struct fetch {
+    struct imap_command *c;
+    struct imap_selected *view;
+    struct fetch_request request;
+    struct number_set indexes;
+    struct number_set seen; /* indexes of messages that were not \Seen before */
+    size_t known_capacity;
+    struct imap_body body;
+    struct buf out;
+    bool gone;         /* a message was expunged */
+    struct err failed; /* a message could not be read */
+};
+
+/* --- \Seen --- */
+
+/* UIDs of the set without \Seen; ascending. */
+static uint32_t *find_unseen(struct fetch *f, size_t *count)
+{
+    size_t total;
+    uint32_t *uids = imap_selected_uids(f->view, f->c->arena, &f->indexes, &total);
+    *count = 0;
+    for (size_t i = 0; i < total; i++)
+        if (!(mailbox_find_uid(f->view->mailbox, uids[i])->flags & MESSAGE_SEEN))
+            uids[(*count)++] = uids[i];
+    return uids;
+}
+
+/* A failure does not keep the message from being read. */
+static void set_seen(struct fetch *f)
+{
+    struct imap_session *s = f->c->session;
+    struct err e;
+    size_t count;
+    if (!f->request.sets_seen || f->view->read_only)
+        return;
+    uint32_t *uids = find_unseen(f, &count);
+    if (!count)
+        return;
+    if (!mailbox_change_flags(f->view->mailbox, uids, count, FLAGS_ADD, MESSAGE_SEEN, NULL, 0,
+                              &e)) {
+        log_warning("imap", s->id, "user=<%s> \\Seen could not be set: %s", s->user->login, e.text);
+        return;
+    }
+    struct number_range *ranges = arena_array(f->c->arena, count, sizeof *ranges);
+    for (size_t i = 0; i < count; i++)
+        ranges[i] = (struct number_range){uids[i], uids[i]};
+    f->seen = (struct number_set){ranges, count};
+    f->c->known.list = arena_array(f->c->arena, count, sizeof *f->c->known.list);
+}
+
+/* --- one message --- */
+
+static bool load(struct fetch *f, uint32_t uid, struct err *e)
+{
+    const struct fetch_request *r = &f->request;
+    struct imap_body *b = &f->body;
+    if (!r->needs_header && !r->needs_structure && !r->needs_section)
+        return true;
+    if (!imap_body_open(b, uid, e))
+        return false;
+    if ((r->needs_structure || r->needs_section) && imap_body_is_small(b) && !imap_body_read(b, e))
+        return false;
+    if (r->needs_header && !imap_body_header(b, NULL, e))
+        return false;
+    return !r->needs_structure || imap_body_parse(b, e);
+}
+
+static void write_flags(struct fetch *f, const struct message *m)
+{
+    buf_add_c(&f->out, "FLAGS (");
+    imap_write_flags(&f->out, f->view->mailbox, m->flags, m->keywords,
+                     imap_selected_is_recent(f->view, m->uid));
+    buf_add_char(&f->out, ')');
+}
+
+static bool write_item(struct fetch *f, const struct fetch_item *item, const struct message *m,
+                       struct err *e)
+{
+    struct str block = STR("");
+    if (item->kind == FETCH_FLAGS) {
+        write_flags(f, m);
+        return true;
+    }
+    buf_add_str(&f->out, item->name);
+    if (item->kind != FETCH_SECTION)
+        buf_add_char(&f->out, ' ');
+    switch (item->kind) {
+    case FETCH_UID:
+        buf_printf(&f->out, "%u", m->uid);
+        break;
+    case FETCH_INTERNALDATE:
+        buf_add_char(&f->out, '"');
+        date_write_imap(&f->out, m->internal_date);
+        buf_add_char(&f->out, '"');
+        break;
+    case FETCH_SIZE:
+        buf_printf(&f->out, "%llu", (unsigned long long)m->size_crlf);
+        break;
+    case FETCH_ENVELOPE:
+        if (!imap_body_header(&f->body, &block, e))
+            return false;
+        header_write_envelope(&f->out, block);
+        break;
+    case FETCH_BODY:
+    case FETCH_BODYSTRUCTURE:
+        imap_body_write_structure(&f->body, &f->out, item->kind == FETCH_BODYSTRUCTURE);
+        break;
+    case FETCH_SECTION:
+        return fetch_write_section(f->c, &f->body, item, &f->out, e);
+    case FETCH_FLAGS:
+        break;
+    }
+    return true;
+}
+
+/* m is a copy: the mailbox may change while the items are written. */
+static bool write_message(struct fetch *f, size_t index, const struct message *m, struct err *e)
+{
+    const char *separator = "";
+    bool seen_now = number_set_contains(&f->seen, m->uid);
+    bool uid_asked = false;
+    buf_printf(&f->out, "* %zu FETCH (", index + 1);
+    for (const struct fetch_item *item = f->request.items; item; item = item->next) {
+        uid_asked = uid_asked || item->kind == FETCH_UID;
+        buf_add_c(&f->out, separator);
+        separator = " ";
+        if (!write_item(f, item, m, e))
+            return false;
+    }
+    if (f->c->uid && !uid_asked)
+        buf_printf(&f->out, "%sUID %u", separator, m->uid);
+    if (seen_now) {
+        if (!f->request.flags) {
+            buf_add_char(&f->out, ' ');
+            write_flags(f, m);
+        }
+        f->c->known.list[f->c->known.count++] =
+            (struct imap_known_flags){m->uid, m->flags, m->keywords};
+    }
+    buf_add_c(&f->out, ")\r\n");
+    return true;
+}
+
+static bool wants_date(const struct fetch_request *r)
+{
+    for (const struct fetch_item *item = r->items; item; item = item->next)
+        if (item->kind == FETCH_INTERNALDATE)
+            return true;
+    return false;
+}
+
+static void fetch_message(struct fetch *f, size_t index)
+{
+    struct imap_session *s = f->c->session;
+    uint32_t uid = f->view->uids[index];
+    struct err e;
+    bool loaded = load(f, uid, &e);
+    const struct message *found = loaded ? mailbox_find_uid(f->view->mailbox, uid) : NULL;
+    if (!found) {
+        f->gone = f->gone || loaded || e.kind == ERR_NOT_FOUND;
+        if (!loaded && e.kind != ERR_NOT_FOUND)
+            f->failed = e;
+        return;
+    }
+    struct message m = *found;
+    if (m.internal_date == INT64_MIN && wants_date(&f->request))
+        m.internal_date = message_internal_date(f->view->mailbox, uid);
+    size_t start = f->out.n;
+    uint64_t sent = s->bytes_out;
+    if (write_message(f, index, &m, &e)) {
+        s->user->fetched++;
+        return;
+    }
+    f->failed = e;
+    if (s->bytes_out == sent) {
+        f->out.n = start; /* nothing of it has been said */
+    } else if (!s->ended) {
+        log_error("imap", s->id, "user=<%s> reading uid=%u failed: %s", s->user->login, uid,
+                  e.text);
+        imap_session_abort(s, "message could not be read");
+    }
+}
+
+/* --- the command --- */
+
+static void fetch_all(struct fetch *f)
+{
+    struct imap_session *s = f->c->session;
+    for (size_t i = 0; i < f->indexes.count; i++)
+        for (size_t at = f->indexes.ranges[i].first; at <= f->indexes.ranges[i].last; at++) {
+            if (!imap_breathe(f->c))
+                return;
+            fetch_message(f, at);
+            if (f->out.n > IMAP_CHUNK / 2) {
+                imap_write(s, buf_str(&f->out));
+                buf_clear(&f->out);
+            }
+        }
+    imap_write(s, buf_str(&f->out));
+}
+
+static void conclude(struct fetch *f)
+{
+    if (f->failed.kind)
+        imap_fail(f->c, &f->failed, false);
+    else if (f->gone && !f->c->uid)
+        imap_no(f->c, "[EXPUNGEISSUED] Some of the messages do not exist any more");
+    else
+        imap_ok(f->c, "Fetch completed");
+}
+
+void imap_cmd_fetch(struct imap_command *c)
+{
+    struct fetch f = {.c = c, .view = c->session->selected};
+    struct number_set set;
+    if (!imap_take_set(c, &set) || !fetch_take_items(c, &f.request) || !imap_take_end(c))
+        return;
+    if (!imap_selected_resolve(f.view, c->arena, &set, c->uid, &f.indexes)) {
+        imap_bad(c, "There is no such message: %zu exist", f.view->count);
+        return;
+    }
+    set_seen(&f);
+    imap_body_init(&f.body, c->session, f.view->mailbox);
+    fetch_all(&f);
+    imap_body_free(&f.body);
+    buf_free(&f.out);
+    conclude(&f);
+}

@@ -1,0 +1,48 @@
+/*
+ * IDLE (RFC 2177). While it runs the session is parked without a stack; a change of the mailbox
+ * wakes it in the same turn of the loop, so a delivery is at the client before its sender has read
+ * the reply.
+ */
+#include "core/mem.h"
+#include "imap/reader.h"
+
+#include <stdlib.h>
+
+void imap_cmd_idle(struct imap_command *c)
+{
+    if (!imap_take_end(c))
+        return;
+    imap_write(c->session, STR("+ idling\r\n"));
+    c->session->idle_tag = mem_dup(c->tag.p, c->tag.n);
+    c->session->wake |= IMAP_WAKE_CHANGE;
+    c->status = IMAP_LATER;
+}
+
+void imap_idle_update(struct imap_session *s)
+{
+    if (!s->selected || !imap_selected_has_news(s->selected))
+        return;
+    if (mailbox_is_deleted(s->selected->mailbox)) {
+        imap_write(s, STR("* BYE The selected mailbox was deleted\r\n"));
+        imap_session_finish(s, "selected mailbox was deleted");
+        return;
+    }
+    struct buf out = BUF_EMPTY;
+    imap_selected_sync(s->selected, &out, true, false, NULL);
+    imap_write(s, buf_str(&out));
+    buf_free(&out);
+}
+
+void imap_idle_input(struct imap_session *s)
+{
+    struct str line = {0};
+    bool too_long;
+    if (!imap_read_line(s, 64, &line, &too_long) && !too_long)
+        return;
+    bool done = !too_long && str_equal_nocase(line, STR("DONE"));
+    imap_idle_update(s);
+    imap_writef(s, "%s %s\r\n", s->idle_tag,
+                done ? "OK Idle completed" : "BAD Expected DONE, idle is over");
+    free(s->idle_tag);
+    s->idle_tag = NULL;
+}

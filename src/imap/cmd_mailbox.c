@@ -1,0 +1,67 @@
+/*
+ * CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 6.3.3 to 6.3.7).
+ */
+#include "imap/command.h"
+
+static void conclude(struct imap_command *c, bool done, const struct err *e)
+{
+    if (done)
+        imap_ok(c, "%s completed", c->entry->name);
+    else
+        imap_fail(c, e, false);
+}
+
+/* "A/" announces mailboxes below A (RFC 3501 6.3.3): A itself is made, it can have both. */
+void imap_cmd_create(struct imap_command *c)
+{
+    struct imap_session *s = c->session;
+    struct str name;
+    struct err e;
+    if (!imap_take_mailbox(c, &name) || !imap_take_end(c))
+        return;
+    if (name.n > 1 && name.p[name.n - 1] == '/')
+        name.n--;
+    conclude(c, store_create_mailbox(s->context->store, &s->user->account, name, &e), &e);
+}
+
+void imap_cmd_delete(struct imap_command *c)
+{
+    struct imap_session *s = c->session;
+    struct str name;
+    struct err e;
+    if (!imap_take_mailbox(c, &name) || !imap_take_end(c))
+        return;
+    conclude(c, store_delete_mailbox(s->context->store, &s->user->account, name, &e), &e);
+}
+
+void imap_cmd_rename(struct imap_command *c)
+{
+    struct imap_session *s = c->session;
+    struct str from, to;
+    struct err e;
+    if (!imap_take_mailbox(c, &from) || !imap_take_mailbox(c, &to) || !imap_take_end(c))
+        return;
+    if (to.n > 1 && to.p[to.n - 1] == '/')
+        to.n--;
+    conclude(c, store_rename_mailbox(s->context->store, &s->user->account, from, to, &e), &e);
+}
+
+static void subscribe(struct imap_command *c, bool on)
+{
+    struct imap_session *s = c->session;
+    struct str name;
+    struct err e;
+    if (!imap_take_mailbox(c, &name) || !imap_take_end(c))
+        return;
+    conclude(c, store_subscribe(s->context->store, &s->user->account, name, on, &e), &e);
+}
+
+void imap_cmd_subscribe(struct imap_command *c)
+{
+    subscribe(c, true);
+}
+
+void imap_cmd_unsubscribe(struct imap_command *c)
+{
+    subscribe(c, false);
+}

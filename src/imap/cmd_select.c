@@ -1,0 +1,56 @@
+/*
+ * SELECT, EXAMINE, CHECK (RFC 3501 6.3.1, 6.3.2, 6.4.1) and UNSELECT (RFC 3691).
+ */
+#include "imap/command.h"
+
+void imap_unselect(struct imap_session *s)
+{
+    imap_selected_free(s->selected);
+    s->selected = NULL;
+}
+
+/* Whatever becomes of it, the mailbox selected before is closed (RFC 3501 6.3.1). */
+static void select_mailbox(struct imap_command *c, bool read_only)
+{
+    struct imap_session *s = c->session;
+    struct str name;
+    if (!imap_take_mailbox(c, &name) || !imap_take_end(c))
+        return;
+    imap_unselect(s);
+    struct mailbox *m;
+    struct err e;
+    if (!mailbox_open(s->context->store, &s->user->account, name, &m, &e)) {
+        imap_fail(c, &e, false);
+        return;
+    }
+    struct buf out = BUF_EMPTY;
+    s->selected = imap_selected_new(s, m, read_only, &out);
+    imap_write(s, buf_str(&out));
+    buf_free(&out);
+    imap_ok(c, "[%s] %s completed", read_only ? "READ-ONLY" : "READ-WRITE", c->entry->name);
+}
+
+void imap_cmd_select(struct imap_command *c)
+{
+    select_mailbox(c, false);
+}
+
+void imap_cmd_examine(struct imap_command *c)
+{
+    select_mailbox(c, true);
+}
+
+/* Every change is durable before it is confirmed: there is nothing left to do. */
+void imap_cmd_check(struct imap_command *c)
+{
+    if (imap_take_end(c))
+        imap_ok(c, "Done");
+}
+
+void imap_cmd_unselect(struct imap_command *c)
+{
+    if (!imap_take_end(c))
+        return;
+    imap_unselect(c->session);
+    imap_ok(c, "Unselected");
+}

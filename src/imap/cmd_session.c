@@ -1,0 +1,97 @@
+/*
+ * Commands about the session itself: CAPABILITY, NOOP, LOGOUT (RFC 3501 6.1), ID (RFC 2971) and
+ * ENABLE (RFC 5161).
+ */
+#include "core/log.h"
+#include "imap/command.h"
+#include "imap/limits.h"
+
+void imap_cmd_capability(struct imap_command *c)
+{
+    if (!imap_take_end(c))
+        return;
+    struct buf line = BUF_EMPTY;
+    buf_add_c(&line, "* CAPABILITY ");
+    imap_write_capabilities(&line, c->session);
+    buf_add_c(&line, "\r\n");
+    imap_write(c->session, buf_str(&line));
+    buf_free(&line);
+    imap_ok(c, "Capabilities listed");
+}
+
+void imap_cmd_noop(struct imap_command *c)
+{
+    if (imap_take_end(c))
+        imap_ok(c, "Done");
+}
+
+static void log_out(struct imap_session *s)
+{
+    imap_session_finish(s, "logout");
+}
+
+void imap_cmd_logout(struct imap_command *c)
+{
+    if (!imap_take_end(c))
+        return;
+    imap_write(c->session, STR("* BYE Goodbye\r\n"));
+    c->after = log_out;
+    imap_ok(c, "Logged out");
+}
+
+/* The pairs a client tells go to the log: the versions of clients explain a lot. */
+static bool read_id(struct imap_command *c, const struct imap_argument *list, struct buf *log)
+{
+    size_t pairs = 0;
+    for (const struct imap_argument *a = list; a; a = a->next) {
+        struct str name, value;
+        if (a->type == IMAP_ATOM || !imap_argument_astring(a, &name)) {
+            imap_expected(c, a, "a string");
+            return false;
+        }
+        a = a->next;
+        if (!a || !imap_argument_astring(a, &value)) {
+            imap_expected(c, a, "a string or NIL");
+            return false;
+        }
+        if (++pairs > IMAP_ID_PAIRS || value.n > IMAP_ID_VALUE) {
+            imap_bad(c, "At most %d values of at most %d bytes", IMAP_ID_PAIRS, IMAP_ID_VALUE);
+            return false;
+        }
+        if (a->type != IMAP_ATOM)
+            buf_printf(log, " %.*s=\"%.*s\"", STR_ARG(name), STR_ARG(value));
+    }
+    return true;
+}
+
+void imap_cmd_id(struct imap_command *c)
+{
+    struct imap_argument *a = imap_take(c, "a list or NIL");
+    if (!a || !imap_take_end(c))
+        return;
+    if (a->type != IMAP_LIST && !imap_argument_is(a, "NIL")) {
+        imap_expected(c, a, "a list or NIL");
+        return;
+    }
+    struct buf log = BUF_EMPTY;
+    if (read_id(c, a->children, &log)) {
+        if (log.n)
+            log_info("imap", c->session->id, "client%s", buf_c(&log));
+        imap_write(c->session,
+                   STR("* ID (\"name\" \"maild\" \"version\" \"" MAILD_VERSION "\")\r\n"));
+        imap_ok(c, "Pleased to meet you");
+    }
+    buf_free(&log);
+}
+
+/* No extension here needs to be enabled; unknown names are passed over (RFC 5161 3.1). */
+void imap_cmd_enable(struct imap_command *c)
+{
+    struct str name;
+    do {
+        if (!imap_take_atom(c, "a capability", &name))
+            return;
+    } while (c->next);
+    imap_write(c->session, STR("* ENABLED\r\n"));
+    imap_ok(c, "Enabled what is known");
+}

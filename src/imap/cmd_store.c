@@ -1,0 +1,174 @@
+/*
+ * STORE (RFC 3501 6.4.6): one change of the mailbox, whatever the number of messages, durable
+ * before the answer.
+ *
+ * Without .SILENT every message is answered with its flags, changed or not. With .SILENT the client
+ * knows the result without being told, unless another session changed the same message: what it
+ * should be is computed before the change and compared when the view catches up.
+ */
+#include "imap/command.h"
+#include "imap/limits.h"
+
+struct store_request {
+    enum flags_change change;
+    bool silent;
+    struct imap_flags flags;
+};
+
+static bool take_request(struct imap_command *c, struct store_request *r)
+{
+    static const struct {
+        const char *name;
+        enum flags_change change;
+        bool silent;
+    } names[] = {
+        {"FLAGS", FLAGS_REPLACE, false}, {"FLAGS.SILENT", FLAGS_REPLACE, true},
+        {"+FLAGS", FLAGS_ADD, false},    {"+FLAGS.SILENT", FLAGS_ADD, true},
+        {"-FLAGS", FLAGS_REMOVE, false}, {"-FLAGS.SILENT", FLAGS_REMOVE, true},
+    };
+    struct imap_argument *a = imap_take(c, "FLAGS, +FLAGS or -FLAGS");
+    if (!a)
+        return false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!imap_argument_is(a, names[i].name))
+            continue;
+        r->change = names[i].change;
+        r->silent = names[i].silent;
+        struct imap_argument *flags = c->next;
+        if (!flags)
+            return imap_take(c, "flags") != NULL;
+        if (flags->type != IMAP_LIST) {
+            c->next = NULL;
+            return imap_take_flags(c, flags, &r->flags);
+        }
+        c->next = flags->next;
+        return imap_take_flags(c, flags->children, &r->flags) && imap_take_end(c);
+    }
+    imap_expected(c, a, "FLAGS, +FLAGS or -FLAGS, each with or without .SILENT");
+    return false;
+}
+
+static uint32_t keyword_bits(const struct mailbox *m, const struct imap_flags *f)
+{
+    size_t count;
+    const struct str *names = mailbox_keywords(m, &count);
+    uint32_t bits = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < f->keyword_count; j++)
+            if (str_equal_nocase(names[i], f->keywords[j]))
+                bits |= UINT32_C(1) << i;
+    return bits;
+}
+
+static struct imap_known_flags apply(struct imap_known_flags k, const struct store_request *r,
+                                     uint32_t bits)
+{
+    switch (r->change) {
+    case FLAGS_ADD:
+        k.flags |= r->flags.flags;
+        k.keywords |= bits;
+        break;
+    case FLAGS_REMOVE:
+        k.flags &= (uint8_t)~r->flags.flags;
+        k.keywords &= ~bits;
+        break;
+    case FLAGS_REPLACE:
+        k.flags = r->flags.flags;
+        k.keywords = bits;
+    }
+    return k;
+}
+
+/* The flags before the change, of messages whose flags the client knows. */
+static void note_flags(struct imap_command *c, const uint32_t *uids, size_t count)
+{
+    const struct imap_selected *v = c->session->selected;
+    c->known.list = arena_array(c->arena, count + 1, sizeof *c->known.list);
+    for (size_t i = 0; i < count; i++) {
+        const struct message *m = mailbox_find_uid(v->mailbox, uids[i]);
+        if (m && m->modseq <= v->modseq)
+            c->known.list[c->known.count++] =
+                (struct imap_known_flags){m->uid, m->flags, m->keywords};
+    }
+}
+
+static void expect_silently(struct imap_command *c, const struct store_request *r)
+{
+    uint32_t bits = keyword_bits(c->session->selected->mailbox, &r->flags);
+    for (size_t i = 0; i < c->known.count; i++)
+        c->known.list[i] = apply(c->known.list[i], r, bits);
+}
+
+/* New keywords have to be in the FLAGS list before a message shows them. */
+static void tell_keywords(struct imap_command *c, struct buf *out)
+{
+    struct imap_selected *v = c->session->selected;
+    size_t count;
+    mailbox_keywords(v->mailbox, &count);
+    if (count != v->keyword_count)
+        imap_write_mailbox_flags(out, v);
+}
+
+static void tell_flags(struct imap_command *c, const uint32_t *uids, size_t count)
+{
+    struct imap_selected *v = c->session->selected;
+    struct buf out = BUF_EMPTY;
+    size_t index;
+    tell_keywords(c, &out);
+    c->known.count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct message *m = mailbox_find_uid(v->mailbox, uids[i]);
+        if (!m || !imap_selected_find(v, m->uid, &index))
+            continue;
+        buf_printf(&out, "* %zu FETCH (", index + 1);
+        if (c->uid)
+            buf_printf(&out, "UID %u ", m->uid);
+        buf_add_c(&out, "FLAGS (");
+        imap_write_flags(&out, v->mailbox, m->flags, m->keywords,
+                         imap_selected_is_recent(v, m->uid));
+        buf_add_c(&out, "))\r\n");
+        c->known.list[c->known.count++] = (struct imap_known_flags){m->uid, m->flags, m->keywords};
+    }
+    imap_write(c->session, buf_str(&out));
+    buf_free(&out);
+}
+
+static size_t set_size(const struct number_set *set)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < set->count; i++)
+        sum += set->ranges[i].last - set->ranges[i].first + 1;
+    return sum;
+}
+
+void imap_cmd_store(struct imap_command *c)
+{
+    struct imap_selected *v = c->session->selected;
+    struct number_set set, indexes;
+    struct store_request r = {0};
+    struct err e;
+    size_t count;
+    if (!imap_take_set(c, &set) || !take_request(c, &r))
+        return;
+    if (!imap_selected_resolve(v, c->arena, &set, c->uid, &indexes)) {
+        imap_bad(c, "There is no such message: %zu exist", v->count);
+        return;
+    }
+    uint32_t *uids = imap_selected_uids(v, c->arena, &indexes, &count);
+    bool gone = count < set_size(&indexes);
+    note_flags(c, uids, count);
+    if (count && !mailbox_change_flags(v->mailbox, uids, count, r.change, r.flags.flags,
+                                       r.flags.keywords, r.flags.keyword_count, &e)) {
+        c->known.count = 0;
+        imap_fail(c, &e, false);
+        return;
+    }
+    if (r.silent)
+        expect_silently(c, &r);
+    else
+        tell_flags(c, uids, count);
+    if (gone && !c->uid && !r.silent)
+        imap_no(c, "[EXPUNGEISSUED] Some of the messages do not exist any more");
+    else
+        imap_ok(c, "Store completed");
+}

@@ -1,0 +1,171 @@
+/*
+ * From the line that has arrived to the tagged answer: read, run, tell what has changed in the
+ * selected mailbox, answer. RFC 3501 sections 2.2 and 5.2; response codes of RFC 5530.
+ */
+#include "imap/command.h"
+
+#include "core/log.h"
+#include "imap/limits.h"
+
+#include <stdarg.h>
+
+/* --- results --- */
+
+static void set_result(struct imap_command *c, enum imap_status status, const char *format,
+                       va_list args)
+{
+    if (c->status != IMAP_PENDING)
+        return;
+    struct buf text = BUF_EMPTY;
+    buf_vprintf(&text, format, args);
+    c->status = status;
+    c->text = arena_str(c->arena, buf_str(&text));
+    buf_free(&text);
+}
+
+void imap_ok(struct imap_command *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    set_result(c, IMAP_OK, format, args);
+    va_end(args);
+}
+
+void imap_no(struct imap_command *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    set_result(c, IMAP_NO, format, args);
+    va_end(args);
+}
+
+void imap_bad(struct imap_command *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    set_result(c, IMAP_BAD, format, args);
+    va_end(args);
+}
+
+static void log_failure(const struct imap_command *c, const struct err *e)
+{
+    const struct imap_session *s = c->session;
+    log_error("imap", s->id, "command=%s user=<%s> failed: %s", c->entry ? c->entry->name : "",
+              s->user ? s->user->login : "", e->text);
+}
+
+void imap_fail(struct imap_command *c, const struct err *e, bool create)
+{
+    switch (e->kind) {
+    case ERR_NOT_FOUND:
+        imap_no(c, "%s No such mailbox", create ? "[TRYCREATE]" : "[NONEXISTENT]");
+        break;
+    case ERR_EXISTS:
+        imap_no(c, "[ALREADYEXISTS] The mailbox exists already");
+        break;
+    case ERR_DENIED:
+        imap_no(c, "[CANNOT] Not permitted");
+        break;
+    case ERR_SYNTAX:
+        imap_no(c, "[CANNOT] %s", e->text);
+        break;
+    case ERR_QUOTA:
+        imap_no(c, "[OVERQUOTA] The quota is exceeded");
+        break;
+    case ERR_LIMIT:
+        imap_no(c, "[LIMIT] %s", e->text);
+        break;
+    case ERR_CANCELLED:
+        imap_no(c, "[UNAVAILABLE] The server is stopping");
+        break;
+    case ERR_IO:
+    case ERR_NO_SPACE:
+    case ERR_PERM:
+        log_failure(c, e);
+        imap_no(c, "[SERVERBUG] Internal error, it was logged");
+        break;
+    default:
+        log_failure(c, e);
+        imap_no(c, "[UNAVAILABLE] Temporary failure, try again later");
+    }
+    if (e->kind == ERR_IO || e->kind == ERR_NO_SPACE)
+        c->text = STR("[UNAVAILABLE] The disk of the server failed or is full, try again later");
+}
+
+bool imap_breathe(struct imap_command *c)
+{
+    usec now = clock_monotonic();
+    if (!c->slice)
+        c->slice = now;
+    if (now - c->slice > IMAP_SLICE) {
+        fiber_yield();
+        c->slice = clock_monotonic();
+    }
+    return !c->session->ended;
+}
+
+/* --- the answer --- */
+
+static void synchronise(struct imap_command *c)
+{
+    struct imap_session *s = c->session;
+    if (!s->selected || !c->entry || c->entry->flags & IMAP_NO_SYNC)
+        return;
+    bool expunges = c->uid || !(c->entry->flags & IMAP_NO_EXPUNGE);
+    struct buf out = BUF_EMPTY;
+    imap_selected_sync(s->selected, &out, expunges, c->uid, &c->known);
+    if (out.n)
+        imap_write(s, buf_str(&out));
+    buf_free(&out);
+}
+
+/* Malformed commands in a row end the session: whoever speaks is not an IMAP client. */
+static void count_bad(struct imap_command *c)
+{
+    struct imap_session *s = c->session;
+    if (c->status != IMAP_BAD) {
+        if (s->user)
+            s->bad_count = 0;
+        return;
+    }
+    if (++s->bad_count >= (s->user ? IMAP_BAD_MAX : IMAP_ANONYMOUS_BAD_MAX)) {
+        imap_write(s, STR("* BYE Too many malformed commands\r\n"));
+        imap_session_finish(s, "too many malformed commands");
+    }
+}
+
+static void answer(struct imap_command *c)
+{
+    static const char *const words[] = {[IMAP_OK] = "OK", [IMAP_NO] = "NO", [IMAP_BAD] = "BAD"};
+    struct imap_session *s = c->session;
+    if (c->status == IMAP_LATER || s->broken)
+        return;
+    synchronise(c);
+    if (c->status == IMAP_PENDING)
+        imap_no(c, "[SERVERBUG] The command gave no result");
+    imap_writef(s, "%.*s %s %.*s\r\n", STR_ARG(c->tag), words[c->status], STR_ARG(c->text));
+    count_bad(c);
+    if (s->selected && mailbox_is_deleted(s->selected->mailbox)) {
+        imap_write(s, STR("* BYE The selected mailbox was deleted\r\n"));
+        imap_session_finish(s, "selected mailbox was deleted");
+    }
+    if (c->after && !s->broken)
+        c->after(s);
+}
+
+void imap_command_process(struct imap_session *s)
+{
+    struct arena *a = arena_new();
+    struct imap_command *c = ARENA_NEW(a, struct imap_command);
+    c->session = s;
+    c->arena = a;
+    if (imap_command_read(c)) {
+        s->commands++;
+        if (c->status == IMAP_PENDING) {
+            s->entry.state = c->entry->name;
+            c->entry->run(c);
+        }
+        answer(c);
+    }
+    arena_free(a);
+}

@@ -1,0 +1,142 @@
+#pragma once
+/*
+ * A command: its arguments, its arena and its result. The functions of the commands (one file per
+ * family, cmd_*.c) take their arguments with imap_take_*, do what they do, and set the result; the
+ * tagged line is written when they have returned and the selected mailbox has been synchronised.
+ */
+#include "imap/number_set.h"
+#include "imap/parser.h"
+#include "imap/selected.h"
+#include "imap/session.h"
+
+enum imap_status {
+    IMAP_PENDING,
+    IMAP_OK,
+    IMAP_NO,
+    IMAP_BAD,
+    IMAP_LATER, /* no tagged line now (IDLE) */
+};
+
+struct imap_command {
+    struct imap_session *session;
+    struct arena *arena;
+    const struct imap_command_entry *entry;
+    struct str tag;
+    bool uid;                   /* UID FETCH ... */
+    struct imap_argument *next; /* first argument not taken yet */
+    enum imap_status status;
+    struct str text; /* of the tagged line, with its response code */
+    /* Runs when the tagged line has been sent; NULL: nothing. */
+    void (*after)(struct imap_session *s);
+    struct imap_known known; /* flag changes that the client knows already */
+    void *data;              /* the command's own, between its literal and its run */
+    usec slice;              /* when it last let others run */
+};
+
+/* When a command is allowed. */
+enum imap_state {
+    IMAP_ANONYMOUS = 1,
+    IMAP_AUTHENTICATED = 2,
+    IMAP_SELECTED = 4,
+    IMAP_LOGGED_IN = IMAP_AUTHENTICATED | IMAP_SELECTED,
+    IMAP_ANY = IMAP_ANONYMOUS | IMAP_LOGGED_IN,
+};
+
+enum imap_command_flag {
+    IMAP_HAS_UID = 1,     /* there is a UID form */
+    IMAP_ONLY_UID = 2,    /* in addition: a set of UIDs follows in that form only */
+    IMAP_NO_EXPUNGE = 4,  /* without UID no EXPUNGE may be told during it (RFC 3501 7.4.1) */
+    IMAP_SECTIONS = 8,    /* BODY[...] in its arguments */
+    IMAP_NO_SYNC = 16,    /* says nothing of the selected mailbox */
+    IMAP_NEEDS_WRITE = 32 /* not in a mailbox opened with EXAMINE */
+};
+
+/* What becomes of a literal of `size` bytes. */
+enum imap_literal_use { IMAP_LITERAL_MEMORY, IMAP_LITERAL_SPOOL, IMAP_LITERAL_REFUSED };
+
+struct imap_command_entry {
+    const char *name;
+    unsigned states, flags;
+    SUSPENDS void (*run)(struct imap_command *c);
+    /* NULL: literals go to memory. Sees the arguments before the literal; REFUSED: the result is
+     * set. */
+    SUSPENDS enum imap_literal_use (*literal)(struct imap_command *c,
+                                              const struct imap_argument *arguments, uint64_t size);
+};
+
+/* The table (imap/command_table.c); NULL: no such command. */
+const struct imap_command_entry *imap_command_find(struct str name);
+
+/* Reads one command, runs it and answers. */
+SUSPENDS void imap_command_process(struct imap_session *s);
+/* Reads the command with its literals (imap/reader.c). False: the connection is over. When the
+ * command cannot run, its result is set. */
+SUSPENDS bool imap_command_read(struct imap_command *c);
+
+/* --- results; the first one stands --- */
+
+void imap_ok(struct imap_command *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void imap_no(struct imap_command *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void imap_bad(struct imap_command *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* From an error: the one place where kinds become response codes (RFC 5530). `create`: a mailbox
+ * that does not exist could be created (TRYCREATE). Disk failures are logged here. */
+void imap_fail(struct imap_command *c, const struct err *e, bool create);
+
+/* Lets others run when it has computed for a while. False: the session is over, return. */
+SUSPENDS bool imap_breathe(struct imap_command *c);
+
+/* --- arguments; false: the result is set --- */
+
+struct imap_argument *imap_take(struct imap_command *c, const char *what);
+bool imap_take_astring(struct imap_command *c, const char *what, struct str *s);
+bool imap_take_atom(struct imap_command *c, const char *what, struct str *s);
+/* In UTF-8, INBOX in capitals. */
+bool imap_take_mailbox(struct imap_command *c, struct str *name);
+bool imap_take_set(struct imap_command *c, struct number_set *set);
+bool imap_take_end(struct imap_command *c);
+void imap_expected(struct imap_command *c, const struct imap_argument *at, const char *what);
+/* A mailbox name as the wire has it: quoted modified UTF-7. */
+void imap_write_mailbox(struct buf *out, struct str name);
+/* A string as quoted string, or as literal if it cannot be one. */
+void imap_write_string(struct buf *out, struct str s);
+
+/* --- IDLE, run by the session while it is parked in it (imap/cmd_idle.c) --- */
+
+SUSPENDS void imap_idle_update(struct imap_session *s);
+SUSPENDS void imap_idle_input(struct imap_session *s);
+
+/* --- the commands --- */
+
+void imap_cmd_capability(struct imap_command *c);
+void imap_cmd_noop(struct imap_command *c);
+void imap_cmd_logout(struct imap_command *c);
+void imap_cmd_id(struct imap_command *c);
+void imap_cmd_enable(struct imap_command *c);
+void imap_cmd_starttls(struct imap_command *c);
+void imap_cmd_login(struct imap_command *c);
+void imap_cmd_authenticate(struct imap_command *c);
+void imap_cmd_select(struct imap_command *c);
+void imap_cmd_examine(struct imap_command *c);
+void imap_cmd_check(struct imap_command *c);
+void imap_cmd_close(struct imap_command *c);
+void imap_cmd_unselect(struct imap_command *c);
+void imap_cmd_create(struct imap_command *c);
+void imap_cmd_delete(struct imap_command *c);
+void imap_cmd_rename(struct imap_command *c);
+void imap_cmd_subscribe(struct imap_command *c);
+void imap_cmd_unsubscribe(struct imap_command *c);
+void imap_cmd_list(struct imap_command *c);
+void imap_cmd_lsub(struct imap_command *c);
+void imap_cmd_namespace(struct imap_command *c);
+void imap_cmd_status(struct imap_command *c);
+void imap_cmd_append(struct imap_command *c);
+enum imap_literal_use imap_append_literal(struct imap_command *c,
+                                          const struct imap_argument *arguments, uint64_t size);
+void imap_cmd_idle(struct imap_command *c);
+void imap_cmd_fetch(struct imap_command *c);
+void imap_cmd_search(struct imap_command *c);
+void imap_cmd_store(struct imap_command *c);
+void imap_cmd_copy(struct imap_command *c);
+void imap_cmd_move(struct imap_command *c);
+void imap_cmd_expunge(struct imap_command *c);

@@ -1,0 +1,49 @@
+/*
+ * The protocol at a glance: every command, when it is allowed and who carries it out.
+ */
+#include "imap/command.h"
+
+#define A IMAP_ANONYMOUS
+#define L IMAP_LOGGED_IN
+#define S IMAP_SELECTED
+
+static const struct imap_command_entry commands[] = {
+    {"APPEND", L, 0, imap_cmd_append, imap_append_literal},
+    {"AUTHENTICATE", A, 0, imap_cmd_authenticate, NULL},
+    {"CAPABILITY", IMAP_ANY, 0, imap_cmd_capability, NULL},
+    {"CHECK", S, 0, imap_cmd_check, NULL},
+    {"CLOSE", S, IMAP_NO_SYNC, imap_cmd_close, NULL},
+    {"COPY", S, IMAP_HAS_UID, imap_cmd_copy, NULL},
+    {"CREATE", L, 0, imap_cmd_create, NULL},
+    {"DELETE", L, 0, imap_cmd_delete, NULL},
+    {"ENABLE", L, 0, imap_cmd_enable, NULL},
+    {"EXAMINE", L, IMAP_NO_SYNC, imap_cmd_examine, NULL},
+    {"EXPUNGE", S, IMAP_HAS_UID | IMAP_NEEDS_WRITE, imap_cmd_expunge, NULL},
+    {"FETCH", S, IMAP_HAS_UID | IMAP_SECTIONS | IMAP_NO_EXPUNGE, imap_cmd_fetch, NULL},
+    {"ID", IMAP_ANY, 0, imap_cmd_id, NULL},
+    {"IDLE", L, 0, imap_cmd_idle, NULL},
+    {"LIST", L, 0, imap_cmd_list, NULL},
+    {"LOGIN", A, 0, imap_cmd_login, NULL},
+    {"LOGOUT", IMAP_ANY, IMAP_NO_SYNC, imap_cmd_logout, NULL},
+    {"LSUB", L, 0, imap_cmd_lsub, NULL},
+    {"MOVE", S, IMAP_HAS_UID | IMAP_NEEDS_WRITE, imap_cmd_move, NULL},
+    {"NAMESPACE", L, 0, imap_cmd_namespace, NULL},
+    {"NOOP", IMAP_ANY, 0, imap_cmd_noop, NULL},
+    {"RENAME", L, 0, imap_cmd_rename, NULL},
+    {"SEARCH", S, IMAP_HAS_UID | IMAP_NO_EXPUNGE, imap_cmd_search, NULL},
+    {"SELECT", L, IMAP_NO_SYNC, imap_cmd_select, NULL},
+    {"STARTTLS", A, 0, imap_cmd_starttls, NULL},
+    {"STATUS", L, 0, imap_cmd_status, NULL},
+    {"STORE", S, IMAP_HAS_UID | IMAP_NO_EXPUNGE | IMAP_NEEDS_WRITE, imap_cmd_store, NULL},
+    {"SUBSCRIBE", L, 0, imap_cmd_subscribe, NULL},
+    {"UNSELECT", S, IMAP_NO_SYNC, imap_cmd_unselect, NULL},
+    {"UNSUBSCRIBE", L, 0, imap_cmd_unsubscribe, NULL},
+};
+
+const struct imap_command_entry *imap_command_find(struct str name)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (str_equal_nocase(name, str_from_c(commands[i].name)))
+            return &commands[i];
+    return NULL;
+}

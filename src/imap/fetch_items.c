@@ -1,0 +1,258 @@
+/*
+ * The items of FETCH: their names, the macros ALL, FAST and FULL, and the grammar of sections:
+ *
+ *   section = "[" [ part *("." part) "." ] ( "HEADER" / "HEADER.FIELDS" [".NOT"] list / "TEXT" /
+ *             "MIME" ) "]" ["<" offset "." length ">"]
+ */
+#include "imap/fetch.h"
+
+static const struct {
+    const char *name;
+    enum fetch_kind kind;
+    enum section_part part;
+    bool seen; /* sets \Seen */
+} names[] = {
+    {"UID", FETCH_UID, 0, false},
+    {"FLAGS", FETCH_FLAGS, 0, false},
+    {"INTERNALDATE", FETCH_INTERNALDATE, 0, false},
+    {"RFC822.SIZE", FETCH_SIZE, 0, false},
+    {"ENVELOPE", FETCH_ENVELOPE, 0, false},
+    {"BODY", FETCH_BODY, 0, false},
+    {"BODYSTRUCTURE", FETCH_BODYSTRUCTURE, 0, false},
+    {"RFC822", FETCH_SECTION, SECTION_ALL, true},
+    {"RFC822.HEADER", FETCH_SECTION, SECTION_HEADER, false},
+    {"RFC822.TEXT", FETCH_SECTION, SECTION_TEXT, true},
+};
+
+static const struct {
+    const char *name;
+    const char *items[6];
+} macros[] = {
+    {"FAST", {"FLAGS", "INTERNALDATE", "RFC822.SIZE"}},
+    {"ALL", {"FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE"}},
+    {"FULL", {"FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODY"}},
+};
+
+static const struct {
+    const char *name;
+    enum section_part part;
+} parts[] = {
+    {"HEADER", SECTION_HEADER},
+    {"HEADER.FIELDS", SECTION_FIELDS},
+    {"HEADER.FIELDS.NOT", SECTION_FIELDS_NOT},
+    {"TEXT", SECTION_TEXT},
+    {"MIME", SECTION_MIME},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static struct fetch_item *add_item(struct imap_command *c, struct fetch_request *r,
+                                   enum fetch_kind kind)
+{
+    struct fetch_item **at = &r->items;
+    while (*at)
+        at = &(*at)->next;
+    *at = ARENA_NEW(c->arena, struct fetch_item);
+    (*at)->kind = kind;
+    r->flags = r->flags || kind == FETCH_FLAGS;
+    r->needs_header = r->needs_header || kind == FETCH_ENVELOPE;
+    r->needs_structure = r->needs_structure || kind == FETCH_BODY || kind == FETCH_BODYSTRUCTURE;
+    return *at;
+}
+
+/* What has to be read for a section. The header and the text of the message itself need no
+ * structure. */
+static void note_needs(struct fetch_request *r, const struct fetch_item *item)
+{
+    bool header = item->part == SECTION_HEADER || item->part == SECTION_FIELDS ||
+                  item->part == SECTION_FIELDS_NOT;
+    if (item->path_length)
+        r->needs_structure = true;
+    else if (header)
+        r->needs_header = true;
+    else
+        r->needs_section = true;
+}
+
+static bool add_by_name(struct imap_command *c, struct fetch_request *r, const char *name)
+{
+    for (size_t i = 0; i < COUNT(names); i++) {
+        if (!str_equal_nocase(str_from_c(names[i].name), str_from_c(name)))
+            continue;
+        struct fetch_item *item = add_item(c, r, names[i].kind);
+        item->name = str_from_c(names[i].name);
+        item->part = names[i].part;
+        if (item->kind == FETCH_SECTION)
+            note_needs(r, item);
+        r->sets_seen = r->sets_seen || names[i].seen;
+        return true;
+    }
+    return false;
+}
+
+/* --- sections --- */
+
+/* Part numbers at the start of *rest. */
+static bool take_path(struct imap_command *c, struct fetch_item *item, struct str *rest)
+{
+    size_t dots = 1;
+    for (size_t i = 0; i < rest->n; i++)
+        dots += rest->p[i] == '.';
+    if (dots > SECTION_DEPTH_MAX)
+        return false;
+    item->path = arena_array(c->arena, dots, sizeof *item->path);
+    while (rest->n && rest->p[0] >= '0' && rest->p[0] <= '9') {
+        uint32_t number;
+        struct str digits = str_split(rest, '.');
+        if (!str_to_u32(digits, &number) || !number || (rest->p && !rest->n))
+            return false;
+        item->path[item->path_length++] = number;
+    }
+    return true;
+}
+
+static bool take_part(struct fetch_item *item, struct str name)
+{
+    for (size_t i = 0; i < COUNT(parts); i++)
+        if (str_equal_nocase(name, str_from_c(parts[i].name))) {
+            item->part = parts[i].part;
+            return item->part != SECTION_MIME || item->path_length;
+        }
+    return false;
+}
+
+static bool take_fields(struct imap_command *c, struct fetch_item *item,
+                        const struct imap_argument *list)
+{
+    size_t count = 0;
+    if (!list || list->type != IMAP_LIST || !list->children || list->next)
+        return false;
+    for (const struct imap_argument *a = list->children; a; a = a->next)
+        count++;
+    item->fields = arena_array(c->arena, count, sizeof *item->fields);
+    for (const struct imap_argument *a = list->children; a; a = a->next)
+        if (!imap_argument_astring(a, &item->fields[item->field_count++]))
+            return false;
+    return true;
+}
+
+static bool take_section(struct imap_command *c, struct fetch_item *item,
+                         const struct imap_argument *children)
+{
+    item->part = SECTION_ALL;
+    if (!children)
+        return true;
+    if (children->type != IMAP_ATOM || children->has_section)
+        return false;
+    struct str rest = children->text;
+    if (!take_path(c, item, &rest))
+        return false;
+    if (rest.n && !take_part(item, rest))
+        return false;
+    if (item->part == SECTION_FIELDS || item->part == SECTION_FIELDS_NOT)
+        return take_fields(c, item, children->next);
+    return !children->next;
+}
+
+static bool take_partial(struct fetch_item *item, struct str text)
+{
+    if (!text.p)
+        return true;
+    struct str length = text, offset = str_split(&length, '.');
+    item->partial = true;
+    return str_to_u64(offset, &item->offset) && str_to_u64(length, &item->length) &&
+           item->length > 0 && item->offset < INT64_MAX && item->length < INT64_MAX;
+}
+
+/* As the response names it; the header fields as the client wrote them. */
+static struct str section_name(struct imap_command *c, const struct fetch_item *item)
+{
+    struct buf name = BUF_EMPTY;
+    buf_add_c(&name, "BODY[");
+    for (size_t i = 0; i < item->path_length; i++)
+        buf_printf(&name, "%s%u", i ? "." : "", item->path[i]);
+    if (item->part != SECTION_ALL) {
+        buf_add_c(&name, item->path_length ? "." : "");
+        for (size_t i = 0; i < COUNT(parts); i++)
+            if (parts[i].part == item->part)
+                buf_add_c(&name, parts[i].name);
+    }
+    for (size_t i = 0; i < item->field_count; i++) {
+        buf_add_c(&name, i ? " " : " (");
+        if (imap_is_atom(item->fields[i]))
+            buf_add_str(&name, item->fields[i]);
+        else
+            imap_write_string(&name, item->fields[i]);
+    }
+    buf_add_c(&name, item->field_count ? ")]" : "]");
+    if (item->partial)
+        buf_printf(&name, "<%llu>", (unsigned long long)item->offset);
+    struct str copy = arena_str(c->arena, buf_str(&name));
+    buf_free(&name);
+    return copy;
+}
+
+static bool add_section(struct imap_command *c, struct fetch_request *r,
+                        const struct imap_argument *a)
+{
+    bool peek = str_equal_nocase(a->text, STR("BODY.PEEK"));
+    if (!peek && !str_equal_nocase(a->text, STR("BODY"))) {
+        imap_expected(c, a, "BODY[...] or BODY.PEEK[...]");
+        return false;
+    }
+    struct fetch_item *item = add_item(c, r, FETCH_SECTION);
+    if (!take_section(c, item, a->children)) {
+        imap_expected(c, a, "a section as in BODY[1.2.HEADER.FIELDS (Subject)]");
+        return false;
+    }
+    if (!take_partial(item, a->partial)) {
+        imap_expected(c, a, "a partial as in BODY[]<0.1024>");
+        return false;
+    }
+    item->name = section_name(c, item);
+    note_needs(r, item);
+    r->sets_seen = r->sets_seen || !peek;
+    return true;
+}
+
+/* --- the list --- */
+
+static bool take_item(struct imap_command *c, struct fetch_request *r,
+                      const struct imap_argument *a)
+{
+    if (a->type == IMAP_ATOM && a->has_section)
+        return add_section(c, r, a);
+    if (a->type == IMAP_ATOM && add_by_name(c, r, arena_c(c->arena, a->text)))
+        return true;
+    imap_expected(c, a, "an item of FETCH");
+    return false;
+}
+
+static bool take_macro(struct imap_command *c, struct fetch_request *r,
+                       const struct imap_argument *a)
+{
+    for (size_t i = 0; i < COUNT(macros); i++) {
+        if (!imap_argument_is(a, macros[i].name))
+            continue;
+        for (size_t j = 0; macros[i].items[j]; j++)
+            add_by_name(c, r, macros[i].items[j]);
+        return true;
+    }
+    return false;
+}
+
+bool fetch_take_items(struct imap_command *c, struct fetch_request *r)
+{
+    *r = (struct fetch_request){0};
+    struct imap_argument *a = imap_take(c, "items of FETCH");
+    if (!a)
+        return false;
+    if (a->type != IMAP_LIST)
+        return take_macro(c, r, a) || take_item(c, r, a);
+    if (!a->children)
+        imap_expected(c, a, "items of FETCH in the list");
+    for (const struct imap_argument *child = a->children; child; child = child->next)
+        if (!take_item(c, r, child))
+            return false;
+    return a->children != NULL;
+}

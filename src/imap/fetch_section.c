@@ -1,0 +1,281 @@
+/*
+ * From a section to a literal. A section is a range of the stored file, or (HEADER.FIELDS) text
+ * made from one. Messages are stored with LF; a client gets CRLF, and offsets and lengths of
+ * partial fetches count so.
+ *
+ * What is in memory is converted and its size is known then. What is large is streamed: a first
+ * pass counts the line ends, because the size stands before the bytes, a second one sends them. The
+ * cursor of the selected mailbox remembers size and place, so fetching a section in pieces reads it
+ * once. A NUL, which no literal may hold, is sent as 0x80.
+ */
+#include "imap/fetch.h"
+#include "imap/limits.h"
+
+#include "core/mem.h"
+#include "mime/header.h"
+
+#include <stdlib.h>
+
+struct range {
+    uint64_t start, end;
+};
+
+/* --- where a section is --- */
+
+/* Of the message itself; its structure does not matter. */
+static bool find_whole_range(struct imap_body *b, const struct fetch_item *item, struct range *r,
+                             struct err *e)
+{
+    *r = (struct range){0, b->size};
+    if (item->part == SECTION_ALL)
+        return true;
+    if (!imap_body_header(b, NULL, e))
+        return false;
+    if (item->part == SECTION_TEXT)
+        r->start = b->header_end;
+    else
+        r->end = b->header_end;
+    return true;
+}
+
+/* Of a part. False: there is no such section. HEADER and TEXT exist of messages only, and mean the
+ * message inside a message/rfc822 part. */
+static bool find_part_range(const struct imap_body *b, const struct fetch_item *item,
+                            struct range *r)
+{
+    const struct mime_part *part = mime_find_part(b->root, item->path, item->path_length);
+    if (!part)
+        return false;
+    if (item->part == SECTION_MIME) {
+        *r = (struct range){part->header_start, part->header_end};
+        return true;
+    }
+    if (item->part == SECTION_ALL) {
+        *r = (struct range){part->header_end, part->body_end};
+        return true;
+    }
+    if (!part->is_message || !part->children)
+        return false;
+    const struct mime_part *message = part->children;
+    if (item->part == SECTION_TEXT)
+        *r = (struct range){message->header_end, message->body_end};
+    else
+        *r = (struct range){message->header_start, message->header_end};
+    return true;
+}
+
+/* --- in memory --- */
+
+static void replace_nul(struct buf *out, size_t from)
+{
+    char *p = out->p + from;
+    size_t left = out->n - from;
+    char *nul;
+    while (left && (nul = memchr(p, 0, left))) {
+        *nul = (char)0x80;
+        left -= (size_t)(nul + 1 - p);
+        p = nul + 1;
+    }
+}
+
+static void write_literal(struct buf *out, const struct fetch_item *item, struct str stored)
+{
+    struct buf text = BUF_EMPTY;
+    mime_add_crlf(&text, stored, 0);
+    replace_nul(&text, 0);
+    struct str piece = buf_str(&text);
+    if (item->partial) {
+        piece = item->offset < piece.n ? str_skip(piece, (size_t)item->offset) : STR("");
+        piece = str_head(piece, item->length < piece.n ? (size_t)item->length : piece.n);
+    }
+    buf_printf(out, " {%zu}\r\n", piece.n);
+    buf_add_str(out, piece);
+    buf_free(&text);
+}
+
+static bool is_wanted(const struct fetch_item *item, struct str name)
+{
+    for (size_t i = 0; i < item->field_count; i++)
+        if (str_equal_nocase(item->fields[i], name))
+            return item->part == SECTION_FIELDS;
+    return item->part == SECTION_FIELDS_NOT;
+}
+
+static void write_fields(struct buf *out, const struct fetch_item *item, struct str block)
+{
+    struct buf text = BUF_EMPTY;
+    struct header_field field;
+    while (header_next(&block, &field))
+        if (is_wanted(item, field.name))
+            buf_add_str(&text, field.whole);
+    if (text.n && text.p[text.n - 1] != '\n')
+        buf_add_char(&text, '\n');
+    buf_add_char(&text, '\n');
+    write_literal(out, item, buf_str(&text));
+    buf_free(&text);
+}
+
+/* --- streamed --- */
+
+struct streamer {
+    struct imap_command *c;
+    struct imap_body *b;
+    char *chunk;
+    struct buf text;
+};
+
+static bool read_chunk(struct streamer *t, uint64_t at, uint64_t end, struct str *bytes,
+                       struct err *e)
+{
+    size_t wanted = end - at < IMAP_CHUNK ? (size_t)(end - at) : IMAP_CHUNK, got;
+    if (!message_read_at(t->b->reader, t->chunk, wanted, at, &got, e))
+        return false;
+    if (got < wanted || !got)
+        return err_set(e, ERR_IO, "message with UID %u is shorter than it was", t->b->uid);
+    *bytes = str_from(t->chunk, got);
+    return true;
+}
+
+static bool count_section(struct streamer *t, struct imap_cursor *cursor, struct err *e)
+{
+    char previous = 0;
+    struct str bytes;
+    for (uint64_t at = cursor->start; at < cursor->end; at += bytes.n) {
+        if (!read_chunk(t, at, cursor->end, &bytes, e))
+            return false;
+        for (size_t i = 0; i < bytes.n; i++) {
+            cursor->total += bytes.p[i] == '\n' && previous != '\r';
+            previous = bytes.p[i];
+        }
+        cursor->total += bytes.n;
+        if (!imap_breathe(t->c))
+            return err_set(e, ERR_CLOSED, "the session is over");
+    }
+    return true;
+}
+
+/* Makes the cursor one of this section, at a place not behind `offset`. */
+static bool place_cursor(struct streamer *t, const struct range *r, uint64_t offset, struct err *e)
+{
+    struct imap_cursor *cursor = &t->c->session->selected->cursor;
+    bool same = cursor->uid == t->b->uid && cursor->start == r->start && cursor->end == r->end;
+    if (!same) {
+        *cursor = (struct imap_cursor){.start = r->start, .end = r->end};
+        if (!count_section(t, cursor, e))
+            return false;
+        cursor->uid = t->b->uid;
+    }
+    if (!same || cursor->told > offset) {
+        cursor->stored = r->start;
+        cursor->told = 0;
+        cursor->previous = 0;
+    }
+    return true;
+}
+
+/* Sends `length` bytes from `offset` of the section on; they exist. */
+static bool send_piece(struct streamer *t, uint64_t offset, uint64_t length, struct err *e)
+{
+    struct imap_cursor *cursor = &t->c->session->selected->cursor;
+    while (length) {
+        struct str bytes;
+        if (!read_chunk(t, cursor->stored, cursor->end, &bytes, e))
+            return false;
+        buf_clear(&t->text);
+        mime_add_crlf(&t->text, bytes, cursor->previous);
+        replace_nul(&t->text, 0);
+        struct str piece = buf_str(&t->text);
+        uint64_t skip = cursor->told < offset ? offset - cursor->told : 0;
+        piece = skip < piece.n ? str_skip(piece, (size_t)skip) : STR("");
+        if (piece.n > length)
+            piece.n = (size_t)length;
+        length -= piece.n;
+        if (length || skip + piece.n == t->text.n) {
+            cursor->told += t->text.n;
+            cursor->stored += bytes.n;
+            cursor->previous = bytes.p[bytes.n - 1];
+        }
+        imap_write(t->c->session, piece);
+        if (t->c->session->ended)
+            return err_set(e, ERR_CLOSED, "the session is over");
+    }
+    return true;
+}
+
+static bool stream_range(struct streamer *t, const struct fetch_item *item, const struct range *r,
+                         struct buf *out, struct err *e)
+{
+    struct imap_session *s = t->c->session;
+    uint64_t offset = item->partial ? item->offset : 0;
+    if (!place_cursor(t, r, offset, e))
+        return false;
+    uint64_t total = s->selected->cursor.total;
+    uint64_t length = offset < total ? total - offset : 0;
+    if (item->partial && length > item->length)
+        length = item->length;
+    buf_printf(out, " {%llu}\r\n", (unsigned long long)length);
+    imap_write(s, buf_str(out));
+    buf_clear(out);
+    s->in_literal = true;
+    if (!send_piece(t, offset, length, e))
+        return false; /* the size was promised: the caller ends the session */
+    s->in_literal = false;
+    return true;
+}
+
+/* --- all together --- */
+
+static bool write_large(struct imap_command *c, struct imap_body *b, const struct fetch_item *item,
+                        const struct range *r, struct buf *out, struct err *e)
+{
+    struct streamer t = {.c = c, .b = b, .chunk = mem_alloc(IMAP_CHUNK)};
+    bool ok = stream_range(&t, item, r, out, e);
+    buf_free(&t.text);
+    free(t.chunk);
+    return ok;
+}
+
+/* A header, or what is looked at of it, in memory. */
+static bool read_header(struct imap_body *b, const struct range *r, struct buf *block,
+                        struct err *e)
+{
+    uint64_t size = r->end - r->start;
+    size_t wanted = size < IMAP_HEADER_MAX ? (size_t)size : IMAP_HEADER_MAX, got;
+    char *p = buf_reserve(block, wanted + 1);
+    if (!message_read_at(b->reader, p, wanted, r->start, &got, e))
+        return false;
+    block->n = got;
+    return true;
+}
+
+static struct str slice(const struct imap_body *b, const struct range *r)
+{
+    return str_head(str_skip(buf_str(&b->bytes), (size_t)r->start), (size_t)(r->end - r->start));
+}
+
+bool fetch_write_section(struct imap_command *c, struct imap_body *b, const struct fetch_item *item,
+                         struct buf *out, struct err *e)
+{
+    struct range r;
+    if (item->path_length) {
+        if (!find_part_range(b, item, &r)) {
+            buf_add_c(out, " NIL");
+            return true;
+        }
+    } else if (!find_whole_range(b, item, &r, e)) {
+        return false;
+    }
+    bool in_memory = r.end <= b->bytes.n;
+    if (item->part == SECTION_FIELDS || item->part == SECTION_FIELDS_NOT) {
+        struct buf block = BUF_EMPTY;
+        bool ok = in_memory || read_header(b, &r, &block, e);
+        if (ok)
+            write_fields(out, item, in_memory ? slice(b, &r) : buf_str(&block));
+        buf_free(&block);
+        return ok;
+    }
+    if (!in_memory)
+        return write_large(c, b, item, &r, out, e);
+    write_literal(out, item, slice(b, &r));
+    return true;
+}

@@ -1,0 +1,100 @@
+/*
+ * Flags and keywords: names on the wire, bits in the store (RFC 3501 section 2.3.2).
+ */
+#include "imap/command.h"
+#include "imap/limits.h"
+
+static const struct {
+    struct str name;
+    uint8_t flag;
+} system_flags[] = {
+    {{"\\Answered", 9}, MESSAGE_ANSWERED}, {{"\\Flagged", 8}, MESSAGE_FLAGGED},
+    {{"\\Deleted", 8}, MESSAGE_DELETED},   {{"\\Seen", 5}, MESSAGE_SEEN},
+    {{"\\Draft", 6}, MESSAGE_DRAFT},
+};
+#define SYSTEM_FLAGS (sizeof system_flags / sizeof *system_flags)
+
+static void add_name(struct buf *out, size_t start, struct str name)
+{
+    if (out->n > start)
+        buf_add_char(out, ' ');
+    buf_add_str(out, name);
+}
+
+void imap_write_flags(struct buf *out, const struct mailbox *m, uint8_t flags, uint32_t keywords,
+                      bool recent)
+{
+    size_t start = out->n, count;
+    for (size_t i = 0; i < SYSTEM_FLAGS; i++)
+        if (flags & system_flags[i].flag)
+            add_name(out, start, system_flags[i].name);
+    if (recent)
+        add_name(out, start, STR("\\Recent"));
+    const struct str *names = mailbox_keywords(m, &count);
+    for (size_t i = 0; i < count; i++)
+        if (keywords & UINT32_C(1) << i)
+            add_name(out, start, names[i]);
+}
+
+void imap_write_mailbox_flags(struct buf *out, struct imap_selected *v)
+{
+    size_t count;
+    mailbox_keywords(v->mailbox, &count);
+    uint32_t all = count >= 32 ? UINT32_MAX : (UINT32_C(1) << count) - 1;
+    v->keyword_count = count;
+    buf_add_c(out, "* FLAGS (");
+    imap_write_flags(out, v->mailbox, MESSAGE_FLAGS_ALL, all, false);
+    buf_add_c(out, ")\r\n* OK [PERMANENTFLAGS (");
+    if (v->read_only) {
+        buf_add_c(out, ")] Read-only mailbox\r\n");
+        return;
+    }
+    imap_write_flags(out, v->mailbox, MESSAGE_FLAGS_ALL, all, false);
+    buf_add_c(out, count < IMAP_KEYWORDS ? " \\*" : "");
+    buf_add_c(out, ")] Flags permitted\r\n");
+}
+
+static bool find_system_flag(struct str name, uint8_t *flag)
+{
+    for (size_t i = 0; i < SYSTEM_FLAGS; i++)
+        if (str_equal_nocase(name, system_flags[i].name)) {
+            *flag = system_flags[i].flag;
+            return true;
+        }
+    return false;
+}
+
+static bool take_flag(struct imap_command *c, const struct imap_argument *a, struct imap_flags *f)
+{
+    uint8_t flag;
+    if (a->type != IMAP_ATOM || a->has_section) {
+        imap_expected(c, a, "a flag");
+    } else if (a->text.p[0] == '\\') {
+        if (find_system_flag(a->text, &flag)) {
+            f->flags |= flag;
+            return true;
+        }
+        imap_expected(c, a, "\\Answered, \\Flagged, \\Deleted, \\Seen, \\Draft or a keyword");
+    } else if (!imap_is_atom(a->text)) {
+        imap_expected(c, a, "a flag");
+    } else if (a->text.n > IMAP_KEYWORD_MAX) {
+        imap_no(c, "[LIMIT] Keywords may have %d bytes", IMAP_KEYWORD_MAX);
+    } else {
+        f->keywords[f->keyword_count++] = a->text;
+        return true;
+    }
+    return false;
+}
+
+bool imap_take_flags(struct imap_command *c, const struct imap_argument *first,
+                     struct imap_flags *flags)
+{
+    size_t count = 0;
+    for (const struct imap_argument *a = first; a; a = a->next)
+        count++;
+    *flags = (struct imap_flags){.keywords = arena_array(c->arena, count + 1, sizeof(struct str))};
+    for (const struct imap_argument *a = first; a; a = a->next)
+        if (!take_flag(c, a, flags))
+            return false;
+    return true;
+}

@@ -1,0 +1,126 @@
+/*
+ * Evaluation of search keys in three values: a key that needs more of the message than is known yet
+ * is undecided, and AND, OR and NOT carry that upward. So a message is decided by its flags, size
+ * and dates if they suffice, else by its header, and only else by its content. Pure; runs on the
+ * loop or on a worker.
+ *
+ * Dates are compared as days, time and zone disregarded (RFC 3501 6.4.4).
+ */
+#include "imap/search.h"
+#include "mime/date.h"
+#include "mime/header.h"
+
+static enum search_answer as_answer(bool yes)
+{
+    return yes ? SEARCH_TRUE : SEARCH_FALSE;
+}
+
+static enum search_level needed(enum search_kind kind)
+{
+    switch (kind) {
+    case SEARCH_SENTBEFORE:
+    case SEARCH_SENTON:
+    case SEARCH_SENTSINCE:
+    case SEARCH_HEADER:
+        return SEARCH_HEADERS;
+    case SEARCH_BODY:
+    case SEARCH_TEXT:
+        return SEARCH_CONTENT;
+    default:
+        return SEARCH_MEMORY;
+    }
+}
+
+static bool header_matches(const struct search_node *node, struct str block)
+{
+    struct header_field field;
+    while (header_next(&block, &field))
+        if (str_equal_nocase(field.name, node->field) &&
+            (!node->key || search_key_in_header(node->key, field.value)))
+            return true;
+    return false;
+}
+
+/* A message without a date was sent on no day. */
+static bool sent_matches(const struct search_node *node, struct str block)
+{
+    struct str value;
+    int64_t seconds;
+    int zone;
+    if (!header_find(block, STR("Date"), &value) || !date_parse_header(value, &seconds, &zone))
+        return false;
+    int64_t day = date_day(seconds, zone);
+    return node->kind == SEARCH_SENTBEFORE ? day < node->day
+           : node->kind == SEARCH_SENTON   ? day == node->day
+                                           : day >= node->day;
+}
+
+static bool leaf_matches(const struct search_node *node, const struct search_message *m)
+{
+    switch (node->kind) {
+    case SEARCH_FLAG:
+        return m->flags & node->flag;
+    case SEARCH_KEYWORD:
+        return m->keywords & node->keywords;
+    case SEARCH_RECENT:
+        return m->recent;
+    case SEARCH_INDEXES:
+        return number_set_contains(&node->indexes, m->index);
+    case SEARCH_LARGER:
+        return m->size > node->size;
+    case SEARCH_SMALLER:
+        return m->size < node->size;
+    case SEARCH_BEFORE:
+        return m->day < node->day;
+    case SEARCH_ON:
+        return m->day == node->day;
+    case SEARCH_SINCE:
+        return m->day >= node->day;
+    case SEARCH_SENTBEFORE:
+    case SEARCH_SENTON:
+    case SEARCH_SENTSINCE:
+        return sent_matches(node, m->header);
+    case SEARCH_HEADER:
+        return header_matches(node, m->header);
+    case SEARCH_BODY:
+    case SEARCH_TEXT:
+        return search_key_in_message(node->key, m->root, m->bytes, node->kind == SEARCH_TEXT);
+    default:
+        return true; /* SEARCH_ALL */
+    }
+}
+
+/* AND ends at the first false child, OR at the first true one. */
+static enum search_answer evaluate_children(const struct search_node *node,
+                                            const struct search_message *m, enum search_level level,
+                                            enum search_answer ends)
+{
+    enum search_answer all = ends == SEARCH_FALSE ? SEARCH_TRUE : SEARCH_FALSE;
+    for (const struct search_node *child = node->children; child; child = child->next) {
+        enum search_answer answer = search_evaluate(child, m, level);
+        if (answer == ends)
+            return ends;
+        if (answer == SEARCH_UNDECIDED)
+            all = SEARCH_UNDECIDED;
+    }
+    return all;
+}
+
+enum search_answer search_evaluate(const struct search_node *node, const struct search_message *m,
+                                   enum search_level level)
+{
+    enum search_answer answer;
+    switch (node->kind) {
+    case SEARCH_AND:
+        return evaluate_children(node, m, level, SEARCH_FALSE);
+    case SEARCH_OR:
+        return evaluate_children(node, m, level, SEARCH_TRUE);
+    case SEARCH_NOT:
+        answer = search_evaluate(node->children, m, level);
+        return answer == SEARCH_UNDECIDED ? answer : as_answer(answer == SEARCH_FALSE);
+    default:
+        if (needed(node->kind) > level)
+            return SEARCH_UNDECIDED;
+        return as_answer(leaf_matches(node, m));
+    }
+}

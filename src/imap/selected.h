@@ -1,0 +1,99 @@
+#pragma once
+/*
+ * The selected mailbox as this client knows it: the UIDs it has been told of, in order (the
+ * position is the message sequence number), and up to which change it knows flags. The mailbox
+ * itself is shared; only imap_selected_sync moves the view, so sequence numbers stand still while a
+ * command runs.
+ */
+#include "imap/number_set.h"
+#include "store/mailbox.h"
+
+struct imap_session;
+
+/* Where a section's bytes were read to, so that a client which fetches a large section piece by
+ * piece does not make the server count line ends from the start each time. */
+struct imap_cursor {
+    uint32_t uid;        /* 0: none */
+    uint64_t start, end; /* the section, in the stored file */
+    uint64_t total;      /* its size with CRLF */
+    uint64_t stored;     /* behind the piece, in the stored file */
+    uint64_t told;       /* the same, counted with CRLF from the section's start */
+    char previous;       /* the byte before `stored` */
+};
+
+struct imap_selected {
+    struct arena *arena; /* holds this struct */
+    struct imap_session *session;
+    struct mailbox *mailbox;
+    struct mailbox_watcher watcher;
+    bool read_only;
+    bool expunges_owed; /* some were not permitted at the last time */
+    uint32_t *uids;     /* told, ascending */
+    size_t count, capacity;
+    uint32_t uid_next;    /* all below have been told */
+    uint64_t modseq;      /* flags are known up to this change */
+    size_t keyword_count; /* told in FLAGS */
+    struct number_range *recent;
+    size_t recent_count, recent_capacity;
+    struct imap_cursor cursor;
+    struct imap_structure *structure; /* of the last large message (imap/body.c) */
+};
+
+/* Selects m (takes the reference) and appends what SELECT has to say about its contents: FLAGS,
+ * EXISTS, RECENT, UNSEEN, UIDVALIDITY, UIDNEXT. */
+struct imap_selected *imap_selected_new(struct imap_session *s, struct mailbox *m, bool read_only,
+                                        struct buf *out);
+/* NULL is allowed. */
+void imap_selected_free(struct imap_selected *v);
+/* The session has no mailbox selected then (imap/cmd_select.c). */
+void imap_unselect(struct imap_session *s);
+
+/* What a client knows of changes made by its own command: the flags that the messages had when it
+ * was told (or could compute them, after .SILENT). Ascending UIDs. */
+struct imap_known {
+    struct imap_known_flags {
+        uint32_t uid;
+        uint8_t flags;
+        uint32_t keywords;
+    } * list;
+    size_t count;
+};
+
+/* Appends EXPUNGE (if permitted), EXISTS, RECENT and FETCH FLAGS for all that has changed. `uid`:
+ * FETCH with UID. known may be NULL. */
+void imap_selected_sync(struct imap_selected *v, struct buf *out, bool expunges, bool uid,
+                        const struct imap_known *known);
+/* Are there changes that imap_selected_sync would tell? */
+bool imap_selected_has_news(const struct imap_selected *v);
+
+/* Index in uids; false when the client has not been told of it. */
+bool imap_selected_find(const struct imap_selected *v, uint32_t uid, size_t *index);
+bool imap_selected_is_recent(const struct imap_selected *v, uint32_t uid);
+size_t imap_selected_recent(const struct imap_selected *v);
+
+/* The messages of a set, as ranges of indexes [first, last] of uids. False: a sequence number that
+ * is none. The set is resolved in place. */
+bool imap_selected_resolve(const struct imap_selected *v, struct arena *a, struct number_set *set,
+                           bool uid, struct number_set *indexes);
+/* UIDs of these indexes that still exist, in the arena. */
+uint32_t *imap_selected_uids(const struct imap_selected *v, struct arena *a,
+                             const struct number_set *indexes, size_t *count);
+
+/* --- flags (imap/flags.c) --- */
+
+/* "\Seen $Junk" */
+void imap_write_flags(struct buf *out, const struct mailbox *m, uint8_t flags, uint32_t keywords,
+                      bool recent);
+/* The untagged FLAGS line and PERMANENTFLAGS of the mailbox. */
+void imap_write_mailbox_flags(struct buf *out, struct imap_selected *v);
+
+struct imap_flags {
+    uint8_t flags;
+    struct str *keywords;
+    size_t keyword_count;
+};
+struct imap_command;
+struct imap_argument;
+/* From the elements of a list (or several arguments in a row). False: the result is set. */
+bool imap_take_flags(struct imap_command *c, const struct imap_argument *first,
+                     struct imap_flags *flags);
