@@ -1,0 +1,132 @@
+/*
+ * The queue's transport: one call per connection. The destination's hosts are tried in order until
+ * one takes the message; if the connection breaks in the middle (before the message was sent) the
+ * next host is tried with the recipients that are left. After the message more for the same
+ * destination follow over the same connection.
+ *
+ *   client_hosts.c    which hosts
+ *   client_session.c  connection, EHLO, TLS, AUTH
+ *   client_mail.c     a transaction
+ *   client_reply.c    parsing of replies
+ *   client_encoder.c  message data
+ */
+#include "smtp/smtp_client.h"
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "queue/transport.h"
+#include "smtp/client_session.h"
+
+#include <stdlib.h>
+
+/* Hosts that are asked to take one message. */
+#define SESSIONS_MAX 3
+
+struct smtp_client {
+    struct smtp_client_settings settings;
+};
+
+struct attempt {
+    struct transport_job *job;
+    struct arena *arena;
+    struct client_session session;
+    struct client_hosts hosts;
+    struct client_failure failure;
+    size_t next_host;
+};
+
+/* Opens a session with the first host from next_host on that works. */
+SUSPENDS static bool open_next(struct attempt *x)
+{
+    while (x->next_host < x->hosts.count) {
+        const struct client_host *host = &x->hosts.host[x->next_host++];
+        if (client_session_open(&x->session, host, true, &x->failure))
+            return true;
+        if (x->session.tls_failed) {
+            log_info("smtp", x->job->message->id, "%.*s; once more without TLS",
+                     STR_ARG(buf_str(&x->failure.text)));
+            if (client_session_open(&x->session, host, false, &x->failure))
+                return true;
+        }
+        log_info("smtp", x->job->message->id, "relay=%.*s not used: %.*s",
+                 STR_ARG(buf_str(&x->session.relay)), STR_ARG(buf_str(&x->failure.text)));
+    }
+    return false;
+}
+
+/* No host can be used: all recipients of the message wait or fail. */
+static void give_up(struct attempt *x)
+{
+    struct transport_message *m = x->job->message;
+    client_mail_fail(m, buf_str(&x->session.relay), &x->failure);
+    m->destination_failed = !x->failure.permanent;
+}
+
+/* The message finds its way along the hosts. False: no host took it; the session is closed. */
+SUSPENDS static bool send_over_hosts(struct attempt *x)
+{
+    x->next_host = 0;
+    for (unsigned sessions = 0; sessions < SESSIONS_MAX; sessions++) {
+        if (!open_next(x)) {
+            if (sessions == 0)
+                give_up(x);
+            return false;
+        }
+        if (!client_mail_send(&x->session, x->job->message))
+            return true;
+        client_session_close(&x->session);
+    }
+    return false;
+}
+
+SUSPENDS static void send_all(struct attempt *x)
+{
+    if (!client_hosts_find(x->job, x->arena, &x->hosts, &x->failure)) {
+        give_up(x);
+        return;
+    }
+    if (!send_over_hosts(x))
+        return;
+    while (!x->session.dead && transport_next(x->job)) {
+        if (!client_mail_send(&x->session, x->job->message))
+            continue;
+        /* Some servers end a connection after so many messages: this one's turn has not been. */
+        client_session_close(&x->session);
+        if (!send_over_hosts(x))
+            return;
+    }
+    client_session_quit(&x->session);
+}
+
+SUSPENDS static void deliver(void *arg, struct transport_job *job)
+{
+    struct smtp_client *c = arg;
+    struct attempt *x = MEM_NEW(struct attempt);
+    x->job = job;
+    x->arena = arena_new();
+    x->session.job = job;
+    x->session.settings = c->settings;
+    send_all(x);
+    client_session_free(&x->session);
+    client_failure_free(&x->failure);
+    arena_free(x->arena);
+    free(x);
+}
+
+struct smtp_client *smtp_client_new(struct queue *q, const struct smtp_client_settings *s)
+{
+    struct smtp_client *c = MEM_NEW(struct smtp_client);
+    c->settings = *s;
+    queue_set_transport(q, deliver, c);
+    return c;
+}
+
+void smtp_client_free(struct smtp_client *c)
+{
+    free(c);
+}
+
+void smtp_client_reload(struct smtp_client *c, const struct smtp_client_settings *s)
+{
+    c->settings = *s;
+}

@@ -1,0 +1,30 @@
+#pragma once
+/*
+ * Mail to other servers (RFC 5321): the queue's transport. Hosts by MX (RFC 5321 5.1, 7505) or the
+ * relay host; EHLO, PIPELINING, SIZE, 8BITMIME, SMTPUTF8, ENHANCEDSTATUSCODES, STARTTLS, AUTH PLAIN
+ * to the relay host.
+ */
+#include "queue/queue.h"
+
+/* RFC 5321 4.5.3.2 with its minima; a step that takes longer is given up and tried again later. */
+struct smtp_client_settings {
+    usec connect_timeout;
+    usec greeting_timeout;   /* 4.5.3.2.1: 5 minutes */
+    usec hello_timeout;      /* EHLO, STARTTLS, AUTH and the handshake */
+    usec mail_timeout;       /* 4.5.3.2.2: 5 minutes */
+    usec recipient_timeout;  /* 4.5.3.2.3: 5 minutes */
+    usec data_timeout;       /* 4.5.3.2.4: 2 minutes */
+    usec data_block_timeout; /* 4.5.3.2.5: 3 minutes */
+    usec data_end_timeout;   /* 4.5.3.2.6: 10 minutes */
+    usec quit_timeout;
+};
+extern const struct settings_block smtp_client_settings_block; /* "smtp_client" */
+
+struct smtp_client;
+
+/* Registers with the queue: before queue_start. */
+struct smtp_client *smtp_client_new(struct queue *q, const struct smtp_client_settings *s);
+/* After queue_stop. */
+void smtp_client_free(struct smtp_client *c);
+/* For connections made from now on. */
+void smtp_client_reload(struct smtp_client *c, const struct smtp_client_settings *s);
