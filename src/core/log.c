@@ -1,7 +1,12 @@
 /*
- * The log: one line per event, made in a buffer on the caller's stack (longer lines are cut) and
- * written with one write(2) to a file opened for appending, so lines of several threads do not
- * mix and a renamed file loses none.
+ * The log: one line per event, made in a buffer on the caller's stack; longer lines are cut.
+ *
+ * After log_open lines go to a buffer in memory, which a thread writes out every few
+ * milliseconds: a disk that holds up writers does not hold up the loop, and under load many lines
+ * share a system call. Errors are written before log_write returns, with all that is before them,
+ * if the log is a file; so are the last lines at exit and (log_flush) before an abort. What does
+ * not fit into the buffer, because nobody takes it, is dropped and counted. Before log_open, each
+ * line is written at once to standard error.
  *
  * Everything that is printed passes one filter: control characters become \xNN, so no value from
  * outside can forge a line or an escape sequence of a terminal.
@@ -15,21 +20,159 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 4096
+#define PENDING_MAX    ((size_t)1024 * 1024)
+#define GATHER_USEC    2000
 
 static struct {
-    pthread_mutex_t lock;
-    _Atomic int fd;
+    pthread_mutex_t lock;   /* of the buffer and all that follows */
+    pthread_mutex_t output; /* held while writing, so that lines stay in order; taken first */
+    pthread_cond_t wake;
     _Atomic int least;
+    int fd;
     char *path; /* NULL: standard error */
-} the_log = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO, .least = LOG_LEVEL_INFO};
+    bool opened, regular, running, sleeping;
+    char *pending, *writing; /* PENDING_MAX each */
+    size_t pending_n;
+    unsigned long lost;
+} the_log = {.lock = PTHREAD_MUTEX_INITIALIZER,
+             .output = PTHREAD_MUTEX_INITIALIZER,
+             .wake = PTHREAD_COND_INITIALIZER,
+             .fd = STDERR_FILENO,
+             .least = LOG_LEVEL_INFO};
+
+/* --- output --- */
+
+/* A log that cannot be written must not stop the mail. */
+static void write_all(int fd, const char *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t done = write(fd, p, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return;
+        p += done;
+        n -= (size_t)done;
+    }
+}
+
+/* Writes what is pending. The output lock keeps the descriptor from being closed. */
+static void write_pending(void)
+{
+    pthread_mutex_lock(&the_log.output);
+    pthread_mutex_lock(&the_log.lock);
+    char *full = the_log.pending;
+    size_t n = the_log.pending_n;
+    unsigned long lost = the_log.lost;
+    the_log.pending = the_log.writing;
+    the_log.writing = full;
+    the_log.pending_n = 0;
+    the_log.lost = 0;
+    int fd = the_log.fd;
+    pthread_mutex_unlock(&the_log.lock);
+    write_all(fd, full, n);
+    if (lost > 0) {
+        char line[80];
+        int length = snprintf(line, sizeof line, "%lu lines of the log were lost\n", lost);
+        write_all(fd, line, (size_t)length);
+    }
+    pthread_mutex_unlock(&the_log.output);
+}
+
+void log_flush(void)
+{
+    pthread_mutex_lock(&the_log.lock);
+    bool any = the_log.pending_n > 0;
+    pthread_mutex_unlock(&the_log.lock);
+    if (any)
+        write_pending();
+}
+
+static void *writer_main(void *arg)
+{
+    (void)arg;
+    pthread_setname_np(pthread_self(), "maild-log");
+    for (;;) {
+        pthread_mutex_lock(&the_log.lock);
+        while (the_log.pending_n == 0) {
+            the_log.sleeping = true;
+            pthread_cond_wait(&the_log.wake, &the_log.lock);
+        }
+        the_log.sleeping = false;
+        pthread_mutex_unlock(&the_log.lock);
+        usleep(GATHER_USEC);
+        write_pending();
+    }
+    return NULL;
+}
+
+/* A child of fork has no writer; it starts its own. */
+static void forked(void)
+{
+    pthread_mutex_init(&the_log.lock, NULL);
+    pthread_mutex_init(&the_log.output, NULL);
+    pthread_cond_init(&the_log.wake, NULL);
+    the_log.running = the_log.sleeping = false;
+    the_log.pending_n = 0;
+}
+
+static bool start_writer(void)
+{
+    sigset_t all, old;
+    pthread_t thread;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    bool ok = pthread_create(&thread, NULL, writer_main, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (ok)
+        pthread_detach(thread);
+    return ok;
+}
+
+/* With the lock held. False: the line must be written by the caller. */
+static bool add_pending(const char *p, size_t n)
+{
+    if (!the_log.opened)
+        return false;
+    if (!the_log.running && !(the_log.running = start_writer()))
+        return false;
+    if (the_log.pending_n + n > PENDING_MAX) {
+        the_log.lost++;
+        return true;
+    }
+    memcpy(the_log.pending + the_log.pending_n, p, n);
+    the_log.pending_n += n;
+    if (the_log.sleeping) {
+        the_log.sleeping = false;
+        pthread_cond_signal(&the_log.wake);
+    }
+    return true;
+}
+
+static void output_line(enum log_level level, const char *p, size_t n)
+{
+    pthread_mutex_lock(&the_log.lock);
+    bool pending = add_pending(p, n);
+    bool now = pending && level == LOG_LEVEL_ERROR && the_log.regular;
+    int fd = the_log.fd;
+    pthread_mutex_unlock(&the_log.lock);
+    if (!pending)
+        write_all(fd, p, n);
+    else if (now)
+        write_pending();
+}
+
+/* --- opening --- */
 
 static int open_file(const char *path, struct err *e)
 {
@@ -39,35 +182,56 @@ static int open_file(const char *path, struct err *e)
     return fd;
 }
 
+static bool is_regular(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* What was logged before goes to the old file. */
+static void use_descriptor(int fd)
+{
+    log_flush();
+    pthread_mutex_lock(&the_log.output);
+    pthread_mutex_lock(&the_log.lock);
+    if (!the_log.opened) {
+        the_log.pending = mem_alloc(PENDING_MAX);
+        the_log.writing = mem_alloc(PENDING_MAX);
+        pthread_atfork(NULL, NULL, forked);
+        atexit(log_flush);
+        the_log.opened = true;
+    }
+    int old = the_log.fd;
+    the_log.fd = fd;
+    the_log.regular = is_regular(fd);
+    if (old != STDERR_FILENO)
+        close(old);
+    pthread_mutex_unlock(&the_log.lock);
+    pthread_mutex_unlock(&the_log.output);
+}
+
 bool log_open(const char *path, enum log_level least, struct err *e)
 {
     bool to_file = path && strcmp(path, "-") != 0;
     int fd = to_file ? open_file(path, e) : STDERR_FILENO;
     if (fd < 0)
         return false;
-    pthread_mutex_lock(&the_log.lock);
-    int old = atomic_exchange(&the_log.fd, fd);
+    use_descriptor(fd);
     free(the_log.path);
     the_log.path = to_file ? mem_dup(path, strlen(path)) : NULL;
-    if (old != STDERR_FILENO)
-        close(old);
-    pthread_mutex_unlock(&the_log.lock);
     log_set_level(least);
     return true;
 }
 
 bool log_reopen(struct err *e)
 {
-    bool ok = true;
-    pthread_mutex_lock(&the_log.lock);
-    if (the_log.path) {
-        int fd = open_file(the_log.path, e);
-        ok = fd >= 0;
-        if (ok)
-            close(atomic_exchange(&the_log.fd, fd));
-    }
-    pthread_mutex_unlock(&the_log.lock);
-    return ok;
+    if (!the_log.path)
+        return true;
+    int fd = open_file(the_log.path, e);
+    if (fd < 0)
+        return false;
+    use_descriptor(fd);
+    return true;
 }
 
 void log_set_level(enum log_level least)
@@ -79,6 +243,8 @@ bool log_enabled(enum log_level level)
 {
     return (int)level >= atomic_load_explicit(&the_log.least, memory_order_relaxed);
 }
+
+/* --- lines --- */
 
 struct line {
     char bytes[LINE_MAX_BYTES];
@@ -149,8 +315,6 @@ void log_write(enum log_level level, const char *component, const char *id, cons
     if (n > 0)
         add_clean(&l, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
     l.bytes[l.n++] = '\n';
-    /* A log that cannot be written must not stop the mail. */
-    if (write(atomic_load(&the_log.fd), l.bytes, l.n) < 0)
-        errno = error;
+    output_line(level, l.bytes, l.n);
     errno = error;
 }

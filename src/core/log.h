@@ -12,10 +12,12 @@
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
-/* path NULL or "-": standard error. Opened for appending, mode 0640. */
+/* path NULL or "-": standard error. Opened for appending, mode 0640. From the main thread only. */
 bool log_open(const char *path, enum log_level least, struct err *e);
 /* After the file was renamed: opens the path anew. Keeps the old file when that fails. */
 bool log_reopen(struct err *e);
+/* Writes out what is buffered: before an abort; at exit it happens by itself. */
+void log_flush(void);
 void log_set_level(enum log_level least);
 bool log_enabled(enum log_level level);
 

@@ -14,6 +14,7 @@ static void *have(void *p, size_t n)
 {
     if (!p && n > 0) {
         log_error("maild", NULL, "out of memory: %zu bytes wanted", n);
+        log_flush();
         abort();
     }
     return p;

@@ -38,7 +38,8 @@ static void from_kernel(unsigned char *p, size_t n)
             continue;
         if (got < 0) {
             log_error("maild", NULL, "getrandom: %m");
-            abort();
+            log_flush();
+        abort();
         }
         p += got;
         n -= (size_t)got;

@@ -175,6 +175,7 @@ static struct worker_pool *pool_of(struct loop *l)
     p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (p->fd < 0) {
         log_error("maild", NULL, "eventfd: %s", strerror(errno));
+        log_flush();
         abort();
     }
     p->event = event_new(l->base, p->fd, EV_READ | EV_PERSIST, jobs_finished, p);
@@ -217,6 +218,7 @@ static void submit(struct loop *l, enum worker_class class, struct job *j)
         pthread_cond_signal(&c->work);
     if (more && !start_thread(c) && c->started == 0) {
         log_error("maild", NULL, "no thread for the work that would block the loop");
+        log_flush();
         abort();
     }
 }
