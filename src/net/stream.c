@@ -122,7 +122,7 @@ struct stream *stream_new(struct loop *l, int fd)
  * overtake our last reply. */
 static void drain(struct stream *s)
 {
-    for (int i = 0; i < 4 && s->readable; i++)
+    for (int i = 0; i < 4 && s->readable && !s->ended; i++)
         if (stream_socket_read(s, s->hub->scratch, HUB_SCRATCH_SIZE) <= 0)
             return;
 }
