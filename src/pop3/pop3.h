@@ -8,6 +8,8 @@
 #include "net/stream.h"
 #include "store/store.h"
 
+struct pop3_session;
+
 struct pop3_settings {
     usec timeout; /* 10 minutes, RFC 1939 3 */
 };
@@ -18,6 +20,7 @@ struct pop3_context {
     struct auth *auth;
     struct store *store;
     struct session_list *sessions;
+    struct pop3_session *logged_in; /* private: those that hold a maildrop */
 };
 
 /* Takes the stream and a reference to the service. On the loop, not in a fiber. */
