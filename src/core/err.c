@@ -87,3 +87,20 @@ const char *err_kind_name(enum err_kind kind)
     };
     return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
 }
+
+bool err_is_temporary(enum err_kind kind)
+{
+    switch (kind) {
+    case ERR_TEMP:
+    case ERR_IO:
+    case ERR_NO_SPACE:
+    case ERR_TIMEOUT:
+    case ERR_CLOSED:
+    case ERR_CANCELLED:
+    case ERR_LIMIT:
+    case ERR_TLS:
+        return true;
+    default:
+        return false;
+    }
+}
