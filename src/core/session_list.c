@@ -38,6 +38,7 @@ struct session_list {
     size_t count;
     struct session_limits limits;
     bool refuse;
+    struct cond empty;
     struct address_count **chains;
     size_t chain_count, addresses;
     uint64_t seed;
@@ -186,6 +187,8 @@ void session_list_remove(struct session_list *l, struct session_entry *entry)
     l->count--;
     address_release(l, entry->address);
     entry->address = NULL;
+    if (l->count == 0)
+        cond_broadcast(&l->empty);
 }
 
 struct session_entry *session_list_first(const struct session_list *l)
@@ -220,4 +223,12 @@ void session_list_kick_all(struct session_list *l, const char *reason)
 void session_list_refuse(struct session_list *l)
 {
     l->refuse = true;
+}
+
+bool session_list_wait_empty(struct session_list *l, usec deadline)
+{
+    while (l->count > 0)
+        if (!cond_wait(&l->empty, deadline, NULL))
+            return false;
+    return true;
 }

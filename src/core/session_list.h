@@ -3,10 +3,9 @@
  * The sessions of all protocols, for `mailctl who` and `status`, for connection limits and for
  * shutdown. A protocol embeds a struct session_entry in its session struct, fills it and adds it
  * when the connection is accepted; the strings are the protocol's and live as long as the entry
- * is in the list. Only on the loop's thread; nothing here suspends.
+ * is in the list. Only on the loop's thread.
  */
-#include "core/clock.h"
-#include "core/err.h"
+#include "core/fiber.h"
 
 #include <stddef.h>
 
@@ -60,3 +59,5 @@ struct session_entry *session_list_find(const struct session_list *l, const char
 void session_list_kick_all(struct session_list *l, const char *reason);
 /* Shutdown: from now on session_list_add returns ERR_CANCELLED. */
 void session_list_refuse(struct session_list *l);
+/* Waits until the last session has gone; false when some are left at the deadline. */
+SUSPENDS bool session_list_wait_empty(struct session_list *l, usec deadline);
