@@ -125,11 +125,9 @@ static void *thread_main(void *arg)
 
 static void jobs_finished(evutil_socket_t fd, short what, void *arg)
 {
+    (void)fd;
     (void)what;
     struct worker_pool *p = arg;
-    uint64_t count;
-    if (read(fd, &count, sizeof count) < 0 && errno != EAGAIN)
-        log_error("maild", NULL, "eventfd of the workers: %s", strerror(errno));
     pthread_mutex_lock(&p->lock);
     struct job *j = p->finished.first;
     p->finished = (struct job_list){0};
@@ -178,7 +176,8 @@ static struct worker_pool *pool_of(struct loop *l)
         log_flush();
         abort();
     }
-    p->event = event_new(l->base, p->fd, EV_READ | EV_PERSIST, jobs_finished, p);
+    /* Edge-triggered: each write is an event, and nobody needs to read the counter. */
+    p->event = event_new(l->base, p->fd, EV_READ | EV_PERSIST | EV_ET, jobs_finished, p);
     event_add(p->event, NULL);
     l->workers = p;
     return p;

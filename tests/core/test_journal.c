@@ -623,6 +623,75 @@ static void fails(void *arg)
     free(path);
 }
 
+/* Whatever bytes are changed: the start is refused, or what is replayed is a true beginning of what
+ * was written, without a gap. */
+static void random_damage(void *arg)
+{
+    (void)arg;
+    enum { RECORDS = 60, ROUNDS = 300 };
+    struct log l, l2;
+    struct err e;
+    char *path = path_in(dir, "random");
+    struct journal *j = must_open(path, &l);
+    struct buf all = BUF_EMPTY;
+    for (int i = 1; i <= RECORDS; i++) {
+        struct buf payload = BUF_EMPTY;
+        buf_printf(&payload, "%0*d", i * 7 % 90 + 2, i);
+        buf_printf(&all, "%d:1:%s ", i, buf_c(&payload));
+        lsn position = append(j, 1, payload.p);
+        if (i % 20 == 10) { /* not remembered by the consumer; fills segments */
+            struct buf big = BUF_EMPTY;
+            buf_printf(&big, "%030000d", i);
+            append(j, 2, buf_c(&big));
+            buf_free(&big);
+        }
+        if (i % 4 == 0)
+            must_commit(j, position);
+        buf_free(&payload);
+    }
+    must_commit(j, RECORDS + 3);
+    int refused = 0;
+    random_seed(7);
+    for (int round = 0; round < ROUNDS; round++) {
+        char name[32];
+        char *copy = crash(path);
+        snprintf(name, sizeof name, "segment-%06d", (int)random_below(3));
+        char *file = path_in(copy, name);
+        int fd;
+        assert_true(disk_open(file, O_RDWR, 0, &fd, &e));
+        unsigned char wrong[8];
+        random_bytes(wrong, sizeof wrong);
+        struct iovec iov = {wrong, random_below(8) + 1};
+        assert_true(disk_write_at(fd, &iov, 1, random_below(SEGMENT - 8), file, &e));
+        if (round % 10 == 0)
+            assert_true(disk_truncate(fd, random_below(SEGMENT), file, &e));
+        disk_close(fd);
+        struct journal *j2 = open_at(copy, &l2, &e);
+        if (!j2) {
+            assert_int_equal(e.kind, ERR_IO);
+            assert_int_equal(l2.records, 0);
+            refused++;
+        } else {
+            /* Positions were made contiguous by the records in between; compare the payloads. */
+            struct str got = buf_str(&l2.text), want = buf_str(&all), a, b;
+            while ((a = str_word(&got)).n > 0) {
+                b = str_word(&want);
+                assert_true(str_equal(str_skip(a, (size_t)str_find_char(a, ':')),
+                                      str_skip(b, (size_t)str_find_char(b, ':'))));
+            }
+            must_close(j2, &l2);
+        }
+        buf_free(&l2.text);
+        assert_true(disk_remove_tree(copy, &e));
+        free(file), free(copy);
+    }
+    random_seed(0);
+    assert_in_range(refused, ROUNDS / 20, ROUNDS);
+    must_close(j, &l);
+    buf_free(&all);
+    free(path);
+}
+
 static void run(void **state)
 {
     run_in_fiber((void (*)(void *))(uintptr_t)*state, NULL);
@@ -650,9 +719,9 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(replays), TEST(locks),  TEST(torn_tail), TEST(damaged),
-        TEST(forged),  TEST(groups), TEST(in_order),  TEST(unattended),
-        TEST(reuse),   TEST(full),   TEST(reserve),   TEST(fails),
+        TEST(replays), TEST(locks),         TEST(torn_tail),  TEST(damaged), TEST(forged),
+        TEST(groups),  TEST(in_order),      TEST(unattended), TEST(reuse),   TEST(full),
+        TEST(reserve), TEST(random_damage), TEST(fails),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
