@@ -51,10 +51,9 @@ static void read_domain(struct list_parser *p, struct buf *out)
     for (;;) {
         lexer_skip_space(l);
         if (lexer_at(l, '[')) {
-            const char *start = l->p;
-            while (!lexer_at_end(l) && *l->p != ']' && *l->p != '>')
-                l->p++;
-            buf_add(out, start, (size_t)(l->p - start));
+            for (; !lexer_at_end(l) && strchr("],>", *l->p) == NULL; l->p++)
+                if ((unsigned char)*l->p > ' ')
+                    buf_add_char(out, *l->p);
             if (lexer_at(l, ']')) {
                 buf_add_char(out, ']');
                 l->p++;
@@ -242,7 +241,7 @@ static bool read_word(struct list_parser *p, bool space_before)
         lexer_quoted(l, &p->phrase);
     else
         buf_add_str(&p->phrase, atom);
-    buf_add(&p->run, p->phrase.p + before, p->phrase.n - before);
+    buf_add_str(&p->run, str_skip(buf_str(&p->phrase), before));
     return true;
 }
 

@@ -340,6 +340,6 @@ void date_write_imap(struct buf *out, int64_t seconds)
     char sign;
     int hours, minutes;
     struct tm tm = local_time(seconds, &sign, &hours, &minutes);
-    buf_printf(out, "\"%2d-%s-%04d %02d:%02d:%02d %c%02d%02d\"", tm.tm_mday, month_names[tm.tm_mon],
+    buf_printf(out, "%2d-%s-%04d %02d:%02d:%02d %c%02d%02d", tm.tm_mday, month_names[tm.tm_mon],
                tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, sign, hours, minutes);
 }

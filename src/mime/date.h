@@ -12,7 +12,7 @@ bool date_parse_header(struct str value, int64_t *seconds, int *zone);
 void date_write_header(struct buf *out, int64_t seconds);
 /* "21-Nov-2026 08:56:41 +0000" with or without quotes around: INTERNALDATE, APPEND. */
 bool date_parse_imap(struct str text, int64_t *seconds);
-/* With the quotes: a whole date-time of RFC 3501, in the local zone. */
+/* Without the quotes, in the local zone. */
 void date_write_imap(struct buf *out, int64_t seconds);
 /* "21-Nov-2026" as days since 1970 (SEARCH SINCE ...). */
 bool date_parse_imap_day(struct str text, int64_t *day);

@@ -72,7 +72,7 @@ static void add_unescaped(struct buf *out, struct str s)
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] == '\r' || s.p[i] == '\n')
             continue;
-        if (s.p[i] == '\\' && i + 1 < s.n)
+        if (s.p[i] == '\\' && i + 1 < s.n && s.p[i + 1] != '\r' && s.p[i + 1] != '\n')
             i++;
         buf_add_char(out, s.p[i]);
     }

@@ -103,6 +103,8 @@ static void test_broken(void **state)
     is_parsed_as("Name <<a@x>>", "Name|-||;");
     is_parsed_as("a b@x>", "a|-|b|x;");
     is_parsed_as("[Tag] Name <a@x>", "Tag Name|-|a|x;");
+    is_parsed_as("\"\"x <a@x>", "x|-|a|x;");
+    is_parsed_as("a@[192.\r\n 0.2.1", "-|-|a|[192.0.2.1;");
 }
 
 static void test_hostile(void **state)

@@ -95,7 +95,7 @@ static void test_write(void **state)
     assert_string_equal(buf_c(&out), "Sat, 21 Nov 2026 08:56:41 +0000");
     buf_clear(&out);
     date_write_imap(&out, 1793521601);
-    assert_string_equal(buf_c(&out), "\" 1-Nov-2026 08:26:41 +0000\"");
+    assert_string_equal(buf_c(&out), " 1-Nov-2026 08:26:41 +0000");
     buf_clear(&out);
     setenv("TZ", "XYZ3:30", 1);
     tzset();
@@ -103,7 +103,7 @@ static void test_write(void **state)
     assert_string_equal(buf_c(&out), "Sat, 21 Nov 2026 05:26:41 -0330");
     buf_clear(&out);
     date_write_imap(&out, INT64_MAX);
-    assert_string_equal(buf_c(&out), "\" 1-Jan-1970 00:00:00 +0000\"");
+    assert_string_equal(buf_c(&out), " 1-Jan-1970 00:00:00 +0000");
     buf_free(&out);
 }
 

@@ -136,6 +136,7 @@ static void test_types(void **state)
     type_is("image/png; =x; ;; y; name=\"a\\\"b\\\\c\"",
             "\"image\" \"png\" (\"name\" \"a\\\"b\\\\c\")");
     type_is("image/png; name=\"open", "\"image\" \"png\" (\"name\" \"open\")");
+    type_is("image/png; name=\"a\\\n b\"", "\"image\" \"png\" (\"name\" \"a\\\\ b\")");
     type_is("image/png; name=J\xf6", "\"image\" \"png\" (\"name\" {2}\r\nJ\xf6)");
     type_is("image/png garbage; a=b", "\"image\" \"png\" (\"a\" \"b\")");
 }
