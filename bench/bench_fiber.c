@@ -1,14 +1,17 @@
 /*
  * How fast fibers are switched: pairs that pass a token through conds (a wait, a wake and a way
- * through the loop's ready queue per switch), and starting and ending one. Prints a line for each.
+ * through the loop's ready queue per switch), starting and ending one, and calls on a worker from
+ * one fiber and from fifty. Prints a line for each.
  */
 #include "core/fiber.h"
 #include "core/loop.h"
+#include "core/worker.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define ROUNDS 5000000
+#define CALLS  100000
 
 struct pair {
     struct loop *loop;
@@ -49,6 +52,21 @@ static void start_next(void *arg)
         loop_stop(l);
 }
 
+static long calls_left, callers;
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+static void call_worker(void *arg)
+{
+    while (calls_left-- > 0)
+        worker_run(WORKER_DISK, nothing, NULL);
+    if (--callers == 0)
+        loop_stop(arg);
+}
+
 static void report(const char *what, long count, usec took)
 {
     printf("%-28s %12.0f /s %8.1f ns\n", what, (double)count / ((double)took / USEC_SEC),
@@ -80,6 +98,17 @@ int main(void)
     began = clock_monotonic();
     loop_run(l);
     report("fiber start and end", ROUNDS, clock_monotonic() - began);
+
+    for (int n = 1; n <= 50; n += 49) {
+        calls_left = CALLS;
+        callers = n;
+        for (int i = 0; i < n; i++)
+            fiber_start(l, "caller", call_worker, l);
+        began = clock_monotonic();
+        loop_run(l);
+        report(n == 1 ? "worker call, 1 fiber" : "worker call, 50 fibers", CALLS,
+               clock_monotonic() - began);
+    }
     loop_free(l);
     return 0;
 }

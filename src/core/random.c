@@ -39,7 +39,7 @@ static void from_kernel(unsigned char *p, size_t n)
         if (got < 0) {
             log_error("maild", NULL, "getrandom: %m");
             log_flush();
-        abort();
+            abort();
         }
         p += got;
         n -= (size_t)got;

@@ -1,8 +1,7 @@
 /*
  * Worker threads: for each class a queue and its threads, which are started when there is more work
  * than idle threads. Finished jobs go to one list, and an eventfd tells the loop; it is written
- * only when the list was empty, so many jobs that end together cost one wake-up. A thread
- * is signalled only when one sleeps.
+ * only when the list was empty, so many jobs that end together cost one wake-up.
  *
  * worker_run needs no allocation: the job lies on the waiting fiber's stack, which is why the wait
  * cannot be cut short.
@@ -47,7 +46,9 @@ struct class
     pthread_cond_t work;
     struct job_list waiting;
     size_t backlog;
-    size_t idle, started, limit;
+    size_t idle;    /* asleep and not called */
+    size_t wakeups; /* called and not awake yet */
+    size_t started, limit;
     bool stopping;
     pthread_t threads[THREADS_MAX];
 };
@@ -96,6 +97,17 @@ static void report(struct worker_pool *p, struct job *j)
         log_error("maild", NULL, "a worker cannot wake the loop: %s", strerror(errno));
 }
 
+/* With the lock held: calls one thread, unless one is on its way; that one calls the next if there
+ * is more to do than for itself. So a burst of short jobs costs the loop one system call. */
+static void call_thread(struct class *c)
+{
+    if (c->idle == 0 || c->wakeups > 0)
+        return;
+    c->idle--;
+    c->wakeups++;
+    pthread_cond_signal(&c->work);
+}
+
 static void *thread_main(void *arg)
 {
     struct class *c = arg;
@@ -107,11 +119,15 @@ static void *thread_main(void *arg)
             if (c->stopping)
                 break;
             c->idle++;
-            pthread_cond_wait(&c->work, &c->lock);
-            c->idle--;
+            while (c->wakeups == 0 && !c->stopping)
+                pthread_cond_wait(&c->work, &c->lock);
+            if (c->wakeups > 0)
+                c->wakeups--;
             continue;
         }
         c->backlog--;
+        if (c->waiting.first)
+            call_thread(c);
         pthread_mutex_unlock(&c->lock);
         j->fn(j->arg);
         report(c->pool, j);
@@ -210,11 +226,9 @@ static void submit(struct loop *l, enum worker_class class, struct job *j)
     pthread_mutex_lock(&c->lock);
     list_append(&c->waiting, j);
     c->backlog++;
-    bool wake = c->idle > 0;
-    bool more = c->backlog > c->idle && c->started < c->limit;
+    call_thread(c);
+    bool more = c->backlog > c->idle + c->wakeups && c->started < c->limit;
     pthread_mutex_unlock(&c->lock);
-    if (wake)
-        pthread_cond_signal(&c->work);
     if (more && !start_thread(c) && c->started == 0) {
         log_error("maild", NULL, "no thread for the work that would block the loop");
         log_flush();
