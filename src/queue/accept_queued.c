@@ -3,8 +3,12 @@
  * small; a large body has its own file, which is synced with its name before the record that
  * names it. The message is in the table when its record is appended, so that a checkpoint never
  * covers a record whose message it cannot see; it is scheduled when the record is durable.
+ *
+ * A record has a limit. Recipients beyond what fits go into further messages with ids of their own
+ * and the same body; all are durable before any is sent, and before the reply.
  */
 #include "core/log.h"
+#include "core/mem.h"
 #include "core/random.h"
 #include "queue/accept.h"
 #include "queue/envelope_files.h"
@@ -12,6 +16,8 @@
 #include "queue/queue_journal.h"
 #include "queue/result.h"
 #include "queue/scheduler.h"
+
+#include <stdlib.h>
 
 #define JOURNAL_WAIT (30 * USEC_SEC)
 
@@ -28,12 +34,42 @@ static void fill_recipient(struct queue_recipient *r, const struct target *t, st
                         STR(""));
 }
 
+/* Upper bound of its encoded size. */
+static size_t encoded_size(const struct target *t)
+{
+    return 100 + t->address.n + t->original.n + (t->error ? sizeof(t->error->text) : 0);
+}
+
+/* Recipients for one message: the queued targets from *next on, as many as fit. */
+static void take_recipients(struct queue_message *m, const struct target *targets, size_t count,
+                            size_t *next)
+{
+    size_t room = QUEUE_ENVELOPE_RECORD_MAX, recipients = 0, at = *next;
+    for (; at < count && (!targets[at].queued || encoded_size(&targets[at]) <= room); at++) {
+        if (!targets[at].queued)
+            continue;
+        room -= encoded_size(&targets[at]);
+        recipients++;
+    }
+    message_set_recipients(m, recipients);
+    recipients = 0;
+    for (; *next < at; (*next)++)
+        if (targets[*next].queued)
+            fill_recipient(&m->recipients[recipients++], &targets[*next], m->arena);
+}
+
+static uint64_t wire_size(const struct spool *body, struct str prefix)
+{
+    uint64_t size = spool_size(body) + spool_lines(body) + prefix.n;
+    for (size_t i = 0; i < prefix.n; i++)
+        size += prefix.p[i] == '\n';
+    return size;
+}
+
 static struct queue_message *new_message(struct queue *q, const struct envelope *envelope,
-                                         struct spool *body, const struct target *targets,
-                                         size_t count)
+                                         struct spool *body)
 {
     struct queue_message *m = message_new(q);
-    size_t queued = 0, at = 0;
     memcpy(m->id, envelope->id, sizeof(m->id));
     while (message_find(q, str_from_c(m->id)))
         random_id(m->id);
@@ -44,16 +80,8 @@ static struct queue_message *new_message(struct queue *q, const struct envelope 
     m->arrival = clock_wall();
     m->smtputf8 = envelope->smtputf8;
     m->body_8bit = envelope->body_8bit;
-    m->size_crlf = spool_size(body) + spool_lines(body) + m->prefix.n;
-    for (size_t i = 0; i < m->prefix.n; i++)
-        m->size_crlf += m->prefix.p[i] == '\n';
+    m->size_crlf = wire_size(body, m->prefix);
     m->body = spool_ref(body);
-    for (size_t i = 0; i < count; i++)
-        queued += targets[i].queued;
-    message_set_recipients(m, queued);
-    for (size_t i = 0; i < count; i++)
-        if (targets[i].queued)
-            fill_recipient(&m->recipients[at++], &targets[i], m->arena);
     return m;
 }
 
@@ -79,34 +107,73 @@ SUSPENDS static bool place_large_body(struct queue_message *m, struct err *e)
     return true;
 }
 
+/* Messages that are made of one acceptance, in the order of their records. */
+struct batch {
+    struct queue_message **list;
+    size_t count;
+};
+
+/* In the table, appended, held. */
+SUSPENDS static bool append_all(struct queue *q, const struct envelope *envelope,
+                                struct spool *body, const struct target *targets, size_t count,
+                                struct batch *b, struct err *e)
+{
+    size_t next = 0;
+    while (next < count) {
+        struct queue_message *m = new_message(q, envelope, body);
+        take_recipients(m, targets, count, &next);
+        set_first_attempts(m);
+        if (!place_large_body(m, e)) {
+            message_free(m);
+            return false;
+        }
+        b->list = mem_resize(b->list, (b->count + 1) * sizeof(struct queue_message *));
+        b->list[b->count++] = m;
+        message_insert(m);
+        message_hold(m);
+        journal_log_accept(m);
+    }
+    return true;
+}
+
+static void begin(struct queue_message *m, const struct envelope *envelope)
+{
+    bool same = strcmp(m->id, envelope->id) == 0;
+    log_info(envelope->component, m->id, "from=<%.*s> size=%llu recipients=%zu queued%s%s",
+             STR_ARG(m->sender), (unsigned long long)m->size_crlf, m->recipient_count,
+             same ? "" : " of=", same ? "" : envelope->id);
+    if (m->queue->started)
+        scheduler_add_message(m);
+}
+
+/* Nobody was told that we have it. */
+SUSPENDS static void take_back(struct queue_message *m)
+{
+    journal_log_done(m);
+    message_remove(m);
+    if (m->body_in_file)
+        envelope_file_drop_body(m->queue, m->id);
+}
+
 SUSPENDS bool accept_into_queue(struct queue *q, const struct envelope *envelope,
                                 struct spool *message, const struct target *targets, size_t count,
                                 struct err *e)
 {
+    struct batch b = {.count = 0};
+    if (envelope->prefix.n > QUEUE_HEADER_MAX)
+        return err_set(e, ERR_LIMIT, "the header lines added here are too long");
     if (!journal_ready(q->context.journal, deadline_in(JOURNAL_WAIT), e))
         return false;
-    struct queue_message *m = new_message(q, envelope, message, targets, count);
-    set_first_attempts(m);
-    if (!place_large_body(m, e)) {
-        message_free(m);
-        return false;
+    bool ok = append_all(q, envelope, message, targets, count, &b, e) && b.count > 0 &&
+              journal_commit(q->context.journal, b.list[b.count - 1]->accept_lsn, e);
+    for (size_t i = 0; i < b.count; i++) {
+        struct queue_message *m = b.list[i];
+        if (ok && !m->deleted)
+            begin(m, envelope);
+        else if (!m->deleted)
+            take_back(m);
+        message_release(m);
     }
-    message_insert(m);
-    message_hold(m);
-    journal_log_accept(m);
-    bool ok = journal_commit(q->context.journal, m->accept_lsn, e);
-    if (!ok && !m->deleted) {
-        message_remove(m);
-        if (m->body_in_file)
-            envelope_file_drop_body(q, m->id);
-    } else if (ok && !m->deleted) {
-        log_info(envelope->component, m->id, "from=<%.*s> size=%llu recipients=%zu queued%s%s",
-                 STR_ARG(m->sender), (unsigned long long)m->size_crlf, m->recipient_count,
-                 strcmp(m->id, envelope->id) == 0 ? "" : " of=",
-                 strcmp(m->id, envelope->id) == 0 ? "" : envelope->id);
-        if (q->started)
-            scheduler_add_message(m);
-    }
-    message_release(m);
+    free(b.list);
     return ok;
 }
