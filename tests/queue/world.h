@@ -291,6 +291,13 @@ static inline void settle(void)
     }
 }
 
+/* Results of attempts are not waited for; they become durable within a tenth of a second. */
+static inline void let_results_be_written(void)
+{
+    struct err e;
+    assert_true(fiber_sleep(200 * USEC_MSEC, &e));
+}
+
 static inline void advance(usec duration)
 {
     clock_ahead += duration;
