@@ -15,11 +15,13 @@
 #define ADDRESS_TEXT_MAX   1024 /* as written, with a source route and quoting */
 
 /* A message. Real ones stay far below all of these. */
-#define MIME_DEPTH_MAX      100          /* nested parts */
-#define MIME_PARTS_MAX      10000        /* in all */
-#define MIME_HEADER_MAX     (256 * 1024) /* bytes of a header block that are interpreted */
-#define MIME_PARAMETERS_MAX 256          /* of one field, RFC 2231 sections counted singly */
-#define MIME_LANGUAGES_MAX  32           /* of Content-Language */
-#define MIME_ADDRESSES_MAX  20000        /* of one field */
-#define MIME_CHARSET_MAX    64           /* bytes of a charset's name */
-#define MIME_DATE_MAX       256          /* bytes of a date that are looked at */
+#define MIME_DEPTH_MAX      100               /* nested parts */
+#define MIME_PARTS_MAX      10000             /* in all */
+#define MIME_HEADER_MAX     (256 * 1024)      /* bytes of a header block that are interpreted */
+#define MIME_PARAMETERS_MAX 128               /* of one field, RFC 2231 sections counted singly */
+#define MIME_PARAMETERS_ALL 50000             /* of all parts of a message */
+#define MIME_STRUCTURE_MAX  (8 * 1024 * 1024) /* of BODYSTRUCTURE; envelopes beyond it are empty */
+#define MIME_LANGUAGES_MAX  32                /* of Content-Language */
+#define MIME_ADDRESSES_MAX  20000             /* of one field */
+#define MIME_CHARSET_MAX    64                /* bytes of a charset's name */
+#define MIME_DATE_MAX       256               /* bytes of a date that are looked at */

@@ -41,7 +41,7 @@ struct scanner {
     const struct mime_limits *limits;
     struct str message;
     const char *end;
-    bool copy;
+    struct content_reader content;
 
     struct mark at;     /* always the start of a line */
     struct mark before; /* in front of the line end before it, within the present header or body */
@@ -200,7 +200,7 @@ static void interpret_header(struct scanner *s)
     struct str block =
         str_from(s->message.p + part->header_start, part->header_end - part->header_start);
     bool in_digest = part->parent && content_type_is(part->parent, "multipart", "digest");
-    content_parse(s->arena, part, str_head(block, s->limits->header_max), in_digest, s->copy);
+    content_parse(&s->content, part, str_head(block, s->limits->header_max), in_digest);
     bool composite = content_type_is(part, "multipart", NULL) || holds_message(s);
     if (composite && s->depth >= s->limits->depth_max)
         make_leaf(part, s->arena);
@@ -250,7 +250,7 @@ struct mime_part *mime_parse(struct arena *a, struct str message, const struct m
         .limits = limits ? limits : &mime_limits_default,
         .message = message,
         .end = message.p + message.n,
-        .copy = copy_strings,
+        .content = {a, copy_strings, MIME_PARAMETERS_ALL},
         .at = {message.p, 0, 0},
     };
     s.open = arena_array(a, s.limits->depth_max + 1, sizeof(*s.open));

@@ -181,11 +181,13 @@ static struct mime_parameter finish(struct arena *a, struct raw *raws, size_t co
     return (struct mime_parameter){.name = arena_str(a, r->whole), .value = r->value};
 }
 
-struct mime_parameter *parameters_parse(struct arena *a, struct lexer *l, size_t *count)
+struct mime_parameter *parameters_parse(struct arena *a, struct lexer *l, size_t *left,
+                                        size_t *count)
 {
+    size_t max = *left < MIME_PARAMETERS_MAX ? *left : MIME_PARAMETERS_MAX;
     struct buf table = BUF_EMPTY;
     size_t raw_count = 0;
-    while (raw_count < MIME_PARAMETERS_MAX) {
+    while (raw_count < max) {
         lexer_skip_to(l, ";");
         if (lexer_at_end(l))
             break;
@@ -196,7 +198,8 @@ struct mime_parameter *parameters_parse(struct arena *a, struct lexer *l, size_t
             raw_count++;
         }
     }
-    struct mime_parameter *list = arena_array(a, raw_count + 1, sizeof(*list)); /* + charset */
+    struct mime_parameter *list = arena_array(a, raw_count + 1, sizeof(*list));
+    *left -= raw_count;
     struct raw *raws = (struct raw *)(void *)table.p;
     *count = 0;
     for (size_t i = 0; i < raw_count; i++)

@@ -15,6 +15,7 @@
 
 #include "mime/content.h"
 #include "mime/header.h"
+#include "mime/limits.h"
 #include "mime/text.h"
 
 #include <stdlib.h>
@@ -139,6 +140,7 @@ static bool find_in_header(const struct search_key *k, struct str block)
     struct arena *a = arena_new();
     struct header_field field;
     bool found = false;
+    block = str_head(block, MIME_HEADER_MAX);
     while (!found && header_next(&block, &field)) {
         struct str value = header_decode(a, field.value);
         found =

@@ -16,6 +16,7 @@
 #include "mime/content.h"
 #include "mime/header.h"
 #include "mime/imap.h"
+#include "mime/limits.h"
 
 #define EMPTY_PART "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0)"
 
@@ -71,40 +72,48 @@ static void write_extension(struct buf *out, const struct mime_part *part)
     write_string(out, part->location);
 }
 
-static void write_multipart(struct buf *out, const struct mime_part *part, struct str message,
-                            bool extended)
+struct structure {
+    struct buf *out;
+    struct str message;
+    bool extended;
+    size_t envelopes_until; /* of out->n */
+};
+
+static void write_part(const struct structure *s, const struct mime_part *part);
+
+static void write_multipart(const struct structure *s, const struct mime_part *part)
 {
     for (const struct mime_part *child = part->children; child; child = child->next)
-        mime_write_bodystructure(out, child, message, extended);
+        write_part(s, child);
     if (part->children == NULL)
-        buf_add_c(out, EMPTY_PART);
-    write_string(out, part->subtype);
-    if (extended) {
-        write_parameters(out, part->parameters, part->parameter_count);
-        write_extension(out, part);
+        buf_add_c(s->out, EMPTY_PART);
+    write_string(s->out, part->subtype);
+    if (s->extended) {
+        write_parameters(s->out, part->parameters, part->parameter_count);
+        write_extension(s->out, part);
     }
 }
 
-static void write_inner_message(struct buf *out, const struct mime_part *part, struct str message,
-                                bool extended)
+static void write_inner_message(const struct structure *s, const struct mime_part *part)
 {
     const struct mime_part *inner = part->children;
-    buf_add_char(out, ' ');
-    if (inner) {
-        header_write_envelope(out, str_from(message.p + inner->header_start,
-                                            inner->header_end - inner->header_start));
-        buf_add_char(out, ' ');
-        mime_write_bodystructure(out, inner, message, extended);
-    } else {
-        header_write_envelope(out, STR(""));
-        buf_add_c(out, " " EMPTY_PART);
-    }
-    buf_printf(out, " %zu", part->body_lines);
+    struct str header = STR("");
+    if (inner && s->out->n < s->envelopes_until)
+        header =
+            str_from(s->message.p + inner->header_start, inner->header_end - inner->header_start);
+    buf_add_char(s->out, ' ');
+    header_write_envelope(s->out, header);
+    buf_add_char(s->out, ' ');
+    if (inner)
+        write_part(s, inner);
+    else
+        buf_add_c(s->out, EMPTY_PART);
+    buf_printf(s->out, " %zu", part->body_lines);
 }
 
-static void write_single(struct buf *out, const struct mime_part *part, struct str message,
-                         bool extended)
+static void write_single(const struct structure *s, const struct mime_part *part)
 {
+    struct buf *out = s->out;
     imap_write_nstring(out, part->type);
     write_string(out, part->subtype);
     write_parameters(out, part->parameters, part->parameter_count);
@@ -115,22 +124,28 @@ static void write_single(struct buf *out, const struct mime_part *part, struct s
     if (content_type_is(part, "text", NULL))
         buf_printf(out, " %zu", part->body_lines);
     else if (part->is_message || content_type_is(part, "message", "rfc822"))
-        write_inner_message(out, part, message, extended);
-    if (extended) {
+        write_inner_message(s, part);
+    if (s->extended) {
         write_string(out, part->md5);
         write_extension(out, part);
     }
 }
 
+static void write_part(const struct structure *s, const struct mime_part *part)
+{
+    buf_add_char(s->out, '(');
+    if (content_type_is(part, "multipart", NULL))
+        write_multipart(s, part);
+    else
+        write_single(s, part);
+    buf_add_char(s->out, ')');
+}
+
 void mime_write_bodystructure(struct buf *out, const struct mime_part *part, struct str message,
                               bool extended)
 {
-    buf_add_char(out, '(');
-    if (content_type_is(part, "multipart", NULL))
-        write_multipart(out, part, message, extended);
-    else
-        write_single(out, part, message, extended);
-    buf_add_char(out, ')');
+    struct structure s = {out, message, extended, out->n + MIME_STRUCTURE_MAX};
+    write_part(&s, part);
 }
 
 static const struct mime_part *child_number(const struct mime_part *part, unsigned number)

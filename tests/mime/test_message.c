@@ -446,7 +446,8 @@ static void survives(struct buf *message)
     struct buf out = BUF_EMPTY;
     const struct mime_part *root = mime_parse(own, buf_str(message), NULL, false);
     mime_write_bodystructure(&out, root, buf_str(message), true);
-    assert_true(out.n > 0);
+    assert_true(out.n > 0 && out.n < 20000000);
+    assert_true(arena_size(own) < 30000000);
     buf_free(&out);
     arena_free(own);
     buf_free(message);
@@ -487,6 +488,12 @@ static void test_hostile(void **state)
     repeat(&m, "\n", 1000000);
     survives(&m);
     repeat(&m, "\r", 1000000);
+    survives(&m);
+    for (int i = 0; i < 90; i++) {
+        buf_add_c(&m, "Content-Type: message/rfc822\n");
+        repeat(&m, "From:a\n", 30000);
+        buf_add_c(&m, "\n");
+    }
     survives(&m);
 }
 
