@@ -133,10 +133,11 @@ static void read_config(struct world *w, const char *timeout)
 {
     char *path = path_in(w->f.folder, "maild.conf");
     struct buf text = BUF_EMPTY;
-    buf_printf(&text,
-               "pop3 {\n timeout = %s\n}\n"
-               "listener pop3 {\n protocol = pop3\n address = 127.0.0.1:1\n auth_without_tls = yes\n}\n",
-               timeout);
+    buf_printf(
+        &text,
+        "pop3 {\n timeout = %s\n}\n"
+        "listener pop3 {\n protocol = pop3\n address = 127.0.0.1:1\n auth_without_tls = yes\n}\n",
+        timeout);
     write_test_file(path, buf_str(&text));
     w->config = config_read(path, blocks, &w->f.e);
     if (!w->config)
