@@ -182,6 +182,14 @@ static size_t line_max(const struct pop3_session *s)
     return s->mailbox ? POP3_LINE_MAX : POP3_LOGIN_LINE_MAX;
 }
 
+/* Replies must not wait for the rest of a line that has come half. */
+static bool read_command(struct pop3_session *s, struct str *line, struct err *e)
+{
+    if (str_find_char(stream_buffered(s->stream), '\n') < 0 && !stream_flush(s->stream, e))
+        return false;
+    return stream_read_line(s->stream, line_max(s), line, NULL, e);
+}
+
 /* Runs the commands that have arrived. */
 static void session_run(void *arg)
 {
@@ -190,7 +198,7 @@ static void session_run(void *arg)
     enum pop3_next next = POP3_GO_ON;
     do {
         struct str line;
-        if (stream_read_line(s->stream, line_max(s), &line, NULL, &e))
+        if (read_command(s, &line, &e))
             next = pop3_command(s, line);
         else if (e.kind == ERR_LIMIT)
             next = pop3_error(s, "The line is too long");
