@@ -1,0 +1,48 @@
+#pragma once
+/*
+ * The store's limits, in one place.
+ */
+
+/* Letters 'a' to 'z' in a Maildir file name. */
+#define KEYWORDS_MAX 26
+/* Bytes of a keyword, so that dovecot-keywords stays readable. */
+#define KEYWORD_LENGTH_MAX 100
+/* A name in a directory (NAME_MAX). */
+#define FILE_NAME_MAX 255
+/* Levels of mailboxes below each other. */
+#define FOLDER_DEPTH_MAX 32
+/* A mailbox name in the API, bytes of UTF-8. */
+#define FOLDER_NAME_MAX 1000
+/* Highest UID that is given out (Dovecot treats 2^32-1 as damage). */
+#define UID_MAX 4294967293u
+
+/* Files of ours that are read whole. */
+#define UIDLIST_SIZE_MAX       (512u * 1024 * 1024)
+#define KEYWORDS_SIZE_MAX      (64u * 1024)
+#define SUBSCRIPTIONS_SIZE_MAX (1024u * 1024)
+
+/* Delivered messages whose file is not written yet; beyond that deliveries wait. */
+#define PENDING_FILES_MAX 4000
+#define PENDING_BYTES_MAX (64u * 1024 * 1024)
+/* Files written by one hand-off to a worker, and hand-offs at a time. */
+#define PENDING_BATCH   128
+#define PENDING_WRITERS 2
+/* After a failed write. */
+#define PENDING_RETRY USEC_SEC
+/* How long a delivery waits for the journal or for pending files before it is refused. */
+#define READY_TIMEOUT (60 * USEC_SEC)
+
+/* Messages of one COPY or MOVE, which happens as a whole; and of one of its records. */
+#define COPY_MAX        100000
+#define COPY_RECORD_MAX 2000
+/* UIDs of one record of flags or expunges: at most 10 bytes each. */
+#define UIDS_RECORD_MAX 80000
+/* Bytes of mailbox names in the record of one delivery; one with more becomes several. */
+#define DELIVERY_NAMES_MAX (512u * 1024)
+
+/* Files in tmp/ older than this belong to nobody (maildir(5): 36 hours). */
+#define TMP_LIFETIME (36 * 3600 * USEC_SEC)
+
+/* A checkpoint passes over a mailbox whose names and lists could not be written this often, for
+ * another reason than a full disk. Message bodies are never passed over. */
+#define FLUSH_FAILURES_MAX 3

@@ -1,0 +1,148 @@
+/*
+ * Names of message files in memory. Nearly all names are a base and an info that follows from the
+ * flags, so only the base is kept. The others ("raw": info missing in cur/, unknown letters, an
+ * unusual order) are kept as they are, with room for all letters, so that they can change in place.
+ */
+#include "store/message_file.h"
+
+#include "core/mem.h"
+#include "store/limits.h"
+#include "store/maildir_name.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define FIRST_CHUNK 1024
+#define CHUNK_MAX   (64 * 1024)
+
+struct pool_chunk {
+    struct pool_chunk *older;
+    size_t size, used;
+    _Alignas(4) char bytes[];
+};
+
+static void *pool_take(struct file_pool *p, size_t n)
+{
+    struct pool_chunk *c = p->newest;
+
+    n = (n + 3) & ~(size_t)3;
+    if (!c || c->size - c->used < n) {
+        size_t size = c ? c->size * 2 : FIRST_CHUNK;
+        if (size > CHUNK_MAX)
+            size = CHUNK_MAX;
+        if (size < n)
+            size = n;
+        c = mem_alloc(sizeof(*c) + size);
+        *c = (struct pool_chunk){.older = p->newest, .size = size};
+        p->newest = c;
+    }
+    void *at = c->bytes + c->used;
+    c->used += n;
+    return at;
+}
+
+void file_pool_free(struct file_pool *p)
+{
+    while (p->newest) {
+        struct pool_chunk *c = p->newest;
+        p->newest = c->older;
+        free(c);
+    }
+}
+
+static char *text_of(struct message_file *f)
+{
+    size_t skip = f->extra ? 2 + ((uint8_t)f->bytes[0] | (size_t)(uint8_t)f->bytes[1] << 8) : 0;
+    return f->bytes + skip;
+}
+
+static struct str name_of(const struct message_file *f)
+{
+    return str_from(text_of((struct message_file *)f), f->length);
+}
+
+struct message_file *message_file_new(struct file_pool *p, enum file_place place, struct str name,
+                                      struct str extra)
+{
+    struct str base, info;
+    uint8_t flags;
+    uint32_t keywords;
+
+    assert(name.n <= FILE_NAME_MAX);
+    maildir_name_split(name, &base, &info);
+    bool canonical = maildir_info_parse(info, &flags, &keywords);
+    bool raw = place == FILE_CUR ? !canonical : info.n > 0;
+    size_t length = raw ? name.n : base.n;
+    if (extra.n > UINT16_MAX)
+        extra.n = 0;
+    struct message_file *f = pool_take(p, sizeof(*f) + length + (raw ? MAILDIR_INFO_MAX : 0) +
+                                              (extra.n > 0 ? 2 + extra.n : 0));
+    *f = (struct message_file){.keywords = keywords,
+                               .flags = flags,
+                               .place = place,
+                               .raw = raw,
+                               .extra = extra.n > 0,
+                               .base_length = (uint8_t)base.n,
+                               .length = (uint8_t)length};
+    if (extra.n > 0) {
+        f->bytes[0] = (char)extra.n;
+        f->bytes[1] = (char)(extra.n >> 8);
+        memcpy(f->bytes + 2, extra.p, extra.n);
+    }
+    memcpy(text_of(f), name.p, length);
+    return f;
+}
+
+struct str message_file_base(const struct message_file *f)
+{
+    return str_head(name_of(f), f->base_length);
+}
+
+struct str message_file_extra(const struct message_file *f)
+{
+    size_t skip = (size_t)(text_of((struct message_file *)f) - f->bytes);
+    return skip > 2 ? str_from(f->bytes + 2, skip - 2) : STR("");
+}
+
+void file_path_add(struct buf *b, enum file_place place, struct str name)
+{
+    buf_add(b, place == FILE_NEW ? "new/" : place == FILE_CUR ? "cur/" : "tmp/", 4);
+    buf_add_str(b, name);
+}
+
+void message_file_add_path(struct buf *b, const struct message_file *f)
+{
+    file_path_add(b, f->place, name_of(f));
+    if (f->place == FILE_CUR && !f->raw) {
+        char info[MAILDIR_INFO_MAX];
+        buf_add(b, info, maildir_info_format(info, f->flags, f->keywords));
+    }
+}
+
+void message_file_add_new_path(struct buf *b, const struct message_file *f, uint8_t flags,
+                               uint32_t keywords)
+{
+    struct str base = message_file_base(f);
+    file_path_add(b, FILE_CUR, base);
+    maildir_info_merge(b, f->raw ? str_skip(name_of(f), base.n) : STR(""), flags, keywords);
+}
+
+void message_file_moved(struct message_file *f, uint8_t flags, uint32_t keywords)
+{
+    struct buf path = BUF_EMPTY;
+    struct str base = message_file_base(f);
+
+    if (f->raw) {
+        uint8_t parsed;
+        uint32_t letters;
+        message_file_add_new_path(&path, f, flags, keywords);
+        struct str name = str_skip(buf_str(&path), 4);
+        f->raw = !maildir_info_parse(str_skip(name, base.n), &parsed, &letters);
+        f->length = (uint8_t)(f->raw ? name.n : base.n);
+        memcpy(text_of(f), name.p, f->length);
+        buf_free(&path);
+    }
+    f->flags = flags;
+    f->keywords = keywords;
+    f->place = FILE_CUR;
+}

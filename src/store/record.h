@@ -1,0 +1,48 @@
+#pragma once
+/*
+ * The store's records in the journal: type, and form of the payload (little-endian, buf.h).
+ */
+#include "core/arena.h"
+#include "core/journal.h"
+#include "store/uidlist.h"
+
+#define RECORD_VERSION 1
+
+enum record_type {
+    /* u32 n, n times (mailbox, u32 uid); str base name; u8 flags; u32 n, n keyword names; u64 date;
+     * u64 size, u64 size with CRLF; str file in the spool directory, or "" and the message's bytes
+     * to the end */
+    RECORD_DELIVER = 1,
+    /* mailbox; u8 enum flags_change; u8 flags; u32 n, n keyword names; UIDs */
+    RECORD_FLAGS = 2,
+    /* mailbox; UIDs */
+    RECORD_EXPUNGE = 3,
+    /* mailbox from, mailbox to; u8 move; u8 last; u32 n, n keyword names of the target, by bit;
+     * u32 n, n times (u32 uid from, u32 uid to, u8 flags, u32 keywords, u64 size, u64 size with
+     * CRLF, str base name). A COPY of many messages is several records in a row; it happened when
+     * the last one is there. */
+    RECORD_COPY = 4,
+    /* mailbox */
+    RECORD_DELETE = 5,
+    /* u32 n, n times (mailbox under its old name, str new name) */
+    RECORD_RENAME = 6,
+};
+
+/* str home, str name, 16 bytes GUID. */
+struct record_mailbox {
+    struct str home, name;
+    uint8_t guid[GUID_SIZE];
+};
+
+void record_add_mailbox(struct buf *b, struct str home, struct str name,
+                        const uint8_t guid[GUID_SIZE]);
+void record_read_mailbox(struct reader *r, struct record_mailbox *m);
+
+/* A sorted list of UIDs as u32 number of ranges, then per range the gap to the one before and its
+ * length, in base 128. */
+void record_add_uids(struct buf *b, const uint32_t *uids, size_t count);
+/* In `a`; r->bad when it is not well-formed. */
+uint32_t *record_read_uids(struct reader *r, struct arena *a, size_t *count);
+
+void record_add_names(struct buf *b, const struct str *names, size_t count);
+struct str *record_read_names(struct reader *r, struct arena *a, size_t *count);
