@@ -29,8 +29,8 @@ extern const struct settings_block store_settings_block; /* "store" */
 /* Registers with the journal (replay, checkpoint): call before journal_start. path: absolute. */
 SUSPENDS struct store *store_open(const struct store_settings *s, const char *path,
                                   const char *hostname, struct journal *j, struct err *e);
-/* After the journal's last checkpoint; no mailbox may be in use. */
-void store_close(struct store *s);
+/* After journal_close; no mailbox may be in use. */
+SUSPENDS void store_close(struct store *s);
 /* Directory on the store's file system where spools go, so that they can be linked: PATH/.spool */
 const char *store_spool_dir(const struct store *s);
 

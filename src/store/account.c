@@ -1,0 +1,60 @@
+/*
+ * The first use of an account: its Maildir, INBOX and special folders are made, once for all who
+ * ask at the same time. Also the way in for everybody else: find the account's state, wait until
+ * its mailboxes may be used.
+ */
+#include "core/mem.h"
+#include "core/worker.h"
+#include "store/folder_disk.h"
+#include "store/store_internal.h"
+
+#include <stdlib.h>
+
+struct prepare_job {
+    struct folder_disk disk;
+    struct str *special;
+    size_t count;
+    bool ok;
+    struct err error;
+};
+
+static void run_prepare(void *arg)
+{
+    struct prepare_job *job = arg;
+    job->ok = folder_disk_prepare(&job->disk, job->special, job->count, &job->error);
+}
+
+bool store_account_prepare(struct store *s, struct store_account *a, struct err *e)
+{
+    if (!store_end_replay(s, e))
+        return false;
+    if (a->prepared)
+        return true;
+    if (!store_account_take(a, e))
+        return false;
+    if (!a->prepared) {
+        struct prepare_job job = {
+            .disk = {.maildir = a->maildir, .spool_dir = s->spool_dir, .now = clock_wall()},
+            .special = mem_array(s->special_count, sizeof(struct str)),
+            .count = s->special_count};
+        for (size_t i = 0; i < s->special_count; i++)
+            job.special[i] = s->special[i].name;
+        worker_run(WORKER_DISK, run_prepare, &job);
+        free(job.special);
+        a->prepared = job.ok;
+        if (!job.ok && e)
+            *e = job.error;
+    }
+    store_account_release(a);
+    return a->prepared;
+}
+
+struct store_account *store_account_open(struct store *s, const struct account *account,
+                                         struct err *e)
+{
+    struct store_account *a = store_account_get(s, account->home, e);
+
+    if (!a || !store_account_prepare(s, a, e) || !store_account_wait(a, e))
+        return NULL;
+    return a;
+}

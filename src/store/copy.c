@@ -1,0 +1,352 @@
+/*
+ * COPY and MOVE.
+ *
+ * A copy is a hard link under a new name. Links are made in the target's tmp/ and synced with it
+ * before the record, so that the record promises only what is there; before the record they mean
+ * nothing, and a crash leaves files that nobody counts as messages. After it the copies are
+ * messages, and move from tmp/ to cur/ like any file whose name must change (flush.c). A move is
+ * the same record with the word that the originals are gone.
+ *
+ * A message whose own file is only in the journal yet is waited for; one whose file is written but
+ * not synced is synced here.
+ */
+#include "core/disk.h"
+#include "core/mem.h"
+#include "core/worker.h"
+#include "store/change.h"
+#include "store/limits.h"
+#include "store/link_file.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+
+struct copy_item {
+    const struct message_file *file;
+    uint32_t uid, copy;
+    uint32_t keywords; /* in the target */
+    bool sync, made, gone;
+    struct str base; /* of the copy, in the job's names */
+};
+
+struct copy {
+    struct mailbox *from, *to;
+    bool move;
+    struct copy_item *items;
+    size_t count;
+    struct buf names;
+    bool ok;
+    struct err error;
+};
+
+/* --- the worker's part --- */
+
+static bool sync_file(const char *path, struct err *e)
+{
+    int fd;
+    if (!disk_open(path, O_RDONLY, 0, &fd, e))
+        return false;
+    bool ok = disk_sync(fd, path, e);
+    disk_close(fd);
+    return ok;
+}
+
+static void add_tmp_path(struct buf *b, const struct copy *c, const struct copy_item *item)
+{
+    buf_clear(b);
+    buf_printf(b, "%s/", c->to->dir);
+    file_path_add(b, FILE_TMP, item->base);
+    buf_c(b);
+}
+
+static bool link_item(struct copy *c, struct copy_item *item, struct buf *from, struct buf *to)
+{
+    struct err error;
+
+    buf_clear(from);
+    buf_printf(from, "%s/", c->from->dir);
+    message_file_add_path(from, item->file);
+    add_tmp_path(to, c, item);
+    item->made =
+        file_link_or_copy(buf_c(from), to->p, &error) && (!item->sync || sync_file(to->p, &error));
+    item->gone = !item->made && error.kind == ERR_NOT_FOUND;
+    if (!item->made && !item->gone)
+        c->error = error;
+    return item->made || item->gone;
+}
+
+static void run_link(void *arg)
+{
+    struct copy *c = arg;
+    struct buf from = BUF_EMPTY, to = BUF_EMPTY;
+
+    c->ok = true;
+    for (size_t i = 0; i < c->count && c->ok; i++)
+        c->ok = link_item(c, &c->items[i], &from, &to);
+    buf_clear(&to);
+    buf_printf(&to, "%s/tmp", c->to->dir);
+    c->ok = c->ok && disk_sync_dir(buf_c(&to), &c->error);
+    buf_free(&from);
+    buf_free(&to);
+}
+
+/* Links that did not become messages. */
+static void run_unlink(void *arg)
+{
+    struct copy *c = arg;
+    struct buf path = BUF_EMPTY;
+
+    for (size_t i = 0; i < c->count; i++) {
+        if (!c->items[i].made)
+            continue;
+        add_tmp_path(&path, c, &c->items[i]);
+        disk_unlink(path.p, NULL);
+    }
+    buf_free(&path);
+}
+
+/* --- before the links --- */
+
+static bool any_pending(const struct mailbox *m, const uint32_t *uids, size_t count)
+{
+    for (size_t i = 0; i < count && m->pending > 0; i++) {
+        const struct message *message = mailbox_find_uid(m, uids[i]);
+        if (message && message->state & STATE_PENDING)
+            return true;
+    }
+    return false;
+}
+
+/* Takes the source's names with all files written. */
+static bool take_written(struct mailbox *from, const uint32_t *uids, size_t count, struct err *e)
+{
+    usec deadline = deadline_in(READY_TIMEOUT);
+
+    for (;;) {
+        while (any_pending(from, uids, count)) {
+            if (!cond_wait(&from->changed, deadline, e))
+                return false;
+        }
+        mailbox_take_names(from);
+        if (!any_pending(from, uids, count))
+            return true;
+        mailbox_release_names(from);
+    }
+}
+
+static void add_items(struct copy *c, const uint32_t *uids, size_t count)
+{
+    struct store *s = c->from->store;
+    bool unsynced = c->from->deliver_lsn > journal_checkpointed(s->journal);
+    size_t *ends = mem_array(count, sizeof(*ends));
+
+    c->items = mem_array(count, sizeof(*c->items));
+    for (size_t i = 0; i < count; i++) {
+        const struct message *message = mailbox_find_uid(c->from, uids[i]);
+        if (!message)
+            continue;
+        buf_clear(&s->name);
+        store_make_name(s, message->size, message->size_crlf);
+        buf_add_str(&c->names, buf_str(&s->name));
+        ends[c->count] = c->names.n;
+        c->items[c->count++] =
+            (struct copy_item){.file = message->file,
+                               .uid = message->uid,
+                               .sync = unsynced && message->uid >= c->from->unsynced_from};
+    }
+    for (size_t i = 0, at = 0; i < c->count; at = ends[i++])
+        c->items[i].base = str_from(c->names.p + at, ends[i] - at);
+    free(ends);
+}
+
+static bool make_links(struct copy *c, const uint32_t *uids, size_t count, struct err *e)
+{
+    if (!take_written(c->from, uids, count, e))
+        return false;
+    add_items(c, uids, count);
+    worker_run(WORKER_DISK, run_link, c);
+    mailbox_release_names(c->from);
+    for (size_t i = 0; i < c->count; i++)
+        c->from->stale |= c->items[i].gone;
+    if (!c->ok && e)
+        *e = c->error;
+    return c->ok;
+}
+
+/* --- the change --- */
+
+/* The messages that are still there get UIDs and keywords in the target. The others' links are left
+ * in the list behind the first *count. */
+static bool reserve(struct copy *c, struct err *e)
+{
+    uint32_t bit_of[KEYWORDS_MAX] = {0};
+
+    if (UID_MAX - c->to->uid_reserved < c->count)
+        return err_set(e, ERR_LIMIT, "mailbox %s has no UIDs left", c->to->name);
+    for (size_t i = 0; i < c->count; i++) {
+        struct copy_item *item = &c->items[i];
+        const struct message *message = mailbox_find_uid(c->from, item->uid);
+        if (!message || !item->made)
+            continue;
+        item->keywords = 0;
+        for (size_t k = 0; k < c->from->c.keywords.count; k++) {
+            if (!(message->keywords & 1u << k))
+                continue;
+            if (!bit_of[k] &&
+                !mailbox_keyword_bits(c->to, &c->from->c.keywords.names[k], 1, true, &bit_of[k]))
+                return err_set(e, ERR_LIMIT, "mailbox %s has no room for more keywords",
+                               c->to->name);
+            item->keywords |= bit_of[k];
+        }
+        item->copy = c->to->uid_reserved++;
+    }
+    return true;
+}
+
+static void add_record(struct copy *c, size_t first, size_t count, bool last)
+{
+    struct buf *b = &c->from->store->record;
+    struct mailbox *from = c->from, *to = c->to;
+    uint32_t written = 0;
+
+    buf_clear(b);
+    record_add_mailbox(b, str_from_c(from->account->home), str_from_c(from->name), from->c.guid);
+    record_add_mailbox(b, str_from_c(to->account->home), str_from_c(to->name), to->c.guid);
+    buf_add_u8(b, c->move);
+    buf_add_u8(b, last);
+    record_add_names(b, to->c.keywords.names, to->c.keywords.count);
+    for (size_t i = first; i < first + count; i++)
+        written += c->items[i].copy > 0;
+    buf_add_u32(b, written);
+    for (size_t i = first; i < first + count; i++) {
+        const struct copy_item *item = &c->items[i];
+        if (item->copy == 0)
+            continue;
+        const struct message *message = mailbox_find_uid(from, item->uid);
+        buf_add_u32(b, item->uid);
+        buf_add_u32(b, item->copy);
+        buf_add_u8(b, message->flags);
+        buf_add_u32(b, item->keywords);
+        buf_add_u64(b, message->size);
+        buf_add_u64(b, message->size_crlf);
+        buf_add_counted(b, item->base);
+    }
+}
+
+/* What a copy will be, taken before the wait for the journal: the record says the same. */
+static struct message *snapshot(const struct copy *c)
+{
+    struct message *messages = mem_array(c->count, sizeof(*messages));
+
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->items[i].copy == 0)
+            continue;
+        messages[i] = *mailbox_find_uid(c->from, c->items[i].uid);
+        messages[i].uid = c->items[i].copy;
+        messages[i].keywords = c->items[i].keywords;
+        messages[i].state = 0;
+    }
+    return messages;
+}
+
+static void publish(struct copy *c, struct message *messages)
+{
+    struct mailbox *to = c->to;
+    uint32_t *moved = mem_array(c->count, sizeof(*moved));
+    size_t count = 0;
+
+    to->modseq++;
+    for (size_t i = 0; i < c->count; i++) {
+        struct copy_item *item = &c->items[i];
+        if (item->copy == 0)
+            continue;
+        messages[i].file = message_file_new(&to->c.files, FILE_TMP, item->base, STR(""));
+        mailbox_add_message(to, &messages[i]);
+        mailbox_mark_message(to, (struct message *)mailbox_find_uid(to, item->copy));
+        item->made = false; /* it is a message now */
+        moved[count++] = item->uid;
+    }
+    if (c->move)
+        c->from->store->expunged += mailbox_apply_expunge(c->from, moved, count);
+    free(moved);
+    mailbox_flush_soon(to, FLUSH_NAMES);
+    if (c->move)
+        mailbox_flush_soon(c->from, FLUSH_UNLINKS);
+    mailbox_notify(to);
+    if (c->move && c->from != to)
+        mailbox_notify(c->from);
+}
+
+static bool commit(struct copy *c, struct err *e)
+{
+    struct store *s = c->from->store;
+    struct change change = {.store = s, .accounts = {c->from->account, c->to->account}};
+
+    if (!reserve(c, e))
+        return false;
+    struct message *messages = snapshot(c);
+    size_t i = 0;
+    for (; c->count - i > COPY_RECORD_MAX; i += COPY_RECORD_MAX) {
+        add_record(c, i, COPY_RECORD_MAX, false);
+        struct str part = buf_str(&s->record);
+        journal_append(s->journal, JOURNAL_STORE, RECORD_COPY, RECORD_VERSION, &part, 1);
+    }
+    add_record(c, i, c->count - i, true);
+    bool ok = change_commit(&change, RECORD_COPY, e);
+    if (ok)
+        publish(c, messages);
+    change_end(&change);
+    free(messages);
+    return ok;
+}
+
+static bool wait_for_accounts(struct copy *c, struct err *e)
+{
+    while (c->from->account->busy || c->to->account->busy) {
+        if (!store_account_wait(c->from->account, e) || !store_account_wait(c->to->account, e))
+            return false;
+    }
+    return mailbox_is_usable(c->from, e) && mailbox_is_usable(c->to, e);
+}
+
+static void report(const struct copy *c, struct arena *a, uint32_t **source, uint32_t **copies,
+                   size_t *done)
+{
+    *source = arena_array(a, c->count, sizeof(**source));
+    *copies = arena_array(a, c->count, sizeof(**copies));
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->items[i].copy == 0)
+            continue;
+        (*source)[*done] = c->items[i].uid;
+        (*copies)[(*done)++] = c->items[i].copy;
+    }
+}
+
+bool mailbox_copy(struct mailbox *from, const uint32_t *uids, size_t count, struct mailbox *to,
+                  bool move, struct arena *a, uint32_t **source, uint32_t **copies, size_t *done,
+                  struct err *e)
+{
+    struct copy c = {.from = from, .to = to, .move = move};
+
+    *done = 0;
+    *source = *copies = NULL;
+    if (count > COPY_MAX)
+        return err_set(e, ERR_LIMIT, "at most %d messages can be copied at once", COPY_MAX);
+    if (!store_ready(from->store, e) || !wait_for_accounts(&c, e))
+        return false;
+    mailbox_ref(from);
+    mailbox_ref(to);
+    bool ok = make_links(&c, uids, count, e) && wait_for_accounts(&c, e) && commit(&c, e);
+    if (ok)
+        report(&c, a, source, copies, done);
+    for (size_t i = 0; i < c.count; i++) {
+        if (c.items[i].made) {
+            worker_run(WORKER_DISK, run_unlink, &c);
+            break;
+        }
+    }
+    mailbox_unref(from);
+    mailbox_unref(to);
+    free(c.items);
+    buf_free(&c.names);
+    return ok;
+}

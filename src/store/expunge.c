@@ -1,0 +1,74 @@
+/*
+ * Expunge: a record, then the messages leave the mailbox, then their files are unlinked in the
+ * background. Replay unlinks again, so it does not matter how far that came. A message whose file
+ * is not written yet never gets one.
+ */
+#include "store/change.h"
+#include "store/limits.h"
+#include "store/pending.h"
+
+#include <stdlib.h>
+
+static void remove_message(struct mailbox *m, const struct message *message)
+{
+    mailbox_uncount(m, message);
+    if (message->state & STATE_PENDING)
+        ((struct pending_target *)message->file)->expunged = true;
+    else
+        mailbox_add_unlink(m, message->file);
+}
+
+size_t mailbox_apply_expunge(struct mailbox *m, const uint32_t *uids, size_t count)
+{
+    size_t from = count > 0 ? mailbox_content_find(&m->c, uids[0]) : m->c.count;
+    size_t to = from, next = 0;
+
+    m->modseq++;
+    for (size_t i = from; i < m->c.count; i++) {
+        while (next < count && uids[next] < m->c.messages[i].uid)
+            next++;
+        if (next < count && uids[next] == m->c.messages[i].uid)
+            remove_message(m, &m->c.messages[i]);
+        else
+            m->c.messages[to++] = m->c.messages[i];
+    }
+    size_t removed = m->c.count - to;
+    m->c.count = to;
+    if (removed > 0)
+        mailbox_mark_dirty(m); /* the list must tell that these UIDs were given out */
+    return removed;
+}
+
+static bool commit_expunge(struct mailbox *m, const uint32_t *uids, size_t count, struct err *e)
+{
+    struct store *s = m->store;
+    struct change c = {.store = s, .accounts = {m->account}};
+
+    buf_clear(&s->record);
+    record_add_mailbox(&s->record, str_from_c(m->account->home), str_from_c(m->name), m->c.guid);
+    record_add_uids(&s->record, uids, count);
+    bool ok = change_commit(&c, RECORD_EXPUNGE, e);
+    if (ok) {
+        s->expunged += mailbox_apply_expunge(m, uids, count);
+        mailbox_flush_soon(m, FLUSH_UNLINKS);
+        mailbox_notify(m);
+    }
+    change_end(&c);
+    return ok;
+}
+
+bool mailbox_expunge(struct mailbox *m, const uint32_t *uids, size_t count, struct err *e)
+{
+    if (!change_ready(m, e))
+        return false;
+    uint32_t *existing = change_existing(m, uids, &count);
+    bool ok = true;
+    mailbox_ref(m);
+    for (size_t i = 0; ok && i < count; i += UIDS_RECORD_MAX) {
+        size_t n = count - i < UIDS_RECORD_MAX ? count - i : UIDS_RECORD_MAX;
+        ok = mailbox_is_usable(m, e) && commit_expunge(m, existing + i, n, e);
+    }
+    mailbox_unref(m);
+    free(existing);
+    return ok;
+}

@@ -1,0 +1,340 @@
+/*
+ * Bringing one mailbox's directory up to date: files of expunged messages are unlinked, files
+ * whose name does not tell the flags are renamed, copies move from tmp/ to cur/, claimed messages
+ * from new/ to cur/; dovecot-keywords and dovecot-uidlist are written. All on a worker, from a
+ * snapshot, with the mailbox's names taken: so no two jobs rename the same file, and a copy does
+ * not look for a file that is moving. A file that is not where it should be was moved or removed
+ * by another program: the mailbox is read anew when nobody uses it.
+ */
+#include "core/disk.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/worker.h"
+#include "store/limits.h"
+#include "store/store_internal.h"
+
+#include <stdlib.h>
+
+/* Names changed by one hand-off. */
+#define NAMES_BATCH 2000
+
+struct name_change {
+    struct message_file *file;
+    uint32_t uid;      /* 0: unlink */
+    uint32_t keywords; /* the new name's */
+    uint8_t flags;
+    bool done, gone;
+};
+
+enum list_change { LIST_KEEP, LIST_APPEND, LIST_REPLACE };
+
+struct flush_job {
+    const char *dir;
+    struct name_change *names;
+    size_t name_count;
+    bool keywords_changed, keywords_done;
+    struct keyword_set keywords;
+    enum list_change list;
+    bool list_done;
+    struct uidlist_header header;
+    struct message *messages;
+    size_t message_count;
+    uint32_t ghost, last;
+    bool ok;
+    struct err error; /* of the first failure */
+};
+
+/* --- what is to be done --- */
+
+void mailbox_mark_dirty(struct mailbox *m)
+{
+    struct store *s = m->store;
+
+    if (m->dirty || m->is_deleted)
+        return;
+    m->dirty = true;
+    m->dirty_next = NULL;
+    if (s->dirty_last)
+        s->dirty_last->dirty_next = m;
+    else
+        s->dirty_first = m;
+    s->dirty_last = m;
+}
+
+void mailbox_mark_message(struct mailbox *m, struct message *message)
+{
+    message->state |= STATE_DIRTY;
+    if (message->uid < m->dirty_from)
+        m->dirty_from = message->uid;
+    mailbox_mark_dirty(m);
+}
+
+void mailbox_add_unlink(struct mailbox *m, struct message_file *f)
+{
+    if (m->unlink_count == m->unlink_capacity) {
+        m->unlink_capacity = m->unlink_capacity ? m->unlink_capacity * 2 : 8;
+        m->unlinks = mem_resize(m->unlinks, m->unlink_capacity * sizeof(struct message_file *));
+    }
+    m->unlinks[m->unlink_count++] = f;
+    mailbox_mark_dirty(m);
+}
+
+void mailbox_unmark_dirty(struct mailbox *m)
+{
+    struct store *s = m->store;
+    struct mailbox **at = &s->dirty_first, *previous = NULL;
+
+    if (!m->dirty)
+        return;
+    while (*at != m) {
+        previous = *at;
+        at = &previous->dirty_next;
+    }
+    *at = m->dirty_next;
+    if (s->dirty_last == m)
+        s->dirty_last = previous;
+    m->dirty_next = NULL;
+    m->dirty = false;
+}
+
+void mailbox_take_names(struct mailbox *m)
+{
+    while (m->names_taken)
+        cond_wait_certain(&m->changed);
+    m->names_taken = true;
+}
+
+void mailbox_release_names(struct mailbox *m)
+{
+    m->names_taken = false;
+    cond_broadcast(&m->changed);
+}
+
+/* A message that nobody claimed and nobody marked stays in new/. */
+static bool belongs_to_new(const struct mailbox *m, const struct message *message)
+{
+    return message->file && ((struct message_file *)message->file)->place == FILE_NEW &&
+           message->uid >= m->c.recent_from && message->flags == 0 && message->keywords == 0;
+}
+
+/* --- the worker's part --- */
+
+static bool change_name(const char *dir, struct name_change *change, struct buf *from,
+                        struct buf *to, struct err *e)
+{
+    struct err error;
+
+    buf_clear(from);
+    buf_printf(from, "%s/", dir);
+    message_file_add_path(from, change->file);
+    if (change->uid == 0) {
+        change->done = disk_unlink(buf_c(from), e);
+        return change->done;
+    }
+    buf_clear(to);
+    buf_printf(to, "%s/", dir);
+    message_file_add_new_path(to, change->file, change->flags, change->keywords);
+    change->done = disk_rename(buf_c(from), buf_c(to), &error);
+    if (change->done)
+        return true;
+    change->gone = error.kind == ERR_NOT_FOUND;
+    if (!change->gone)
+        *e = error;
+    return change->gone;
+}
+
+static bool write_list(struct flush_job *job, struct err *e)
+{
+    if (job->list == LIST_APPEND)
+        return uidlist_file_append(job->dir, job->messages, job->message_count, job->ghost, false,
+                                   e);
+    return uidlist_file_replace(job->dir, &job->header, job->messages, job->message_count, e);
+}
+
+static void keep_first(struct flush_job *job, const struct err *error)
+{
+    if (job->ok)
+        job->error = *error;
+    job->ok = false;
+}
+
+static void run_flush(void *arg)
+{
+    struct flush_job *job = arg;
+    struct buf from = BUF_EMPTY, to = BUF_EMPTY;
+    struct err error;
+
+    for (size_t i = 0; i < job->name_count; i++) {
+        if (!change_name(job->dir, &job->names[i], &from, &to, &error))
+            keep_first(job, &error);
+    }
+    if (job->keywords_changed) {
+        job->keywords_done = keywords_file_replace(job->dir, &job->keywords, &error);
+        if (!job->keywords_done)
+            keep_first(job, &error);
+    }
+    if (job->list != LIST_KEEP) {
+        job->list_done = write_list(job, &error);
+        if (!job->list_done)
+            keep_first(job, &error);
+    }
+    buf_free(&from);
+    buf_free(&to);
+}
+
+/* --- the loop's part --- */
+
+static void take_unlinks(struct mailbox *m, struct flush_job *job)
+{
+    while (m->unlink_count > 0 && job->name_count < NAMES_BATCH)
+        job->names[job->name_count++] = (struct name_change){.file = m->unlinks[--m->unlink_count]};
+}
+
+/* Collects messages to rename, from m->dirty_from on; moves that up behind them. */
+static void take_renames(struct mailbox *m, struct flush_job *job)
+{
+    size_t i = mailbox_content_find(&m->c, m->dirty_from);
+    uint32_t next = UINT32_MAX;
+
+    for (; i < m->c.count; i++) {
+        struct message *message = &m->c.messages[i];
+        if (!(message->state & STATE_DIRTY))
+            continue;
+        if (job->name_count == NAMES_BATCH || message->state & STATE_PENDING) {
+            next = message->uid < next ? message->uid : next;
+            if (job->name_count == NAMES_BATCH)
+                break;
+            continue;
+        }
+        message->state &= (uint8_t)~STATE_DIRTY;
+        if (!belongs_to_new(m, message))
+            job->names[job->name_count++] = (struct name_change){.file = message->file,
+                                                                 .uid = message->uid,
+                                                                 .flags = message->flags,
+                                                                 .keywords = message->keywords};
+    }
+    m->dirty_from = next;
+}
+
+static void take_list(struct mailbox *m, struct flush_job *job)
+{
+    struct mailbox_content *c = &m->c;
+    uint32_t last = c->uid_next - 1;
+
+    if (c->list_rewrite || (c->list_lines > 100 && c->count * 4 < c->list_lines * 3))
+        job->list = LIST_REPLACE;
+    else if (last > c->list_last)
+        job->list = LIST_APPEND;
+    else
+        return;
+    size_t from = job->list == LIST_REPLACE ? 0 : mailbox_content_find(c, c->list_last + 1);
+    job->message_count = c->count - from;
+    job->messages = mem_array(job->message_count, sizeof(*job->messages));
+    for (size_t i = 0; i < job->message_count; i++) {
+        job->messages[i] = c->messages[from + i];
+        job->messages[i].file = message_file_of(&c->messages[from + i]);
+    }
+    job->last = last;
+    if (c->count == 0 || c->messages[c->count - 1].uid < last)
+        job->ghost = last;
+    job->header = (struct uidlist_header){
+        .validity = c->uid_validity, .next = c->uid_next, .extra = str_from_c(c->list_extra)};
+    memcpy(job->header.guid, c->guid, GUID_SIZE);
+}
+
+static void apply_names(struct mailbox *m, struct flush_job *job)
+{
+    for (size_t i = 0; i < job->name_count; i++) {
+        struct name_change *change = &job->names[i];
+        struct message *message =
+            change->uid > 0 ? (struct message *)mailbox_find_uid(m, change->uid) : NULL;
+        if (change->gone)
+            m->stale = true;
+        if (change->uid == 0 && !change->done)
+            mailbox_add_unlink(m, change->file);
+        else if (change->uid > 0 && change->done)
+            message_file_moved(change->file, change->flags, change->keywords);
+        else if (message && !change->gone)
+            mailbox_mark_message(m, message);
+    }
+}
+
+static void apply(struct mailbox *m, struct flush_job *job)
+{
+    struct mailbox_content *c = &m->c;
+
+    apply_names(m, job);
+    if (job->keywords_changed && !job->keywords_done) {
+        c->keywords_changed = true;
+        mailbox_mark_dirty(m);
+    }
+    if (job->list == LIST_KEEP)
+        return;
+    if (!job->list_done) {
+        c->list_rewrite = true;
+        mailbox_mark_dirty(m);
+        return;
+    }
+    c->list_lines = job->list == LIST_REPLACE
+                        ? job->message_count
+                        : c->list_lines + job->message_count + (job->ghost > 0);
+    c->list_last = job->last;
+    if (job->list == LIST_REPLACE)
+        c->list_rewrite = false;
+}
+
+static bool flush_once(struct mailbox *m, enum flush_what what, bool *more, struct err *e)
+{
+    struct flush_job job = {.dir = m->dir};
+
+    job.names = mem_alloc(NAMES_BATCH * sizeof(*job.names));
+    take_unlinks(m, &job);
+    if (what & FLUSH_NAMES)
+        take_renames(m, &job);
+    if (what & FLUSH_LISTS && m->c.keywords_changed) {
+        job.keywords_changed = true;
+        job.keywords = m->c.keywords;
+        m->c.keywords_changed = false;
+    }
+    if (what & FLUSH_LISTS)
+        take_list(m, &job);
+    *more = job.name_count == NAMES_BATCH;
+    job.ok = true;
+    if (job.name_count > 0 || job.keywords_changed || job.list != LIST_KEEP)
+        worker_run(WORKER_DISK, run_flush, &job);
+    apply(m, &job);
+    free(job.names);
+    free(job.messages);
+    if (!job.ok && e)
+        *e = job.error;
+    return job.ok;
+}
+
+bool mailbox_flush(struct mailbox *m, enum flush_what what, struct err *e)
+{
+    bool ok = true, more = true;
+
+    mailbox_ref(m);
+    mailbox_take_names(m);
+    if (what == FLUSH_ALL)
+        mailbox_unmark_dirty(m);
+    while (ok && more && !m->is_deleted)
+        ok = flush_once(m, what, &more, e);
+    if (!ok || m->dirty_from != UINT32_MAX)
+        mailbox_mark_dirty(m);
+    mailbox_release_names(m);
+    mailbox_unref(m);
+    return ok;
+}
+
+void mailbox_flush_soon(struct mailbox *m, enum flush_what what)
+{
+    struct store *s = m->store;
+
+    if (!m->keeper_what) {
+        m->keeper_next = s->keeper_first;
+        s->keeper_first = mailbox_ref(m);
+    }
+    m->keeper_what |= (uint8_t)what;
+    store_wake_keeper(s);
+}

@@ -1,0 +1,290 @@
+/*
+ * Making, moving and listing the directories of mailboxes.
+ *
+ * A new directory is built under another name in the store's spool directory, synced, and renamed
+ * to its place: other programs and a start after a crash see either nothing or a whole mailbox. A
+ * mailbox that is deleted goes the other way: renamed into the spool directory first, removed from
+ * there at leisure (or at the next start).
+ *
+ * `maild-account` in a Maildir marks that the special folders were made: one that the user
+ * deletes stays deleted.
+ */
+#include "store/folder_disk.h"
+
+#include "core/disk.h"
+#include "core/mem.h"
+#include "core/random.h"
+#include "store/folder_name.h"
+#include "store/limits.h"
+#include "store/mailbox_content.h"
+#include "store/subscriptions.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#define MARKER "maild-account"
+
+static const char *dir_path(struct buf *b, const struct folder_disk *d, struct str name)
+{
+    buf_clear(b);
+    buf_add_c(b, d->maildir);
+    if (!str_equal(name, STR("INBOX"))) {
+        buf_add_char(b, '/');
+        folder_name_add_dir(b, name);
+    }
+    return buf_c(b);
+}
+
+bool folder_disk_exists(const struct folder_disk *d, struct str name)
+{
+    struct buf path = BUF_EMPTY;
+    struct stat st;
+
+    bool ok = disk_stat(dir_path(&path, d, name), &st, NULL) && S_ISDIR(st.st_mode);
+    buf_free(&path);
+    return ok;
+}
+
+/* --- building --- */
+
+static bool make_file(const char *dir, const char *name, struct str content, struct err *e)
+{
+    struct buf path = BUF_EMPTY;
+    int fd;
+
+    buf_printf(&path, "%s/%s", dir, name);
+    bool ok = disk_open(buf_c(&path), O_WRONLY | O_CREAT | O_TRUNC, 0600, &fd, e);
+    if (ok) {
+        ok = disk_write(fd, content.p, content.n, path.p, e) && disk_sync(fd, path.p, e);
+        disk_close(fd);
+    }
+    buf_free(&path);
+    return ok;
+}
+
+/* The directory itself must not exist. */
+static bool build_mailbox(const char *dir, bool inbox, uint32_t validity, const uint8_t *guid,
+                          struct err *e)
+{
+    static const char *const names[] = {"cur", "new", "tmp"};
+    struct uidlist_header h = {.validity = validity, .next = 1};
+    struct buf b = BUF_EMPTY;
+
+    bool ok = disk_make_dir(dir, 0700, e);
+    for (size_t i = 0; ok && i < 3; i++) {
+        buf_clear(&b);
+        buf_printf(&b, "%s/%s", dir, names[i]);
+        ok = disk_make_dir(buf_c(&b), 0700, e);
+    }
+    if (guid)
+        memcpy(h.guid, guid, GUID_SIZE);
+    else
+        random_bytes(h.guid, GUID_SIZE);
+    buf_clear(&b);
+    uidlist_add_header(&b, &h);
+    ok = ok && make_file(dir, "dovecot-uidlist", buf_str(&b), e) &&
+         (inbox || make_file(dir, "maildirfolder", STR(""), e)) && disk_sync_dir(dir, e);
+    buf_free(&b);
+    return ok;
+}
+
+static void add_building_path(struct buf *b, const struct folder_disk *d)
+{
+    buf_printf(b, "%s/%016llx.create", d->spool_dir, (unsigned long long)random_u64());
+    buf_c(b);
+}
+
+static bool create_one(const struct folder_disk *d, struct str name, uint32_t validity,
+                       const uint8_t *guid, struct err *e)
+{
+    struct buf building = BUF_EMPTY, path = BUF_EMPTY;
+
+    add_building_path(&building, d);
+    bool ok = build_mailbox(building.p, str_equal(name, STR("INBOX")), validity, guid, e) &&
+              disk_rename(building.p, dir_path(&path, d, name), e) && disk_sync_dir(d->maildir, e);
+    if (!ok)
+        disk_remove_tree(building.p, NULL);
+    buf_free(&building);
+    buf_free(&path);
+    return ok;
+}
+
+bool folder_disk_create(const struct folder_disk *d, struct str name, const uint8_t *guid,
+                        struct err *e)
+{
+    uint32_t validity;
+
+    if (folder_disk_exists(d, name))
+        return err_set(e, ERR_EXISTS, "mailbox %.*s exists already", STR_ARG(name));
+    for (size_t i = 0; i <= name.n; i++) {
+        bool whole = i == name.n;
+        if (!whole && name.p[i] != '/')
+            continue;
+        struct str part = str_head(name, i);
+        if (!whole && folder_disk_exists(d, part))
+            continue;
+        if (!uidvalidity_take(d->maildir, d->now, 1, &validity, e) ||
+            !create_one(d, part, validity, whole ? guid : NULL, e))
+            return false;
+    }
+    return true;
+}
+
+/* --- an account --- */
+
+static bool build_account(const char *dir, const struct folder_disk *d, const struct str *special,
+                          size_t count, struct err *e)
+{
+    struct buf b = BUF_EMPTY;
+    uint32_t validity = (uint32_t)(d->now / USEC_SEC);
+
+    bool ok = build_mailbox(dir, true, validity, NULL, e);
+    ok = ok && uidvalidity_take(dir, d->now, (uint32_t)count + 1, &validity, e);
+    for (size_t i = 0; ok && i < count; i++) {
+        buf_clear(&b);
+        buf_printf(&b, "%s/", dir);
+        folder_name_add_dir(&b, special[i]);
+        ok = build_mailbox(buf_c(&b), false, validity + 1 + (uint32_t)i, NULL, e);
+    }
+    buf_clear(&b);
+    subscriptions_format(&b, special, count);
+    ok = ok && make_file(dir, "subscriptions", buf_str(&b), e) &&
+         make_file(dir, MARKER, STR(""), e) && disk_sync_dir(dir, e);
+    buf_free(&b);
+    return ok;
+}
+
+static bool create_account(const struct folder_disk *d, const struct str *special, size_t count,
+                           struct err *e)
+{
+    struct buf building = BUF_EMPTY;
+    ptrdiff_t slash = str_find_last_char(str_from_c(d->maildir), '/');
+    char *home = mem_dup(d->maildir, (size_t)slash);
+
+    add_building_path(&building, d);
+    bool ok = build_account(building.p, d, special, count, e) && disk_make_dirs(home, 0700, e) &&
+              disk_rename(building.p, d->maildir, e) && disk_sync_dir(home, e);
+    if (!ok)
+        disk_remove_tree(building.p, NULL);
+    buf_free(&building);
+    free(home);
+    return ok;
+}
+
+static bool complete_account(const struct folder_disk *d, const struct str *special, size_t count,
+                             struct err *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct err error;
+        if (!folder_disk_create(d, special[i], NULL, &error) && error.kind != ERR_EXISTS) {
+            *e = error;
+            return false;
+        }
+        if (!subscriptions_change(d->maildir, special[i], true, e))
+            return false;
+    }
+    return make_file(d->maildir, MARKER, STR(""), e) && disk_sync_dir(d->maildir, e);
+}
+
+bool folder_disk_prepare(const struct folder_disk *d, const struct str *special, size_t count,
+                         struct err *e)
+{
+    struct buf path = BUF_EMPTY;
+    struct stat st;
+
+    if (!folder_disk_exists(d, STR("INBOX")))
+        return create_account(d, special, count, e);
+    buf_printf(&path, "%s/" MARKER, d->maildir);
+    bool marked = disk_stat(buf_c(&path), &st, NULL);
+    buf_free(&path);
+    return marked || complete_account(d, special, count, e);
+}
+
+/* --- moving --- */
+
+bool folder_disk_sync(const struct folder_disk *d, struct err *e)
+{
+    return disk_sync_dir(d->maildir, e);
+}
+
+bool folder_disk_take_away(const struct folder_disk *d, struct str name,
+                           const uint8_t guid[GUID_SIZE], struct buf *trash, struct err *e)
+{
+    struct buf path = BUF_EMPTY;
+    struct err error = {0};
+    char hex[2 * GUID_SIZE];
+
+    guid_format(hex, guid);
+    buf_printf(trash, "%s/%.*s.%llx.deleted", d->spool_dir, (int)sizeof(hex), hex,
+               (unsigned long long)random_u64());
+    bool ok =
+        disk_rename(dir_path(&path, d, name), buf_c(trash), &error) || error.kind == ERR_NOT_FOUND;
+    buf_free(&path);
+    if (!ok && e)
+        *e = error;
+    return ok;
+}
+
+bool folder_disk_rename(const struct folder_disk *d, struct str from, struct str to, struct err *e)
+{
+    struct buf old = BUF_EMPTY, new = BUF_EMPTY;
+
+    bool ok = disk_rename(dir_path(&old, d, from), dir_path(&new, d, to), e);
+    buf_free(&old);
+    buf_free(&new);
+    return ok;
+}
+
+/* --- looking --- */
+
+bool folder_disk_guid(const struct folder_disk *d, struct str name, uint8_t guid[GUID_SIZE])
+{
+    struct buf path = BUF_EMPTY;
+    struct uidlist_header h = {0};
+    char head[1000];
+    size_t got = 0;
+    int fd;
+
+    dir_path(&path, d, name);
+    buf_add_c(&path, "/dovecot-uidlist");
+    bool ok = disk_open(buf_c(&path), O_RDONLY, 0, &fd, NULL);
+    if (ok) {
+        ok = disk_read_at(fd, head, sizeof(head), 0, &got, path.p, NULL);
+        disk_close(fd);
+    }
+    struct str text = str_from(head, got);
+    ok = ok && uidlist_read_header(&text, &h) && h.has_guid;
+    memcpy(guid, h.guid, GUID_SIZE);
+    buf_free(&path);
+    return ok;
+}
+
+struct listing {
+    const struct folder_disk *disk;
+    struct buf *names;
+};
+
+static bool see_folder(void *arg, const char *entry, unsigned char type)
+{
+    struct listing *l = arg;
+    struct buf name = BUF_EMPTY, canonical = BUF_EMPTY;
+    struct str dir = str_from_c(entry);
+
+    if (dir.p[0] != '.' || (type != DT_DIR && type != DT_UNKNOWN && type != DT_LNK))
+        return true;
+    bool ok = folder_name_add_decoded(&name, dir) &&
+              folder_name_check(buf_str(&name), &canonical, NULL) &&
+              str_equal(buf_str(&name), buf_str(&canonical));
+    if (ok && (type == DT_DIR || folder_disk_exists(l->disk, buf_str(&name))))
+        buf_add(l->names, buf_c(&name), name.n + 1);
+    buf_free(&name);
+    buf_free(&canonical);
+    return true;
+}
+
+bool folder_disk_list(const struct folder_disk *d, struct buf *names, struct err *e)
+{
+    struct listing l = {.disk = d, .names = names};
+    return disk_list(d->maildir, see_folder, &l, e);
+}

@@ -1,0 +1,33 @@
+#pragma once
+/*
+ * Directories of mailboxes. Blocking: for workers and for replay.
+ */
+#include "core/clock.h"
+#include "core/err.h"
+#include "store/uidlist.h"
+
+struct folder_disk {
+    const char *maildir;   /* of the account */
+    const char *spool_dir; /* where new directories are built */
+    usec now;
+};
+
+/* Makes the Maildir of an account with INBOX and the special folders, subscribed; one that is there
+ * (taken over, say) gets the special folders that are missing, once. */
+bool folder_disk_prepare(const struct folder_disk *d, const struct str *special, size_t count,
+                         struct err *e);
+/* Makes the mailbox and its missing parents. name: canonical. guid: of the mailbox itself, or NULL
+ * for a new one. ERR_EXISTS. */
+bool folder_disk_create(const struct folder_disk *d, struct str name, const uint8_t *guid,
+                        struct err *e);
+bool folder_disk_exists(const struct folder_disk *d, struct str name);
+/* Moves the directory away from the account, to *trash (a path to remove; the caller frees). A
+ * missing one is no error. */
+bool folder_disk_take_away(const struct folder_disk *d, struct str name,
+                           const uint8_t guid[GUID_SIZE], struct buf *trash, struct err *e);
+bool folder_disk_rename(const struct folder_disk *d, struct str from, struct str to, struct err *e);
+bool folder_disk_sync(const struct folder_disk *d, struct err *e);
+/* The GUID of a mailbox's list; false when it has none. */
+bool folder_disk_guid(const struct folder_disk *d, struct str name, uint8_t guid[GUID_SIZE]);
+/* Appends the names of all mailboxes but INBOX, each with a NUL. */
+bool folder_disk_list(const struct folder_disk *d, struct buf *names, struct err *e);

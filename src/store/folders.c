@@ -1,0 +1,505 @@
+/*
+ * Mailboxes as such: listing, creating, deleting, renaming, subscribing.
+ *
+ * Creating and subscribing are written to disk and synced at once. Deleting and renaming go through
+ * the journal first, since records about messages name mailboxes: on replay they happen in the
+ * same order. While one of them is under way in an account, everything that changes the
+ * account's mailboxes waits, and it waits itself until nothing is in flight.
+ */
+#include "store/folder_disk.h"
+
+#include "core/disk.h"
+#include "core/mem.h"
+#include "core/worker.h"
+#include "store/change.h"
+#include "store/folder_name.h"
+#include "store/limits.h"
+#include "store/subscriptions.h"
+
+#include <stdlib.h>
+
+struct folder_job {
+    struct folder_disk disk;
+    struct str name;
+    const uint8_t *guid;
+    bool subscribe;
+    struct buf names; /* results: names with NULs; or a path to remove */
+    struct arena *arena;
+    struct str *subscribed;
+    size_t subscribed_count;
+    bool ok;
+    struct err error;
+};
+
+static struct folder_job job_for(struct store *s, struct store_account *a, struct str name)
+{
+    return (struct folder_job){
+        .disk = {.maildir = a->maildir, .spool_dir = s->spool_dir, .now = clock_wall()},
+        .name = name};
+}
+
+static bool run(void (*fn)(void *arg), struct folder_job *job, struct err *e)
+{
+    worker_run(WORKER_DISK, fn, job);
+    if (!job->ok && e)
+        *e = job->error;
+    return job->ok;
+}
+
+/* The canonical name in `a`. */
+static bool check_name(struct str name, struct arena *a, struct str *canonical, struct err *e)
+{
+    struct buf b = BUF_EMPTY;
+
+    bool ok = folder_name_check(name, &b, e);
+    *canonical = arena_str(a, buf_str(&b));
+    buf_free(&b);
+    return ok;
+}
+
+/* --- create and subscribe --- */
+
+static void run_create(void *arg)
+{
+    struct folder_job *job = arg;
+    job->ok = folder_disk_create(&job->disk, job->name, NULL, &job->error);
+}
+
+bool folder_create(struct store *s, struct store_account *a, struct str name, struct err *e)
+{
+    struct folder_job job = job_for(s, a, name);
+
+    if (!store_account_take(a, e))
+        return false;
+    bool ok = run(run_create, &job, e);
+    store_account_release(a);
+    return ok;
+}
+
+bool store_create_mailbox(struct store *s, const struct account *account, struct str name,
+                          struct err *e)
+{
+    struct arena *arena = arena_new();
+    struct str canonical;
+
+    bool ok = check_name(name, arena, &canonical, e);
+    struct store_account *a = ok ? store_account_open(s, account, e) : NULL;
+    ok = a && folder_create(s, a, canonical, e);
+    arena_free(arena);
+    return ok;
+}
+
+static void run_subscribe(void *arg)
+{
+    struct folder_job *job = arg;
+    job->ok = subscriptions_change(job->disk.maildir, job->name, job->subscribe, &job->error);
+}
+
+bool store_subscribe(struct store *s, const struct account *account, struct str name,
+                     bool subscribe, struct err *e)
+{
+    struct arena *arena = arena_new();
+    struct str canonical;
+
+    bool ok = check_name(name, arena, &canonical, e);
+    struct store_account *a = ok ? store_account_open(s, account, e) : NULL;
+    ok = a && store_account_take(a, e);
+    if (ok) {
+        struct folder_job job = job_for(s, a, canonical);
+        job.subscribe = subscribe;
+        ok = run(run_subscribe, &job, e);
+        store_account_release(a);
+    }
+    arena_free(arena);
+    return ok;
+}
+
+/* --- list --- */
+
+static void run_list(void *arg)
+{
+    struct folder_job *job = arg;
+    job->ok = folder_disk_list(&job->disk, &job->names, &job->error) &&
+              subscriptions_read(job->disk.maildir, job->arena, &job->subscribed,
+                                 &job->subscribed_count, &job->error);
+}
+
+static int compare_info(const void *a, const void *b)
+{
+    const struct mailbox_info *x = a, *y = b;
+    return folder_name_compare(x->name, y->name);
+}
+
+struct info_list {
+    struct arena *arena;
+    struct mailbox_info *items;
+    size_t count, capacity;
+};
+
+static void add_info(struct info_list *l, struct str name, bool exists, bool subscribed)
+{
+    if (l->count == l->capacity) {
+        size_t capacity = l->capacity ? l->capacity * 2 : 64;
+        struct mailbox_info *items = arena_array(l->arena, capacity, sizeof(*items));
+        if (l->count > 0)
+            memcpy(items, l->items, l->count * sizeof(*items));
+        l->items = items;
+        l->capacity = capacity;
+    }
+    l->items[l->count++] = (struct mailbox_info){.name = arena_str(l->arena, name),
+                                                 .special_use = STR(""),
+                                                 .exists = exists,
+                                                 .subscribed = subscribed};
+}
+
+/* Every parent of a mailbox is listed, if only as a parent. */
+static void add_parents(struct info_list *l)
+{
+    size_t count = l->count;
+
+    for (size_t i = 0; i < count; i++) {
+        struct str name = l->items[i].name;
+        if (!l->items[i].exists)
+            continue;
+        for (size_t k = 0; k < name.n; k++) {
+            if (name.p[k] == '/')
+                add_info(l, str_head(name, k), false, false);
+        }
+    }
+}
+
+/* Sorts and joins entries of the same name. */
+static void join(struct info_list *l)
+{
+    size_t to = 0;
+
+    qsort(l->items, l->count, sizeof(*l->items), compare_info);
+    for (size_t i = 0; i < l->count; i++) {
+        struct mailbox_info *previous = to > 0 ? &l->items[to - 1] : NULL;
+        if (previous && str_equal(previous->name, l->items[i].name)) {
+            previous->exists |= l->items[i].exists;
+            previous->subscribed |= l->items[i].subscribed;
+        } else {
+            l->items[to++] = l->items[i];
+        }
+    }
+    l->count = to;
+}
+
+static bool has_children(const struct info_list *l, size_t i)
+{
+    for (size_t k = i + 1; k < l->count && folder_name_is_below(l->items[k].name, l->items[i].name);
+         k++) {
+        if (l->items[k].exists)
+            return true;
+    }
+    return false;
+}
+
+static void complete(const struct store *s, struct info_list *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        struct mailbox_info *info = &l->items[i];
+        info->has_children = has_children(l, i);
+        for (size_t k = 0; k < s->special_count; k++) {
+            if (str_equal(s->special[k].name, info->name))
+                info->special_use = arena_str(l->arena, s->special[k].attribute);
+        }
+    }
+}
+
+bool store_list_mailboxes(struct store *s, const struct account *account, struct arena *arena,
+                          struct mailbox_info **list, size_t *count, struct err *e)
+{
+    struct store_account *a = store_account_open(s, account, e);
+    struct info_list l = {.arena = arena};
+
+    *count = 0;
+    if (!a)
+        return false;
+    struct folder_job job = job_for(s, a, STR(""));
+    job.arena = arena;
+    bool ok = run(run_list, &job, e);
+    add_info(&l, STR("INBOX"), true, false);
+    for (size_t at = 0; at < job.names.n; at += strlen(job.names.p + at) + 1)
+        add_info(&l, str_from_c(job.names.p + at), true, false);
+    for (size_t i = 0; ok && i < job.subscribed_count; i++)
+        add_info(&l, job.subscribed[i], false, true);
+    buf_free(&job.names);
+    if (!ok)
+        return false;
+    add_parents(&l);
+    join(&l);
+    complete(s, &l);
+    *list = l.items;
+    *count = l.count;
+    return true;
+}
+
+/* --- what delete and rename share --- */
+
+/* Until no file of the mailbox waits to be written, and nobody changes its names. */
+static bool settle(struct mailbox *m, struct err *e)
+{
+    usec deadline = deadline_in(READY_TIMEOUT);
+
+    while (m->pending > 0) {
+        if (!cond_wait(&m->changed, deadline, e))
+            return false;
+    }
+    mailbox_take_names(m);
+    return true;
+}
+
+/* --- delete --- */
+
+static void run_delete(void *arg)
+{
+    struct folder_job *job = arg;
+    job->ok = folder_disk_take_away(&job->disk, job->name, job->guid, &job->names, &job->error) &&
+              folder_disk_sync(&job->disk, &job->error);
+}
+
+static void run_remove_tree(void *arg)
+{
+    struct folder_job *job = arg;
+    job->ok = disk_remove_tree(buf_c(&job->names), &job->error);
+}
+
+/* The account is taken. */
+static bool delete_taken(struct mailbox *m, struct folder_job *job, struct err *e)
+{
+    struct store *s = m->store;
+    struct change c = {.store = s};
+
+    if (!journal_ready(s->journal, deadline_in(READY_TIMEOUT), e) || !settle(m, e))
+        return false;
+    buf_clear(&s->record);
+    record_add_mailbox(&s->record, str_from_c(m->account->home), job->name, m->c.guid);
+    job->guid = m->c.guid;
+    bool ok = change_commit(&c, RECORD_DELETE, e);
+    if (ok) {
+        mailbox_vanish(m);
+        ok = run(run_delete, job, e);
+    }
+    change_end(&c);
+    mailbox_release_names(m);
+    return ok;
+}
+
+bool store_delete_mailbox(struct store *s, const struct account *account, struct str name,
+                          struct err *e)
+{
+    struct arena *arena = arena_new();
+    struct str canonical;
+    struct mailbox *m = NULL;
+
+    bool ok = check_name(name, arena, &canonical, e);
+    if (ok && str_equal(canonical, STR("INBOX")))
+        ok = err_set(e, ERR_DENIED, "INBOX cannot be deleted");
+    struct store_account *a = ok ? store_account_open(s, account, e) : NULL;
+    ok = a && store_account_take(a, e);
+    if (ok) {
+        struct folder_job job = job_for(s, a, canonical);
+        ok = mailbox_get(s, a, canonical, &m, e) && delete_taken(m, &job, e);
+        if (m)
+            mailbox_unref(m);
+        store_account_release(a);
+        /* What stays behind is removed at the next start. */
+        if (ok)
+            run(run_remove_tree, &job, NULL);
+        buf_free(&job.names);
+    }
+    arena_free(arena);
+    return ok;
+}
+
+/* --- rename --- */
+
+struct renaming {
+    struct mailbox *mailbox; /* a reference, names taken */
+    struct str to;
+    bool done;
+};
+
+struct rename_job {
+    struct folder_disk disk;
+    struct renaming *list;
+    size_t count;
+    bool ok;
+    struct err error;
+};
+
+static void run_rename(void *arg)
+{
+    struct rename_job *job = arg;
+
+    job->ok = true;
+    for (size_t i = 0; i < job->count && job->ok; i++) {
+        struct renaming *r = &job->list[i];
+        r->done = folder_disk_rename(&job->disk, str_from_c(r->mailbox->name), r->to, &job->error);
+        job->ok = r->done;
+    }
+    job->ok = folder_disk_sync(&job->disk, &job->error) && job->ok;
+}
+
+static bool commit_rename(struct store *s, struct store_account *a, struct renaming *list,
+                          size_t count, struct err *e)
+{
+    struct folder_job base = job_for(s, a, STR(""));
+    struct rename_job job = {.disk = base.disk, .list = list, .count = count};
+    struct change c = {.store = s};
+    struct buf *b = &s->record;
+
+    buf_clear(b);
+    buf_add_u32(b, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        struct mailbox *m = list[i].mailbox;
+        record_add_mailbox(b, str_from_c(a->home), str_from_c(m->name), m->c.guid);
+        buf_add_counted(b, list[i].to);
+    }
+    if (b->n > JOURNAL_RECORD_MAX)
+        return err_set(e, ERR_LIMIT, "there are too many mailboxes below it");
+    bool ok = change_commit(&c, RECORD_RENAME, e);
+    if (ok) {
+        worker_run(WORKER_DISK, run_rename, &job);
+        for (size_t i = 0; i < count; i++) {
+            if (list[i].done)
+                mailbox_take_name(list[i].mailbox, list[i].to);
+        }
+        if (!job.ok && e)
+            *e = job.error;
+        ok = job.ok;
+    }
+    change_end(&c);
+    return ok;
+}
+
+/* Mailboxes at or below `from` with their new names; also checks that these are free. */
+static bool find_renamings(const struct folder_job *job, struct str from, struct str to,
+                           struct arena *arena, struct str **old, struct str **new, size_t *count,
+                           struct err *e)
+{
+    const struct buf *names = &job->names;
+    size_t all = 0;
+
+    for (size_t i = 0; i < names->n; i++)
+        all += names->p[i] == '\0';
+    *old = arena_array(arena, all, sizeof(**old));
+    *new = arena_array(arena, all, sizeof(**new));
+    *count = 0;
+    for (size_t at = 0; at < names->n; at += strlen(names->p + at) + 1) {
+        struct str name = str_from_c(names->p + at);
+        if (str_equal(name, to) || folder_name_is_below(name, to))
+            return err_set(e, ERR_EXISTS, "mailbox %.*s exists already", STR_ARG(name));
+        if (!str_equal(name, from) && !folder_name_is_below(name, from))
+            continue;
+        struct str new_name =
+            arena_printf(arena, "%.*s%.*s", STR_ARG(to), STR_ARG(str_skip(name, from.n)));
+        struct str checked;
+        if (!check_name(new_name, arena, &checked, e))
+            return false;
+        (*old)[*count] = arena_str(arena, name);
+        (*new)[(*count)++] = new_name;
+    }
+    return *count > 0 || err_set(e, ERR_NOT_FOUND, "mailbox %.*s does not exist", STR_ARG(from));
+}
+
+static void run_create_parent(void *arg)
+{
+    struct folder_job *job = arg;
+    ptrdiff_t slash = str_find_last_char(job->name, '/');
+    struct err error = {0};
+
+    job->ok = slash < 0 ||
+              folder_disk_create(&job->disk, str_head(job->name, (size_t)slash), NULL, &error) ||
+              error.kind == ERR_EXISTS;
+    job->error = error;
+}
+
+static void run_names(void *arg)
+{
+    struct folder_job *job = arg;
+    job->ok = folder_disk_list(&job->disk, &job->names, &job->error);
+}
+
+/* The account is taken. */
+static bool rename_taken(struct store *s, struct store_account *a, struct str from, struct str to,
+                         struct arena *arena, struct err *e)
+{
+    struct folder_job job = job_for(s, a, to);
+    struct str *old, *new;
+    size_t count = 0, opened = 0;
+
+    bool ok = run(run_names, &job, e) &&
+              find_renamings(&job, from, to, arena, &old, &new, &count, e) &&
+              run(run_create_parent, &job, e);
+    buf_free(&job.names);
+    struct renaming *list = arena_array(arena, count, sizeof(*list));
+    while (ok && opened < count) {
+        struct mailbox *m;
+        ok = mailbox_get(s, a, old[opened], &m, e);
+        if (ok && !(ok = settle(m, e)))
+            mailbox_unref(m);
+        if (ok) {
+            list[opened] = (struct renaming){.mailbox = m, .to = new[opened]};
+            opened++;
+        }
+    }
+    ok = ok && journal_ready(s->journal, deadline_in(READY_TIMEOUT), e) &&
+         commit_rename(s, a, list, count, e);
+    for (size_t i = 0; i < opened; i++) {
+        mailbox_release_names(list[i].mailbox);
+        mailbox_unref(list[i].mailbox);
+    }
+    return ok;
+}
+
+/* RFC 3501 6.3.5: the messages go to a new mailbox, INBOX stays, its children as well. */
+static bool rename_inbox(struct store *s, struct store_account *a, struct str to,
+                         struct arena *arena, struct err *e)
+{
+    struct mailbox *from = NULL, *target = NULL;
+    bool ok = folder_create(s, a, to, e) && mailbox_get(s, a, STR("INBOX"), &from, e) &&
+              mailbox_get(s, a, to, &target, e);
+
+    while (ok && from->c.count > 0) {
+        size_t count = from->c.count < COPY_MAX ? from->c.count : COPY_MAX, done;
+        uint32_t *uids = arena_array(arena, count, sizeof(*uids)), *source, *copies;
+        for (size_t i = 0; i < count; i++)
+            uids[i] = from->c.messages[i].uid;
+        ok = mailbox_copy(from, uids, count, target, true, arena, &source, &copies, &done, e);
+        if (done == 0)
+            break;
+    }
+    if (from)
+        mailbox_unref(from);
+    if (target)
+        mailbox_unref(target);
+    return ok;
+}
+
+bool store_rename_mailbox(struct store *s, const struct account *account, struct str from,
+                          struct str to, struct err *e)
+{
+    struct arena *arena = arena_new();
+    struct str old, new;
+
+    bool ok = check_name(from, arena, &old, e) && check_name(to, arena, &new, e);
+    if (ok && str_equal(new, STR("INBOX")))
+        ok = err_set(e, ERR_EXISTS, "INBOX exists already");
+    if (ok && (str_equal(old, new) || folder_name_is_below(new, old)) &&
+        !str_equal(old, STR("INBOX")))
+        ok = err_set(e, ERR_EXISTS, "a mailbox cannot be renamed to itself or below itself");
+    struct store_account *a = ok ? store_account_open(s, account, e) : NULL;
+    if (!a) {
+        ok = false;
+    } else if (str_equal(old, STR("INBOX"))) {
+        ok = rename_inbox(s, a, new, arena, e);
+    } else if ((ok = store_account_take(a, e))) {
+        ok = rename_taken(s, a, old, new, arena, e);
+        store_account_release(a);
+    }
+    arena_free(arena);
+    return ok;
+}

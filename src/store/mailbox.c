@@ -1,0 +1,222 @@
+/*
+ * The mailbox in memory: its messages, counters, keywords and watchers. Everything here happens
+ * between suspension points. The counters follow each change, so that STATUS costs nothing.
+ */
+#include "store/mailbox.h"
+
+#include "core/mem.h"
+#include "store/pending.h"
+#include "store/store_internal.h"
+
+#include <assert.h>
+
+struct str mailbox_name(const struct mailbox *m)
+{
+    return str_from_c(m->name);
+}
+
+uint32_t mailbox_uid_validity(const struct mailbox *m)
+{
+    return m->c.uid_validity;
+}
+
+/* Not uid_reserved: a UID in flight will be at or above this one when it is published, and must
+ * not be announced before it is durable. */
+uint32_t mailbox_uid_next(const struct mailbox *m)
+{
+    return m->c.uid_next;
+}
+
+const struct message *mailbox_messages(const struct mailbox *m, size_t *count)
+{
+    *count = m->c.count;
+    return m->c.messages;
+}
+
+size_t mailbox_index_from_uid(const struct mailbox *m, uint32_t uid)
+{
+    return mailbox_content_find(&m->c, uid);
+}
+
+const struct message *mailbox_find_uid(const struct mailbox *m, uint32_t uid)
+{
+    size_t at = mailbox_content_find(&m->c, uid);
+    return at < m->c.count && m->c.messages[at].uid == uid ? &m->c.messages[at] : NULL;
+}
+
+uint64_t mailbox_modseq(const struct mailbox *m)
+{
+    return m->modseq;
+}
+
+bool mailbox_is_deleted(const struct mailbox *m)
+{
+    return m->is_deleted;
+}
+
+const struct str *mailbox_keywords(const struct mailbox *m, size_t *count)
+{
+    *count = m->c.keywords.count;
+    return m->c.keywords.names;
+}
+
+struct message_file *message_file_of(const struct message *m)
+{
+    return m->state & STATE_PENDING ? ((struct pending_target *)m->file)->file : m->file;
+}
+
+/* --- counters --- */
+
+static void count_message(struct mailbox *m, const struct message *message, int sign)
+{
+    m->unseen += (uint32_t)(message->flags & MESSAGE_SEEN ? 0 : sign);
+    m->deleted += (uint32_t)(message->flags & MESSAGE_DELETED ? sign : 0);
+    m->size_crlf += (uint64_t)sign * message->size_crlf;
+    if (sign > 0 && !(message->flags & MESSAGE_SEEN) && message->uid < m->first_unseen)
+        m->first_unseen = message->uid;
+}
+
+void mailbox_count_all(struct mailbox *m)
+{
+    m->unseen = m->deleted = 0;
+    m->size_crlf = 0;
+    m->first_unseen = UINT32_MAX;
+    for (size_t i = 0; i < m->c.count; i++)
+        count_message(m, &m->c.messages[i], 1);
+}
+
+void mailbox_uncount(struct mailbox *m, const struct message *message)
+{
+    count_message(m, message, -1);
+}
+
+void mailbox_add_message(struct mailbox *m, struct message *message)
+{
+    message->modseq = m->modseq;
+    struct message *added = mailbox_content_insert(&m->c, message);
+    count_message(m, added, 1);
+    if (message->uid >= m->c.uid_next)
+        m->c.uid_next = message->uid + 1;
+    if (m->uid_reserved < m->c.uid_next)
+        m->uid_reserved = m->c.uid_next;
+}
+
+void mailbox_set_flags(struct mailbox *m, struct message *message, uint8_t flags, uint32_t keywords)
+{
+    if (message->flags == flags && message->keywords == keywords)
+        return;
+    count_message(m, message, -1);
+    message->flags = flags;
+    message->keywords = keywords;
+    message->modseq = m->modseq;
+    count_message(m, message, 1);
+    mailbox_mark_message(m, message);
+}
+
+void mailbox_get_counts(const struct mailbox *m, struct mailbox_counts *c)
+{
+    size_t recent = mailbox_content_find(&m->c, m->c.recent_from);
+    struct mailbox *writable = (struct mailbox *)m;
+
+    /* Moves the low-water mark up to the first unseen message that is still there. */
+    size_t i = m->unseen > 0 ? mailbox_content_find(&m->c, m->first_unseen) : m->c.count;
+    while (i < m->c.count && m->c.messages[i].flags & MESSAGE_SEEN)
+        i++;
+    writable->first_unseen = i < m->c.count ? m->c.messages[i].uid : UINT32_MAX;
+    *c = (struct mailbox_counts){
+        .messages = (uint32_t)m->c.count,
+        .unseen = m->unseen,
+        .recent = (uint32_t)(m->c.count - recent),
+        .first_unseen_uid = i < m->c.count ? m->c.messages[i].uid : 0,
+        .deleted = m->deleted,
+        .size_crlf = m->size_crlf,
+    };
+}
+
+uint32_t mailbox_claim_recent(struct mailbox *m, bool read_only)
+{
+    uint32_t from = m->c.recent_from;
+
+    if (read_only)
+        return from;
+    for (size_t i = mailbox_content_find(&m->c, from); i < m->c.count; i++) {
+        /* Claimed messages belong into cur/. */
+        if (message_file_of(&m->c.messages[i])->place != FILE_CUR)
+            mailbox_mark_message(m, &m->c.messages[i]);
+    }
+    m->c.recent_from = m->c.uid_next;
+    return from;
+}
+
+/* --- keywords --- */
+
+bool mailbox_keyword_bits(struct mailbox *m, const struct str *names, size_t count, bool add,
+                          uint32_t *bits)
+{
+    *bits = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (names[i].n == 0)
+            continue;
+        int bit = keywords_find(&m->c.keywords, names[i]);
+        if (bit < 0 && add) {
+            bit = keywords_add(&m->c.keywords, names[i]);
+            if (bit < 0)
+                return false;
+            m->c.keywords_changed = true;
+            mailbox_mark_dirty(m);
+        }
+        if (bit >= 0)
+            *bits |= 1u << bit;
+    }
+    return true;
+}
+
+/* --- watchers --- */
+
+void mailbox_watch(struct mailbox *m, struct mailbox_watcher *w)
+{
+    assert(!w->mailbox);
+    w->mailbox = m;
+    w->previous = NULL;
+    w->next = m->watchers;
+    if (w->next)
+        w->next->previous = w;
+    m->watchers = w;
+}
+
+void mailbox_unwatch(struct mailbox_watcher *w)
+{
+    struct mailbox *m = w->mailbox;
+
+    if (!m)
+        return;
+    if (m->watcher_next == w)
+        m->watcher_next = w->next;
+    if (w->next)
+        w->next->previous = w->previous;
+    if (w->previous)
+        w->previous->next = w->next;
+    else
+        m->watchers = w->next;
+    w->mailbox = NULL;
+}
+
+/* A watcher may end its own or another's watch. */
+void mailbox_notify(struct mailbox *m)
+{
+    struct mailbox_watcher *w = m->watchers;
+
+    while (w) {
+        m->watcher_next = w->next;
+        w->fn(w->arg, m);
+        w = m->watcher_next;
+    }
+    m->watcher_next = NULL;
+}
+
+bool mailbox_is_usable(const struct mailbox *m, struct err *e)
+{
+    if (m->is_deleted)
+        return err_set(e, ERR_NOT_FOUND, "mailbox %s was deleted", m->name);
+    return true;
+}

@@ -1,0 +1,399 @@
+/*
+ * Which mailboxes are in memory. One object per mailbox, found by account and name; loaded once,
+ * however many ask at the same time; when nobody uses it any more it is kept for a while, the
+ * longest unused go first. One that has something to write is written before it goes.
+ */
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/worker.h"
+#include "store/folder_name.h"
+#include "store/store_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* --- accounts --- */
+
+/* A home is the directory's own, but it must stay below the store's path. */
+static bool check_home(struct str home, struct err *e)
+{
+    struct str rest = home;
+
+    if (home.n == 0 || home.n > FOLDER_NAME_MAX || memchr(home.p, 0, home.n))
+        return err_set(e, ERR_PERM, "the account's home is not usable");
+    while (rest.p) {
+        struct str part = str_split(&rest, '/');
+        if (part.n == 0 || part.p[0] == '.')
+            return err_set(e, ERR_PERM, "the account's home \"%.*s\" is not usable",
+                           STR_ARG(str_head(home, 200)));
+    }
+    return true;
+}
+
+static void grow_accounts(struct store *s)
+{
+    size_t buckets = s->account_buckets ? s->account_buckets * 2 : 256;
+    struct store_account **table = mem_array(buckets, sizeof(*table));
+
+    for (size_t i = 0; i < s->account_buckets; i++) {
+        while (s->accounts[i]) {
+            struct store_account *a = s->accounts[i];
+            s->accounts[i] = a->next;
+            struct store_account **chain = &table[str_hash(str_from_c(a->home)) & (buckets - 1)];
+            a->next = *chain;
+            *chain = a;
+        }
+    }
+    free(s->accounts);
+    s->accounts = table;
+    s->account_buckets = buckets;
+}
+
+struct store_account *store_account_get(struct store *s, struct str home, struct err *e)
+{
+    struct buf path = BUF_EMPTY;
+
+    if (s->account_count >= s->account_buckets)
+        grow_accounts(s);
+    struct store_account **chain = &s->accounts[str_hash(home) & (s->account_buckets - 1)];
+    for (struct store_account *a = *chain; a; a = a->next) {
+        if (str_equal(str_from_c(a->home), home))
+            return a;
+    }
+    if (!check_home(home, e))
+        return NULL;
+    struct store_account *a = MEM_NEW(struct store_account);
+    buf_printf(&path, "%s/%.*s/Maildir", s->path, STR_ARG(home));
+    a->home = mem_dup(home.p, home.n);
+    a->maildir = mem_dup(path.p, path.n);
+    a->next = *chain;
+    *chain = a;
+    s->account_count++;
+    buf_free(&path);
+    return a;
+}
+
+bool store_account_wait(struct store_account *a, struct err *e)
+{
+    while (a->busy) {
+        if (!cond_wait(&a->changed, DEADLINE_NONE, e))
+            return false;
+    }
+    return true;
+}
+
+bool store_account_take(struct store_account *a, struct err *e)
+{
+    if (!store_account_wait(a, e))
+        return false;
+    a->busy = true;
+    while (a->in_flight > 0)
+        cond_wait_certain(&a->changed);
+    return true;
+}
+
+void store_account_release(struct store_account *a)
+{
+    a->busy = false;
+    cond_broadcast(&a->changed);
+}
+
+/* --- the table of mailboxes --- */
+
+static size_t bucket_of(const struct store *s, const struct store_account *a, struct str name)
+{
+    uint64_t hash = str_hash(name) + (uint64_t)(uintptr_t)a * 0x9e3779b97f4a7c15u;
+    return (hash ^ hash >> 32) & (s->mailbox_buckets - 1);
+}
+
+static void grow_mailboxes(struct store *s)
+{
+    struct mailbox **old = s->mailboxes;
+    size_t buckets = s->mailbox_buckets;
+
+    s->mailbox_buckets = buckets ? buckets * 2 : 256;
+    s->mailboxes = mem_array(s->mailbox_buckets, sizeof(*s->mailboxes));
+    for (size_t i = 0; i < buckets; i++) {
+        while (old[i]) {
+            struct mailbox *m = old[i];
+            old[i] = m->next;
+            size_t at = bucket_of(s, m->account, str_from_c(m->name));
+            m->next = s->mailboxes[at];
+            s->mailboxes[at] = m;
+        }
+    }
+    free(old);
+}
+
+struct mailbox *mailbox_cached(struct store *s, const struct store_account *a, struct str name)
+{
+    struct mailbox *m = s->mailbox_buckets ? s->mailboxes[bucket_of(s, a, name)] : NULL;
+    while (m && !(m->account == a && str_equal(str_from_c(m->name), name)))
+        m = m->next;
+    return m;
+}
+
+void mailbox_remember(struct mailbox *m)
+{
+    struct store *s = m->store;
+
+    if (s->mailbox_count >= s->mailbox_buckets)
+        grow_mailboxes(s);
+    size_t at = bucket_of(s, m->account, str_from_c(m->name));
+    m->next = s->mailboxes[at];
+    s->mailboxes[at] = m;
+    s->mailbox_count++;
+}
+
+void mailbox_forget(struct mailbox *m)
+{
+    struct store *s = m->store;
+    struct mailbox **at = &s->mailboxes[bucket_of(s, m->account, str_from_c(m->name))];
+
+    while (*at && *at != m)
+        at = &(*at)->next;
+    if (*at) {
+        *at = m->next;
+        s->mailbox_count--;
+    }
+    m->next = NULL;
+}
+
+char *mailbox_dir_path(const struct store_account *a, struct str name)
+{
+    struct buf path = BUF_EMPTY;
+
+    buf_add_c(&path, a->maildir);
+    if (!str_equal(name, STR("INBOX"))) {
+        buf_add_char(&path, '/');
+        folder_name_add_dir(&path, name);
+    }
+    buf_c(&path);
+    return path.p;
+}
+
+/* The mailbox is another one by name, but the same to all who have it open. */
+void mailbox_take_name(struct mailbox *m, struct str name)
+{
+    mailbox_forget(m);
+    free(m->name);
+    free(m->dir);
+    m->name = mem_dup(name.p, name.n);
+    m->dir = mailbox_dir_path(m->account, name);
+    mailbox_remember(m);
+    mailbox_notify(m);
+}
+
+void mailbox_vanish(struct mailbox *m)
+{
+    m->is_deleted = true;
+    mailbox_unmark_dirty(m);
+    mailbox_forget(m);
+    mailbox_notify(m);
+}
+
+/* --- references --- */
+
+static void leave_unused(struct mailbox *m)
+{
+    struct store *s = m->store;
+
+    if (m->older)
+        m->older->newer = m->newer;
+    else
+        s->oldest = m->newer;
+    if (m->newer)
+        m->newer->older = m->older;
+    else
+        s->newest = m->older;
+    m->older = m->newer = NULL;
+    m->unused = false;
+    s->unused_count--;
+}
+
+struct mailbox *mailbox_ref(struct mailbox *m)
+{
+    if (m->unused)
+        leave_unused(m);
+    m->refs++;
+    return m;
+}
+
+/* Nobody refers to it, nothing is left to write. */
+static void mailbox_free(struct mailbox *m)
+{
+    assert(m->refs == 0 && !m->watchers && !m->dirty && m->pending == 0);
+    mailbox_content_free(&m->c);
+    free(m->unlinks);
+    free(m->name);
+    free(m->dir);
+    free(m);
+}
+
+static bool is_in_table(const struct mailbox *m)
+{
+    return mailbox_cached(m->store, m->account, str_from_c(m->name)) == m;
+}
+
+static void put_unused(struct mailbox *m)
+{
+    struct store *s = m->store;
+
+    m->unused = true;
+    m->older = s->newest;
+    if (m->older)
+        m->older->newer = m;
+    else
+        s->oldest = m;
+    s->newest = m;
+    s->unused_count++;
+}
+
+void mailbox_unref(struct mailbox *m)
+{
+    struct store *s = m->store;
+
+    assert(m->refs > 0);
+    if (--m->refs > 0)
+        return;
+    if (!is_in_table(m)) {
+        mailbox_free(m);
+        return;
+    }
+    put_unused(m);
+    if (m->stale || (int64_t)s->unused_count > s->settings.mailboxes_open_max)
+        store_wake_keeper(s);
+}
+
+/* The unused mailbox to go next: one that must be read anew, else the oldest beyond `most`. */
+static struct mailbox *to_evict(struct store *s, size_t most)
+{
+    if (s->unused_count > most)
+        return s->oldest;
+    struct mailbox *m = s->newest;
+    return m && m->stale ? m : NULL;
+}
+
+void store_evict(struct store *s, size_t most)
+{
+    struct mailbox *m;
+    bool clean = true;
+
+    while (clean && (m = to_evict(s, most))) {
+        mailbox_ref(m);
+        m->stale = false;
+        clean = !m->dirty || mailbox_flush(m, FLUSH_ALL, NULL);
+        if (--m->refs > 0)
+            continue; /* in use again */
+        if (!clean || m->dirty || m->pending > 0) {
+            put_unused(m);
+            continue;
+        }
+        mailbox_forget(m);
+        mailbox_free(m);
+    }
+}
+
+/* --- loading --- */
+
+struct load_job {
+    struct load_settings settings;
+    struct mailbox_content content;
+    struct err warning, error;
+    bool ok;
+};
+
+static void run_load(void *arg)
+{
+    struct load_job *job = arg;
+    job->ok = mailbox_content_load(&job->content, &job->settings, &job->warning, &job->error);
+}
+
+static void finish_load(struct mailbox *m, struct load_job *job)
+{
+    m->c = job->content;
+    m->load = MAILBOX_READY;
+    m->uid_reserved = m->c.uid_next;
+    m->modseq = 1;
+    mailbox_count_all(m);
+    if (m->c.list_rewrite || m->c.keywords_changed)
+        mailbox_mark_dirty(m);
+    if (job->warning.kind != ERR_NONE)
+        log_warning("store", NULL, "%s", job->warning.text);
+}
+
+static struct mailbox *mailbox_new(struct store *s, struct store_account *a, struct str name)
+{
+    struct mailbox *m = MEM_NEW(struct mailbox);
+
+    m->store = s;
+    m->account = a;
+    m->name = mem_dup(name.p, name.n);
+    m->dir = mailbox_dir_path(a, name);
+    m->refs = 1;
+    m->dirty_from = UINT32_MAX;
+    m->date_batch = 1;
+    return m;
+}
+
+/* Loads a mailbox that is not in memory; others who want it wait on m->changed. */
+static struct mailbox *load(struct store *s, struct store_account *a, struct str name)
+{
+    struct mailbox *m = mailbox_new(s, a, name);
+    struct load_job job = {.settings = {.dir = m->dir,
+                                        .maildir = a->maildir,
+                                        .hostname = s->hostname,
+                                        .now = clock_wall(),
+                                        .replaying = s->replaying}};
+
+    mailbox_remember(m);
+    worker_run(WORKER_DISK, run_load, &job);
+    if (job.ok) {
+        finish_load(m, &job);
+    } else {
+        m->load = MAILBOX_FAILED;
+        m->load_error = job.error;
+        mailbox_forget(m);
+    }
+    cond_broadcast(&m->changed);
+    return m;
+}
+
+bool mailbox_get(struct store *s, struct store_account *a, struct str name, struct mailbox **out,
+                 struct err *e)
+{
+    struct mailbox *m = mailbox_cached(s, a, name);
+    bool ok = true;
+
+    *out = NULL;
+    if (m) {
+        mailbox_ref(m);
+        while (ok && m->load == MAILBOX_LOADING)
+            ok = cond_wait(&m->changed, DEADLINE_NONE, e);
+    } else {
+        m = load(s, a, name);
+    }
+    if (ok && m->load == MAILBOX_FAILED) {
+        if (e)
+            *e = m->load_error;
+        ok = false;
+    }
+    if (ok)
+        *out = m;
+    else
+        mailbox_unref(m);
+    return ok;
+}
+
+bool mailbox_open(struct store *s, const struct account *account, struct str name,
+                  struct mailbox **m, struct err *e)
+{
+    struct store_account *a = store_account_open(s, account, e);
+    struct buf canonical = BUF_EMPTY;
+
+    *m = NULL;
+    bool ok =
+        a && folder_name_check(name, &canonical, e) && mailbox_get(s, a, buf_str(&canonical), m, e);
+    buf_free(&canonical);
+    return ok;
+}

@@ -1,0 +1,22 @@
+#pragma once
+/*
+ * Parts of the replay. Functions that read a record leave reader->bad set when it is malformed.
+ */
+#include "store/store_internal.h"
+
+/* The mailbox with the record's GUID, with a reference; NULL when there is none. */
+SUSPENDS struct mailbox *replay_find(struct store *s, const struct record_mailbox *r);
+/* Keeps a delivery back whose mailbox is nowhere. */
+void replay_defer(struct store *s, const struct record_mailbox *rm, size_t target,
+                  struct str payload);
+
+SUSPENDS bool replay_deliver(struct store *s, struct reader *r, struct arena *a, struct err *e);
+/* One target of a delivery, into the mailbox of that name, made if need be. */
+SUSPENDS bool replay_deliver_by_name(struct store *s, struct reader *r, size_t target,
+                                     struct arena *a, struct err *e);
+SUSPENDS bool replay_copy(struct store *s, struct reader *r, struct arena *a, struct err *e);
+
+/* Finds a file without UID by its base name and takes it out of the unknown ones; or NULL. */
+struct message_file *replay_take_unknown(struct mailbox *m, struct str base);
+/* Puts a message into the mailbox and its list. */
+void replay_add_message(struct mailbox *m, struct message *message);

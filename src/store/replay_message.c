@@ -1,0 +1,450 @@
+/*
+ * Replaying deliveries and copies: the message must be in the mailbox under its UID, and its file
+ * must hold what the record says.
+ *
+ * A file that is there is compared with the record and written again in place (the same inode, so
+ * other links to it are right as well) if it differs: after a power cut it may have its size, but
+ * not its bytes. A file that is not there is written, or linked to the one of another recipient.
+ */
+#include "core/disk.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "store/folder_disk.h"
+#include "store/link_file.h"
+#include "store/maildir_name.h"
+#include "store/replay.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+
+struct message_file *replay_take_unknown(struct mailbox *m, struct str base)
+{
+    ptrdiff_t at = name_table_find(&m->c.unknown_names, base);
+
+    if (at < 0 || m->c.unknown[at].taken)
+        return NULL;
+    m->c.unknown[at].taken = true;
+    return m->c.unknown[at].file;
+}
+
+void replay_add_message(struct mailbox *m, struct message *message)
+{
+    if (message->uid <= m->c.list_last)
+        m->c.list_rewrite = true;
+    if (((struct message_file *)message->file)->place == FILE_NEW &&
+        message->uid < m->c.recent_from)
+        m->c.recent_from = message->uid;
+    mailbox_add_message(m, message);
+    mailbox_mark_dirty(m);
+}
+
+/* --- the record of a delivery --- */
+
+struct delivery_target {
+    struct record_mailbox mailbox;
+    uint32_t uid;
+};
+
+struct delivery_record {
+    struct delivery_target *targets;
+    size_t count;
+    struct str base;
+    uint8_t flags;
+    struct str *keywords;
+    size_t keyword_count;
+    int64_t date;
+    uint64_t size, size_crlf;
+    struct str file;  /* in the spool directory; or empty: */
+    struct str bytes; /* the message */
+    struct buf have;  /* path of a file that is right */
+};
+
+static void read_delivery(struct reader *r, struct arena *a, struct delivery_record *d)
+{
+    *d = (struct delivery_record){0};
+    d->count = read_u32(r);
+    if (d->count > r->n)
+        r->bad = true;
+    d->targets = arena_array(a, r->bad ? 0 : d->count, sizeof(*d->targets));
+    for (size_t i = 0; i < d->count && !r->bad; i++) {
+        record_read_mailbox(r, &d->targets[i].mailbox);
+        d->targets[i].uid = read_u32(r);
+    }
+    d->base = read_counted(r);
+    d->flags = read_u8(r) & MESSAGE_FLAGS_ALL;
+    d->keywords = record_read_names(r, a, &d->keyword_count);
+    d->date = (int64_t)read_u64(r);
+    d->size = read_u64(r);
+    d->size_crlf = read_u64(r);
+    d->file = read_counted(r);
+    d->bytes = str_from(r->p, r->n);
+    if (d->file.n == 0 && d->bytes.n != d->size)
+        r->bad = true;
+    /* A name of ours: no path. */
+    if (d->base.n == 0 || d->base.n > 200 || memchr(d->base.p, '/', d->base.n) ||
+        (d->file.n > 0 && memchr(d->file.p, '/', d->file.n)))
+        r->bad = true;
+}
+
+/* --- the file of a delivery --- */
+
+static bool holds_bytes(const char *path, struct str bytes)
+{
+    struct buf content = BUF_EMPTY;
+
+    bool ok = disk_read_file(path, bytes.n, &content, NULL) && str_equal(buf_str(&content), bytes);
+    buf_free(&content);
+    return ok;
+}
+
+static bool write_bytes(const char *path, const struct delivery_record *d, struct err *e)
+{
+    int fd;
+
+    if (!disk_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600, &fd, e))
+        return false;
+    bool ok = disk_write(fd, d->bytes.p, d->bytes.n, path, e);
+    disk_close(fd);
+    return ok && disk_set_times(path, d->date * USEC_SEC, e);
+}
+
+static bool has_size(const char *path, uint64_t size)
+{
+    struct stat st;
+    return disk_stat(path, &st, NULL) && (uint64_t)st.st_size == size;
+}
+
+/* The file is at path, whatever was there. */
+static bool make_right(struct store *s, struct delivery_record *d, const char *path, bool exists,
+                       struct err *e)
+{
+    struct buf from = BUF_EMPTY;
+    bool ok;
+
+    if (d->file.n == 0) {
+        if (exists && holds_bytes(path, d->bytes))
+            return true;
+        if (!exists && d->have.n > 0 && file_link_or_copy(buf_c(&d->have), path, NULL))
+            return true;
+        return write_bytes(path, d, e);
+    }
+    if (exists && has_size(path, d->size))
+        return true;
+    buf_printf(&from, "%s/%.*s", s->spool_dir, STR_ARG(d->file));
+    ok = disk_unlink(path, e) && file_link_or_copy(buf_c(&from), path, e);
+    buf_free(&from);
+    return ok;
+}
+
+static const char *path_of(struct buf *b, const struct mailbox *m, const struct message_file *f)
+{
+    buf_clear(b);
+    buf_printf(b, "%s/", m->dir);
+    message_file_add_path(b, f);
+    return buf_c(b);
+}
+
+/* A new file, by way of tmp/. */
+static struct message_file *make_file(struct store *s, struct delivery_record *d, struct mailbox *m,
+                                      uint32_t keywords, struct err *e)
+{
+    bool plain = d->flags == 0 && keywords == 0;
+    struct buf name = BUF_EMPTY, tmp = BUF_EMPTY, path = BUF_EMPTY;
+
+    buf_add_str(&name, d->base);
+    if (!plain)
+        maildir_info_merge(&name, STR(""), d->flags, keywords);
+    struct message_file *f =
+        message_file_new(&m->c.files, plain ? FILE_NEW : FILE_CUR, buf_str(&name), STR(""));
+    buf_printf(&tmp, "%s/tmp/%.*s", m->dir, STR_ARG(d->base));
+    bool ok =
+        make_right(s, d, buf_c(&tmp), false, e) && disk_rename(tmp.p, path_of(&path, m, f), e);
+    buf_free(&name);
+    buf_free(&tmp);
+    buf_free(&path);
+    return ok ? f : NULL;
+}
+
+static void remember_path(struct delivery_record *d, const struct mailbox *m,
+                          const struct message_file *f)
+{
+    if (d->have.n == 0)
+        path_of(&d->have, m, f);
+}
+
+/* A file that was being written when the crash came. */
+static void remove_tmp(const struct mailbox *m, struct str base)
+{
+    struct buf path = BUF_EMPTY;
+
+    buf_printf(&path, "%s/tmp/%.*s", m->dir, STR_ARG(base));
+    disk_unlink(buf_c(&path), NULL);
+    buf_free(&path);
+}
+
+static const struct message *find_base(const struct mailbox *m, struct str base)
+{
+    for (size_t i = 0; i < m->c.count; i++) {
+        if (str_equal(message_file_base(m->c.messages[i].file), base))
+            return &m->c.messages[i];
+    }
+    return NULL;
+}
+
+/* The message is there: is its file right? */
+static bool check_present(struct store *s, struct delivery_record *d, struct mailbox *m,
+                          const struct message *message, struct err *e)
+{
+    struct buf path = BUF_EMPTY;
+
+    bool ok = make_right(s, d, path_of(&path, m, message->file), true, e);
+    buf_free(&path);
+    if (ok)
+        remember_path(d, m, message->file);
+    return ok;
+}
+
+static bool add_delivered(struct store *s, struct delivery_record *d, struct mailbox *m,
+                          uint32_t uid, struct err *e)
+{
+    struct message_file *f = replay_take_unknown(m, d->base);
+    struct message message = {.uid = uid,
+                              .flags = d->flags,
+                              .size = d->size,
+                              .size_crlf = d->size_crlf,
+                              .internal_date = INT64_MIN};
+    struct buf path = BUF_EMPTY;
+    bool ok = true;
+
+    mailbox_keyword_bits(m, d->keywords, d->keyword_count, true, &message.keywords);
+    if (f) {
+        message.flags = f->flags;
+        message.keywords = f->keywords;
+        ok = make_right(s, d, path_of(&path, m, f), true, e);
+    } else {
+        f = make_file(s, d, m, message.keywords, e);
+    }
+    buf_free(&path);
+    if (!ok || !f)
+        return false;
+    message.file = f;
+    replay_add_message(m, &message);
+    remember_path(d, m, f);
+    return true;
+}
+
+static bool deliver_to(struct store *s, struct delivery_record *d, struct mailbox *m, uint32_t uid,
+                       struct err *e)
+{
+    const struct message *message = mailbox_find_uid(m, uid);
+
+    if (message && !str_equal(message_file_base(message->file), d->base)) {
+        /* The list was lost and made anew by somebody else. */
+        message = find_base(m, d->base);
+        uid = m->c.uid_next;
+    }
+    bool ok = message ? check_present(s, d, m, message, e) : add_delivered(s, d, m, uid, e);
+    if (ok)
+        remove_tmp(m, d->base);
+    return ok;
+}
+
+bool replay_deliver(struct store *s, struct reader *r, struct arena *a, struct err *e)
+{
+    struct str payload = str_from(r->p, r->n);
+    struct delivery_record d;
+    bool ok = true;
+
+    read_delivery(r, a, &d);
+    for (size_t i = 0; i < d.count && ok && !r->bad; i++) {
+        struct mailbox *m = replay_find(s, &d.targets[i].mailbox);
+        if (!m) {
+            replay_defer(s, &d.targets[i].mailbox, i, payload);
+            continue;
+        }
+        ok = deliver_to(s, &d, m, d.targets[i].uid, e);
+        mailbox_unref(m);
+    }
+    buf_free(&d.have);
+    return ok;
+}
+
+bool replay_deliver_by_name(struct store *s, struct reader *r, size_t target, struct arena *arena,
+                            struct err *e)
+{
+    struct delivery_record d;
+
+    read_delivery(r, arena, &d);
+    const struct record_mailbox *rm = &d.targets[target].mailbox;
+    struct store_account *a = store_account_get(s, rm->home, e);
+    if (!a)
+        return false;
+    struct folder_disk disk = {
+        .maildir = a->maildir, .spool_dir = s->spool_dir, .now = clock_wall()};
+    struct err error = {0};
+    struct mailbox *m;
+    log_warning("store", NULL, "%s: mailbox %.*s was lost, a message for it is delivered by name",
+                a->home, STR_ARG(rm->name));
+    bool ok = folder_disk_prepare(&disk, NULL, 0, e) &&
+              (folder_disk_create(&disk, rm->name, rm->guid, &error) || error.kind == ERR_EXISTS) &&
+              mailbox_get(s, a, rm->name, &m, e);
+    if (!ok) {
+        if (error.kind != ERR_NONE && error.kind != ERR_EXISTS && e)
+            *e = error;
+        return false;
+    }
+    ok = deliver_to(s, &d, m, d.targets[target].uid, e);
+    mailbox_unref(m);
+    buf_free(&d.have);
+    return ok;
+}
+
+/* --- copies --- */
+
+struct copy_record {
+    struct store *store;
+    struct mailbox *from, *to; /* either may be NULL: deleted later */
+    struct str *keywords;
+    size_t keyword_count;
+};
+
+struct copied {
+    uint32_t uid, copy, keywords;
+    uint8_t flags;
+    uint64_t size, size_crlf;
+    struct str base;
+};
+
+static void read_copied(struct reader *r, struct copied *c)
+{
+    c->uid = read_u32(r);
+    c->copy = read_u32(r);
+    c->flags = read_u8(r) & MESSAGE_FLAGS_ALL;
+    c->keywords = read_u32(r);
+    c->size = read_u64(r);
+    c->size_crlf = read_u64(r);
+    c->base = read_counted(r);
+    if (c->base.n == 0 || c->base.n > 200 || memchr(c->base.p, '/', c->base.n))
+        r->bad = true;
+}
+
+/* The record's keyword bits in the mailbox as it is now. */
+static uint32_t map_keywords(struct copy_record *r, uint32_t keywords)
+{
+    uint32_t mapped = 0, bit;
+
+    for (size_t i = 0; i < r->keyword_count; i++) {
+        if (keywords & 1u << i && mailbox_keyword_bits(r->to, &r->keywords[i], 1, true, &bit))
+            mapped |= bit;
+    }
+    return mapped;
+}
+
+/* Makes the copy's file from the original if it is missing or not whole. */
+static bool repair_copy(struct copy_record *r, const struct copied *c, const char *path)
+{
+    const struct message *original = r->from ? mailbox_find_uid(r->from, c->uid) : NULL;
+    struct buf from = BUF_EMPTY;
+
+    if (has_size(path, c->size))
+        return true;
+    bool ok = original && has_size(path_of(&from, r->from, original->file), c->size) &&
+              disk_unlink(path, NULL) && file_link_or_copy(from.p, path, NULL);
+    buf_free(&from);
+    if (!ok)
+        log_error("store", NULL, "replay: the copy %s is lost", path);
+    return ok;
+}
+
+static void add_copy(struct copy_record *r, const struct copied *c)
+{
+    struct mailbox *m = r->to;
+    const struct message *present = mailbox_find_uid(m, c->copy);
+    struct message message = {.uid = c->copy,
+                              .flags = c->flags,
+                              .size = c->size,
+                              .size_crlf = c->size_crlf,
+                              .internal_date = INT64_MIN};
+    struct buf path = BUF_EMPTY;
+
+    if (present && str_equal(message_file_base(present->file), c->base)) {
+        repair_copy(r, c, path_of(&path, m, present->file));
+        buf_free(&path);
+        return;
+    }
+    if (present)
+        message.uid = m->c.uid_next;
+    struct message_file *f = replay_take_unknown(m, c->base);
+    bool found = f != NULL;
+    if (!found)
+        f = message_file_new(&m->c.files, FILE_TMP, c->base, STR(""));
+    if (repair_copy(r, c, path_of(&path, m, f))) {
+        message.keywords = found ? f->keywords : map_keywords(r, c->keywords);
+        message.flags = found ? f->flags : c->flags;
+        message.file = f;
+        replay_add_message(m, &message);
+        mailbox_mark_message(m, (struct message *)mailbox_find_uid(m, message.uid));
+    }
+    buf_free(&path);
+}
+
+static void copy_part(struct store *s, struct reader *r, struct arena *a)
+{
+    struct record_mailbox from, to;
+    struct copy_record record = {.store = s};
+
+    record_read_mailbox(r, &from);
+    record_read_mailbox(r, &to);
+    bool move = read_u8(r);
+    read_u8(r);
+    record.keywords = record_read_names(r, a, &record.keyword_count);
+    uint32_t count = read_u32(r);
+    if (count > r->n)
+        r->bad = true;
+    uint32_t *moved = arena_array(a, r->bad ? 0 : count, sizeof(*moved));
+    record.from = replay_find(s, &from);
+    record.to = replay_find(s, &to);
+    for (uint32_t i = 0; i < count && !r->bad; i++) {
+        struct copied c;
+        read_copied(r, &c);
+        moved[i] = c.uid;
+        if (record.to && !r->bad)
+            add_copy(&record, &c);
+    }
+    if (record.from && move && !r->bad)
+        mailbox_apply_expunge(record.from, moved, count);
+    if (record.from)
+        mailbox_unref(record.from);
+    if (record.to)
+        mailbox_unref(record.to);
+}
+
+/* The "last" byte, without reading the rest. */
+static bool is_last(struct reader r)
+{
+    struct record_mailbox rm;
+
+    record_read_mailbox(&r, &rm);
+    record_read_mailbox(&r, &rm);
+    read_u8(&r);
+    return read_u8(&r) != 0;
+}
+
+bool replay_copy(struct store *s, struct reader *r, struct arena *a, struct err *e)
+{
+    (void)e;
+    bool last = is_last(*r);
+    buf_add_counted(&s->copy_parts, str_from(r->p, r->n));
+    if (!last)
+        return true;
+    struct buf parts = s->copy_parts;
+    s->copy_parts = BUF_EMPTY;
+    struct reader all = {.p = parts.p, .n = parts.n};
+    while (all.n > 0 && !all.bad && !r->bad) {
+        struct str part = read_counted(&all);
+        *r = (struct reader){.p = part.p, .n = part.n};
+        copy_part(s, r, a);
+    }
+    buf_free(&parts);
+    return true;
+}

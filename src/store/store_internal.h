@@ -1,0 +1,212 @@
+#pragma once
+/*
+ * The store's and the mailbox's insides, for the files of this folder.
+ */
+#include "core/loop.h"
+#include "store/mailbox_content.h"
+#include "store/record.h"
+
+/* An account that was used since the start. Never freed before the store. */
+struct store_account {
+    struct store_account *next; /* in its hash chain */
+    char *home;                 /* "example.test/alice" */
+    char *maildir;              /* PATH/home/Maildir */
+    bool prepared;              /* INBOX and special folders were made */
+    /* A folder operation (first use, create, delete, rename) is under way: everything else that
+     * changes a mailbox of the account waits. */
+    bool busy;
+    size_t in_flight; /* changes that are in the journal, but not applied yet */
+    struct cond changed;
+};
+
+enum load_state { MAILBOX_LOADING, MAILBOX_READY, MAILBOX_FAILED };
+
+struct mailbox {
+    struct store *store;
+    struct store_account *account;
+    struct mailbox *next;          /* in its hash chain */
+    struct mailbox *newer, *older; /* unused ones, for eviction */
+    struct mailbox *dirty_next;    /* those that a checkpoint must write */
+    struct mailbox *keeper_next;   /* those that the keeper flushes soon */
+    struct mailbox_watcher *watchers, *watcher_next;
+    char *name, *dir; /* dir: absolute; changes only by a rename */
+    size_t refs;
+    enum load_state load;
+    struct err load_error;
+    struct mailbox_content c;
+    uint32_t uid_reserved; /* UIDs below it are given out, published or not; >= c.uid_next */
+    uint64_t modseq;
+    uint32_t unseen, deleted, first_unseen; /* no unseen message below that UID */
+    uint64_t size_crlf;
+    struct cond changed; /* loaded; names given back; a pending file written */
+    uint8_t keeper_what; /* enum flush_what that the keeper shall do; 0: not queued */
+    bool is_deleted, dirty, unused, stale, names_taken, write_failed;
+    uint32_t flush_round;
+    unsigned flush_failures;
+    uint32_t dirty_from;           /* no message below that UID is STATE_DIRTY */
+    size_t pending;                /* messages whose file is not written */
+    lsn deliver_lsn;               /* of the last delivery */
+    uint32_t unsynced_from;        /* messages from here on may be unsynced if deliver_lsn is */
+    struct message_file **unlinks; /* files of expunged messages */
+    size_t unlink_count, unlink_capacity;
+    uint32_t date_batch; /* how many dates to look up at once */
+};
+
+/* A record that is appended, but whose effect is not in memory or on disk yet. */
+struct in_flight {
+    struct in_flight *previous, *next;
+    lsn lsn;
+};
+
+struct spool_file {
+    struct spool_file *next;
+    lsn lsn;
+    char *path;
+};
+
+struct deferred_record;
+struct pending;
+
+struct store {
+    struct loop *loop;
+    struct journal *journal;
+    char *path, *spool_dir, *hostname; /* hostname: as in file names */
+    struct store_settings settings;
+    struct special_folder {
+        struct str name, attribute;
+    } * special;
+    size_t special_count;
+
+    struct store_account **accounts;
+    size_t account_count, account_buckets;
+    struct mailbox **mailboxes;
+    size_t mailbox_count, mailbox_buckets;
+    struct mailbox *oldest, *newest; /* unused */
+    size_t unused_count;
+    struct mailbox *dirty_first, *dirty_last;
+    struct mailbox *keeper_first;
+    uint32_t flush_round;
+
+    struct in_flight *in_flight_first, *in_flight_last;
+    struct cond in_flight_done;
+
+    struct pending *pending_first, *pending_last; /* in the journal's order */
+    size_t pending_count, writers;
+    uint64_t pending_bytes;
+    struct cond pending_done;
+    bool pending_kicked;
+    struct err pending_error; /* why files cannot be written now; kind ERR_NONE: they can */
+    struct timer pending_retry;
+
+    struct spool_file *spool_files, *spool_files_last; /* linked into Maildirs, maybe not synced */
+
+    size_t background; /* fibers of the store */
+    struct cond background_done;
+    bool keeper_running, closing;
+
+    bool replaying;
+    struct deferred_record *deferred, *deferred_last;
+    struct buf copy_parts; /* records of a COPY whose last one has not come */
+
+    uint64_t name_counter;
+    struct buf record, name; /* scratch between suspension points */
+    uint64_t delivered, appended, expunged;
+};
+
+/* --- mailbox_cache.c --- */
+
+/* The account's state; NULL with *e when its home is not usable. */
+struct store_account *store_account_get(struct store *s, struct str home, struct err *e);
+/* Waits until no folder operation is under way. */
+SUSPENDS bool store_account_wait(struct store_account *a, struct err *e);
+/* Starts a folder operation: waits for others and for changes in flight. */
+SUSPENDS bool store_account_take(struct store_account *a, struct err *e);
+void store_account_release(struct store_account *a);
+
+/* name: canonical. In memory or NULL. No reference. */
+struct mailbox *mailbox_cached(struct store *s, const struct store_account *a, struct str name);
+/* Loads it if needed; holds a reference. Does not wait for folder operations. */
+SUSPENDS bool mailbox_get(struct store *s, struct store_account *a, struct str name,
+                          struct mailbox **m, struct err *e);
+/* Removes the mailbox from the table: it is deleted, renamed, or to be loaded anew. */
+void mailbox_forget(struct mailbox *m);
+/* Puts it back under its present name. */
+void mailbox_remember(struct mailbox *m);
+/* After its directory was renamed. */
+void mailbox_take_name(struct mailbox *m, struct str name);
+/* After it was deleted: whoever has it open sees that. */
+void mailbox_vanish(struct mailbox *m);
+char *mailbox_dir_path(const struct store_account *a, struct str name);
+/* Brings the unused mailboxes down to `most`; flushes those that need it. */
+SUSPENDS void store_evict(struct store *s, size_t most);
+
+/* --- mailbox.c --- */
+
+struct message_file *message_file_of(const struct message *m);
+/* Puts a message into the array and counts it. */
+void mailbox_add_message(struct mailbox *m, struct message *message);
+/* Sets counters from the array. */
+void mailbox_count_all(struct mailbox *m);
+void mailbox_set_flags(struct mailbox *m, struct message *message, uint8_t flags,
+                       uint32_t keywords);
+/* Takes a message that leaves the array out of the counters. */
+void mailbox_uncount(struct mailbox *m, const struct message *message);
+void mailbox_notify(struct mailbox *m);
+/* True while the mailbox may be changed; else *e. */
+bool mailbox_is_usable(const struct mailbox *m, struct err *e);
+/* Bits of keywords by name; adds unknown ones if `add`. False: no letter is left. */
+bool mailbox_keyword_bits(struct mailbox *m, const struct str *names, size_t count, bool add,
+                          uint32_t *bits);
+
+/* --- in flight (store.c) --- */
+
+void in_flight_begin(struct store *s, struct in_flight *f, lsn position);
+void in_flight_end(struct store *s, struct in_flight *f);
+/* Waits for the journal and for room for pending files. */
+SUSPENDS bool store_ready(struct store *s, struct err *e);
+/* Path (owned) in the spool directory to remove when a checkpoint has synced the position. */
+void store_add_spool_file(struct store *s, char *path, lsn position);
+/* A new base name in s->name (behind what is there). */
+void store_make_name(struct store *s, uint64_t size, uint64_t size_crlf);
+/* Wakes the fiber that evicts unused mailboxes and flushes those it was given, if it does not run.
+ */
+void store_wake_keeper(struct store *s);
+
+/* --- flush.c --- */
+
+void mailbox_mark_dirty(struct mailbox *m);
+void mailbox_unmark_dirty(struct mailbox *m);
+void mailbox_mark_message(struct mailbox *m, struct message *message);
+void mailbox_add_unlink(struct mailbox *m, struct message_file *f);
+SUSPENDS void mailbox_take_names(struct mailbox *m);
+void mailbox_release_names(struct mailbox *m);
+enum flush_what { FLUSH_UNLINKS = 4, FLUSH_NAMES = 1, FLUSH_LISTS = 2, FLUSH_ALL = 7 };
+/* Brings file names and lists on disk up to date (not synced); always unlinks. */
+SUSPENDS bool mailbox_flush(struct mailbox *m, enum flush_what what, struct err *e);
+/* The same by the keeper, soon. */
+void mailbox_flush_soon(struct mailbox *m, enum flush_what what);
+
+/* --- accounts and folders on disk (account.c, folder_disk.c) --- */
+
+/* First use: INBOX, special folders, subscriptions. Ends the replay if it has not ended. */
+SUSPENDS bool store_account_prepare(struct store *s, struct store_account *a, struct err *e);
+/* Finds the account and waits until its mailboxes may be used. */
+SUSPENDS struct store_account *store_account_open(struct store *s, const struct account *account,
+                                                  struct err *e);
+/* name: canonical. Makes the directory of a mailbox that is missing, synced. ERR_EXISTS. */
+SUSPENDS bool folder_create(struct store *s, struct store_account *a, struct str name,
+                            struct err *e);
+
+/* --- changes in memory, live and in replay --- */
+
+void mailbox_apply_flags(struct mailbox *m, const uint32_t *uids, size_t count, int change,
+                         uint8_t flags, uint32_t keywords);
+/* Returns how many there were. */
+size_t mailbox_apply_expunge(struct mailbox *m, const uint32_t *uids, size_t count);
+
+/* --- replay.c, checkpoint.c --- */
+
+SUSPENDS bool store_replay(void *arg, const struct journal_record *r, struct err *e);
+SUSPENDS bool store_end_replay(struct store *s, struct err *e);
+void replay_free(struct store *s);
+SUSPENDS bool store_checkpoint(void *arg, lsn upto, struct err *e);
