@@ -27,7 +27,8 @@ struct mail {
     struct client_failure failure;
     bool *accepted; /* by recipient: RCPT was answered with yes */
     size_t accepted_count;
-    bool use_utf8, dot_sent;
+    bool use_utf8;
+    bool in_doubt; /* the server may have the message: no other one is asked now */
 };
 
 /* --- results --- */
@@ -242,9 +243,11 @@ SUSPENDS static bool read_data(struct mail *x, bool *go_on)
     if (*go_on)
         return true;
     client_session_refused(x->s, "DATA", &x->failure);
-    if (is_positive(x)) /* neither yes nor no */
+    if (is_positive(x)) { /* neither yes nor no: what would it take the next command for? */
+        x->s->dead = x->in_doubt = true;
         client_failure_set(&x->failure, false, "4.5.0", "%.*s answers DATA with %d",
                            STR_ARG(buf_str(&x->s->relay)), x->s->reply.code);
+    }
     fail_rest(x, false);
     return !x->s->dead;
 }
@@ -334,7 +337,7 @@ SUSPENDS static bool send_message(struct mail *x)
     bool ok = write_body(x, &encoder, buf_reserve(&chunk, DATA_CHUNK), &wire);
     if (ok) {
         client_encode_end(&encoder, &wire);
-        x->dot_sent = true;
+        x->in_doubt = true;
         ok = write_wire(x, &wire) && flush(x, "the end of the message");
     }
     buf_free(&wire);
@@ -413,7 +416,7 @@ SUSPENDS bool client_mail_send(struct client_session *s, struct transport_messag
     m->tls = stream_tls_version(s->stream);
     if (check_abilities(&x) && !transact(&x))
         fail_rest(&x, true);
-    bool retry = s->dead && !x.dot_sent && count_pending(&x) > 0;
+    bool retry = s->dead && !x.in_doubt && count_pending(&x) > 0;
     client_failure_free(&x.failure);
     return retry;
 }

@@ -55,7 +55,8 @@ static void find_enhanced(struct client_reply *r, struct str text)
         return;
     if (class != (unsigned)r->code / 100 || class == 3)
         return;
-    snprintf(r->enhanced, sizeof(r->enhanced), "%u.%u.%u", class, subject, detail);
+    snprintf(r->enhanced, sizeof(r->enhanced), "%u.%u.%u", class % 10, subject % 1000,
+             detail % 1000);
 }
 
 static void add_printable(struct buf *out, struct str text)
