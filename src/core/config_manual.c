@@ -75,7 +75,7 @@ static void add_example(struct page *p, const char *const *lines)
         if (p->roff)
             add_roff_text(p->b, *lines);
         else
-            buf_printf(p->b, "        %s\n", *lines);
+            buf_printf(p->b, "%s%s\n", **lines ? "        " : "", *lines);
     }
     buf_add_c(p->b, p->roff ? ".RE\n.fi\n" : "");
 }
