@@ -14,6 +14,7 @@
 #include "net/service.h"
 #include "pop3/pop3.h"
 #include "queue/queue.h"
+#include "smtp/smtp_client.h"
 #include "smtp/smtp_server.h"
 #include "store/store.h"
 
@@ -118,19 +119,13 @@ const struct settings_block journal_settings_block = {
 };
 
 const struct settings_block *const server_blocks[] = {
-    &server_settings_block,
-    &tls_settings_block,
-    &listener_settings_block,
-    &smtp_settings_block,
-    &imap_settings_block,
-    &pop3_settings_block,
-    &queue_settings_block,
-    &auth_settings_block,
-    &directory_settings_block,
-    &store_settings_block,
-    &journal_settings_block,
-    &dns_settings_block,
-    NULL,
+    &server_settings_block,      &tls_settings_block,
+    &listener_settings_block,    &smtp_settings_block,
+    &smtp_client_settings_block, &imap_settings_block,
+    &pop3_settings_block,        &queue_settings_block,
+    &auth_settings_block,        &directory_settings_block,
+    &store_settings_block,       &journal_settings_block,
+    &dns_settings_block,         NULL,
 };
 
 const char *server_control_socket(const struct server_settings *s, struct arena *a)
@@ -197,8 +192,9 @@ struct config *server_read_config(const char *path, struct err *e)
 /* --- what a reload cannot change --- */
 
 static const struct settings_block *const live_blocks[] = {
-    &tls_settings_block,  &listener_settings_block, &smtp_settings_block,
-    &imap_settings_block, &pop3_settings_block,     &queue_settings_block,
+    &tls_settings_block,         &listener_settings_block, &smtp_settings_block,
+    &smtp_client_settings_block, &imap_settings_block,     &pop3_settings_block,
+    &queue_settings_block,
 };
 static const char *const live_settings[] = {"hostname", "log", "log_level", "connections_max",
                                             "connections_per_address"};

@@ -1,0 +1,116 @@
+#pragma once
+/*
+ * mailctl: what its commands share. A command is a row in a table (mailctl.c); its function returns
+ * the exit status.
+ */
+#include "core/arena.h"
+#include "core/buf.h"
+#include "core/err.h"
+
+#include <jansson.h>
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct config;
+struct server_settings;
+
+struct mailctl {
+    struct arena *arena; /* for the life of the program */
+    const char *program; /* argv[0] */
+    const char *config_path;
+    const char *root; /* --root, else NULL */
+    bool json;
+    struct config *config;                  /* read at the first need */
+    const struct server_settings *settings; /* in config */
+};
+
+/* An option of a command, given any number of times. */
+struct option_value {
+    const char *name; /* as in the table */
+    const char *value;
+};
+
+struct arguments {
+    const char **words;
+    size_t count;
+    struct option_value *options;
+    size_t option_count;
+};
+
+/* The word's text, or NULL. */
+const char *argument(const struct arguments *a, size_t i);
+/* The last value of an option ("" for one without value), or NULL. */
+const char *option(const struct arguments *a, const char *name);
+
+/* Prints "mailctl: text" to standard error; returns EXIT_FAILED. */
+int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same with a hint at --help; EXIT_USAGE. */
+int fail_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Reads the configuration at the first call. */
+bool mailctl_settings(struct mailctl *m, struct err *e);
+
+/* --- mailctl_client.c: asking the server --- */
+
+struct client;
+/* ERR_CLOSED: nobody answers; *path (may be NULL) is the socket's. */
+struct client *client_open(struct mailctl *m, struct err *e);
+void client_close(struct client *c);
+/* Takes args (may be NULL). *result is the caller's. */
+bool client_call(struct client *c, const char *verb, json_t *args, json_t **result, struct err *e);
+/* Waits until the server closes the connection. */
+void client_wait_end(struct client *c);
+/* Open, call, close, and print the error: the exit status. With --json prints the result and sets
+ * it to NULL; result may be NULL when it is of no interest. */
+int ask(struct mailctl *m, const char *verb, json_t *args, json_t **result);
+
+/* --- mailctl_table.c: tables for people --- */
+
+struct table;
+/* Titles end with NULL; one that begins with '>' is a column of numbers, flush right. */
+struct table *table_new(const char *const *titles);
+/* The next cell; rows follow from the number of columns. Control characters become '?'. */
+void table_add(struct table *t, const char *text);
+void table_printf(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* "2 h 5 min" for seconds, "25.0 MB" for bytes, "2025-01-31 12:00" for a time. */
+void table_add_duration(struct table *t, int64_t seconds);
+void table_add_size(struct table *t, int64_t bytes);
+void table_add_time(struct table *t, int64_t seconds);
+/* Prints and frees. */
+void table_print(struct table *t);
+
+void print_json(const json_t *json);
+/* A member's text, "" when it is missing; a member's number. */
+const char *text_of(const json_t *object, const char *name);
+int64_t number_of(const json_t *object, const char *name);
+void add_duration(struct buf *b, int64_t seconds);
+void add_size(struct buf *b, int64_t bytes);
+void add_time(struct buf *b, int64_t seconds);
+
+/* --- mailctl_password.c --- */
+
+/* Asks on the terminal without echo, twice; or reads one line of standard input when the option
+ * --password-stdin is given. In the arena; NULL after an error was printed. */
+const char *read_password(struct mailctl *m, const struct arguments *a, const char *login,
+                          int *status);
+
+/* --- mailctl_spawn.c --- */
+
+/* Starts maild in the background; its standard error goes to the file. */
+bool spawn_maild(struct mailctl *m, const char *config, const char *stderr_path, int *pid,
+                 struct err *e);
+/* True while the process exists (and is no zombie). */
+bool process_lives(int pid);
+
+/* --- the commands --- */
+
+typedef int command_function(struct mailctl *m, const struct arguments *a);
+command_function command_init;
+command_function command_start, command_stop, command_status, command_reload;
+command_function command_config_check, command_config_show, command_config_manual;
+command_function command_user_add, command_user_list, command_user_show, command_user_delete,
+    command_user_password, command_user_disable, command_user_enable;
+command_function command_domain_add, command_domain_list, command_domain_delete;
+command_function command_address_add, command_address_list, command_address_delete;
+command_function command_queue_list, command_queue_show, command_queue_retry, command_queue_delete;
+command_function command_who;

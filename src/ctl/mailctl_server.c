@@ -1,0 +1,241 @@
+/*
+ * start, stop, status, reload.
+ *
+ * start is done when the server answers on its control socket, which it opens last; when it ends
+ * before that, its own line on standard error is the reason. stop is done when the process is gone,
+ * so that what follows in a script finds ports and files free.
+ */
+#include "core/clock.h"
+#include "core/disk.h"
+#include "ctl/mailctl.h"
+#include "ctl/server_settings.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define START_PATIENCE (120 * USEC_SEC)
+#define STOP_PATIENCE  (90 * USEC_SEC)
+#define POLL_INTERVAL  20000 /* microseconds */
+#define STDERR_MAX     (1024 * 1024)
+#define STDERR_LINES   10
+
+/* The server's status, or NULL with *e (ERR_CLOSED when it does not run). */
+static json_t *server_status(struct mailctl *m, struct err *e)
+{
+    json_t *status = NULL;
+    struct client *c = client_open(m, e);
+    if (!c)
+        return NULL;
+    client_call(c, "status", NULL, &status, e);
+    client_close(c);
+    return status;
+}
+
+/* --- start --- */
+
+/* The last lines that maild wrote before it ended. */
+static int report_end(const char *stderr_path)
+{
+    struct buf b = BUF_EMPTY;
+    disk_read_file(stderr_path, STDERR_MAX, &b, NULL);
+    struct str text = str_trim(buf_str(&b));
+    size_t start = text.n;
+    for (int lines = 0; start > 0 && lines < STDERR_LINES; start--)
+        if (text.p[start - 1] == '\n' && ++lines == STDERR_LINES)
+            break;
+    if (text.n > 0)
+        fail("maild did not start:\n%.*s", STR_ARG(str_skip(text, start)));
+    else
+        fail("maild did not start and left no word in %s", stderr_path);
+    buf_free(&b);
+    return EXIT_FAILED;
+}
+
+static int wait_for_start(struct mailctl *m, int pid, const char *stderr_path)
+{
+    usec deadline = deadline_in(START_PATIENCE);
+    struct err e;
+    for (;;) {
+        json_t *status = server_status(m, &e);
+        if (status) {
+            bool ours = number_of(status, "pid") == pid;
+            if (!ours)
+                report_end(stderr_path);
+            else if (m->json)
+                print_json(status);
+            else
+                printf("maild runs (process %lld)\n", (long long)number_of(status, "pid"));
+            json_decref(status);
+            return ours ? EXIT_OK : EXIT_FAILED;
+        }
+        int ended;
+        if (waitpid(pid, &ended, WNOHANG) == pid)
+            return report_end(stderr_path);
+        if (clock_monotonic() > deadline)
+            return fail("maild (process %d) still does not answer: %s", pid, e.text);
+        usleep(POLL_INTERVAL);
+    }
+}
+
+static const char *absolute_path(struct mailctl *m, const char *path)
+{
+    char here[4096];
+    if (path[0] == '/' || !getcwd(here, sizeof(here)))
+        return path;
+    return arena_printf(m->arena, "%s/%s", here, path).p;
+}
+
+int command_start(struct mailctl *m, const struct arguments *a)
+{
+    struct err e;
+    int pid;
+    (void)a;
+    if (!mailctl_settings(m, &e))
+        return fail("%s", e.text);
+    json_t *status = server_status(m, &e);
+    if (status) {
+        printf("maild runs already (process %lld)\n", (long long)number_of(status, "pid"));
+        json_decref(status);
+        return EXIT_OK;
+    }
+    if (e.kind != ERR_CLOSED)
+        return fail("%s", e.text);
+    const char *stderr_path = arena_printf(m->arena, "%s/maild.stderr", m->settings->run_dir).p;
+    if (!disk_make_dirs(m->settings->run_dir, 0755, &e) ||
+        !spawn_maild(m, absolute_path(m, m->config_path), stderr_path, &pid, &e))
+        return fail("%s", e.text);
+    return wait_for_start(m, pid, stderr_path);
+}
+
+/* --- stop --- */
+
+int command_stop(struct mailctl *m, const struct arguments *a)
+{
+    struct err e;
+    json_t *result = NULL;
+    (void)a;
+    struct client *c = client_open(m, &e);
+    if (!c)
+        return fail("%s", e.kind == ERR_CLOSED ? "maild does not run" : e.text);
+    bool ok = client_call(c, "stop", NULL, &result, &e);
+    client_close(c);
+    if (!ok)
+        return fail("%s", e.text);
+    int pid = (int)number_of(result, "pid");
+    json_decref(result);
+    usec deadline = deadline_in(STOP_PATIENCE);
+    while (process_lives(pid)) {
+        if (clock_monotonic() > deadline)
+            return fail("maild (process %d) has not ended yet; its log says what it waits for",
+                        pid);
+        usleep(POLL_INTERVAL);
+    }
+    printf("maild has ended\n");
+    return EXIT_OK;
+}
+
+/* --- reload --- */
+
+int command_reload(struct mailctl *m, const struct arguments *a)
+{
+    json_t *result = NULL;
+    (void)a;
+    int status = ask(m, "reload", NULL, &result);
+    if (!result)
+        return status;
+    const char *restart = text_of(result, "restart_needed");
+    printf("the new configuration is in effect\n");
+    if (restart[0])
+        printf("but these settings need a restart: %s\n", restart);
+    json_decref(result);
+    return status;
+}
+
+/* --- status --- */
+
+static void line(const char *title, struct buf *value)
+{
+    printf("%-14s %s\n", title, buf_c(value));
+    buf_clear(value);
+}
+
+static void print_sessions(const json_t *sessions, struct buf *b)
+{
+    const char *component;
+    json_t *count;
+    buf_printf(b, "%lld", (long long)number_of(sessions, "total"));
+    const char *before = " (";
+    json_object_foreach((json_t *)sessions, component, count)
+    {
+        if (strcmp(component, "total") == 0)
+            continue;
+        buf_printf(b, "%s%lld %s", before, (long long)json_integer_value(count), component);
+        before = ", ";
+    }
+    if (before[0] == ',')
+        buf_add_char(b, ')');
+    line("sessions", b);
+}
+
+static void print_counts(const json_t *status, struct buf *b)
+{
+    const json_t *queue = json_object_get(status, "queue");
+    const json_t *store = json_object_get(status, "store");
+    buf_printf(b, "%lld messages for %lld recipients, %lld being sent",
+               (long long)number_of(queue, "messages"), (long long)number_of(queue, "recipients"),
+               (long long)number_of(queue, "sending"));
+    line("queue", b);
+    buf_printf(b, "%lld accepted, %lld delivered here, %lld sent, %lld deferred, %lld bounced",
+               (long long)number_of(queue, "accepted"),
+               (long long)number_of(queue, "delivered_local"),
+               (long long)number_of(queue, "delivered_remote"),
+               (long long)number_of(queue, "deferred"), (long long)number_of(queue, "bounced"));
+    line("since start", b);
+    buf_printf(b, "%lld open", (long long)number_of(store, "mailboxes_open"));
+    line("mailboxes", b);
+}
+
+static void print_listeners(const json_t *status)
+{
+    static const char *const titles[] = {"listener", "protocol", "tls", "address", NULL};
+    struct table *t = table_new(titles);
+    size_t i;
+    json_t *listener;
+    json_array_foreach(json_object_get(status, "listeners"), i, listener)
+    {
+        table_add(t, text_of(listener, "name"));
+        table_add(t, text_of(listener, "protocol"));
+        table_add(t, text_of(listener, "tls"));
+        table_add(t, text_of(listener, "address"));
+    }
+    putchar('\n');
+    table_print(t);
+}
+
+int command_status(struct mailctl *m, const struct arguments *a)
+{
+    struct buf b = BUF_EMPTY;
+    json_t *status = NULL;
+    (void)a;
+    int exit_status = ask(m, "status", NULL, &status);
+    if (!status)
+        return exit_status;
+    buf_printf(&b, "maild %s on %s, process %lld, up ", text_of(status, "version"),
+               text_of(status, "hostname"), (long long)number_of(status, "pid"));
+    add_duration(&b, number_of(status, "uptime"));
+    line("server", &b);
+    buf_add_c(&b, text_of(status, "config"));
+    line("configuration", &b);
+    buf_printf(&b, "%s, ", text_of(status, "data_dir"));
+    add_size(&b, number_of(status, "disk_free_bytes"));
+    buf_add_c(&b, " free");
+    line("data", &b);
+    print_sessions(json_object_get(status, "sessions"), &b);
+    print_counts(status, &b);
+    print_listeners(status);
+    buf_free(&b);
+    json_decref(status);
+    return exit_status;
+}

@@ -1,0 +1,77 @@
+/*
+ * Running maild in the background: its own session, no terminal, standard error in a file of the
+ * run directory (where its log goes as well if none is configured).
+ */
+#include "core/disk.h"
+#include "core/mem.h"
+#include "ctl/mailctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* maild beside mailctl's own program, else by the name alone: execvp looks in PATH. */
+static const char *find_maild(struct mailctl *m)
+{
+    char own[4096];
+    ssize_t n = readlink("/proc/self/exe", own, sizeof(own));
+    ptrdiff_t slash = n > 0 ? str_find_last_char(str_from(own, (size_t)n), '/') : -1;
+    if (slash >= 0) {
+        const char *beside = arena_printf(m->arena, "%.*s/maild", (int)slash, own).p;
+        if (access(beside, X_OK) == 0)
+            return beside;
+    }
+    return "maild";
+}
+
+static void become_maild(const char *maild, const char *config, int null, int output)
+{
+    setsid();
+    dup2(null, STDIN_FILENO);
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    if (chdir("/") != 0)
+        _exit(EXIT_FAILED);
+    execlp(maild, "maild", "--config", config, (char *)NULL);
+    fprintf(stderr, "maild: the program cannot be run: %s: %s\n", maild, strerror(errno));
+    _exit(EXIT_FAILED);
+}
+
+bool spawn_maild(struct mailctl *m, const char *config, const char *stderr_path, int *pid,
+                 struct err *e)
+{
+    int null = -1, output = -1;
+    const char *maild = find_maild(m);
+    bool ok = disk_open("/dev/null", O_RDWR, 0, &null, e) &&
+              disk_open(stderr_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0640, &output, e);
+    if (ok) {
+        *pid = fork();
+        if (*pid == 0)
+            become_maild(maild, config, null, output);
+        ok = *pid > 0 || err_set_errno(e, errno, "a process for maild");
+    }
+    if (null >= 0)
+        disk_close(null);
+    if (output >= 0)
+        disk_close(output);
+    return ok;
+}
+
+bool process_lives(int pid)
+{
+    struct buf b = BUF_EMPTY;
+    char path[64];
+    if (kill(pid, 0) != 0 && errno == ESRCH)
+        return false;
+    /* "123 (name) Z ...": a zombie has ended, whether or not its parent has noticed. */
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    bool known = disk_read_file(path, 4096, &b, NULL);
+    ptrdiff_t end = str_find_last_char(buf_str(&b), ')');
+    bool zombie = known && end >= 0 && (size_t)end + 2 < b.n && b.p[end + 2] == 'Z';
+    buf_free(&b);
+    return !zombie;
+}

@@ -1,0 +1,180 @@
+/*
+ * Tables for people: columns as wide as their widest cell, counted in characters of UTF-8. Text
+ * from outside (addresses, error texts of other servers) loses its control characters, so that it
+ * cannot play tricks on the terminal.
+ */
+#include "core/clock.h"
+#include "core/mem.h"
+#include "ctl/mailctl.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct table {
+    const char *const *titles;
+    size_t columns, cells, room;
+    char **texts;
+};
+
+struct table *table_new(const char *const *titles)
+{
+    struct table *t = MEM_NEW(struct table);
+    t->titles = titles;
+    while (titles[t->columns])
+        t->columns++;
+    return t;
+}
+
+static char *printable(const char *text)
+{
+    size_t n = strlen(text);
+    char *copy = mem_dup(text, n);
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)copy[i];
+        if (c < 0x20 || c == 0x7f)
+            copy[i] = '?';
+    }
+    return copy;
+}
+
+void table_add(struct table *t, const char *text)
+{
+    if (t->cells == t->room) {
+        t->room = t->room ? t->room * 2 : 64;
+        t->texts = mem_resize(t->texts, t->room * sizeof(*t->texts));
+    }
+    t->texts[t->cells++] = printable(text);
+}
+
+void table_printf(struct table *t, const char *format, ...)
+{
+    struct buf b = BUF_EMPTY;
+    va_list args;
+    va_start(args, format);
+    buf_vprintf(&b, format, args);
+    va_end(args);
+    table_add(t, buf_c(&b));
+    buf_free(&b);
+}
+
+void add_duration(struct buf *b, int64_t seconds)
+{
+    if (seconds < 60)
+        buf_printf(b, "%lld s", (long long)seconds);
+    else if (seconds < 3600)
+        buf_printf(b, "%lld min", (long long)(seconds / 60));
+    else if (seconds < 86400)
+        buf_printf(b, "%lld h %lld min", (long long)(seconds / 3600),
+                   (long long)(seconds / 60 % 60));
+    else
+        buf_printf(b, "%lld d %lld h", (long long)(seconds / 86400),
+                   (long long)(seconds / 3600 % 24));
+}
+
+void add_size(struct buf *b, int64_t bytes)
+{
+    static const char *const units[] = {"KB", "MB", "GB", "TB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    if (bytes < 1024) {
+        buf_printf(b, "%lld", (long long)bytes);
+        return;
+    }
+    for (value /= 1024; value >= 1024 && unit < 3; unit++)
+        value /= 1024;
+    buf_printf(b, "%.1f %s", value, units[unit]);
+}
+
+void add_time(struct buf *b, int64_t seconds)
+{
+    char text[32];
+    time_t t = (time_t)seconds;
+    struct tm local;
+    if (localtime_r(&t, &local) && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local) > 0)
+        buf_add_c(b, text);
+}
+
+static void add_with(struct table *t, void (*add)(struct buf *b, int64_t value), int64_t value)
+{
+    struct buf b = BUF_EMPTY;
+    add(&b, value);
+    table_add(t, buf_c(&b));
+    buf_free(&b);
+}
+
+void table_add_duration(struct table *t, int64_t seconds)
+{
+    add_with(t, add_duration, seconds);
+}
+
+void table_add_size(struct table *t, int64_t bytes)
+{
+    add_with(t, add_size, bytes);
+}
+
+void table_add_time(struct table *t, int64_t seconds)
+{
+    add_with(t, add_time, seconds);
+}
+
+static size_t width_of(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++)
+        n += (*text & 0xc0) != 0x80;
+    return n;
+}
+
+static void print_cell(const char *text, size_t width, bool right, bool last)
+{
+    int fill = (int)(width - width_of(text));
+    if (right)
+        printf("%*s%s", fill, "", text);
+    else
+        printf("%s%*s", text, last ? 0 : fill, "");
+    fputs(last ? "\n" : "  ", stdout);
+}
+
+void table_print(struct table *t)
+{
+    size_t *widths = mem_array(t->columns, sizeof(*widths));
+    for (size_t c = 0; c < t->columns; c++)
+        widths[c] = width_of(t->titles[c] + (t->titles[c][0] == '>'));
+    for (size_t i = 0; i < t->cells; i++) {
+        size_t width = width_of(t->texts[i]);
+        if (width > widths[i % t->columns])
+            widths[i % t->columns] = width;
+    }
+    for (size_t c = 0; c < t->columns; c++) {
+        bool right = t->titles[c][0] == '>';
+        print_cell(t->titles[c] + right, widths[c], right, c + 1 == t->columns);
+    }
+    for (size_t i = 0; i < t->cells; i++) {
+        size_t c = i % t->columns;
+        print_cell(t->texts[i], widths[c], t->titles[c][0] == '>', c + 1 == t->columns);
+        free(t->texts[i]);
+    }
+    free(t->texts);
+    free(widths);
+    free(t);
+}
+
+void print_json(const json_t *json)
+{
+    json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    putchar('\n');
+}
+
+const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "";
+}
+
+int64_t number_of(const json_t *object, const char *name)
+{
+    return (int64_t)json_integer_value(json_object_get(object, name));
+}
