@@ -1,0 +1,117 @@
+/*
+ * maild, the process: command line, limits and signals. Everything else is in server.c.
+ *
+ *   SIGTERM, SIGINT   a clean end        SIGHUP    reload the configuration
+ *   SIGUSR1           open the log anew  SIGPIPE   ignored: writing to a closed connection is an
+ *                                                  error like others
+ */
+#include "server.h"
+
+#include "core/log.h"
+#include "core/worker.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define DEFAULT_CONFIG "/etc/maild/maild.conf"
+
+enum { EXIT_STATUS_FAILED = 1, EXIT_STATUS_USAGE = 2 };
+
+static const char usage[] =
+    "usage: maild [--config FILE]\n"
+    "\n"
+    "Runs the mail server in the foreground. FILE is " DEFAULT_CONFIG " unless given.\n"
+    "SIGTERM ends it, SIGHUP reloads the configuration, SIGUSR1 opens the log file anew.\n"
+    "mailctl starts it in the background, and does the rest.\n";
+
+static void on_end(void *arg, int number)
+{
+    (void)number;
+    server_stop(arg);
+}
+
+static void on_reload(void *arg, int number)
+{
+    (void)number;
+    server_start_reload(arg);
+}
+
+static void reopen_log(void *arg)
+{
+    struct err e;
+    (void)arg;
+    if (log_reopen(&e))
+        log_info("maild", NULL, "log opened anew");
+    else
+        log_error("maild", NULL, "the log cannot be opened anew: %s", e.text);
+}
+
+static void reopened(void *arg)
+{
+    (void)arg;
+}
+
+static void on_reopen(void *arg, int number)
+{
+    (void)number;
+    worker_start(WORKER_DISK, reopen_log, reopened, arg);
+}
+
+/* A descriptor per connection: as many as the system allows. */
+static void raise_limits(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == files.rlim_max)
+        return;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        log_warning("maild", NULL, "the limit of open files stays at its default");
+}
+
+static int run(const char *config_path)
+{
+    struct server server = {0};
+    struct err e = {0};
+    struct config *config = server_read_config(config_path, &e);
+    if (!config || !server_open(&server, config, config_path, &e)) {
+        fprintf(stderr, "maild: %s\n", e.text);
+        if (server.log_path && server.log_path[0])
+            log_error("maild", NULL, "not started: %s", e.text);
+        if (server.loop)
+            server_close_listeners(&server);
+        log_flush();
+        _exit(EXIT_STATUS_FAILED);
+    }
+    loop_on_signal(server.loop, SIGTERM, on_end, &server);
+    loop_on_signal(server.loop, SIGINT, on_end, &server);
+    loop_on_signal(server.loop, SIGHUP, on_reload, &server);
+    loop_on_signal(server.loop, SIGUSR1, on_reopen, &server);
+    loop_run(server.loop);
+    server_free(&server);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *config_path = DEFAULT_CONFIG;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
+            config_path = argv[++i];
+        } else if (strcmp(argv[i], "--version") == 0) {
+            printf("maild " MAILD_VERSION "\n");
+            return 0;
+        } else if (strcmp(argv[i], "--help") == 0) {
+            fputs(usage, stdout);
+            return 0;
+        } else {
+            fprintf(stderr, "maild: unknown argument %s\n%s", argv[i], usage);
+            return EXIT_STATUS_USAGE;
+        }
+    }
+    signal(SIGPIPE, SIG_IGN);
+    raise_limits();
+    return run(config_path);
+}

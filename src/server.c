@@ -1,0 +1,288 @@
+/*
+ * The assembly: which part is opened after which, and closed before which.
+ *
+ *   start  configuration, directories, listeners, (root's rights given up), log, TLS, DNS;
+ *          then in a fiber: directory, journal, store and queue (which register with the journal),
+ *          replay, control socket; then connections are served.
+ *   end    listeners, control socket, sessions (told goodbye), queue, journal (a last checkpoint),
+ *          store, directory, the rest. Bounded: what is not done in time is left to the journal,
+ *          which brings it back at the next start.
+ *
+ * A start that fails ends the process with one line on standard error (and in the log) and status
+ * 1; nothing is torn down part by part, since every part survives being killed.
+ */
+#include "server.h"
+
+#include "core/disk.h"
+#include "core/file.h"
+#include "core/journal.h"
+#include "core/log.h"
+#include "core/session_list.h"
+#include "net/dns.h"
+#include "queue/queue.h"
+#include "store/store.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define SESSIONS_PATIENCE (8 * USEC_SEC)
+#define QUEUE_PATIENCE    (5 * USEC_SEC)
+#define END_PATIENCE      (30 * USEC_SEC)
+
+/* --- start --- */
+
+static void start_failed(struct server *s, const struct err *e)
+{
+    fprintf(stderr, "maild: %s\n", e->text);
+    if (s->log_path[0])
+        log_error("maild", NULL, "not started: %s", e->text);
+    server_close_listeners(s); /* Unix sockets leave no file behind */
+    log_flush();
+    _exit(1);
+}
+
+static SUSPENDS bool open_mail(struct server *s, struct err *e)
+{
+    const struct server_settings *settings = s->settings;
+    const struct directory_settings *directory = config_block(s->boot, &directory_settings_block);
+    const struct store_settings *store = config_block(s->boot, &store_settings_block);
+    const struct journal_file_settings *journal = config_block(s->boot, &journal_settings_block);
+    const char *hostname = server_hostname(settings, s->arena);
+
+    s->directory =
+        directory_open(s->loop, directory,
+                       server_data_path(settings, directory->path, "directory.db", s->arena), e);
+    if (!s->directory)
+        return false;
+    s->journal = journal_open(
+        &(struct journal_settings){
+            .dir = server_data_path(settings, journal->path, "journal", s->arena),
+            .sync_path = settings->data_dir,
+            .segment_size = (uint64_t)journal->segment_size,
+            .size_max = (uint64_t)journal->size_max,
+            .checkpoint_interval = journal->checkpoint_interval},
+        e);
+    if (!s->journal)
+        return false;
+    s->store = store_open(store, server_data_path(settings, store->path, "mail", s->arena),
+                          hostname, s->journal, e);
+    if (!s->store)
+        return false;
+    struct queue_context queue = {
+        .loop = s->loop,
+        .directory = s->directory,
+        .store = s->store,
+        .journal = s->journal,
+        .dns = s->dns,
+        .tls = s->tls_client,
+        .hostname = hostname,
+        .spool_dir = server_data_path(settings, "", "queue", s->arena),
+    };
+    s->queue = queue_open(config_block(s->boot, &queue_settings_block), &queue, e);
+    if (!s->queue)
+        return false;
+    s->client = smtp_client_new(s->queue, config_block(s->boot, &smtp_client_settings_block));
+    return journal_start(s->journal, e);
+}
+
+static SUSPENDS bool open_control(struct server *s, struct err *e);
+
+static SUSPENDS bool open_parts(struct server *s, struct err *e)
+{
+    if (!open_mail(s, e))
+        return false;
+    s->auth = auth_new(s->directory, config_block(s->boot, &auth_settings_block), e);
+    if (!s->auth)
+        return false;
+    s->smtp = (struct smtp_context){.loop = s->loop,
+                                    .auth = s->auth,
+                                    .queue = s->queue,
+                                    .sessions = s->sessions,
+                                    .spool_dir = store_spool_dir(s->store)};
+    s->imap = (struct imap_context){.loop = s->loop,
+                                    .auth = s->auth,
+                                    .store = s->store,
+                                    .sessions = s->sessions,
+                                    .spool_dir = store_spool_dir(s->store)};
+    s->pop3 = (struct pop3_context){
+        .loop = s->loop, .auth = s->auth, .store = s->store, .sessions = s->sessions};
+    return open_control(s, e);
+}
+
+static const char *pid_path(const struct server *s)
+{
+    return arena_printf(s->arena, "%s/maild.pid", s->settings->run_dir).p;
+}
+
+static void start_fiber(void *arg)
+{
+    struct server *s = arg;
+    struct err e = {0};
+    struct str pid = arena_printf(s->arena, "%d\n", (int)getpid());
+    if (!open_parts(s, &e) || !file_replace(pid_path(s), pid, 0644, &e))
+        start_failed(s, &e);
+    s->serving = true;
+    queue_start(s->queue);
+    server_serve_pending(s);
+    log_info("maild", NULL, "maild " MAILD_VERSION " serves as %s, process %d",
+             server_hostname(s->settings, s->arena), (int)getpid());
+    if (geteuid() == 0)
+        log_warning("maild", NULL, "running as root: set \"user\" in %s", s->config_path);
+    if (s->stopping) { /* asked to end meanwhile */
+        s->stopping = false;
+        server_stop(s);
+    }
+}
+
+bool server_open(struct server *s, struct config *config, const char *config_path, struct err *e)
+{
+    s->arena = arena_new();
+    s->config_path = config_path;
+    s->log_path = "";
+    s->boot = config;
+    s->config = config_ref(config);
+    s->settings = config_block(config, &server_settings_block);
+    s->started = clock_wall();
+    s->sessions = session_list_new();
+    struct session_limits limits = server_limits(config);
+    session_list_set_limits(s->sessions, &limits);
+    s->loop = loop_new(e);
+    if (!s->loop || !server_find_user(s, e) || !server_make_dirs(s, e) ||
+        !server_listen(s, config, NULL, e) || !server_drop_rights(s, e))
+        return false;
+    /* As the user, who must be able to read the key again at each reload. */
+    if (!server_load_tls(config, &s->tls_server, &s->tls_client, e) ||
+        !server_listen(s, config, s->tls_server, e))
+        return false;
+    if (!log_open(s->settings->log[0] ? s->settings->log : NULL,
+                  (enum log_level)s->settings->log_level, e))
+        return false;
+    s->log_path = s->settings->log;
+    s->dns = dns_new(s->loop, config_block(config, &dns_settings_block), e);
+    if (!s->dns)
+        return false;
+    fiber_start(s->loop, "start", start_fiber, s);
+    return true;
+}
+
+/* --- the control socket's side --- */
+
+static SUSPENDS bool control_reload(void *arg, json_t *result, struct err *e)
+{
+    struct buf restart = BUF_EMPTY;
+    bool ok = server_reload(arg, &restart, e);
+    if (ok)
+        json_object_set_new(result, "restart_needed", json_stringn(buf_str(&restart).p, restart.n));
+    buf_free(&restart);
+    return ok;
+}
+
+static void control_stop(void *arg)
+{
+    server_stop(arg);
+}
+
+static void control_describe(void *arg, json_t *status)
+{
+    const struct server *s = arg;
+    const struct server_settings *settings = config_block(s->config, &server_settings_block);
+    json_object_set_new(status, "version", json_string(MAILD_VERSION));
+    json_object_set_new(status, "hostname", json_string(server_hostname(settings, s->arena)));
+    json_object_set_new(status, "config", json_string(s->config_path));
+    json_object_set_new(status, "started", json_integer(s->started / USEC_SEC));
+    json_object_set_new(status, "uptime", json_integer((clock_wall() - s->started) / USEC_SEC));
+    server_describe_listeners(s, status);
+}
+
+static SUSPENDS bool open_control(struct server *s, struct err *e)
+{
+    struct ctl_context context = {
+        .loop = s->loop,
+        .directory = s->directory,
+        .queue = s->queue,
+        .store = s->store,
+        .journal = s->journal,
+        .sessions = s->sessions,
+        .data_dir = s->settings->data_dir,
+        .run_dir = s->settings->run_dir,
+        .admin_group = s->settings->admin_group,
+        .arg = s,
+        .reload = control_reload,
+        .stop = control_stop,
+        .describe = control_describe,
+    };
+    s->ctl = ctl_open(&context, server_control_socket(s->settings, s->arena), e);
+    return s->ctl != NULL;
+}
+
+/* --- the end --- */
+
+static void end_impatiently(void *arg)
+{
+    struct server *s = arg;
+    log_error("maild", NULL,
+              "not everything could be closed in %d seconds; the journal has what is missing",
+              (int)(END_PATIENCE / USEC_SEC));
+    for (const struct session_entry *k = session_list_first(s->sessions); k; k = k->next)
+        log_error(k->kind->component, k->id, "still open: peer=%s state=%s", k->peer,
+                  k->state ? k->state : "");
+    log_flush();
+    _exit(1);
+}
+
+static SUSPENDS void stop_parts(struct server *s)
+{
+    server_close_listeners(s);
+    session_list_refuse(s->sessions);
+    ctl_close(s->ctl);
+    session_list_kick_all(s->sessions, "server shutting down");
+    if (!session_list_wait_empty(s->sessions, deadline_in(SESSIONS_PATIENCE)))
+        log_warning("maild", NULL, "%zu sessions take their time", session_list_count(s->sessions));
+    queue_stop(s->queue, deadline_in(QUEUE_PATIENCE));
+    session_list_wait_empty(s->sessions, DEADLINE_NONE); /* else: end_impatiently */
+    while (s->reloading)
+        fiber_yield();
+    smtp_client_free(s->client);
+    journal_close(s->journal);
+    queue_free(s->queue);
+    store_close(s->store);
+    auth_free(s->auth);
+    directory_close(s->directory);
+    file_unlink(pid_path(s), NULL);
+}
+
+static void stop_fiber(void *arg)
+{
+    struct server *s = arg;
+    stop_parts(s);
+    timer_clear(&s->patience);
+    log_info("maild", NULL, "ended");
+    loop_stop(s->loop);
+}
+
+void server_stop(struct server *s)
+{
+    if (s->stopping)
+        return;
+    s->stopping = true;
+    if (!timer_is_set(&s->patience))
+        timer_set(&s->patience, deadline_in(END_PATIENCE), end_impatiently, s);
+    if (!s->serving) /* the start goes on and then ends */
+        return;
+    log_info("maild", NULL, "ending");
+    if (!fiber_start(s->loop, "stop", stop_fiber, s))
+        end_impatiently(s);
+}
+
+void server_free(struct server *s)
+{
+    dns_free(s->dns);
+    session_list_free(s->sessions);
+    if (s->tls_server)
+        tls_context_unref(s->tls_server);
+    tls_context_unref(s->tls_client);
+    loop_free(s->loop);
+    config_unref(s->config);
+    config_unref(s->boot);
+    arena_free(s->arena);
+}

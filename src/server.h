@@ -1,0 +1,102 @@
+#pragma once
+/*
+ * The whole server: one struct that holds every part, made from a configuration, and the three
+ * things that happen to it: start, reload, stop.
+ *
+ *   main.c           the process: command line, signals, limits
+ *   server.c         opening the parts in order, serving, closing them
+ *   server_listen.c  listeners, and what they do with a connection
+ *   server_reload.c  a new configuration in place of the old
+ *   server_user.c    directories, and giving up root's rights
+ */
+#include "core/loop.h"
+#include "ctl/ctl.h"
+#include "ctl/server_settings.h"
+#include "imap/imap.h"
+#include "net/service.h"
+#include "pop3/pop3.h"
+#include "smtp/smtp_client.h"
+#include "smtp/smtp_server.h"
+
+#include <sys/types.h>
+
+struct server_listener;
+struct pending_stream;
+
+struct server {
+    struct arena *arena; /* for the life of the server */
+    const char *config_path;
+    struct config *boot;                    /* as at the start; the parts keep settings in it */
+    const struct server_settings *settings; /* of boot */
+    struct config *config;                  /* the present one */
+    const char *log_path;                   /* where the log goes now */
+
+    struct loop *loop;
+    struct tls_context *tls_server; /* NULL: no listener speaks TLS */
+    struct tls_context *tls_client;
+    struct server_listener *listeners;
+    struct pending_stream *pending; /* connections from before all was open */
+
+    struct session_list *sessions;
+    struct dns *dns;
+    struct directory *directory;
+    struct journal *journal;
+    struct store *store;
+    struct queue *queue;
+    struct smtp_client *client;
+    struct auth *auth;
+    struct ctl *ctl;
+    struct smtp_context smtp;
+    struct imap_context imap;
+    struct pop3_context pop3;
+
+    usec started; /* clock_wall */
+    bool serving, stopping, reloading;
+    struct timer patience; /* for the end */
+    int exit_status;
+
+    bool drop; /* root's rights are given up */
+    uid_t uid;
+    gid_t gid;
+};
+
+/* --- server.c --- */
+
+/* Takes config. Opens the listeners (as root if need be), gives up root's rights, starts the fiber
+ * that opens the rest. *e is one line that names the thing and the cause. */
+bool server_open(struct server *s, struct config *config, const char *config_path, struct err *e);
+/* Begins the end; does not suspend. The loop stops when all is closed, or after a while. */
+void server_stop(struct server *s);
+/* After the loop ended. */
+void server_free(struct server *s);
+
+/* --- server_listen.c --- */
+
+/* Makes the listeners those of the configuration: keeps those with the same address, closes and
+ * opens the others. On failure all is as before. */
+bool server_listen(struct server *s, struct config *config, struct tls_context *tls, struct err *e);
+/* Hands over the connections that came before `serving` was set. */
+void server_serve_pending(struct server *s);
+void server_close_listeners(struct server *s);
+/* For status: adds an array of name, protocol, address, tls. */
+void server_describe_listeners(const struct server *s, json_t *status);
+
+/* --- server_reload.c --- */
+
+/* What TLS the configuration needs. Blocking. */
+bool server_load_tls(const struct config *config, struct tls_context **server,
+                     struct tls_context **client, struct err *e);
+struct session_limits server_limits(const struct config *config);
+/* On failure everything stays as it was. *restart gets what needs a restart. */
+SUSPENDS bool server_reload(struct server *s, struct buf *restart, struct err *e);
+/* The same in a fiber of its own, with the result in the log. */
+void server_start_reload(struct server *s);
+
+/* --- server_user.c --- */
+
+/* The user to become, if the process is root and the configuration names one. */
+bool server_find_user(struct server *s, struct err *e);
+/* data_dir, run_dir and the log's folder exist and are the user's. */
+bool server_make_dirs(const struct server *s, struct err *e);
+/* Keeps only the right to open ports below 1024. */
+bool server_drop_rights(const struct server *s, struct err *e);

@@ -1,0 +1,135 @@
+/*
+ * A new configuration for the running server. Reading, checking and loading the certificate happen
+ * on a worker; nothing is changed before all that has succeeded. Then, in one turn of the loop, the
+ * listeners change (which can still fail, and then puts back what was), and the parts get their new
+ * settings. Sessions keep the configuration they began with.
+ */
+#include "server.h"
+
+#include "core/log.h"
+#include "core/session_list.h"
+#include "core/worker.h"
+#include "queue/queue.h"
+
+bool server_load_tls(const struct config *config, struct tls_context **server,
+                     struct tls_context **client, struct err *e)
+{
+    const struct tls_settings *settings = config_block(config, &tls_settings_block);
+    bool needed = false;
+    for (size_t i = 0; i < config_count(config, &listener_settings_block); i++) {
+        const struct listener_settings *l = config_at(config, &listener_settings_block, i);
+        needed = needed || l->tls != SERVICE_TLS_NONE;
+    }
+    *server = needed ? tls_server_context(settings, e) : NULL;
+    if (needed && !*server)
+        return false;
+    *client = tls_client_context(settings, e);
+    if (!*client && *server)
+        tls_context_unref(*server);
+    return *client != NULL;
+}
+
+struct session_limits server_limits(const struct config *config)
+{
+    const struct server_settings *s = config_block(config, &server_settings_block);
+    return (struct session_limits){.total = (size_t)s->connections_max,
+                                   .per_address = (size_t)s->connections_per_address};
+}
+
+struct loading {
+    const char *path;
+    struct config *config;
+    struct tls_context *server, *client;
+    bool ok;
+    struct err error;
+};
+
+static void load_on_worker(void *arg)
+{
+    struct loading *l = arg;
+    l->config = server_read_config(l->path, &l->error);
+    l->ok = l->config && server_load_tls(l->config, &l->server, &l->client, &l->error);
+}
+
+static void forget(struct loading *l)
+{
+    if (l->ok) {
+        if (l->server)
+            tls_context_unref(l->server);
+        tls_context_unref(l->client);
+    }
+    config_unref(l->config);
+}
+
+/* A log that cannot be opened does not undo the rest: it is said in the old one. */
+static void reload_log(struct server *s, const struct server_settings *new)
+{
+    struct err e;
+    log_set_level((enum log_level) new->log_level);
+    if (strcmp(new->log, s->log_path) == 0)
+        return;
+    if (log_open(new->log[0] ? new->log : NULL, (enum log_level) new->log_level, &e))
+        s->log_path = arena_c(s->arena, str_from_c(new->log));
+    else
+        log_error("maild", NULL, "the log stays where it was: %s", e.text);
+}
+
+static void apply(struct server *s, struct loading *l)
+{
+    struct config *old = s->config;
+    struct session_limits limits = server_limits(l->config);
+    s->config = config_ref(l->config);
+    if (s->tls_server)
+        tls_context_unref(s->tls_server);
+    tls_context_unref(s->tls_client);
+    s->tls_server = l->server ? tls_context_ref(l->server) : NULL;
+    s->tls_client = tls_context_ref(l->client);
+    session_list_set_limits(s->sessions, &limits);
+    queue_reload(s->queue, config_block(s->config, &queue_settings_block), s->tls_client);
+    smtp_client_reload(s->client, config_block(s->config, &smtp_client_settings_block));
+    reload_log(s, config_block(s->config, &server_settings_block));
+    config_unref(old);
+}
+
+bool server_reload(struct server *s, struct buf *restart, struct err *e)
+{
+    if (!s->serving || s->stopping || s->reloading)
+        return err_set(e, ERR_TEMP, "the server is just %s",
+                       s->stopping    ? "stopping"
+                       : s->reloading ? "reloading"
+                                      : "starting");
+    struct loading l = {.path = s->config_path};
+    s->reloading = true;
+    worker_run(WORKER_DISK, load_on_worker, &l);
+    bool ok = l.ok && !s->stopping && server_listen(s, l.config, l.server, &l.error);
+    if (ok) {
+        server_restart_needed(s->boot, l.config, restart);
+        apply(s, &l);
+        log_info("maild", NULL, "reloaded %s%s%s", s->config_path,
+                 restart->n ? "; a restart is needed for: " : "", buf_c(restart));
+    } else if (l.ok && s->stopping) {
+        err_set(&l.error, ERR_TEMP, "the server is just stopping");
+    }
+    if (!ok) {
+        *e = l.error;
+        log_error("maild", NULL, "not reloaded, the old configuration stays: %s", e->text);
+    }
+    forget(&l);
+    s->reloading = false;
+    return ok;
+}
+
+static void reload_fiber(void *arg)
+{
+    struct server *s = arg;
+    struct buf restart = BUF_EMPTY;
+    struct err e = {0};
+    server_reload(s, &restart, &e);
+    buf_free(&restart);
+}
+
+void server_start_reload(struct server *s)
+{
+    if (!fiber_start(s->loop, "reload", reload_fiber, s))
+        log_error("maild", NULL, "not reloaded: too many fibers");
+}
