@@ -38,6 +38,7 @@ static void auth_tear_down(struct auth_fixture *x)
 static void assert_logged(struct auth_fixture *x, const char *text)
 {
     struct buf log = BUF_EMPTY;
+    log_flush();
     assert_true(disk_read_file(x->log, 100000, &log, &x->f.e));
     if (text && !strstr(buf_c(&log), text))
         fail_msg("\"%s\" is not in the log: %s", text, log.p);
