@@ -273,7 +273,7 @@ void imap_accept(struct imap_context *c, struct service *service, struct stream 
 {
     struct imap_session *s = MEM_NEW(struct imap_session);
     s->context = c;
-    s->service = service_ref(service);
+    s->service = service;
     s->settings = config_block(service->config, &imap_settings_block);
     s->stream = stream;
     random_id(s->id);
