@@ -36,7 +36,7 @@ def test_wrong_configuration_names_line_and_setting():
 
 def test_config_show_marks_defaults_and_hides_secrets():
     server = Instance()
-    server.add_config('queue {\n    relay_host = relay.test:587\n    relay_user = u\n    relay_password = topsecret\n}')
+    server.add_config('queue {\n    relay_host = relay.test:587\n    relay_user = u\n    relay_tls = required\n    relay_password = topsecret\n}')
     shown = server.mailctl("config", "show")
     assert "topsecret" not in shown
     assert re.search(r"^\s*relay_host = relay.test:587\s*$", shown, re.M), shown
