@@ -34,8 +34,8 @@ class Handler(socketserver.StreamRequestHandler):
                     recipients.append(command[command.index("<") + 1:command.index(">")])
                 self.say(reply or "250 2.1.5 ok")
             elif verb == "DATA":
-                if reply:
-                    self.say(reply)
+                if reply or not recipients:
+                    self.say(reply or "554 5.5.1 no valid recipients")
                     continue
                 self.say("354 go on")
                 data = b""
