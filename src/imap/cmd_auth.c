@@ -56,10 +56,9 @@ static void too_many_failures(struct imap_session *s)
 static void refuse(struct imap_command *c, const struct err *e)
 {
     struct imap_session *s = c->session;
-    const struct auth_settings *settings = config_block(s->service->config, &auth_settings_block);
     switch (e->kind) {
     case ERR_DENIED:
-        if (++s->login_failures >= settings->failures_max)
+        if (++s->login_failures >= auth_failures_max(s->context->auth))
             c->after = too_many_failures;
         imap_no(c, "[AUTHENTICATIONFAILED] Wrong user name or password");
         break;
