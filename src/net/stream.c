@@ -5,9 +5,10 @@
  * epoll_ctl. Edge-triggered means: the kernel tells news once, and `readable` remembers it until a
  * read found the socket empty. A read that returned less than asked for has found that too, which
  * saves the second read of every command; only when the peer has hung up (EV_CLOSED, EPOLLRDHUP) is
- * it not enough, since no further edge would tell of the end behind the data. (A reset in the very
- * same turn as data is noticed by the reply, or at the latest by the timeout.) Interest in writing
- * is registered when a write has blocked, which most connections never see.
+ * it not enough, since no further edge would tell of the end behind the data. A reset in the very
+ * same turn as data is noticed by the reply, or by the look at the socket before a fiber waits for
+ * more input. Interest in writing is registered when a write has blocked, which most connections
+ * never see.
  *
  * A stream breaks once: `broken` and the cause stay, and every later call reports them. A regular
  * end of the input breaks nothing: replies to what came before the end are still sent.
@@ -22,6 +23,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -156,11 +158,12 @@ void stream_close(struct stream *s)
 
 void stream_abort(struct stream *s)
 {
-    if (s->broken)
-        return;
-    s->broken = ERR_CLOSED;
-    s->socket_error = 0;
-    shutdown(stream_fd(s), SHUT_RDWR);
+    if (!s->broken) {
+        s->broken = ERR_CLOSED;
+        s->socket_error = 0;
+        shutdown(stream_fd(s), SHUT_RDWR);
+    }
+    /* Also when a write broke it before: who waits to read does not know. */
     cond_broadcast(&s->readers);
     cond_broadcast(&s->writers);
     if (s->park != PARK_NOT)
@@ -185,12 +188,23 @@ bool stream_report(struct stream *s, struct err *e)
     return err_set(e, ERR_CLOSED, "%s: connection closed by the other side", s->peer);
 }
 
+/* A reset that came in one turn with data has left no further edge. Parked streams need not ask:
+ * they have just sent a reply, which fails after a reset. */
+static void look_for_reset(struct stream *s)
+{
+    struct pollfd p = {.fd = stream_fd(s), .events = POLLIN | POLLRDHUP};
+    if (!s->readable && poll(&p, 1, 0) > 0)
+        s->readable = s->hangup = true;
+}
+
 bool stream_wait(struct stream *s, enum io want, usec deadline, struct err *e)
 {
     bool *news = want == IO_WANT_WRITE ? &s->writable : &s->readable;
     struct cond *c = want == IO_WANT_WRITE ? &s->writers : &s->readers;
     if (want == IO_WANT_WRITE)
         stream_watch_writable(s);
+    else
+        look_for_reset(s);
     s->burst = 0;
     while (!*news && !s->broken)
         if (!cond_wait(c, deadline, e))

@@ -195,6 +195,54 @@ static void test_reset(void **state)
     in_loop(reset);
 }
 
+static void close_with_reset(int fd)
+{
+    struct linger l = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+    close(fd);
+}
+
+/* Data and the reset behind it are one event: who reads on past the data sees the end. */
+static void reset_behind_data(void)
+{
+    int fd;
+    struct stream *s = stream_and_fd(&fd);
+    send_c(fd, "half a li");
+    close_with_reset(fd);
+    struct str line;
+    assert_err(stream_read_line(s, 100, &line, NULL, e), ERR_CLOSED);
+    stream_close(s);
+}
+
+static void test_reset_behind_data(void **state)
+{
+    (void)state;
+    in_loop(reset_behind_data);
+}
+
+/* A write outside of the reader's fiber finds the stream broken; the abort wakes the reader. */
+static void abort_after_failed_write(void)
+{
+    int fd;
+    struct stream *s = stream_and_fd(&fd);
+    struct waiting w = {.s = s};
+    fiber_start(loop, "reader", wait_for_line, &w);
+    let_run();
+    close_with_reset(fd);
+    stream_write_now(s, STR("* BYE\r\n"));
+    stream_abort(s);
+    let_run();
+    assert_true(w.done);
+    assert_int_equal(w.e.kind, ERR_CLOSED);
+    stream_close(s);
+}
+
+static void test_abort_after_failed_write(void **state)
+{
+    (void)state;
+    in_loop(abort_after_failed_write);
+}
+
 /* --- much --- */
 
 #define MUCH (24 * 1024 * 1024)
@@ -388,11 +436,17 @@ static void test_connecting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines_split), cmocka_unit_test(test_long_lines),
-        cmocka_unit_test(test_half_closed), cmocka_unit_test(test_ended_waits),
-        cmocka_unit_test(test_reset),       cmocka_unit_test(test_much),
-        cmocka_unit_test(test_never_read),  cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_lines_split),
+        cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_half_closed),
+        cmocka_unit_test(test_ended_waits),
+        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_much),
+        cmocka_unit_test(test_never_read),
+        cmocka_unit_test(test_flood),
         cmocka_unit_test(test_connecting),
+        cmocka_unit_test(test_reset_behind_data),
+        cmocka_unit_test(test_abort_after_failed_write),
     };
     return cmocka_run_group_tests(tests, tls_setup, tls_teardown);
 }
