@@ -60,12 +60,20 @@ static void test_malformed(void **state)
 {
     (void)state;
     const char *section = "Expected a section as in BODY[1.2.HEADER.FIELDS (Subject)] at byte 4";
-    const char *const sections[] = {
-        "BODY[MIME]",          "BODY[0]",           "BODY[1.]",      "BODY[1..2]",
-        "BODY[1.FOO]",         "BODY[TEXT.1]",      "BODY[HEADER.]", "BODY[TEXT (From)]",
-        "BODY[HEADER.FIELDS]", "BODY[HEADER.FIELDS From]",
-        "BODY[HEADER.FIELDS ()]",                   "BODY[\"TEXT\"]", "BODY[-1]",
-        "BODY[4294967296]"};
+    const char *const sections[] = {"BODY[MIME]",
+                                    "BODY[0]",
+                                    "BODY[1.]",
+                                    "BODY[1..2]",
+                                    "BODY[1.FOO]",
+                                    "BODY[TEXT.1]",
+                                    "BODY[HEADER.]",
+                                    "BODY[TEXT (From)]",
+                                    "BODY[HEADER.FIELDS]",
+                                    "BODY[HEADER.FIELDS From]",
+                                    "BODY[HEADER.FIELDS ()]",
+                                    "BODY[\"TEXT\"]",
+                                    "BODY[-1]",
+                                    "BODY[4294967296]"};
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
         expect(sections[i], section);
     expect("BODY[]<0>", "Expected a partial as in BODY[]<0.1024> at byte 4");

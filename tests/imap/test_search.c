@@ -93,7 +93,9 @@ static void test_in_the_header(void **state)
     expect("FROM aLiCe", "true in header");
     expect("TO carol", "false in header");
     expect("CC carol", "true in header");
-    expect("CHARSET UTF-8 SUBJECT \"gr\xc3\xbc\xc3\x9f" "e from\"", "true in header");
+    expect("CHARSET UTF-8 SUBJECT \"gr\xc3\xbc\xc3\x9f"
+           "e from\"",
+           "true in header");
     expect("HEADER X-Empty \"\"", "true in header");
     expect("HEADER X-None \"\"", "false in header");
     expect("SENTON 21-Nov-2026", "true in header");
@@ -130,8 +132,7 @@ static void test_malformed(void **state)
     expect("ON 31-Foo-2026", "Expected a date as in 21-Nov-2026 at byte 7");
     expect("5", "There is no such message: 4 exist");
     expect("TEXT \"\xff\"", "The string to search for is not valid UTF-8");
-    expect("CHARSET KOI8-R SEEN",
-           "[BADCHARSET (US-ASCII UTF-8)] The charset is not supported");
+    expect("CHARSET KOI8-R SEEN", "[BADCHARSET (US-ASCII UTF-8)] The charset is not supported");
 }
 
 static void test_depth(void **state)
@@ -153,12 +154,9 @@ static void test_depth(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_memory),
-        cmocka_unit_test(test_in_the_header),
-        cmocka_unit_test(test_in_the_content),
-        cmocka_unit_test(test_cheap_keys_decide_first),
-        cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_in_memory),      cmocka_unit_test(test_in_the_header),
+        cmocka_unit_test(test_in_the_content), cmocka_unit_test(test_cheap_keys_decide_first),
+        cmocka_unit_test(test_malformed),      cmocka_unit_test(test_depth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
