@@ -129,20 +129,26 @@ SUSPENDS static void take_results(struct connection *c)
     arena_free(texts);
 }
 
+/* Whether the item that was begun may be tried; otherwise it is given back. */
+SUSPENDS static bool may_try(struct connection *c)
+{
+    struct err e;
+    if (journal_ready(c->queue->context.journal, deadline_in(JOURNAL_WAIT), &e) || e.kind != ERR_IO)
+        return true;
+    end_item(c, JOURNAL_RETRY);
+    return false;
+}
+
 /* The next item, when it may be sent now. */
 SUSPENDS static bool next_item(struct connection *c)
 {
-    struct err e;
     if (c->messages >= QUEUE_CONNECTION_MESSAGES || fiber_is_cancelled(c->fiber))
         return false;
     struct queue_item *item = scheduler_take(c->queue->scheduler, c->destination);
     if (!item)
         return false;
     begin_item(c, item);
-    if (journal_ready(c->queue->context.journal, deadline_in(JOURNAL_WAIT), &e) || e.kind != ERR_IO)
-        return true;
-    end_item(c, JOURNAL_RETRY);
-    return false;
+    return may_try(c);
 }
 
 SUSPENDS struct transport_message *transport_next(struct transport_job *job)
@@ -244,20 +250,26 @@ SUSPENDS static void deliver_here(struct connection *c)
 
 /* --- the fiber --- */
 
+SUSPENDS static void send_remote(struct connection *c)
+{
+    struct queue *q = c->queue;
+    if (q->deliver)
+        q->deliver(q->deliver_arg, &c->job);
+    if (c->item)
+        take_results(c);
+}
+
 SUSPENDS static void run(void *arg)
 {
     struct connection *c = arg;
-    struct queue *q = c->queue;
     c->fiber = fiber_self();
-    if (is_local(c)) {
-        do {
-            deliver_here(c);
-        } while (transport_next(&c->job));
-    } else {
-        if (q->deliver)
-            q->deliver(q->deliver_arg, &c->job);
-        if (c->item)
-            take_results(c);
+    if (may_try(c)) {
+        if (!is_local(c))
+            send_remote(c);
+        else
+            do
+                deliver_here(c);
+            while (transport_next(&c->job));
     }
     c->ended(c->arg, c);
     queue_config_unref(c->config);

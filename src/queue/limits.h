@@ -12,8 +12,8 @@
 #define QUEUE_HEADER_MAX (64 * 1024)
 /* Text kept of what went wrong with a recipient. */
 #define QUEUE_ERROR_TEXT_MAX 1000
-/* Encoded envelope of one message in the queue; a longer list of recipients is divided among several
- * messages. With a body of SPOOL_MEMORY_MAX it fits into a record of the journal. */
+/* Encoded envelope of one message in the queue; a longer list of recipients is divided among
+ * several messages. With a body of SPOOL_MEMORY_MAX it fits into a record of the journal. */
 #define QUEUE_ENVELOPE_RECORD_MAX ((size_t)768 * 1024)
 /* An envelope file larger than this is not one of ours. */
 #define QUEUE_ENVELOPE_MAX ((size_t)256 * 1024 * 1024)

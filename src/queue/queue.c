@@ -87,8 +87,8 @@ void queue_reload(struct queue *q, const struct queue_settings *s, struct tls_co
 {
     struct queue_config *old = q->config;
     q->config = queue_config_new(s, tls);
-    if (q->started && strcmp(old->settings.relay_host, s->relay_host) != 0)
-        scheduler_reload(q->scheduler);
+    if (q->started)
+        scheduler_reload(q->scheduler, strcmp(old->settings.relay_host, s->relay_host) != 0);
     queue_config_unref(old);
 }
 

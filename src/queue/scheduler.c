@@ -509,13 +509,26 @@ SUSPENDS void scheduler_stop(struct scheduler *s, usec deadline)
         fiber_yield();
 }
 
-void scheduler_reload(struct scheduler *s)
+static void update_visited(const void *node, VISIT which, void *arg)
+{
+    if (which == preorder || which == leaf)
+        destination_update(arg, *(struct destination *const *)node);
+}
+
+static void regroup_all(struct scheduler *s)
 {
     s->generation++;
     for (struct queue_message *m = s->queue->first; m; m = m->next) {
         scheduler_forget_message(m);
         scheduler_add_message(m);
     }
+}
+
+void scheduler_reload(struct scheduler *s, bool regroup)
+{
+    if (regroup)
+        regroup_all(s);
+    twalk_r(s->destinations, update_visited, s);
 }
 
 size_t scheduler_connections(const struct scheduler *s)

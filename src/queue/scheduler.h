@@ -40,8 +40,8 @@ void scheduler_free(struct scheduler *s);
 void scheduler_start(struct scheduler *s);
 /* Starts nothing new and waits for the connections to end; cancels them at the deadline. */
 SUSPENDS void scheduler_stop(struct scheduler *s, usec deadline);
-/* The relay host may have changed: waiting items are sorted anew. */
-void scheduler_reload(struct scheduler *s);
+/* New settings. regroup: the relay host has changed, waiting items are sorted anew. */
+void scheduler_reload(struct scheduler *s, bool regroup);
 
 /* Makes items of the recipients that wait and have none yet. */
 void scheduler_add_message(struct queue_message *m);

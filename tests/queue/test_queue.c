@@ -536,6 +536,24 @@ static void relay_host_takes_all(void)
     world_close();
 }
 
+static void reload_raises_limits(void)
+{
+    world.settings.connections_max = 1;
+    world_open();
+    wire.takes = 100 * USEC_MSEC;
+    struct gift g = {.sender = "alice@example.test", .recipients = {"x@far.test"}};
+    struct err e;
+    for (int i = 0; i < 4; i++)
+        assert_true(give(&g));
+    assert_true(fiber_sleep(10 * USEC_MSEC, &e));
+    assert_int_equal(wire.open, 1);
+    world.settings.connections_max = 20;
+    queue_reload(world.queue, &world.settings, NULL);
+    assert_true(fiber_sleep(10 * USEC_MSEC, &e));
+    assert_int_equal(wire.open, 4);
+    world_close();
+}
+
 static void stopping_gives_up(void)
 {
     world_open();
@@ -659,6 +677,7 @@ WORLD_TEST(limits_of_connections)
 WORLD_TEST(unreachable_destination)
 WORLD_TEST(many_recipients)
 WORLD_TEST(relay_host_takes_all)
+WORLD_TEST(reload_raises_limits)
 WORLD_TEST(stopping_gives_up)
 WORLD_TEST(later_addresses)
 WORLD_TEST(operators)
@@ -689,6 +708,7 @@ int main(void)
         cmocka_unit_test(test_unreachable_destination),
         cmocka_unit_test(test_many_recipients),
         cmocka_unit_test(test_relay_host_takes_all),
+        cmocka_unit_test(test_reload_raises_limits),
         cmocka_unit_test(test_stopping_gives_up),
         cmocka_unit_test(test_later_addresses),
         cmocka_unit_test(test_operators),
