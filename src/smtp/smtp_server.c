@@ -104,10 +104,12 @@ static void session_kick(struct session_entry *entry, const char *reason)
     stream_write_now(s->stream,
                      arena_printf(a, "421 4.3.2 %s %s\r\n", s->service->hostname, reason));
     arena_free(a);
-    if (s->fiber)
+    if (s->fiber) {
         stream_abort(s->stream);
-    else
+        fiber_cancel(s->fiber); /* it may wait for something else */
+    } else {
         session_free(s);
+    }
 }
 
 static const struct session_kind smtpd_kind = {"smtpd", session_kick};
@@ -178,6 +180,14 @@ static enum smtp_next session_line_too_long(struct smtp_session *s)
     return smtp_reply_error(s, 500, "5.5.2", "Line too long");
 }
 
+/* Replies leave before the rest of a command that has come half is waited for. */
+static bool read_command(struct smtp_session *s, struct str *line, struct err *e)
+{
+    if (str_find_char(stream_buffered(s->stream), '\n') < 0 && !stream_flush(s->stream, e))
+        return false;
+    return stream_read_line(s->stream, SMTP_LINE_MAX, line, NULL, e);
+}
+
 /* Runs the commands that have arrived. */
 static void session_run(void *arg)
 {
@@ -186,7 +196,7 @@ static void session_run(void *arg)
     enum smtp_next next = SMTP_GO_ON;
     do {
         struct str line;
-        if (stream_read_line(s->stream, SMTP_LINE_MAX, &line, NULL, &e))
+        if (read_command(s, &line, &e))
             next = smtp_command(s, line);
         else if (e.kind == ERR_LIMIT)
             next = session_line_too_long(s);
