@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -21,23 +22,36 @@ def build_dir():
     return os.environ.get("MAILD_BUILD", os.path.join(ROOT, "build"))
 
 
-def free_port_base():
-    """A base whose ports (base + standard port) are all free at the moment."""
-    for attempt in range(200):
-        base = 20000 + (os.getpid() * 7 + attempt * 1031) % 38000
-        sockets = []
-        try:
-            for port in PORTS.values():
-                s = socket.socket()
-                sockets.append(s)
-                s.bind(("127.0.0.1", base + port))
-            return base
-        except OSError:
-            continue
-        finally:
-            for s in sockets:
-                s.close()
+_lock = threading.Lock()
+_bases_in_use = set()
+
+
+def take_port_base():
+    """A base whose ports (base + standard port) are free; kept until give_port_base. Below the range from
+    which the kernel gives ports to clients. Steps of 200 give no port to two bases."""
+    with _lock:
+        bases = [b for b in range(11000, 31000, 200) if b not in _bases_in_use]
+        start = os.getpid() * 7 % len(bases)
+        for base in bases[start:] + bases[:start]:
+            if all(is_free(base + port) for port in PORTS.values()):
+                _bases_in_use.add(base)
+                return base
     raise RuntimeError("no free range of ports")
+
+
+def give_port_base(base):
+    with _lock:
+        _bases_in_use.discard(base)
+
+
+def is_free(port):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
 
 
 class Instance:
@@ -47,7 +61,7 @@ class Instance:
                  environment=None):
         self.directory = tempfile.mkdtemp(prefix="maild-test-", dir=directory)
         self.root = os.path.join(self.directory, "instance")
-        self.base = free_port_base()
+        self.base = take_port_base()
         self.domain = domain
         self.wrapper = list(wrapper)
         self.process = None
@@ -85,8 +99,13 @@ class Instance:
         return os.path.join(self.directory, "stderr.log")
 
     def log(self):
-        with open(self.log_path, errors="replace") as f:
-            return f.read()
+        """What maild logged, and what it or a sanitizer said on standard error."""
+        text = ""
+        for path in (os.path.join(self.root, "log", "maild.log"), self.log_path):
+            if os.path.exists(path):
+                with open(path, errors="replace") as f:
+                    text += f.read()
+        return text
 
     def add_config(self, text):
         with open(self.config_path, "a") as f:
@@ -153,6 +172,7 @@ class Instance:
             self.stop()
         finally:
             self.kill()
+            give_port_base(self.base)
             if not keep:
                 shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -167,6 +187,7 @@ class Instance:
         else:
             sys.stderr.write("--- log of maild ---\n" + self.log()[-6000:] + "\n")
             self.kill()
+            give_port_base(self.base)
             shutil.rmtree(self.directory, ignore_errors=True)
 
     # --- connections ---

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from .instance import free_port_base, PORTS
+from .instance import PORTS, give_port_base, take_port_base
 
 MAIN_CF = """compatibility_level = 3.6
 queue_directory = {root}/spool
@@ -121,7 +121,7 @@ class Reference:
     def __init__(self, directory=None):
         self.root = tempfile.mkdtemp(prefix="reference-", dir=directory)
         os.chmod(self.root, 0o755)
-        self.base = free_port_base()
+        self.base = take_port_base()
         owner = pwd.getpwnam("dovecot")
         self.etc = self.root + "/etc"
         for name in ("etc", "spool", "postfix-data", "dovecot", "dovecot-state", "mail"):
@@ -174,6 +174,7 @@ class Reference:
 
     def close(self):
         self.stop()
+        give_port_base(self.base)
         shutil.rmtree(self.root, ignore_errors=True)
 
     def __enter__(self):
