@@ -83,10 +83,14 @@ def reply_begin(calls, pattern, after):
 class Traced:
     """An instance under strace."""
 
+    def __init__(self, config=""):
+        self.config = config
+
     def __enter__(self):
         if not shutil.which("strace"):
             raise Skip("strace is missing")
         self.server = Instance()
+        self.server.add_config(self.config)
         self.trace = self.server.directory + "/trace"
         self.server.wrapper = ["strace", "-f", "-y", "-s", "400000", "-e", "trace=" + CALLS, "-e",
                                "signal=none", "-o", self.trace]
@@ -156,10 +160,7 @@ def test_large_message_is_synced_before_the_record_that_names_it():
 
 
 def test_submission_to_others():
-    with Traced() as traced:
-        traced.server.add_config("queue {\n    relay_host = [127.0.0.1]:9\n}")
-        traced.server.kill()
-        traced.server.start()
+    with Traced("queue {\n    relay_host = [127.0.0.1]:9\n}") as traced:
         # In clear text, so that the reply can be read in the trace.
         inject(traced.server, "alice@example.test", ["x@elsewhere.test"],
                "Subject: q\r\n\r\nqueuetoken\r\n", port="local")
@@ -170,7 +171,6 @@ def test_submission_to_others():
 
 def test_imap_append_flags_and_expunge():
     with Traced() as traced:
-        traced.server.add_config("")
         box = imap(traced.server, "alice")
         box.append("INBOX", None, None, b"Subject: a\r\n\r\nappendtoken\r\n")
         box.logout()

@@ -91,7 +91,7 @@ def test_append_flags_copy_move_expunge():
         assert typ == "OK" and b"APPENDUID" in data[0], data
         box.select()
         typ, data = box.fetch("1", "(FLAGS INTERNALDATE RFC822.SIZE)")
-        assert b"\\Seen" in data[0] and b"$Label" in data[0] and b"01-Jan-2020" in data[0], data
+        assert b"\\Seen" in data[0] and b"$Label" in data[0] and b"-Jan-2020 10:00:00 +0000" in data[0], data
         assert b"RFC822.SIZE %d" % len(TEXT) in data[0], data
         assert box.copy("1", "Archive")[0] == "OK"
         assert box._simple_command("MOVE", "1", "Trash")[0] == "OK"
@@ -169,10 +169,12 @@ def test_smtputf8():
             s.mail("müller@elsewhere.test", ["SMTPUTF8", "BODY=8BITMIME"])
             assert s.rcpt("jürgen@example.test")[0] == 250
             s.data("Subject: grüße\r\n\r\nhallo\r\n".encode())
-        found = [p for p in glob.glob(server.root + "/data/mail/**/new/*", recursive=True)]
+        server.stop()
+        found = glob.glob(server.root + "/data/mail/example.test/j*/Maildir/new/*")
         assert len(found) == 1, found
         with open(found[0], "rb") as message:
-            assert "grüße".encode() in message.read()
+            text = message.read()
+        assert "grüße".encode() in text and b"with UTF8SMTP id" in text, text
 
 
 def test_curl_reads_and_sends():

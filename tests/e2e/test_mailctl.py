@@ -11,7 +11,7 @@ import tempfile
 import time
 
 from support import Skip
-from support.instance import Instance, build_dir, free_port_base
+from support.instance import Instance, build_dir, take_port_base
 
 
 def mailctl(*arguments, **options):
@@ -81,7 +81,7 @@ def test_a_mistake_in_the_file_does_not_lock_out_the_operator():
 
 def test_reload_adds_and_removes_listeners_and_says_what_needs_a_restart():
     with Instance() as server:
-        new = free_port_base() + 25
+        new = take_port_base() + 25
         box = server.connect("imap")
         lines = box.makefile("rb")
         assert lines.readline().startswith(b"* OK")
@@ -159,7 +159,7 @@ def test_rights_are_given_up_and_only_the_owner_may_ask():
     root = directory + "/instance"
     nobody = pwd.getpwnam("nobody")
     try:
-        made = mailctl("init", "--root", root, "--domain", "a.test", "--port-base", str(free_port_base()),
+        made = mailctl("init", "--root", root, "--domain", "a.test", "--port-base", str(take_port_base()),
                        "--user", "alice:secret", "--run-as", "nobody")
         assert made.returncode == 0, made
         assert mailctl("--root", root, "start").returncode == 0
