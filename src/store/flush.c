@@ -164,13 +164,14 @@ static void run_flush(void *arg)
     struct buf from = BUF_EMPTY, to = BUF_EMPTY;
     struct err error;
 
-    for (size_t i = 0; i < job->name_count; i++) {
-        if (!change_name(job->dir, &job->names[i], &from, &to, &error))
-            keep_first(job, &error);
-    }
+    /* Before the names: no letter is on disk whose name is not. */
     if (job->keywords_changed) {
         job->keywords_done = keywords_file_replace(job->dir, &job->keywords, &error);
         if (!job->keywords_done)
+            keep_first(job, &error);
+    }
+    for (size_t i = 0; i < job->name_count; i++) {
+        if (!change_name(job->dir, &job->names[i], &from, &to, &error))
             keep_first(job, &error);
     }
     if (job->list != LIST_KEEP) {
@@ -248,6 +249,9 @@ static void apply_names(struct mailbox *m, struct flush_job *job)
         struct name_change *change = &job->names[i];
         struct message *message =
             change->uid > 0 ? (struct message *)mailbox_find_uid(m, change->uid) : NULL;
+        if (change->gone && m->store->replaying && change->file->place == FILE_TMP)
+            log_error("store", NULL, "replay: the copy %s/tmp/%.*s is lost", m->dir,
+                      STR_ARG(message_file_base(change->file)));
         if (change->gone)
             m->stale = true;
         if (change->uid == 0 && !change->done)

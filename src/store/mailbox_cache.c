@@ -374,9 +374,9 @@ bool mailbox_get(struct store *s, struct store_account *a, struct str name, stru
         m = load(s, a, name);
     }
     if (ok && m->load == MAILBOX_FAILED) {
-        if (e)
-            *e = m->load_error;
-        ok = false;
+        ok = m->load_error.kind == ERR_NOT_FOUND
+                 ? err_set(e, ERR_NOT_FOUND, "mailbox %s does not exist", m->name)
+                 : err_set(e, m->load_error.kind, "%s", m->load_error.text);
     }
     if (ok)
         *out = m;

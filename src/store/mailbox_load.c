@@ -489,7 +489,8 @@ static bool load(struct load *l)
         keep_unknown(l);
     else if (!add_unknown_messages(l))
         return false;
-    c->keywords_changed = keywords_name_used(&c->keywords, l->letters);
+    if (!l->settings->replaying)
+        c->keywords_changed = keywords_name_used(&c->keywords, l->letters);
     c->recent_from = l->lowest_new != UINT32_MAX ? l->lowest_new : c->uid_next;
     return write_decisions(l, first_new_uid);
 }

@@ -217,18 +217,18 @@ static bool add_delivered(struct store *s, struct delivery_record *d, struct mai
     bool ok = true;
 
     mailbox_keyword_bits(m, d->keywords, d->keyword_count, true, &message.keywords);
-    if (f) {
-        message.flags = f->flags;
-        message.keywords = f->keywords;
+    /* What the file's name says may be of later; the records that say so will come. */
+    if (f)
         ok = make_right(s, d, path_of(&path, m, f), true, e);
-    } else {
+    else
         f = make_file(s, d, m, message.keywords, e);
-    }
     buf_free(&path);
     if (!ok || !f)
         return false;
     message.file = f;
     replay_add_message(m, &message);
+    if (f->flags != message.flags || f->keywords != message.keywords)
+        mailbox_mark_message(m, (struct message *)mailbox_find_uid(m, uid));
     remember_path(d, m, f);
     return true;
 }
@@ -340,20 +340,17 @@ static uint32_t map_keywords(struct copy_record *r, uint32_t keywords)
     return mapped;
 }
 
-/* Makes the copy's file from the original if it is missing or not whole. */
-static bool repair_copy(struct copy_record *r, const struct copied *c, const char *path)
+/* Makes the copy's file from the original if it is missing or not whole. When both are gone, a
+ * later record has expunged the copy as well, or flush.c will say that it is lost. */
+static void repair_copy(struct copy_record *r, const struct copied *c, const char *path)
 {
     const struct message *original = r->from ? mailbox_find_uid(r->from, c->uid) : NULL;
     struct buf from = BUF_EMPTY;
 
-    if (has_size(path, c->size))
-        return true;
-    bool ok = original && has_size(path_of(&from, r->from, original->file), c->size) &&
-              disk_unlink(path, NULL) && file_link_or_copy(from.p, path, NULL);
+    if (original && !has_size(path, c->size) &&
+        has_size(path_of(&from, r->from, original->file), c->size) && disk_unlink(path, NULL))
+        file_link_or_copy(from.p, path, NULL);
     buf_free(&from);
-    if (!ok)
-        log_error("store", NULL, "replay: the copy %s is lost", path);
-    return ok;
 }
 
 static void add_copy(struct copy_record *r, const struct copied *c)
@@ -375,16 +372,13 @@ static void add_copy(struct copy_record *r, const struct copied *c)
     if (present)
         message.uid = m->c.uid_next;
     struct message_file *f = replay_take_unknown(m, c->base);
-    bool found = f != NULL;
-    if (!found)
+    if (!f)
         f = message_file_new(&m->c.files, FILE_TMP, c->base, STR(""));
-    if (repair_copy(r, c, path_of(&path, m, f))) {
-        message.keywords = found ? f->keywords : map_keywords(r, c->keywords);
-        message.flags = found ? f->flags : c->flags;
-        message.file = f;
-        replay_add_message(m, &message);
-        mailbox_mark_message(m, (struct message *)mailbox_find_uid(m, message.uid));
-    }
+    repair_copy(r, c, path_of(&path, m, f));
+    message.keywords = map_keywords(r, c->keywords);
+    message.file = f;
+    replay_add_message(m, &message);
+    mailbox_mark_message(m, (struct message *)mailbox_find_uid(m, message.uid));
     buf_free(&path);
 }
 

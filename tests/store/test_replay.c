@@ -1,0 +1,571 @@
+/*
+ * Crashes: what was acknowledged is there after a replay, nothing twice, whatever was on disk.
+ *
+ * A crash is a copy of the directory taken while the store runs. A power cut is worse: it may take
+ * back what was not synced; so message files are truncated, changed and removed as well, or the
+ * whole mail directory is put back to how it was at the last checkpoint.
+ */
+#include "store_helper.h"
+
+#define MAILDIR "example.test/alice/Maildir"
+
+static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void shell(const char *format, ...)
+{
+    struct buf command = BUF_EMPTY;
+    va_list args;
+    va_start(args, format);
+    buf_vprintf(&command, format, args);
+    va_end(args);
+    assert_int_equal(system(buf_c(&command)), 0);
+    buf_free(&command);
+}
+
+static void set_flags(struct mailbox *m, uint32_t uid, uint8_t flags, const char *keyword)
+{
+    struct err e;
+    struct str k = str_from_c(keyword);
+    assert_true(mailbox_change_flags(m, &uid, 1, FLAGS_REPLACE, flags, &k, keyword ? 1 : 0, &e));
+}
+
+static void open_copy(struct fixture *f, char **root)
+{
+    char *copy = crash_copy(f);
+    fixture_close(f);
+    *root = f->root;
+    fixture_open(f, copy);
+}
+
+/* Everything that was in the running store must be in its crashed copy. */
+static void files_come_back(void *arg)
+{
+    struct fixture *f = arg;
+    char *original;
+    fixture_open(f, f->root);
+    for (int i = 0; i < 5; i++) {
+        char text[20];
+        snprintf(text, sizeof(text), "message %d\n", i + 1);
+        deliver(f, &alice, "INBOX", STR("P: q\n"), str_from_c(text));
+    }
+    struct mailbox *m = open_box(f, &alice, "INBOX");
+    set_flags(m, 2, MESSAGE_SEEN, "work");
+    struct err e;
+    assert_true(mailbox_expunge(m, (uint32_t[]){4}, 1, &e));
+    append(f, m, STR("appended\n"), MESSAGE_DRAFT, "work", 5000);
+    uint32_t validity = mailbox_uid_validity(m);
+    /* Until all files are written. */
+    struct store_stats st;
+    do {
+        fiber_sleep(USEC_MSEC, &e);
+        store_get_stats(f->store, &st);
+    } while (st.files_pending > 0);
+    mailbox_unref(m);
+    char *copy = crash_copy(f);
+    fixture_close(f);
+    original = f->root;
+    /* Removed, cut, right size but wrong bytes. */
+    char *path;
+    assert_int_equal(files_in(copy, MAILDIR "/new", NULL, NULL), 4);
+    shell("cd %s/mail/" MAILDIR "/new && set -- * && rm $1 && : > $2 && "
+          "sed -i s/message/garbage/ $3",
+          copy);
+    assert_int_equal(files_in(copy, MAILDIR "/cur", ":2,Da", &path), 1);
+    assert_true(disk_unlink(path, &e));
+    free(path);
+    for (int round = 0; round < 2; round++) {
+        /* The second time the same records meet what they have done already. */
+        char *again = make_directory();
+        shell("cp -a %s/. %s/", copy, again);
+        if (round == 1)
+            shell("rm -rf %s/mail && cp -a %s/mail %s/", again, original, again);
+        fixture_open(f, again);
+        m = open_box(f, &alice, "INBOX");
+        assert_int_equal(mailbox_uid_validity(m), validity);
+        assert_int_equal(count_messages(m), 5);
+        assert_message(m, 1, "P: q\nmessage 1\n");
+        assert_message(m, 2, "P: q\nmessage 2\n");
+        assert_message(m, 3, "P: q\nmessage 3\n");
+        assert_message(m, 5, "P: q\nmessage 5\n");
+        assert_message(m, 6, "appended\n");
+        assert_int_equal(mailbox_find_uid(m, 2)->flags, MESSAGE_SEEN);
+        assert_int_equal(mailbox_find_uid(m, 2)->keywords, 1);
+        assert_int_equal(mailbox_find_uid(m, 6)->flags, MESSAGE_DRAFT);
+        assert_int_equal(mailbox_find_uid(m, 6)->keywords, 1);
+        assert_int_equal(message_internal_date(m, 6), 5000);
+        assert_int_equal(mailbox_find_uid(m, 6)->size_crlf, 10);
+        assert_int_equal(mailbox_uid_next(m), 7);
+        mailbox_unref(m);
+        fixture_close(f);
+        /* What was replayed is the basis of the second round. */
+        if (round == 0)
+            shell("rm -rf %s/mail && cp -a %s/mail %s/", original, again, original);
+        fixture_open(f, again);
+        assert_int_equal(deliver(f, &alice, "INBOX", STR(""), STR("x\n")), 7);
+        fixture_close(f);
+        remove_directory(again);
+    }
+    remove_directory(copy);
+    f->root = original;
+}
+
+static void test_files_come_back(void **state)
+{
+    (void)state;
+    with_store(files_come_back);
+}
+
+static void hard_links_and_large(void *arg)
+{
+    struct fixture *f = arg;
+    struct err e;
+    struct stat st;
+    struct buf text = BUF_EMPTY;
+    char *path, *original;
+    fixture_open(f, f->root);
+    for (int i = 0; i < 10000; i++)
+        buf_printf(&text, "line number %d\n", i);
+    struct store_delivery list[] = {{.account = &alice, .mailbox = STR("INBOX")},
+                                    {.account = &bob, .mailbox = STR("INBOX")}};
+    struct spool *small = make_message(f, STR("small\n"));
+    struct spool *large = make_message(f, buf_str(&text));
+    assert_true(store_deliver(f->store, "t", small, STR(""), list, 2, &e));
+    assert_true(store_deliver(f->store, "t", large, STR("P: q\n"), list, 2, &e));
+    spool_unref(small);
+    spool_unref(large);
+    char *copy = crash_copy(f);
+    fixture_close(f);
+    original = f->root;
+    shell("rm -f %s/mail/example.test/*/Maildir/new/* %s/mail/example.test/*/Maildir/tmp/*", copy,
+          copy);
+    fixture_open(f, copy);
+    for (int i = 0; i < 2; i++) {
+        struct mailbox *m = open_box(f, i ? &bob : &alice, "INBOX");
+        assert_int_equal(count_messages(m), 2);
+        assert_message(m, 1, "small\n");
+        struct buf got = read_message(m, 2);
+        assert_int_equal(got.n, text.n + 5);
+        assert_memory_equal(got.p + 5, text.p, text.n);
+        buf_free(&got);
+        mailbox_unref(m);
+    }
+    assert_int_equal(files_in(copy, MAILDIR "/new", ",S=6,", &path), 1);
+    assert_true(disk_stat(path, &st, &e));
+    assert_int_equal(st.st_nlink, 2);
+    free(path);
+    /* Nothing is left in the spool directory once the replay is checkpointed. */
+    deliver(f, &alice, "INBOX", STR(""), STR("x\n"));
+    checkpoint(f);
+    deliver(f, &alice, "INBOX", STR(""), STR("x\n"));
+    checkpoint(f);
+    assert_int_equal(files_in(copy, ".spool", NULL, NULL), 0);
+    assert_int_equal(files_in(copy, MAILDIR "/tmp", NULL, NULL), 0);
+    fixture_close(f);
+    remove_directory(copy);
+    f->root = original;
+    buf_free(&text);
+}
+
+static void test_hard_links_and_large(void **state)
+{
+    (void)state;
+    with_store(hard_links_and_large);
+}
+
+static void copies(void *arg)
+{
+    struct fixture *f = arg;
+    struct err e;
+    struct arena *a = arena_new();
+    uint32_t *source, *copies, uids[3] = {1, 2, 3};
+    size_t done;
+    char *original;
+    fixture_open(f, f->root);
+    deliver(f, &alice, "INBOX", STR(""), STR("one\n"));
+    deliver(f, &alice, "INBOX", STR(""), STR("two\n"));
+    deliver(f, &alice, "INBOX", STR(""), STR("three\n"));
+    struct mailbox *inbox = open_box(f, &alice, "INBOX");
+    struct mailbox *sent = open_box(f, &alice, "Sent");
+    set_flags(inbox, 2, MESSAGE_FLAGGED, "kw");
+    assert_true(mailbox_copy(inbox, uids, 2, sent, false, a, &source, &copies, &done, &e));
+    assert_true(mailbox_copy(inbox, uids + 2, 1, sent, true, a, &source, &copies, &done, &e));
+    mailbox_unref(inbox);
+    mailbox_unref(sent);
+    open_copy(f, &original);
+    sent = open_box(f, &alice, "Sent");
+    assert_int_equal(count_messages(sent), 3);
+    assert_message(sent, 1, "one\n");
+    assert_message(sent, 2, "two\n");
+    assert_message(sent, 3, "three\n");
+    assert_int_equal(mailbox_find_uid(sent, 2)->flags, MESSAGE_FLAGGED);
+    assert_int_equal(mailbox_find_uid(sent, 2)->keywords, 1);
+    inbox = open_box(f, &alice, "INBOX");
+    assert_int_equal(count_messages(inbox), 2);
+    mailbox_unref(inbox);
+    mailbox_unref(sent);
+    fixture_close(f);
+    assert_int_equal(files_in(f->root, MAILDIR "/.Sent/cur", NULL, NULL), 3);
+    remove_directory(f->root);
+    f->root = original;
+    arena_free(a);
+}
+
+static void test_copies(void **state)
+{
+    (void)state;
+    with_store(copies);
+}
+
+static void folders(void *arg)
+{
+    struct fixture *f = arg;
+    struct err e;
+    char *original;
+    fixture_open(f, f->root);
+    /* Renamed after a delivery; deleted and made again under the same name. */
+    deliver(f, &alice, "A/Sub", STR(""), STR("renamed\n"));
+    assert_true(store_rename_mailbox(f->store, &alice, STR("A"), STR("B"), &e));
+    deliver(f, &alice, "B/Sub", STR(""), STR("after\n"));
+    deliver(f, &alice, "Box", STR(""), STR("deleted\n"));
+    assert_true(store_delete_mailbox(f->store, &alice, STR("Box"), &e));
+    deliver(f, &alice, "Box", STR(""), STR("new\n"));
+    /* Lost without a trace in the journal: delivered rather than lost as well. */
+    deliver(f, &alice, "Lost", STR(""), STR("found\n"));
+    char *copy = crash_copy(f);
+    fixture_close(f);
+    original = f->root;
+    shell("rm -rf %s/mail/" MAILDIR "/.Lost", copy);
+    fixture_open(f, copy);
+    struct mailbox *m = open_box(f, &alice, "B/Sub");
+    assert_int_equal(count_messages(m), 2);
+    assert_message(m, 1, "renamed\n");
+    assert_message(m, 2, "after\n");
+    mailbox_unref(m);
+    m = open_box(f, &alice, "Box");
+    assert_int_equal(count_messages(m), 1);
+    assert_message(m, 1, "new\n");
+    mailbox_unref(m);
+    m = open_box(f, &alice, "Lost");
+    assert_int_equal(count_messages(m), 1);
+    assert_message(m, 1, "found\n");
+    mailbox_unref(m);
+    assert_false(mailbox_open(f->store, &alice, STR("A/Sub"), &m, &e));
+    fixture_close(f);
+    remove_directory(copy);
+    f->root = original;
+}
+
+static void test_folders(void **state)
+{
+    (void)state;
+    with_store(folders);
+}
+
+/* --- any sequence of changes --- */
+
+#define BOXES 4
+#define FIRST 2 /* boxes that are never deleted */
+#define UIDS  2000
+
+struct expected {
+    bool exists;
+    uint32_t validity, next;
+    struct {
+        int number; /* 0: none; the text is "message <number>" */
+        uint8_t flags;
+        bool keyword;
+    } messages[UIDS];
+};
+
+static const char *const box_names[BOXES] = {"INBOX", "Sent", "Other", "Deep/Box"};
+
+struct model {
+    struct fixture *f;
+    struct expected boxes[BOXES];
+    int number;
+    bool plain; /* only what a power cut takes back to the last checkpoint */
+};
+
+static void message_text(struct buf *b, int number)
+{
+    buf_clear(b);
+    buf_printf(b, "message %d\n", number);
+    for (int i = 0; i < number % 50; i++)
+        buf_printf(b, "line %d of the message\n", i);
+}
+
+static struct mailbox *model_open(struct model *model, int box)
+{
+    struct mailbox *m = open_box(model->f, &alice, box_names[box]);
+    struct expected *x = &model->boxes[box];
+    if (!x->exists)
+        *x = (struct expected){.exists = true};
+    x->validity = mailbox_uid_validity(m);
+    return m;
+}
+
+static void model_add(struct model *model, int box, uint32_t uid, int number, uint8_t flags,
+                      bool keyword)
+{
+    struct expected *x = &model->boxes[box];
+    assert_true(uid < UIDS);
+    assert_true(uid >= x->next);
+    x->messages[uid].number = number;
+    x->messages[uid].flags = flags;
+    x->messages[uid].keyword = keyword;
+    x->next = uid + 1;
+}
+
+static void do_deliver(struct model *model, int box)
+{
+    struct buf text = BUF_EMPTY;
+    message_text(&text, ++model->number);
+    if (model->boxes[box].exists && random_below(3) == 0) {
+        struct mailbox *m = model_open(model, box);
+        uint8_t flags = (uint8_t)random_below(32);
+        bool keyword = random_below(2);
+        uint32_t uid = append(model->f, m, buf_str(&text), flags, keyword ? "kw" : NULL, INT64_MIN);
+        model_add(model, box, uid, model->number, flags, keyword);
+        mailbox_unref(m);
+    } else {
+        uint32_t uid = deliver(model->f, &alice, box_names[box], STR(""), buf_str(&text));
+        mailbox_unref(model_open(model, box));
+        model_add(model, box, uid, model->number, 0, false);
+    }
+    buf_free(&text);
+}
+
+static size_t some_uids(const struct mailbox *m, uint32_t *uids)
+{
+    size_t count, n = 0;
+    const struct message *messages = mailbox_messages(m, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (random_below(3) == 0)
+            uids[n++] = messages[i].uid;
+    }
+    return n;
+}
+
+static void do_flags(struct model *model, int box)
+{
+    uint32_t uids[UIDS];
+    struct err e;
+    struct str k = STR("kw");
+    struct mailbox *m = model_open(model, box);
+    size_t n = some_uids(m, uids);
+    uint8_t flags = (uint8_t)random_below(32);
+    bool keyword = random_below(2);
+    enum flags_change how = (enum flags_change)random_below(3);
+    assert_true(mailbox_change_flags(m, uids, n, how, flags, &k, keyword, &e));
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *old = &model->boxes[box].messages[uids[i]].flags;
+        bool *kw = &model->boxes[box].messages[uids[i]].keyword;
+        *old = how == FLAGS_ADD ? *old | flags : how == FLAGS_REMOVE ? *old & ~flags : flags;
+        *kw = how == FLAGS_ADD ? *kw || keyword : how == FLAGS_REMOVE ? *kw && !keyword : keyword;
+    }
+    mailbox_unref(m);
+}
+
+static void do_expunge(struct model *model, int box)
+{
+    uint32_t uids[UIDS];
+    struct err e;
+    struct mailbox *m = model_open(model, box);
+    size_t n = some_uids(m, uids);
+    assert_true(mailbox_expunge(m, uids, n, &e));
+    for (size_t i = 0; i < n; i++)
+        model->boxes[box].messages[uids[i]].number = 0;
+    mailbox_unref(m);
+}
+
+static void do_copy(struct model *model, int box, int target)
+{
+    uint32_t uids[UIDS], *source, *copies;
+    size_t done;
+    struct err e;
+    struct arena *a = arena_new();
+    struct mailbox *from = model_open(model, box), *to = model_open(model, target);
+    size_t n = some_uids(from, uids);
+    bool move = random_below(2);
+    if (!mailbox_copy(from, uids, n, to, move, a, &source, &copies, &done, &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(done, n);
+    for (size_t i = 0; i < done; i++) {
+        int number = model->boxes[box].messages[source[i]].number;
+        uint8_t flags = model->boxes[box].messages[source[i]].flags;
+        bool keyword = model->boxes[box].messages[source[i]].keyword;
+        if (move)
+            model->boxes[box].messages[source[i]].number = 0;
+        model_add(model, target, copies[i], number, flags, keyword);
+    }
+    mailbox_unref(from);
+    mailbox_unref(to);
+    arena_free(a);
+}
+
+static void do_folder(struct model *model)
+{
+    struct err e = {0};
+    int box = FIRST + (int)random_below(BOXES - FIRST);
+    int other = box == FIRST ? FIRST + 1 : FIRST;
+    bool rename = model->boxes[box].exists && !model->boxes[other].exists && random_below(2);
+    if (rename) {
+        if (!store_rename_mailbox(model->f->store, &alice, str_from_c(box_names[box]),
+                                  str_from_c(box_names[other]), &e))
+            fail_msg("%s", e.text);
+        model->boxes[other] = model->boxes[box];
+    } else if (model->boxes[box].exists) {
+        if (!store_delete_mailbox(model->f->store, &alice, str_from_c(box_names[box]), &e))
+            fail_msg("%s", e.text);
+    } else {
+        return;
+    }
+    model->boxes[box].exists = false;
+}
+
+static void do_something(struct model *model)
+{
+    int box = (int)random_below(BOXES), target = (int)random_below(FIRST);
+    if (!model->boxes[box].exists && (model->plain || random_below(2)))
+        box = 0;
+    switch (random_below(12)) {
+    case 0:
+        checkpoint(model->f);
+        break;
+    case 1:
+        if (model->boxes[box].exists)
+            do_expunge(model, box);
+        break;
+    case 2:
+        if (model->boxes[box].exists && !model->plain)
+            do_copy(model, box, target);
+        break;
+    case 3:
+        if (!model->plain)
+            do_folder(model);
+        break;
+    case 4:
+    case 5:
+        if (model->boxes[box].exists)
+            do_flags(model, box);
+        break;
+    default:
+        do_deliver(model, box);
+    }
+}
+
+static void check_box(struct fixture *f, const struct expected *x, const char *name)
+{
+    struct mailbox *m;
+    struct err e = {0};
+    struct buf text = BUF_EMPTY;
+    size_t expected = 0, count;
+    bool ok = mailbox_open(f->store, &alice, str_from_c(name), &m, &e);
+    assert_int_equal(ok, x->exists);
+    if (!ok)
+        return;
+    assert_int_equal(mailbox_uid_validity(m), x->validity);
+    assert_true(mailbox_uid_next(m) >= x->next);
+    mailbox_messages(m, &count);
+    for (uint32_t uid = 1; uid < UIDS; uid++) {
+        const struct message *message = mailbox_find_uid(m, uid);
+        int number = x->messages[uid].number;
+        assert_int_equal(message != NULL, number > 0);
+        if (!message)
+            continue;
+        expected++;
+        message_text(&text, number);
+        assert_int_equal(message->flags, x->messages[uid].flags);
+        assert_int_equal(message->keywords != 0, x->messages[uid].keyword);
+        assert_int_equal(message->size, text.n);
+        assert_message(m, uid, buf_c(&text));
+    }
+    assert_int_equal(count, expected);
+    mailbox_unref(m);
+    buf_free(&text);
+}
+
+static void random_changes(struct fixture *f, bool plain)
+{
+    struct model *model = MEM_NEW(struct model);
+    char *original = f->root, *base = NULL;
+    model->f = f;
+    model->plain = plain;
+    fixture_open(f, original);
+    for (int i = 0; i < FIRST; i++)
+        mailbox_unref(model_open(model, i));
+    if (plain) {
+        checkpoint(f);
+        base = crash_copy(f);
+    }
+    for (int i = 0; i < 60; i++)
+        do_something(model);
+    char *copy = crash_copy(f);
+    fixture_close(f);
+    /* The journal of now with the mail of long ago: but only if nothing was checkpointed since. */
+    struct buf path = BUF_EMPTY;
+    for (int round = 0; round < 2; round++) {
+        char *again = make_directory();
+        shell("cp -a %s/. %s/", copy, again);
+        if (plain)
+            shell("cmp -s %s/journal/checkpoint %s/journal/checkpoint || exit 0; "
+                  "rm -rf %s/mail; cp -a %s/mail %s/",
+                  base, copy, again, round ? original : base, again);
+        fixture_open(f, again);
+        for (int i = 0; i < BOXES; i++)
+            check_box(f, &model->boxes[i], box_names[i]);
+        fixture_close(f);
+        /* Once more from what is on disk alone. */
+        fixture_open(f, again);
+        for (int i = 0; i < BOXES; i++)
+            check_box(f, &model->boxes[i], box_names[i]);
+        fixture_close(f);
+        if (round == 0)
+            shell("rm -rf %s/mail; cp -a %s/mail %s/; rm -rf %s/mail; cp -a %s/mail %s/", copy,
+                  again, copy, original, again, original);
+        remove_directory(again);
+    }
+    buf_free(&path);
+    remove_directory(copy);
+    if (base)
+        remove_directory(base);
+    f->root = original;
+    free(model);
+}
+
+static void any_changes(void *arg)
+{
+    random_changes(arg, false);
+}
+
+static void plain_changes(void *arg)
+{
+    random_changes(arg, true);
+}
+
+static void test_random(void **state)
+{
+    (void)state;
+    const char *seed_text = getenv("STORE_SEED");
+    uint64_t first = seed_text ? strtoull(seed_text, NULL, 10) : 1;
+    uint64_t count = seed_text ? 1 : 12;
+    for (uint64_t seed = first; seed < first + count; seed++) {
+        print_message("seed %llu\n", (unsigned long long)seed);
+        random_seed(seed);
+        with_store(any_changes);
+        random_seed(seed + 1000000);
+        with_store(plain_changes);
+    }
+    random_seed(0);
+}
+
+int main(void)
+{
+    log_set_level(LOG_LEVEL_ERROR);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_files_come_back), cmocka_unit_test(test_hard_links_and_large),
+        cmocka_unit_test(test_copies),          cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_random),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
