@@ -14,16 +14,20 @@
 #include <string.h>
 #include <unistd.h>
 
-/* maild beside mailctl's own program, else by the name alone: execvp looks in PATH. */
+/*
+ * maild beside mailctl's own program (a build), else in the sbin beside its bin (an installation),
+ * else by the name alone: execvp looks in PATH.
+ */
 static const char *find_maild(struct mailctl *m)
 {
+    static const char *const places[] = {"maild", "../sbin/maild"};
     char own[4096];
     ssize_t n = readlink("/proc/self/exe", own, sizeof(own));
     ptrdiff_t slash = n > 0 ? str_find_last_char(str_from(own, (size_t)n), '/') : -1;
-    if (slash >= 0) {
-        const char *beside = arena_printf(m->arena, "%.*s/maild", (int)slash, own).p;
-        if (access(beside, X_OK) == 0)
-            return beside;
+    for (size_t i = 0; slash >= 0 && i < sizeof(places) / sizeof(places[0]); i++) {
+        const char *found = arena_printf(m->arena, "%.*s/%s", (int)slash, own, places[i]).p;
+        if (access(found, X_OK) == 0)
+            return found;
     }
     return "maild";
 }
