@@ -4,6 +4,7 @@
 #include "store/change.h"
 
 #include "core/mem.h"
+#include "store/limits.h"
 
 bool change_ready(struct mailbox *m, struct err *e)
 {
@@ -28,9 +29,8 @@ void change_end(struct change *c)
 {
     in_flight_end(c->store, &c->in_flight);
     for (int i = 0; i < 2; i++) {
-        struct store_account *a = c->accounts[i];
-        if (a && --a->in_flight == 0)
-            cond_broadcast(&a->changed);
+        if (c->accounts[i])
+            store_account_landed(c->accounts[i]);
     }
 }
 

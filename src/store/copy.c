@@ -89,19 +89,12 @@ static void run_link(void *arg)
     buf_free(&to);
 }
 
-/* Links that did not become messages. */
 static void run_unlink(void *arg)
 {
-    struct copy *c = arg;
-    struct buf path = BUF_EMPTY;
+    struct buf *paths = arg;
 
-    for (size_t i = 0; i < c->count; i++) {
-        if (!c->items[i].made)
-            continue;
-        add_tmp_path(&path, c, &c->items[i]);
-        disk_unlink(path.p, NULL);
-    }
-    buf_free(&path);
+    for (size_t at = 0; at < paths->n; at += strlen(paths->p + at) + 1)
+        disk_unlink(paths->p + at, NULL);
 }
 
 /* --- before the links --- */
@@ -158,13 +151,21 @@ static void add_items(struct copy *c, const uint32_t *uids, size_t count)
     free(ends);
 }
 
+/* Counts as in flight: no mailbox is renamed or deleted meanwhile. */
 static bool make_links(struct copy *c, const uint32_t *uids, size_t count, struct err *e)
 {
-    if (!take_written(c->from, uids, count, e))
+    c->from->account->in_flight++;
+    c->to->account->in_flight++;
+    bool taken = take_written(c->from, uids, count, e);
+    if (taken) {
+        add_items(c, uids, count);
+        worker_run(WORKER_DISK, run_link, c);
+        mailbox_release_names(c->from);
+    }
+    store_account_landed(c->from->account);
+    store_account_landed(c->to->account);
+    if (!taken)
         return false;
-    add_items(c, uids, count);
-    worker_run(WORKER_DISK, run_link, c);
-    mailbox_release_names(c->from);
     for (size_t i = 0; i < c->count; i++)
         c->from->stale |= c->items[i].gone;
     if (!c->ok && e)
@@ -321,6 +322,23 @@ static void report(const struct copy *c, struct arena *a, uint32_t **source, uin
     }
 }
 
+/* Removes the links that did not become messages. */
+static void remove_left(struct copy *c)
+{
+    struct buf paths = BUF_EMPTY, path = BUF_EMPTY;
+
+    for (size_t i = 0; i < c->count; i++) {
+        if (!c->items[i].made)
+            continue;
+        add_tmp_path(&path, c, &c->items[i]);
+        buf_add(&paths, path.p, path.n + 1);
+    }
+    if (paths.n > 0)
+        worker_run(WORKER_DISK, run_unlink, &paths);
+    buf_free(&paths);
+    buf_free(&path);
+}
+
 bool mailbox_copy(struct mailbox *from, const uint32_t *uids, size_t count, struct mailbox *to,
                   bool move, struct arena *a, uint32_t **source, uint32_t **copies, size_t *done,
                   struct err *e)
@@ -338,12 +356,7 @@ bool mailbox_copy(struct mailbox *from, const uint32_t *uids, size_t count, stru
     bool ok = make_links(&c, uids, count, e) && wait_for_accounts(&c, e) && commit(&c, e);
     if (ok)
         report(&c, a, source, copies, done);
-    for (size_t i = 0; i < c.count; i++) {
-        if (c.items[i].made) {
-            worker_run(WORKER_DISK, run_unlink, &c);
-            break;
-        }
-    }
+    remove_left(&c);
     mailbox_unref(from);
     mailbox_unref(to);
     free(c.items);

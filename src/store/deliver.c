@@ -263,11 +263,8 @@ static bool commit(struct delivery *d, struct err *e)
     if (ok)
         publish(d);
     in_flight_end(s, &in_flight);
-    for (size_t i = 0; i < p->count; i++) {
-        struct store_account *a = p->targets[i].mailbox->account;
-        if (--a->in_flight == 0)
-            cond_broadcast(&a->changed);
-    }
+    for (size_t i = 0; i < p->count; i++)
+        store_account_landed(p->targets[i].mailbox->account);
     return ok;
 }
 
@@ -315,6 +312,13 @@ static bool is_in_memory(const struct delivery *d)
     return spool_memory(d->message).p != NULL;
 }
 
+/* Earlier messages still wait for their files: no more promises. */
+static bool is_writable(const struct mailbox *m, struct err *e)
+{
+    return !m->write_failed ||
+           err_set(e, ERR_IO, "the files of mailbox %s cannot be written at present", m->name);
+}
+
 /* Drops the references; published messages hold their own. */
 static void delivery_end(struct delivery *d, bool published)
 {
@@ -340,7 +344,7 @@ bool mailbox_append(struct mailbox *m, const char *id, struct spool *message, ui
                          .date = date};
     bool waited = true;
 
-    if (!store_ready(d.store, e))
+    if (!store_ready(d.store, e) || !is_writable(m, e))
         return false;
     delivery_begin(&d, 1);
     d.pending->targets[0].mailbox = mailbox_ref(m);
@@ -378,10 +382,10 @@ static bool open_target(struct store *s, struct store_delivery *item, struct mai
         ok = ok && mailbox_get(s, a, buf_str(&name), m, &error);
     }
     buf_free(&name);
-    if (ok && (*m)->write_failed) {
+    if (ok && !is_writable(*m, &error)) {
         mailbox_unref(*m);
         *m = NULL;
-        ok = err_set(&error, ERR_IO, "the mailbox's files cannot be written at present");
+        ok = false;
     }
     if (!ok)
         *e = error;

@@ -309,7 +309,7 @@ static bool flush_once(struct mailbox *m, enum flush_what what, bool *more, stru
     apply(m, &job);
     free(job.names);
     free(job.messages);
-    if (!job.ok && e)
+    if (!job.ok)
         *e = job.error;
     return job.ok;
 }
@@ -317,13 +317,19 @@ static bool flush_once(struct mailbox *m, enum flush_what what, bool *more, stru
 bool mailbox_flush(struct mailbox *m, enum flush_what what, struct err *e)
 {
     bool ok = true, more = true;
+    struct err error = {0};
 
     mailbox_ref(m);
     mailbox_take_names(m);
     if (what == FLUSH_ALL)
         mailbox_unmark_dirty(m);
     while (ok && more && !m->is_deleted)
-        ok = flush_once(m, what, &more, e);
+        ok = flush_once(m, what, &more, &error);
+    /* A list that somebody removed cannot be appended to, but it can be written anew. */
+    if (!ok && error.kind == ERR_NOT_FOUND && m->c.list_rewrite)
+        ok = flush_once(m, what, &more, &error);
+    if (!ok && e)
+        *e = error;
     if (!ok || m->dirty_from != UINT32_MAX)
         mailbox_mark_dirty(m);
     mailbox_release_names(m);

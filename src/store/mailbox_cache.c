@@ -92,6 +92,12 @@ bool store_account_take(struct store_account *a, struct err *e)
     return true;
 }
 
+void store_account_landed(struct store_account *a)
+{
+    if (--a->in_flight == 0)
+        cond_broadcast(&a->changed);
+}
+
 void store_account_release(struct store_account *a)
 {
     a->busy = false;
@@ -249,18 +255,26 @@ static void put_unused(struct mailbox *m)
     s->unused_count++;
 }
 
+/* Gives a reference back; the last one keeps or frees the mailbox. True when it is kept unused. */
+static bool release(struct mailbox *m)
+{
+    assert(m->refs > 0);
+    if (--m->refs > 0)
+        return false;
+    bool keep = is_in_table(m);
+    if (keep)
+        put_unused(m);
+    else
+        mailbox_free(m);
+    return keep;
+}
+
 void mailbox_unref(struct mailbox *m)
 {
     struct store *s = m->store;
 
-    assert(m->refs > 0);
-    if (--m->refs > 0)
+    if (!release(m))
         return;
-    if (!is_in_table(m)) {
-        mailbox_free(m);
-        return;
-    }
-    put_unused(m);
     if (m->stale || (int64_t)s->unused_count > s->settings.mailboxes_open_max)
         store_wake_keeper(s);
 }
@@ -283,14 +297,9 @@ void store_evict(struct store *s, size_t most)
         mailbox_ref(m);
         m->stale = false;
         clean = !m->dirty || mailbox_flush(m, FLUSH_ALL, NULL);
-        if (--m->refs > 0)
-            continue; /* in use again */
-        if (!clean || m->dirty || m->pending > 0) {
-            put_unused(m);
-            continue;
-        }
-        mailbox_forget(m);
-        mailbox_free(m);
+        if (clean && m->refs == 1 && !m->dirty && m->pending == 0)
+            mailbox_forget(m);
+        release(m);
     }
 }
 
@@ -347,7 +356,10 @@ static struct mailbox *load(struct store *s, struct store_account *a, struct str
                                         .replaying = s->replaying}};
 
     mailbox_remember(m);
+    /* No folder operation may begin meanwhile: it could give the name to another mailbox. */
+    a->in_flight++;
     worker_run(WORKER_DISK, run_load, &job);
+    store_account_landed(a);
     if (job.ok) {
         finish_load(m, &job);
     } else {

@@ -15,7 +15,7 @@ struct store_account {
     /* A folder operation (first use, create, delete, rename) is under way: everything else that
      * changes a mailbox of the account waits. */
     bool busy;
-    size_t in_flight; /* changes that are in the journal, but not applied yet */
+    size_t in_flight; /* changes in the journal that are not applied yet; loads; links being made */
     struct cond changed;
 };
 
@@ -122,6 +122,8 @@ SUSPENDS bool store_account_wait(struct store_account *a, struct err *e);
 /* Starts a folder operation: waits for others and for changes in flight. */
 SUSPENDS bool store_account_take(struct store_account *a, struct err *e);
 void store_account_release(struct store_account *a);
+/* One thing less in flight. */
+void store_account_landed(struct store_account *a);
 
 /* name: canonical. In memory or NULL. No reference. */
 struct mailbox *mailbox_cached(struct store *s, const struct store_account *a, struct str name);
