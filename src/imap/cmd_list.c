@@ -165,14 +165,20 @@ static bool is_below(struct str name, struct str parent)
     return name.n > parent.n && name.p[parent.n] == '/' && str_starts_with(name, parent);
 }
 
-/* Is there a name below list[i] that qualifies? With RECURSIVEMATCH, one that is not listed itself
- * is enough to list a parent that does not qualify (RFC 5258 3.5). */
-static bool has_qualified_below(const struct listing *l, size_t i)
+/* Is there a name below list[i] that qualifies? A parent that does not qualify itself is listed
+ * only for one that is not listed anyway (RFC 5258 3.5). */
+static bool has_qualified_below(const struct listing *l, size_t i, bool unlisted)
 {
-    for (size_t j = i + 1; j < l->count; j++)
-        if (is_below(l->list[j].name, l->list[i].name) && qualifies(l, &l->list[j]))
-            return true;
-    return false;
+    struct buf wire = BUF_EMPTY;
+    bool found = false;
+    for (size_t j = i + 1; j < l->count && !found; j++) {
+        if (!is_below(l->list[j].name, l->list[i].name) || !qualifies(l, &l->list[j]))
+            continue;
+        buf_clear(&wire);
+        found = !unlisted || !buf_add_mutf7(&wire, l->list[j].name) || !matches(l, buf_str(&wire));
+    }
+    buf_free(&wire);
+    return found;
 }
 
 /* --- writing --- */
@@ -233,7 +239,7 @@ static void write_listing(struct imap_command *c, const struct listing *l)
         if (!buf_add_mutf7(&wire, m->name) || !matches(l, buf_str(&wire)))
             continue;
         bool qualified = qualifies(l, m);
-        bool below = upwards && has_qualified_below(l, i);
+        bool below = upwards && has_qualified_below(l, i, !qualified);
         if (qualified || below)
             write_line(c, l, m, buf_str(&wire), qualified, below);
     }

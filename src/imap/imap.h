@@ -11,7 +11,7 @@
 struct imap_settings {
     int64_t append_size_max;
     int64_t line_max;    /* a command without literals */
-    int64_t command_max; /* with literals, before login it is 16K */
+    int64_t command_max; /* with literals; before login both are 36K */
     usec timeout_login;  /* before authentication */
     usec timeout;        /* 30 minutes, RFC 3501 5.4 */
     usec idle_keepalive; /* "* OK Still here" while in IDLE; 0: never */

@@ -4,9 +4,10 @@
  * to change are settings (imap.h): line_max, command_max, append_size_max.
  */
 
-/* Before login. RFC 3501 sets no minimum; RFC 2683 3.2.1.5 asks for lines of 8000 bytes. */
-#define IMAP_ANONYMOUS_LINE_MAX      8192
-#define IMAP_ANONYMOUS_COMMAND_MAX   16384
+/* Before login. RFC 3501 sets no minimum; RFC 2683 3.2.1.5 asks for lines of 8000 bytes, and the
+ * 30 pairs of ID (RFC 2971 3.3) may take 32 KB. */
+#define IMAP_ANONYMOUS_LINE_MAX      (36 * 1024)
+#define IMAP_ANONYMOUS_COMMAND_MAX   (36 * 1024)
 #define IMAP_ANONYMOUS_ARGUMENTS_MAX 100
 #define IMAP_ANONYMOUS_BAD_MAX       5
 

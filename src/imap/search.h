@@ -23,6 +23,7 @@ enum search_kind {
     SEARCH_SENTON,
     SEARCH_SENTSINCE,
     SEARCH_HEADER,
+    SEARCH_ADDRESS, /* a header field with addresses: From, To, Cc, Bcc */
     SEARCH_BODY,
     SEARCH_TEXT,
 };

@@ -7,6 +7,7 @@
  * Dates are compared as days, time and zone disregarded (RFC 3501 6.4.4).
  */
 #include "imap/search.h"
+#include "mime/address.h"
 #include "mime/date.h"
 #include "mime/header.h"
 
@@ -22,6 +23,7 @@ static enum search_level needed(enum search_kind kind)
     case SEARCH_SENTON:
     case SEARCH_SENTSINCE:
     case SEARCH_HEADER:
+    case SEARCH_ADDRESS:
         return SEARCH_HEADERS;
     case SEARCH_BODY:
     case SEARCH_TEXT:
@@ -31,12 +33,32 @@ static enum search_level needed(enum search_kind kind)
     }
 }
 
+/* The bare addresses of a field, whatever comments, quotes and spaces it is written with. */
+static bool address_matches(const struct search_key *key, struct str value)
+{
+    struct arena *a = arena_new();
+    size_t count;
+    bool found = false;
+    struct mailbox_address *list = address_list_parse(a, value, &count);
+    for (size_t i = 0; i < count && !found; i++)
+        if (list[i].local.p && list[i].domain.p)
+            found = search_key_in(
+                key, arena_printf(a, "%.*s@%.*s", STR_ARG(list[i].local), STR_ARG(list[i].domain)));
+    arena_free(a);
+    return found;
+}
+
+static bool value_matches(const struct search_node *node, struct str value)
+{
+    return !node->key || search_key_in_header(node->key, value) ||
+           (node->kind == SEARCH_ADDRESS && address_matches(node->key, value));
+}
+
 static bool header_matches(const struct search_node *node, struct str block)
 {
     struct header_field field;
     while (header_next(&block, &field))
-        if (str_equal_nocase(field.name, node->field) &&
-            (!node->key || search_key_in_header(node->key, field.value)))
+        if (str_equal_nocase(field.name, node->field) && value_matches(node, field.value))
             return true;
     return false;
 }
@@ -81,6 +103,7 @@ static bool leaf_matches(const struct search_node *node, const struct search_mes
     case SEARCH_SENTSINCE:
         return sent_matches(node, m->header);
     case SEARCH_HEADER:
+    case SEARCH_ADDRESS:
         return header_matches(node, m->header);
     case SEARCH_BODY:
     case SEARCH_TEXT:

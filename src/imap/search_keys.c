@@ -21,14 +21,14 @@ static const struct key_name {
 } names[] = {
     {"ALL", NONE, SEARCH_ALL, false, 0, NULL},
     {"ANSWERED", NONE, SEARCH_FLAG, false, MESSAGE_ANSWERED, NULL},
-    {"BCC", STRING, SEARCH_HEADER, false, 0, "Bcc"},
+    {"BCC", STRING, SEARCH_ADDRESS, false, 0, "Bcc"},
     {"BEFORE", DATE, SEARCH_BEFORE, false, 0, NULL},
     {"BODY", STRING, SEARCH_BODY, false, 0, NULL},
-    {"CC", STRING, SEARCH_HEADER, false, 0, "Cc"},
+    {"CC", STRING, SEARCH_ADDRESS, false, 0, "Cc"},
     {"DELETED", NONE, SEARCH_FLAG, false, MESSAGE_DELETED, NULL},
     {"DRAFT", NONE, SEARCH_FLAG, false, MESSAGE_DRAFT, NULL},
     {"FLAGGED", NONE, SEARCH_FLAG, false, MESSAGE_FLAGGED, NULL},
-    {"FROM", STRING, SEARCH_HEADER, false, 0, "From"},
+    {"FROM", STRING, SEARCH_ADDRESS, false, 0, "From"},
     {"HEADER", FIELD, SEARCH_HEADER, false, 0, NULL},
     {"KEYWORD", KEYWORD, SEARCH_KEYWORD, false, 0, NULL},
     {"LARGER", SIZE, SEARCH_LARGER, false, 0, NULL},
@@ -45,7 +45,7 @@ static const struct key_name {
     {"SMALLER", SIZE, SEARCH_SMALLER, false, 0, NULL},
     {"SUBJECT", STRING, SEARCH_HEADER, false, 0, "Subject"},
     {"TEXT", STRING, SEARCH_TEXT, false, 0, NULL},
-    {"TO", STRING, SEARCH_HEADER, false, 0, "To"},
+    {"TO", STRING, SEARCH_ADDRESS, false, 0, "To"},
     {"UID", UIDS, SEARCH_INDEXES, false, 0, NULL},
     {"UNANSWERED", NONE, SEARCH_FLAG, true, MESSAGE_ANSWERED, NULL},
     {"UNDELETED", NONE, SEARCH_FLAG, true, MESSAGE_DELETED, NULL},
@@ -95,7 +95,7 @@ static bool take_text(struct compiler *p, struct search_node *node)
     }
     if (text.n)
         node->key = search_key_new(p->c->arena, text);
-    else if (node->kind != SEARCH_HEADER)
+    else if (node->kind == SEARCH_BODY || node->kind == SEARCH_TEXT)
         node->kind = SEARCH_ALL;
     return true;
 }
@@ -158,12 +158,7 @@ static bool take_set(struct compiler *p, struct search_node *node, bool uid)
         imap_expected(p->c, a, uid ? "a set of UIDs" : "a search key");
         return false;
     }
-    if (!v->count) /* "1:*" of an empty mailbox finds nothing, rather than being an error */
-        return true;
-    if (!imap_selected_resolve(v, p->c->arena, &set, uid, &node->indexes)) {
-        imap_bad(p->c, "There is no such message: %zu exist", v->count);
-        return false;
-    }
+    imap_selected_clip(v, p->c->arena, &set, uid, &node->indexes);
     return true;
 }
 

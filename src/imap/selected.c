@@ -57,27 +57,30 @@ size_t imap_selected_recent(const struct imap_selected *v)
     return sum;
 }
 
-bool imap_selected_resolve(const struct imap_selected *v, struct arena *a, struct number_set *set,
-                           bool uid, struct number_set *indexes)
+void imap_selected_clip(const struct imap_selected *v, struct arena *a, struct number_set *set,
+                        bool uid, struct number_set *indexes)
 {
     number_set_resolve(set, uid ? (v->count ? v->uids[v->count - 1] : 0) : (uint32_t)v->count);
     indexes->ranges = arena_array(a, set->count, sizeof *indexes->ranges);
     indexes->count = 0;
     for (size_t i = 0; i < set->count; i++) {
         struct number_range r = set->ranges[i];
-        if (!uid) {
-            if (r.first == 0 || r.last > v->count)
-                return false;
-            indexes->ranges[indexes->count++] = (struct number_range){r.first - 1, r.last - 1};
-            continue;
-        }
-        size_t first = lower_bound(v, r.first);
-        size_t end = r.last == UINT32_MAX ? v->count : lower_bound(v, r.last + 1);
+        size_t first = uid ? lower_bound(v, r.first) : r.first ? r.first - 1 : 0;
+        size_t end = !uid ? r.last : r.last == UINT32_MAX ? v->count : lower_bound(v, r.last + 1);
+        if (end > v->count)
+            end = v->count;
         if (first < end)
             indexes->ranges[indexes->count++] =
                 (struct number_range){(uint32_t)first, (uint32_t)end - 1};
     }
-    return true;
+}
+
+bool imap_selected_resolve(const struct imap_selected *v, struct arena *a, struct number_set *set,
+                           bool uid, struct number_set *indexes)
+{
+    imap_selected_clip(v, a, set, uid, indexes);
+    const struct number_range *last = set->count ? &set->ranges[set->count - 1] : NULL;
+    return uid || !last || (last->last <= v->count && set->ranges[0].first > 0);
 }
 
 uint32_t *imap_selected_uids(const struct imap_selected *v, struct arena *a,

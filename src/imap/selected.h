@@ -75,6 +75,9 @@ size_t imap_selected_recent(const struct imap_selected *v);
  * is none. The set is resolved in place. */
 bool imap_selected_resolve(const struct imap_selected *v, struct arena *a, struct number_set *set,
                            bool uid, struct number_set *indexes);
+/* The same, but sequence numbers that are none are left out: for SEARCH. */
+void imap_selected_clip(const struct imap_selected *v, struct arena *a, struct number_set *set,
+                        bool uid, struct number_set *indexes);
 /* UIDs of these indexes that still exist, in the arena. */
 uint32_t *imap_selected_uids(const struct imap_selected *v, struct arena *a,
                              const struct number_set *indexes, size_t *count);

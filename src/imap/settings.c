@@ -10,9 +10,9 @@ static const struct setting settings[] = {
      "Largest message that a client may store with APPEND."},
     {"line_max", SETTING_SIZE, FIELD(line_max), "64K", 8192, 16 * 1024 * 1024, NULL,
      "Longest line of a command after login. Long lists of UIDs need long lines; before login it "
-     "is 8K."},
+     "is 36K."},
     {"command_max", SETTING_SIZE, FIELD(command_max), "1M", 65536, 256 * 1024 * 1024, NULL,
-     "Largest command with its literals, message of APPEND not counted; before login it is 16K."},
+     "Largest command with its literals, message of APPEND not counted; before login it is 36K."},
     {"timeout_login", SETTING_DURATION, FIELD(timeout_login), "1m", USEC_SEC, 3600 * USEC_SEC, NULL,
      "A client that has not logged in and sends nothing is disconnected after this."},
     {"timeout", SETTING_DURATION, FIELD(timeout), "30m", 60 * USEC_SEC, 86400 * USEC_SEC, NULL,
