@@ -4,8 +4,8 @@
  * The whole command first sets \Seen where a section without PEEK asks for it, in one change of the
  * mailbox; then it goes through the messages, reads of each what the items need before it says
  * anything, and writes the response. Responses are collected and written in portions. A message
- * that another session has expunged is passed over; with sequence numbers the answer is then NO
- * [EXPUNGEISSUED] (RFC 2180 4.1, RFC 5530), since the client believes it to be there.
+ * that another session has expunged is passed over; with sequence numbers the answer is then OK
+ * [EXPUNGEISSUED] (RFC 5530), since the client believes it to be there.
  */
 #include "imap/fetch.h"
 
@@ -220,7 +220,7 @@ static void conclude(struct fetch *f)
     if (f->failed.kind)
         imap_fail(f->c, &f->failed, false);
     else if (f->gone && !f->c->uid)
-        imap_no(f->c, "[EXPUNGEISSUED] Some of the messages do not exist any more");
+        imap_ok(f->c, "[EXPUNGEISSUED] Some of the messages do not exist any more");
     else
         imap_ok(f->c, "Fetch completed");
 }

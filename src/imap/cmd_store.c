@@ -167,8 +167,8 @@ void imap_cmd_store(struct imap_command *c)
         expect_silently(c, &r);
     else
         tell_flags(c, uids, count);
-    if (gone && !c->uid && !r.silent)
-        imap_no(c, "[EXPUNGEISSUED] Some of the messages do not exist any more");
+    if (gone && !c->uid)
+        imap_ok(c, "[EXPUNGEISSUED] Some of the messages do not exist any more");
     else
         imap_ok(c, "Store completed");
 }
