@@ -94,8 +94,8 @@ static void run(void *arg)
 {
     struct bench *b = arg;
     struct err e;
-    const struct journal_settings settings = {.dir = b->dir, .sync_path = b->dir};
-    const struct journal_consumer consumer = {JOURNAL_STORE, NULL, replay, checkpoint};
+    const struct journal_settings settings = {.dir = b->dir};
+    const struct journal_consumer consumer = {JOURNAL_STORE, NULL, b->dir, replay, checkpoint};
     b->journal = journal_open(&settings, &e);
     b->failed = !b->journal;
     if (b->journal) {

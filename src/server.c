@@ -57,7 +57,6 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
     s->journal = journal_open(
         &(struct journal_settings){
             .dir = server_data_path(settings, journal->path, "journal", s->arena),
-            .sync_path = settings->data_dir,
             .segment_size = (uint64_t)journal->segment_size,
             .size_max = (uint64_t)journal->size_max,
             .checkpoint_interval = journal->checkpoint_interval},

@@ -73,7 +73,6 @@ static void free_journal(struct journal *j)
     }
     disk_close(j->lock);
     free(j->dir);
-    free(j->sync_path);
     free(j->checkpoint_path);
     free(j);
 }
@@ -84,7 +83,6 @@ struct journal *journal_open(const struct journal_settings *s, struct err *e)
     j->loop = loop_current();
     j->lock = -1;
     j->dir = mem_dup(s->dir, strlen(s->dir));
-    j->sync_path = mem_dup(s->sync_path, strlen(s->sync_path));
     struct buf path = BUF_EMPTY;
     buf_printf(&path, "%s/checkpoint", s->dir);
     buf_c(&path);

@@ -3,7 +3,7 @@
  * The journal: everything that must not be forgotten, in one append-only sequence of checksummed
  * records over pre-written segment files that are reused. One fdatasync releases all fibers that
  * wait (group commit). Records belong to consumers (the store, the queue); at a checkpoint each
- * consumer brings its files up to date, the file system is synced, and segments are free again.
+ * consumer brings its files up to date, the file systems of these are synced, and segments are free again.
  * After a crash the records since the last checkpoint are replayed in order; replaying one twice
  * does no harm (the consumers see to that).
  *
@@ -30,7 +30,6 @@ struct journal_record {
 
 struct journal_settings {
     const char *dir;       /* created if missing */
-    const char *sync_path; /* a path on the file system that checkpoints sync: the data directory */
     uint64_t segment_size; /* bytes, a multiple of 4096; 0: 16 MiB */
     uint64_t
         size_max; /* all segments; beyond it journal_ready waits for a checkpoint; 0: 256 MiB */
@@ -45,6 +44,9 @@ struct journal_settings {
 struct journal_consumer {
     enum journal_owner owner;
     void *arg;
+    /* A path on the file system of the consumer's files, which checkpoints sync. Outlives the
+     * journal. */
+    const char *sync_path;
     /* A record at start, in order. False ends the start: the server does not run with it. */
     SUSPENDS bool (*replay)(void *arg, const struct journal_record *r, struct err *e);
     /* Bring all effects of records up to `upto` into files (not synced). False: the checkpoint

@@ -67,15 +67,30 @@ bool checkpoint_read(const char *path, struct checkpoint *c, bool *found, struct
 /* --- a checkpoint --- */
 
 struct sync_job {
-    const char *path;
+    const char *paths[JOURNAL_CONSUMERS];
+    size_t count;
     struct err e;
     bool ok;
 };
 
+/* True if a path before the i-th lies on the same file system. */
+static bool is_synced(const struct sync_job *s, size_t i)
+{
+    struct stat st, other;
+    if (!disk_stat(s->paths[i], &st, NULL))
+        return false; /* the sync says what is wrong */
+    for (size_t k = 0; k < i; k++)
+        if (disk_stat(s->paths[k], &other, NULL) && other.st_dev == st.st_dev)
+            return true;
+    return false;
+}
+
 static void sync_on_worker(void *arg)
 {
     struct sync_job *s = arg;
-    s->ok = disk_sync_filesystem(s->path, &s->e);
+    s->ok = true;
+    for (size_t i = 0; i < s->count && s->ok; i++)
+        s->ok = is_synced(s, i) || disk_sync_filesystem(s->paths[i], &s->e);
 }
 
 struct write_job {
@@ -134,7 +149,9 @@ static bool bring_up_to(struct journal *j, lsn upto, struct err *e)
     for (size_t i = 0; i < j->consumer_count; i++)
         if (j->consumers[i].checkpoint && !j->consumers[i].checkpoint(j->consumers[i].arg, upto, e))
             return false;
-    struct sync_job s = {.path = j->sync_path};
+    struct sync_job s = {.count = j->consumer_count};
+    for (size_t i = 0; i < j->consumer_count; i++)
+        s.paths[i] = j->consumers[i].sync_path;
     worker_run(WORKER_DISK, sync_on_worker, &s);
     if (s.ok)
         return true;

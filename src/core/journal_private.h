@@ -65,7 +65,7 @@ struct waiter {
 
 struct journal {
     struct loop *loop;
-    char *dir, *sync_path, *checkpoint_path;
+    char *dir, *checkpoint_path;
     uint64_t segment_size, size_max, disk_reserve;
     usec checkpoint_interval;
     int lock;

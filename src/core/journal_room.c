@@ -19,7 +19,9 @@
 
 struct space {
     struct journal *j;
-    char *paths[2];
+    const char
+        *paths[JOURNAL_CONSUMERS + 1]; /* of the journal and its consumers, who outlive this */
+    size_t path_count;
     uint64_t reserve;
     bool is_short;
     struct err e;
@@ -28,7 +30,7 @@ struct space {
 static void space_on_worker(void *arg)
 {
     struct space *s = arg;
-    for (int i = 0; i < 2 && !s->is_short; i++) {
+    for (size_t i = 0; i < s->path_count && !s->is_short; i++) {
         uint64_t bytes, inodes;
         if (!disk_free_space(s->paths[i], &bytes, &inodes, &s->e))
             s->is_short = true;
@@ -51,8 +53,6 @@ static void space_known(void *arg)
     j->space_error = s->e;
     j->space_checked = clock_monotonic();
     cond_broadcast(&j->room);
-    free(s->paths[0]);
-    free(s->paths[1]);
     free(s);
 }
 
@@ -65,8 +65,9 @@ static bool space_is_known(struct journal *j)
     if (!j->space_checking) {
         struct space *s = MEM_NEW(struct space);
         s->j = j;
-        s->paths[0] = mem_dup(j->dir, strlen(j->dir));
-        s->paths[1] = mem_dup(j->sync_path, strlen(j->sync_path));
+        s->paths[s->path_count++] = j->dir;
+        for (size_t i = 0; i < j->consumer_count; i++)
+            s->paths[s->path_count++] = j->consumers[i].sync_path;
         s->reserve = j->disk_reserve;
         j->space_checking = true;
         worker_start(WORKER_DISK, space_on_worker, space_known, s);

@@ -42,6 +42,7 @@ SUSPENDS struct queue *queue_open(const struct queue_settings *s, const struct q
     journal_add_consumer(c->journal,
                          &(struct journal_consumer){.owner = JOURNAL_QUEUE,
                                                     .arg = q,
+                                                    .sync_path = c->spool_dir,
                                                     .replay = journal_replay_record,
                                                     .checkpoint = envelope_files_checkpoint});
     return q;

@@ -242,6 +242,7 @@ struct store *store_open(const struct store_settings *set, const char *path, con
     buf_free(&job.left);
     journal_add_consumer(j, &(struct journal_consumer){.owner = JOURNAL_STORE,
                                                        .arg = s,
+                                                       .sync_path = s->path,
                                                        .replay = store_replay,
                                                        .checkpoint = store_checkpoint});
     return s;

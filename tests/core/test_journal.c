@@ -61,7 +61,6 @@ static bool checkpoint(void *arg, lsn upto, struct err *e)
 static struct journal *open_at(const char *path, struct log *l, struct err *e)
 {
     const struct journal_settings settings = {.dir = path,
-                                              .sync_path = dir,
                                               .segment_size = SEGMENT,
                                               .size_max = 8 * SEGMENT,
                                               .checkpoint_interval = 3600 * USEC_SEC,
@@ -71,7 +70,7 @@ static struct journal *open_at(const char *path, struct log *l, struct err *e)
     if (!j)
         return NULL;
     l->j = j;
-    const struct journal_consumer c = {JOURNAL_STORE, l, replay, checkpoint};
+    const struct journal_consumer c = {JOURNAL_STORE, l, dir, replay, checkpoint};
     journal_add_consumer(j, &c);
     if (journal_start(j, e))
         return j;
@@ -582,7 +581,7 @@ static void reserve(void *arg)
     struct err e;
     char *path = path_in(dir, "reserve");
     const struct journal_settings settings = {
-        .dir = path, .sync_path = dir, .segment_size = SEGMENT, .disk_reserve = UINT64_MAX / 2};
+        .dir = path, .segment_size = SEGMENT, .disk_reserve = UINT64_MAX / 2};
     struct journal *j = journal_open(&settings, &e);
     assert_non_null(j);
     assert_true(journal_start(j, &e));

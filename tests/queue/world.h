@@ -222,10 +222,8 @@ static inline bool world_try_open(struct err *e)
     char *journal_dir = path_in(world.root, "journal"), *spool = path_in(world.root, "queue");
     snprintf(mail_store.dir, sizeof(mail_store.dir), "%s/spool", world.root);
     assert_true(disk_make_dirs(mail_store.dir, 0700, e));
-    struct journal_settings js = {.dir = journal_dir,
-                                  .sync_path = world.root,
-                                  .segment_size = 2 * 1024 * 1024,
-                                  .disk_reserve = 1};
+    struct journal_settings js = {
+        .dir = journal_dir, .segment_size = 2 * 1024 * 1024, .disk_reserve = 1};
     world.journal = journal_open(&js, e);
     assert_non_null(world.journal);
     struct queue_context c = {.loop = loop_current(),

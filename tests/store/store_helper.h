@@ -37,7 +37,6 @@ static inline void fixture_open(struct fixture *f, char *root)
     struct err e = {0};
     char *journal_dir = path_in(root, "journal"), *mail = path_in(root, "mail");
     const struct journal_settings js = {.dir = journal_dir,
-                                        .sync_path = root,
                                         .segment_size = 4 * 1024 * 1024,
                                         .size_max = 64 * 1024 * 1024,
                                         .checkpoint_interval = 3600 * USEC_SEC,
