@@ -214,7 +214,7 @@ static void add_record(struct copy *c, size_t first, size_t count, bool last)
     record_add_mailbox(b, str_from_c(to->account->home), str_from_c(to->name), to->c.guid);
     buf_add_u8(b, c->move);
     buf_add_u8(b, last);
-    record_add_names(b, to->c.keywords.names, to->c.keywords.count);
+    record_add_names(b, &to->c.keywords);
     for (size_t i = first; i < first + count; i++)
         written += c->items[i].copy > 0;
     buf_add_u32(b, written);

@@ -171,7 +171,7 @@ static void build_record(struct delivery *d, struct buf *b)
     }
     buf_add_counted(b, p->base);
     buf_add_u8(b, d->flags);
-    record_add_names(b, d->keywords, d->keyword_count);
+    record_add_keywords(b, &p->targets[0].mailbox->c.keywords, p->targets[0].keywords);
     buf_add_u64(b, (uint64_t)d->date);
     buf_add_u64(b, d->size);
     buf_add_u64(b, d->size_crlf);

@@ -59,8 +59,7 @@ static bool changes_anything(const struct mailbox *m, const uint32_t *uids, size
 }
 
 static bool commit_flags(struct mailbox *m, const uint32_t *uids, size_t count,
-                         enum flags_change change, uint8_t flags, const struct str *keywords,
-                         size_t keyword_count, uint32_t bits, struct err *e)
+                         enum flags_change change, uint8_t flags, uint32_t keywords, struct err *e)
 {
     struct store *s = m->store;
     struct change c = {.store = s, .accounts = {m->account}};
@@ -70,12 +69,12 @@ static bool commit_flags(struct mailbox *m, const uint32_t *uids, size_t count,
     record_add_mailbox(b, str_from_c(m->account->home), str_from_c(m->name), m->c.guid);
     buf_add_u8(b, (uint8_t)change);
     buf_add_u8(b, flags);
-    record_add_names(b, keywords, keyword_count);
+    record_add_keywords(b, &m->c.keywords, keywords);
     record_add_uids(b, uids, count);
     mailbox_ref(m);
     bool ok = change_commit(&c, RECORD_FLAGS, e);
     if (ok) {
-        mailbox_apply_flags(m, uids, count, change, flags, bits);
+        mailbox_apply_flags(m, uids, count, change, flags, keywords);
         mailbox_notify(m);
     }
     change_end(&c);
@@ -101,7 +100,7 @@ bool mailbox_change_flags(struct mailbox *m, const uint32_t *uids, size_t count,
     } else if (changes_anything(m, existing, count, change, flags, bits)) {
         for (size_t i = 0; ok && i < count; i += UIDS_RECORD_MAX) {
             size_t n = count - i < UIDS_RECORD_MAX ? count - i : UIDS_RECORD_MAX;
-            ok = commit_flags(m, existing + i, n, change, flags, keywords, keyword_count, bits, e);
+            ok = commit_flags(m, existing + i, n, change, flags, bits, e);
         }
     }
     free(existing);

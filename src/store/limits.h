@@ -9,6 +9,9 @@
 #define KEYWORD_LENGTH_MAX 100
 /* A name in a directory (NAME_MAX). */
 #define FILE_NAME_MAX 255
+/* Bytes of the host name in names of message files, and of such a name without its flags. */
+#define HOSTNAME_MAX  100
+#define BASE_NAME_MAX 220
 /* Levels of mailboxes below each other. */
 #define FOLDER_DEPTH_MAX 32
 /* A mailbox name in the API, bytes of UTF-8. */

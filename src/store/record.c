@@ -104,11 +104,20 @@ uint32_t *record_read_uids(struct reader *r, struct arena *a, size_t *count)
     return uids;
 }
 
-void record_add_names(struct buf *b, const struct str *names, size_t count)
+void record_add_keywords(struct buf *b, const struct keyword_set *k, uint32_t bits)
 {
-    buf_add_u32(b, (uint32_t)count);
-    for (size_t i = 0; i < count; i++)
-        buf_add_counted(b, names[i]);
+    buf_add_u32(b, (uint32_t)__builtin_popcount(bits));
+    for (size_t i = 0; i < k->count; i++) {
+        if (bits & 1u << i)
+            buf_add_counted(b, k->names[i]);
+    }
+}
+
+void record_add_names(struct buf *b, const struct keyword_set *k)
+{
+    buf_add_u32(b, (uint32_t)k->count);
+    for (size_t i = 0; i < k->count; i++)
+        buf_add_counted(b, k->names[i]);
 }
 
 struct str *record_read_names(struct reader *r, struct arena *a, size_t *count)

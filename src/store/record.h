@@ -4,6 +4,7 @@
  */
 #include "core/arena.h"
 #include "core/journal.h"
+#include "store/keywords.h"
 #include "store/uidlist.h"
 
 #define RECORD_VERSION 1
@@ -44,5 +45,8 @@ void record_add_uids(struct buf *b, const uint32_t *uids, size_t count);
 /* In `a`; r->bad when it is not well-formed. */
 uint32_t *record_read_uids(struct reader *r, struct arena *a, size_t *count);
 
-void record_add_names(struct buf *b, const struct str *names, size_t count);
+/* Names of the bits that are set. */
+void record_add_keywords(struct buf *b, const struct keyword_set *k, uint32_t bits);
+/* Names of all bits. */
+void record_add_names(struct buf *b, const struct keyword_set *k);
 struct str *record_read_names(struct reader *r, struct arena *a, size_t *count);

@@ -323,6 +323,10 @@ bool store_end_replay(struct store *s, struct err *e)
     }
     if (!apply_deferred(s, e) || !drop_mailboxes(s, e))
         return false;
+    /* What was left in the spool directory may have been linked just now: it stays until that is
+     * synced. */
+    for (struct spool_file *f = s->spool_files; f; f = f->next)
+        f->lsn = journal_checkpointed(s->journal) + 1;
     s->replaying = false;
     return true;
 }

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "store/folder_disk.h"
+#include "store/limits.h"
 #include "store/link_file.h"
 #include "store/maildir_name.h"
 #include "store/replay.h"
@@ -81,7 +82,7 @@ static void read_delivery(struct reader *r, struct arena *a, struct delivery_rec
     if (d->file.n == 0 && d->bytes.n != d->size)
         r->bad = true;
     /* A name of ours: no path. */
-    if (d->base.n == 0 || d->base.n > 200 || memchr(d->base.p, '/', d->base.n) ||
+    if (d->base.n == 0 || d->base.n > BASE_NAME_MAX || memchr(d->base.p, '/', d->base.n) ||
         (d->file.n > 0 && memchr(d->file.p, '/', d->file.n)))
         r->bad = true;
 }
@@ -324,7 +325,7 @@ static void read_copied(struct reader *r, struct copied *c)
     c->size = read_u64(r);
     c->size_crlf = read_u64(r);
     c->base = read_counted(r);
-    if (c->base.n == 0 || c->base.n > 200 || memchr(c->base.p, '/', c->base.n))
+    if (c->base.n == 0 || c->base.n > BASE_NAME_MAX || memchr(c->base.p, '/', c->base.n))
         r->bad = true;
 }
 

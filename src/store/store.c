@@ -185,15 +185,15 @@ static void run_open(void *arg)
               disk_list(job->spool_dir, see_left, job, &job->error);
 }
 
-/* What the last run left in the spool directory may be needed by the replay; a checkpoint later it
- * is nobody's. */
+/* What the last run left in the spool directory may be needed by the replay: store_end_replay says
+ * when it goes. */
 static void note_left(struct store *s, const struct buf *left)
 {
     struct buf path = BUF_EMPTY;
 
     for (size_t at = 0; at < left->n; at += strlen(left->p + at) + 1) {
         buf_printf(&path, "%s/%s", s->spool_dir, left->p + at);
-        store_add_spool_file(s, make_c(&path), journal_checkpointed(s->journal) + 1);
+        store_add_spool_file(s, make_c(&path), UINT64_MAX);
     }
 }
 
@@ -227,6 +227,8 @@ struct store *store_open(const struct store_settings *set, const char *path, con
     buf_printf(&b, "%s/.spool", path);
     s->spool_dir = make_c(&b);
     maildir_name_add_host(&b, hostname);
+    if (b.n > HOSTNAME_MAX)
+        b.n = HOSTNAME_MAX;
     s->hostname = make_c(&b);
     set_special(s);
     struct open_job job = {.path = s->path, .spool_dir = s->spool_dir};

@@ -52,10 +52,18 @@ bool guid_parse(struct str hex, uint8_t guid[GUID_SIZE])
     return true;
 }
 
+/* A field and all behind it, without spaces at the end. */
+static struct str from_field(struct str field, struct str rest)
+{
+    size_t n = rest.n > 0 ? (size_t)(rest.p + rest.n - field.p) : field.n;
+    while (n > 0 && (field.p[n - 1] == ' ' || field.p[n - 1] == '\t'))
+        n--;
+    return str_from(field.p, n);
+}
+
 static bool read_header_fields(struct str line, struct uidlist_header *h)
 {
     while (line.n > 0) {
-        struct str all = str_trim(line);
         struct str field = str_word(&line);
         if (field.n == 0)
             break;
@@ -70,7 +78,7 @@ static bool read_header_fields(struct str line, struct uidlist_header *h)
             h->has_guid = guid_parse(value, h->guid);
         } else {
             /* From the first unknown field on: Dovecot writes them last. */
-            h->extra = all;
+            h->extra = from_field(field, line);
             break;
         }
     }
@@ -98,7 +106,6 @@ bool uidlist_read_header(struct str *text, struct uidlist_header *h)
 static void read_fields(struct str fields, struct uidlist_line *line)
 {
     while (fields.n > 0) {
-        struct str all = str_trim(fields);
         struct str field = str_word(&fields);
         if (field.n == 0)
             break;
@@ -108,7 +115,7 @@ static void read_fields(struct str fields, struct uidlist_line *line)
         } else if (field.p[0] == 'W' && str_to_u64(value, &line->size_crlf)) {
             line->has_size_crlf = true;
         } else {
-            line->extra = all;
+            line->extra = from_field(field, fields);
             break;
         }
     }
