@@ -116,7 +116,11 @@ static void tell_flags(struct imap_command *c, const uint32_t *uids, size_t coun
     size_t index;
     tell_keywords(c, &out);
     c->known.count = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && imap_breathe(c); i++) {
+        if (out.n > IMAP_CHUNK / 2) {
+            imap_write(c->session, buf_str(&out));
+            buf_clear(&out);
+        }
         const struct message *m = mailbox_find_uid(v->mailbox, uids[i]);
         if (!m || !imap_selected_find(v, m->uid, &index))
             continue;

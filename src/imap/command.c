@@ -80,6 +80,9 @@ void imap_fail(struct imap_command *c, const struct err *e, bool create)
         break;
     case ERR_IO:
     case ERR_NO_SPACE:
+        log_failure(c, e);
+        imap_no(c, "[UNAVAILABLE] The disk of the server is full or failed, try again later");
+        break;
     case ERR_PERM:
         log_failure(c, e);
         imap_no(c, "[SERVERBUG] Internal error, it was logged");
@@ -88,8 +91,6 @@ void imap_fail(struct imap_command *c, const struct err *e, bool create)
         log_failure(c, e);
         imap_no(c, "[UNAVAILABLE] Temporary failure, try again later");
     }
-    if (e->kind == ERR_IO || e->kind == ERR_NO_SPACE)
-        c->text = STR("[UNAVAILABLE] The disk of the server failed or is full, try again later");
 }
 
 bool imap_breathe(struct imap_command *c)

@@ -111,21 +111,32 @@ static bool read_into_memory(struct imap_command *c, uint64_t size, struct str *
     return true;
 }
 
-/* CRLF becomes LF; a CR at the end of `in` is kept back in *cr until its successor is seen. */
-static void strip_cr(struct buf *out, struct str in, bool *cr)
+#define CRS_MAX 1024 /* a longer run is no line end, but bytes */
+
+static void add_crs(struct buf *out, uint64_t *crs)
+{
+    for (; *crs; --*crs)
+        buf_add_char(out, '\r');
+}
+
+/* CRLF becomes LF, and so does CR CR LF: a CR that stayed before an LF could not be told from a
+ * line end when the message is read. CRs are held back in *crs until their successor is seen. */
+static void strip_cr(struct buf *out, struct str in, uint64_t *crs)
 {
     for (size_t at = 0; at < in.n;) {
-        if (*cr && in.p[at] != '\n')
-            buf_add_char(out, '\r');
-        *cr = false;
+        if (in.p[at] == '\r') {
+            if (++*crs == CRS_MAX)
+                add_crs(out, crs);
+            at++;
+            continue;
+        }
+        if (in.p[at] == '\n')
+            *crs = 0;
+        add_crs(out, crs);
         const char *next = memchr(in.p + at, '\r', in.n - at);
         size_t end = next ? (size_t)(next - in.p) : in.n;
         buf_add(out, in.p + at, end - at);
         at = end;
-        if (next) {
-            *cr = true;
-            at++;
-        }
     }
 }
 
@@ -143,17 +154,19 @@ static bool read_into_spool(struct imap_command *c, uint64_t size, struct spool 
     arena_on_free(c->arena, drop_spool, *spool);
     struct buf out = BUF_EMPTY;
     struct err e;
-    bool cr = false, writing = true, reading = true;
-    while (size && (reading = true)) {
+    uint64_t crs = 0;
+    bool writing = true, reading = true;
+    while (size && reading) {
         struct str bytes;
-        if (!(reading = read_some(c->session, size, &bytes)))
+        reading = read_some(c->session, size, &bytes);
+        if (!reading)
             break;
         size -= bytes.n;
         buf_clear(&out);
-        strip_cr(&out, bytes, &cr);
+        strip_cr(&out, bytes, &crs);
         stream_consume(c->session->stream, bytes.n);
-        if (cr && !size)
-            buf_add_char(&out, '\r');
+        if (!size)
+            add_crs(&out, &crs);
         writing = writing && spool_write(*spool, buf_str(&out), &e);
         if (!writing)
             imap_fail(c, &e, false);

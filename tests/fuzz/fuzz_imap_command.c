@@ -1,0 +1,64 @@
+/*
+ * Any bytes as the arguments of FETCH and SEARCH: items, sections and search keys, and the keys
+ * evaluated on a small message.
+ */
+#include "imap/fetch.h"
+#include "imap/search.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Stands for a mailbox without messages and keywords: the keys ask it for nothing else. */
+static _Alignas(16) char empty_mailbox[64 * 1024];
+static const char header[] = "From: \"A\" <a@example.test>\nDate: 21 Nov 2026 08:00:00 +0100\n\n";
+
+static void fetch(struct imap_command *c)
+{
+    struct fetch_request request;
+    if (fetch_take_items(c, &request))
+        for (const struct fetch_item *item = request.items; item; item = item->next)
+            if (!item->name.n)
+                __builtin_trap();
+}
+
+static void search(struct imap_command *c)
+{
+    struct search_program program;
+    struct search_message message = {.index = 1, .size = 100, .day = 20000};
+    if (!search_take_keys(c, &program))
+        return;
+    search_evaluate(program.root, &message, SEARCH_MEMORY);
+    message.header = str_from(header, sizeof header - 1);
+    if (search_evaluate(program.root, &message, SEARCH_HEADERS) != SEARCH_UNDECIDED)
+        return;
+    message.bytes = message.header;
+    message.root = mime_parse(c->arena, message.bytes, &mime_limits_default, false);
+    if (search_evaluate(program.root, &message, SEARCH_CONTENT) == SEARCH_UNDECIDED)
+        __builtin_trap();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct arena *a = arena_new();
+    uint32_t uids[] = {3, 5, 8};
+    struct imap_selected view = {
+        .uids = uids, .count = 3, .mailbox = (struct mailbox *)empty_mailbox};
+    struct imap_session session = {.selected = &view};
+    struct imap_command *c = ARENA_NEW(a, struct imap_command);
+    struct imap_parser p;
+    bool is_fetch = size && data[0] == 'F';
+    c->arena = a;
+    c->session = &session;
+    imap_parser_init(&p, a, (struct imap_parser_limits){300, 20});
+    p.sections = is_fetch;
+    p.after_value = true;
+    imap_parser_line(&p, str_skip(str_from((const char *)data, size), 1));
+    if (imap_parser_arguments(&p) == IMAP_PARSE_DONE) {
+        c->next = p.arguments;
+        if (is_fetch)
+            fetch(c);
+        else
+            search(c);
+    }
+    arena_free(a);
+    return 0;
+}
