@@ -19,6 +19,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct known_file {
     struct uidlist_line line;
@@ -169,8 +170,8 @@ static struct message_file *rename_fresh(struct load *l, const struct message_fi
     struct message_file *fresh = NULL;
 
     message_file_add_path(&old, f);
-    maildir_name_make(&name, l->settings->now, 'R', random_u64() >> 20, l->settings->hostname, size,
-                      size_crlf);
+    maildir_name_make(&name, l->settings->now, getpid(), 'R', random_u64() >> 20,
+                      l->settings->hostname, size, size_crlf);
     buf_add_str(&name, str_skip(buf_str(&old), 4 + base.n));
     buf_printf(&to, "%s/", l->settings->dir);
     file_path_add(&to, f->place, buf_str(&name));

@@ -10,7 +10,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
 static const struct {
     char letter;
@@ -172,14 +171,14 @@ static void add_number(struct buf *b, uint64_t v)
     buf_add(b, digits + n, sizeof(digits) - n);
 }
 
-void maildir_name_make(struct buf *b, usec now, char kind, uint64_t number, const char *hostname,
-                       uint64_t size, uint64_t size_crlf)
+void maildir_name_make(struct buf *b, usec now, int64_t pid, char kind, uint64_t number,
+                       const char *hostname, uint64_t size, uint64_t size_crlf)
 {
     add_number(b, (uint64_t)(now / USEC_SEC));
     buf_add(b, ".M", 2);
     add_number(b, (uint64_t)(now % USEC_SEC));
     buf_add_char(b, 'P');
-    add_number(b, (uint64_t)getpid());
+    add_number(b, (uint64_t)pid);
     buf_add_char(b, kind);
     add_number(b, number);
     buf_add_char(b, '.');

@@ -27,8 +27,8 @@ void maildir_info_merge(struct buf *b, struct str old_info, uint8_t flags, uint3
 int maildir_name_compare(struct str a, struct str b);
 
 /* Appends a new base name. kind and number make it unique in this process and moment. */
-void maildir_name_make(struct buf *b, usec now, char kind, uint64_t number, const char *hostname,
-                       uint64_t size, uint64_t size_crlf);
+void maildir_name_make(struct buf *b, usec now, int64_t pid, char kind, uint64_t number,
+                       const char *hostname, uint64_t size, uint64_t size_crlf);
 /* Was the name made by maildir_name_make? */
 bool maildir_name_is_ours(struct str base);
 /* The host name as it may stand in a file name (no "/", ":" or ","). */

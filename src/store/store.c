@@ -28,6 +28,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const struct setting settings[] = {
     {"path", SETTING_PATH, offsetof(struct store_settings, path), "", 0, 0, NULL,
@@ -105,7 +106,8 @@ bool store_ready(struct store *s, struct err *e)
 
 void store_make_name(struct store *s, uint64_t size, uint64_t size_crlf)
 {
-    maildir_name_make(&s->name, clock_wall(), 'Q', ++s->name_counter, s->hostname, size, size_crlf);
+    maildir_name_make(&s->name, clock_wall(), s->pid, 'Q', ++s->name_counter, s->hostname, size,
+                      size_crlf);
 }
 
 /* --- the keeper --- */
@@ -223,6 +225,7 @@ struct store *store_open(const struct store_settings *set, const char *path, con
     s->settings = *set;
     s->settings.path = NULL;
     s->replaying = true;
+    s->pid = getpid();
     s->path = mem_dup(path, strlen(path));
     buf_printf(&b, "%s/.spool", path);
     s->spool_dir = make_c(&b);

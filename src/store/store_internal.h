@@ -108,6 +108,7 @@ struct store {
     struct deferred_record *deferred, *deferred_last;
     struct buf copy_parts; /* records of a COPY whose last one has not come */
 
+    int64_t pid;
     uint64_t name_counter;
     struct buf record, name; /* scratch between suspension points */
     uint64_t delivered, appended, expunged;

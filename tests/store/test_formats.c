@@ -44,8 +44,8 @@ static void test_file_names(void **state)
     maildir_info_merge(&b, STR(":2,PS,more"), MESSAGE_FLAGGED | MESSAGE_DELETED, 4);
     assert_string_equal(buf_c(&b), ":2,FPTc,more");
     buf_clear(&b);
-    maildir_name_make(&b, 1700000000000042, 'Q', 7, "mx", 10, 12);
-    assert_true(str_starts_with(buf_str(&b), STR("1700000000.M42P")));
+    maildir_name_make(&b, 1700000000000042, 99, 'Q', 7, "mx", 10, 12);
+    assert_true(str_starts_with(buf_str(&b), STR("1700000000.M42P99Q7.mx")));
     assert_true(str_ends_with_nocase(buf_str(&b), STR("Q7.mx,S=10,W=12")));
     assert_true(maildir_name_is_ours(buf_str(&b)));
     assert_false(maildir_name_is_ours(STR("1417710800.M5P2.host,S=4521")));
