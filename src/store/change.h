@@ -10,7 +10,10 @@ struct change {
     struct in_flight in_flight;
 };
 
-/* Before a change: the journal has room, no folder operation is under way, the mailbox is there. */
+/* Like journal_ready, but lets changes pass that can free space. */
+SUSPENDS bool change_journal_ready(struct store *s, struct err *e);
+/* Before a change of flags or an expunge: the journal has room, no folder operation is under way,
+ * the mailbox is there. */
 SUSPENDS bool change_ready(struct mailbox *m, struct err *e);
 /* Appends the store's scratch record and waits until it is durable. After true: apply without
  * suspension, then change_end; after false: change_end. */

@@ -272,7 +272,7 @@ static bool delete_taken(struct mailbox *m, struct folder_job *job, struct err *
     struct store *s = m->store;
     struct change c = {.store = s};
 
-    if (!journal_ready(s->journal, deadline_in(READY_TIMEOUT), e) || !settle(m, e))
+    if (!change_journal_ready(s, e) || !settle(m, e))
         return false;
     buf_clear(&s->record);
     record_add_mailbox(&s->record, str_from_c(m->account->home), job->name, m->c.guid);

@@ -4,6 +4,8 @@
  */
 #include "store_helper.h"
 
+#include <sys/mount.h>
+
 #define MAILDIR "example.test/alice/Maildir"
 
 static void deliver_fails(struct fixture *f, const struct account *to, enum err_kind kind)
@@ -139,6 +141,71 @@ static void test_never_written(void **state)
     with_store(never_written);
 }
 
+/* A full disk: what was accepted stays readable, new mail is refused, and deleting helps. */
+static void full_disk(void *arg)
+{
+    struct fixture *f = arg;
+    struct err e = {0};
+    char text[8000];
+    uint32_t uids[100], delivered = 0;
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 1] = '\n';
+    fixture_open(f, f->root);
+    struct store_delivery d = {.account = &alice, .mailbox = STR("INBOX"), .delivered = true};
+    for (int i = 0; i < 2000 && d.delivered; i++) {
+        struct spool *s = make_message(f, str_from(text, sizeof(text)));
+        delivered += store_deliver(f->store, "test", s, STR(""), &d, 1, &e);
+        spool_unref(s);
+        fiber_sleep(USEC_MSEC, &e);
+    }
+    assert_false(d.delivered);
+    assert_int_equal(d.error.kind, ERR_NO_SPACE);
+    struct mailbox *m = open_box(f, &alice, "INBOX");
+    assert_int_equal(count_messages(m), delivered);
+    struct buf b = read_message(m, delivered);
+    assert_int_equal(b.n, sizeof(text));
+    buf_free(&b);
+    for (uint32_t i = 0; i < 100; i++)
+        uids[i] = i + 1;
+    assert_true(mailbox_change_flags(m, uids, 100, FLAGS_ADD, MESSAGE_DELETED, NULL, 0, &e));
+    assert_true(mailbox_expunge(m, uids, 100, &e));
+    wait_pending(f, 0);
+    /* The journal looks at the disk once a second. */
+    for (int i = 0; i < 100 && !d.delivered; i++) {
+        struct spool *s = make_message(f, STR("again\n"));
+        delivered += store_deliver(f->store, "test", s, STR(""), &d, 1, &e);
+        spool_unref(s);
+        fiber_sleep(100 * USEC_MSEC, &e);
+    }
+    assert_true(d.delivered);
+    mailbox_unref(m);
+    fixture_close(f);
+    fixture_open(f, f->root);
+    m = open_box(f, &alice, "INBOX");
+    assert_int_equal(count_messages(m), delivered - 100);
+    mailbox_unref(m);
+    fixture_close(f);
+}
+
+/* Needs the right to mount. */
+static void test_full_disk(void **state)
+{
+    (void)state;
+    struct fixture f = {.root = make_directory()};
+    char *mail = path_in(f.root, "mail");
+    struct err e;
+    assert_true(disk_make_dir(mail, 0700, &e));
+    bool mounted = mount("none", mail, "tmpfs", 0, "size=2m") == 0;
+    if (mounted) {
+        run_in_fiber(full_disk, &f);
+        assert_int_equal(umount(mail), 0);
+    }
+    free(mail);
+    remove_directory(f.root);
+    if (!mounted)
+        skip();
+}
+
 int main(void)
 {
     log_set_level(LOG_LEVEL_ERROR + 1);
@@ -146,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_one_mailbox),
         cmocka_unit_test(test_vanished_directory),
         cmocka_unit_test(test_never_written),
+        cmocka_unit_test(test_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
