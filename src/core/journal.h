@@ -3,9 +3,9 @@
  * The journal: everything that must not be forgotten, in one append-only sequence of checksummed
  * records over pre-written segment files that are reused. One fdatasync releases all fibers that
  * wait (group commit). Records belong to consumers (the store, the queue); at a checkpoint each
- * consumer brings its files up to date, the file systems of these are synced, and segments are free again.
- * After a crash the records since the last checkpoint are replayed in order; replaying one twice
- * does no harm (the consumers see to that).
+ * consumer brings its files up to date, the file systems of these are synced, and segments are free
+ * again. After a crash the records since the last checkpoint are replayed in order; replaying one
+ * twice does no harm (the consumers see to that).
  *
  * After a failed write or sync the journal is failed for good: every commit returns ERR_IO, new
  * mail gets temporary errors, and a restart replays what was durable.

@@ -1,5 +1,6 @@
 """A private maild instance under a temporary directory, on free loopback ports."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ def build_dir():
 
 
 _lock = threading.Lock()
-_bases_in_use = set()
+_bases_in_use = {}  # base: descriptor of its lock file, against other test runs on this machine
 
 
 def take_port_base():
@@ -33,15 +34,34 @@ def take_port_base():
         bases = [b for b in range(11000, 31000, 200) if b not in _bases_in_use]
         start = os.getpid() * 7 % len(bases)
         for base in bases[start:] + bases[:start]:
-            if all(is_free(base + port) for port in PORTS.values()):
-                _bases_in_use.add(base)
+            lock = lock_base(base)
+            if lock is not None and all(is_free(base + port) for port in PORTS.values()):
+                _bases_in_use[base] = lock
                 return base
+            if lock is not None:
+                os.close(lock)
     raise RuntimeError("no free range of ports")
 
 
 def give_port_base(base):
     with _lock:
-        _bases_in_use.discard(base)
+        lock = _bases_in_use.pop(base, None)
+        if lock is not None:
+            os.close(lock)
+
+
+def lock_base(base):
+    try:
+        lock = os.open(os.path.join(tempfile.gettempdir(), "maild-test-ports-%d" % base),
+                       os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock
+    except OSError:
+        os.close(lock)
+        return None
 
 
 def is_free(port):
