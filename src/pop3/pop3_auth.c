@@ -80,7 +80,8 @@ enum pop3_next pop3_user(struct pop3_session *s, struct str argument)
 {
     if (!*pop3_mechanisms(s))
         return refuse_plaintext(s);
-    s->user = arena_str(pop3_session_arena(s), str_trim(argument));
+    buf_clear(&s->user);
+    buf_add_str(&s->user, str_trim(argument));
     pop3_ok(s, "And the password?");
     return POP3_GO_ON;
 }
@@ -91,16 +92,17 @@ enum pop3_next pop3_pass(struct pop3_session *s, struct str argument)
     struct account account;
     if (!*pop3_mechanisms(s))
         return refuse_plaintext(s);
-    if (!s->user.p)
+    if (s->user.n == 0)
         return pop3_error(s, "Say USER first");
     struct auth_peer peer = peer_of(s);
     struct arena *a = arena_new();
     struct buf password = BUF_EMPTY; /* the stream's buffer is reused while we wait */
     buf_add_str(&password, argument);
-    bool ok = auth_login(s->context->auth, &peer, s->user, buf_str(&password), a, &account, &e);
+    bool ok =
+        auth_login(s->context->auth, &peer, buf_str(&s->user), buf_str(&password), a, &account, &e);
     explicit_bzero(password.p, password.n);
     buf_free(&password);
-    s->user = (struct str){0};
+    buf_free(&s->user);
     enum pop3_next next = ok ? open_maildrop(s, &account, "password") : login_failed(s, &e);
     arena_free(a);
     return next;
@@ -186,7 +188,7 @@ enum pop3_next pop3_auth(struct pop3_session *s, struct str argument)
             buf_free(&initial);
             return pop3_error(s, "The initial response is not base64");
         }
-        response = buf_str(&initial);
+        response = initial.n > 0 ? buf_str(&initial) : STR("");
     }
     /* The line is in the stream's buffer, which the exchange reuses. */
     struct arena *a = arena_new();
@@ -220,7 +222,7 @@ enum pop3_next pop3_stls(struct pop3_session *s, struct str argument)
         return POP3_CLOSE;
     arena_free(s->arena);
     s->arena = NULL;
-    s->user = (struct str){0};
+    buf_free(&s->user);
     stream_set_timeout(s->stream, POP3_HANDSHAKE_TIMEOUT);
     if (!stream_start_tls_server(s->stream, s->service->tls, &e)) {
         log_info("pop3", s->id, "closed: TLS handshake failed peer=%s reason=\"%s\"", s->entry.peer,

@@ -117,6 +117,7 @@ static void session_free(struct pop3_session *s)
     session_list_remove(s->context->sessions, &s->entry);
     stream_close(s->stream);
     arena_free(s->arena);
+    buf_free(&s->user);
     service_unref(s->service);
     free(s);
 }

@@ -14,8 +14,8 @@ struct pop3_session {
     const struct pop3_settings *settings; /* in the service's configuration */
     struct stream *stream;
     struct fiber *fiber;      /* NULL: parked */
-    struct arena *arena;      /* user, account; NULL until something was said */
-    struct str user;          /* of USER; p == NULL: none */
+    struct arena *arena;      /* account; NULL before the login */
+    struct buf user;          /* of USER; empty: none */
     struct account account;   /* after the login */
     struct mailbox *mailbox;  /* a reference to the INBOX; NULL before the login */
     struct maildrop maildrop; /* what this session sees of it */

@@ -15,6 +15,9 @@
 #define SMTP_OVERSIZE_FACTOR 2
 /* Parameters of MAIL and RCPT. */
 #define SMTP_PARAMETERS_MAX 20
+/* Mailboxes and addresses that the recipients of one message may lead to, beyond one for each: a
+ * list with many members may be named again and again. */
+#define SMTP_TARGETS_MAX 20000
 /* Name in HELO and EHLO. RFC 5321 4.5.3.1.2: 255. */
 #define SMTP_HELO_MAX 255
 /* One BDAT chunk. */

@@ -12,6 +12,7 @@ struct smtp_transaction {
     struct envelope envelope;
     size_t recipient_capacity;
     size_t recipients_refused;
+    size_t target_count; /* of all recipients' routes */
     uint64_t size_announced;
     usec started; /* clock_monotonic */
 
@@ -31,9 +32,9 @@ struct smtp_session {
     const struct smtp_settings *settings; /* in the service's configuration */
     struct stream *stream;
     struct fiber *fiber; /* NULL: parked */
-    struct arena *arena; /* helo, login; NULL until something was said */
+    struct arena *arena; /* login; NULL until something was said */
     struct smtp_transaction *transaction;
-    const char *helo; /* NULL before HELO, EHLO, LHLO */
+    char *helo; /* owned: a client may say it over and over; NULL before HELO, EHLO, LHLO */
     uint32_t messages;
     uint16_t errors, auth_failures;
     bool extended; /* EHLO */

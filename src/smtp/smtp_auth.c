@@ -6,6 +6,20 @@
 #include "smtp/limits.h"
 #include "smtp/session.h"
 
+#include <stdlib.h>
+
+/* What was said before the handshake does not count any more, a login least of all. */
+static void forget_plain_text(struct smtp_session *s)
+{
+    smtp_transaction_free(s);
+    s->entry.login = NULL;
+    arena_free(s->arena);
+    s->arena = NULL;
+    free(s->helo);
+    s->helo = NULL;
+    s->extended = false;
+}
+
 enum smtp_next smtp_starttls(struct smtp_session *s, struct str argument)
 {
     struct err e = {0};
@@ -25,11 +39,7 @@ enum smtp_next smtp_starttls(struct smtp_session *s, struct str argument)
     smtp_reply(s, 220, "2.0.0", "Ready to start TLS");
     if (!stream_flush(s->stream, &e))
         return SMTP_CLOSE;
-    smtp_transaction_free(s);
-    arena_free(s->arena);
-    s->arena = NULL;
-    s->helo = NULL;
-    s->extended = false;
+    forget_plain_text(s);
     if (!stream_start_tls_server(s->stream, s->service->tls, &e)) {
         log_info(smtp_component(s), s->id, "closed: TLS handshake failed peer=%s reason=\"%s\"",
                  s->entry.peer, e.text);

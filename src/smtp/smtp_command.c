@@ -3,11 +3,13 @@
  * LHLO and the small ones are here, the others in files of their own.
  */
 #include "core/log.h"
+#include "core/mem.h"
 #include "mime/address.h"
 #include "smtp/limits.h"
 #include "smtp/session.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 typedef enum smtp_next command_function(struct smtp_session *s, struct str argument);
 
@@ -117,7 +119,8 @@ static bool hello(struct smtp_session *s, struct str name, bool extended)
             return false;
         }
     smtp_transaction_free(s);
-    s->helo = arena_c(smtp_session_arena(s), name);
+    free(s->helo);
+    s->helo = mem_dup(name.p, name.n);
     s->extended = extended;
     return true;
 }

@@ -135,6 +135,7 @@ static void add_recipient(struct smtp_transaction *t, struct str address, struct
         e->recipients = list;
         t->recipient_capacity = capacity;
     }
+    t->target_count += route->count;
     e->recipients[e->recipient_count++] =
         (struct envelope_recipient){.address = address, .route = route};
 }
@@ -174,6 +175,15 @@ static enum smtp_next route_reply(struct smtp_session *s, struct str address, st
     return SMTP_GO_ON;
 }
 
+/* Recipients that were refused for now hold memory as well. */
+static bool has_enough_recipients(const struct smtp_session *s)
+{
+    const struct smtp_transaction *t = s->transaction;
+    size_t max = (size_t)s->settings->recipients_max;
+    return t->envelope.recipient_count + t->recipients_refused >= max ||
+           t->target_count >= max + SMTP_TARGETS_MAX;
+}
+
 enum smtp_next smtp_rcpt(struct smtp_session *s, struct str argument)
 {
     struct smtp_transaction *t = s->transaction;
@@ -182,7 +192,7 @@ enum smtp_next smtp_rcpt(struct smtp_session *s, struct str argument)
         return smtp_reply_error(s, 501, "5.5.4", "Say RCPT TO:<address>");
     if (str_trim(params).n > 0)
         return smtp_reply_error(s, 555, "5.5.4", "No parameters are known here");
-    if (t->envelope.recipient_count >= (size_t)s->settings->recipients_max) {
+    if (has_enough_recipients(s)) {
         smtp_reply(s, 452, "4.5.3", "Too many recipients, send the others with another message");
         return SMTP_GO_ON;
     }

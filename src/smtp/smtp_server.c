@@ -92,6 +92,7 @@ static void session_free(struct smtp_session *s)
     session_list_remove(s->context->sessions, &s->entry);
     stream_close(s->stream);
     arena_free(s->arena);
+    free(s->helo);
     service_unref(s->service);
     free(s);
 }
