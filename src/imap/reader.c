@@ -40,17 +40,32 @@ bool imap_read_line(struct imap_session *s, size_t max, struct str *line, bool *
     return false;
 }
 
-/* Waits for bytes of a literal; at most `wanted` are returned, borrowed. */
-static bool read_some(struct imap_session *s, uint64_t wanted, struct str *bytes)
+/* A literal on its way. */
+struct intake {
+    struct imap_session *session;
+    uint64_t left, received;
+    usec begun;
+};
+
+static struct intake intake_of(struct imap_session *s, uint64_t size)
 {
+    return (struct intake){.session = s, .left = size, .begun = clock_monotonic()};
+}
+
+/* Waits for bytes of it; borrowed. */
+static bool read_some(struct intake *in, struct str *bytes)
+{
+    struct stream *stream = in->session->stream;
     struct err e;
-    if (!stream_buffered(s->stream).n && !stream_fill(s->stream, IMAP_CHUNK, &e)) {
-        imap_session_broken(s, &e);
+    if (!stream_buffered(stream).n && (!stream_is_in_time(stream, in->begun, in->received, &e) ||
+                                       !stream_fill(stream, IMAP_CHUNK, &e))) {
+        imap_session_broken(in->session, &e);
         return false;
     }
-    *bytes =
-        str_head(stream_buffered(s->stream), wanted < IMAP_CHUNK ? (size_t)wanted : IMAP_CHUNK);
-    s->bytes_in += bytes->n;
+    *bytes = str_head(stream_buffered(stream), in->left < IMAP_CHUNK ? in->left : IMAP_CHUNK);
+    in->left -= bytes->n;
+    in->received += bytes->n;
+    in->session->bytes_in += bytes->n;
     return true;
 }
 
@@ -58,11 +73,11 @@ static bool read_some(struct imap_session *s, uint64_t wanted, struct str *bytes
 
 static bool discard_bytes(struct imap_session *s, uint64_t size)
 {
+    struct intake in = intake_of(s, size);
     struct str bytes;
-    while (size) {
-        if (!read_some(s, size, &bytes))
+    while (in.left) {
+        if (!read_some(&in, &bytes))
             return false;
-        size -= bytes.n;
         stream_consume(s->stream, bytes.n);
     }
     return true;
@@ -99,9 +114,10 @@ static bool read_into_memory(struct imap_command *c, uint64_t size, struct str *
 {
     char *p = arena_alloc(c->arena, (size_t)size + 1);
     size_t n = 0;
-    while (n < size) {
+    struct intake in = intake_of(c->session, size);
+    while (in.left) {
         struct str bytes;
-        if (!read_some(c->session, size - n, &bytes))
+        if (!read_some(&in, &bytes))
             return false;
         memcpy(p + n, bytes.p, bytes.n);
         n += bytes.n;
@@ -154,18 +170,18 @@ static bool read_into_spool(struct imap_command *c, uint64_t size, struct spool 
     arena_on_free(c->arena, drop_spool, *spool);
     struct buf out = BUF_EMPTY;
     struct err e;
+    struct intake in = intake_of(c->session, size);
     uint64_t crs = 0;
     bool writing = true, reading = true;
-    while (size && reading) {
+    while (in.left && reading) {
         struct str bytes;
-        reading = read_some(c->session, size, &bytes);
+        reading = read_some(&in, &bytes);
         if (!reading)
             break;
-        size -= bytes.n;
         buf_clear(&out);
         strip_cr(&out, bytes, &crs);
         stream_consume(c->session->stream, bytes.n);
-        if (!size)
+        if (!in.left)
             add_crs(&out, &crs);
         writing = writing && spool_write(*spool, buf_str(&out), &e);
         if (!writing)

@@ -39,6 +39,11 @@ void stream_set_timeout(struct stream *s, usec timeout);
 
 /* What is buffered and not consumed; borrowed until the next reading call. */
 struct str stream_buffered(const struct stream *s);
+/* A peer that sends a long thing byte by byte would be in time for every single wait and hold a
+ * fiber for days. False with ERR_TIMEOUT: since `begun` (clock_monotonic) it has sent fewer than
+ * STREAM_RATE_MIN bytes a second, the stream's timeout not counted. */
+#define STREAM_RATE_MIN 100
+bool stream_is_in_time(const struct stream *s, usec begun, uint64_t received, struct err *e);
 /* Waits for more bytes behind what is buffered; at most `max` may be buffered (ERR_LIMIT). At a
  * regular end of the stream: ERR_CLOSED. */
 SUSPENDS bool stream_fill(struct stream *s, size_t max, struct err *e);

@@ -151,6 +151,15 @@ static bool read_more(struct stream *s, size_t n, usec *deadline, struct err *e)
     }
 }
 
+bool stream_is_in_time(const struct stream *s, usec begun, uint64_t received, struct err *e)
+{
+    uint64_t seconds = received / STREAM_RATE_MIN;
+    usec elapsed = clock_monotonic() - begun - s->timeout;
+    if (elapsed <= 0 || (uint64_t)(elapsed / USEC_SEC) <= seconds)
+        return true;
+    return err_set(e, ERR_TIMEOUT, "%s: slower than %d bytes a second", s->peer, STREAM_RATE_MIN);
+}
+
 bool stream_fill(struct stream *s, size_t max, struct err *e)
 {
     usec deadline = 0;

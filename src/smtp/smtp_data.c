@@ -40,11 +40,19 @@ static enum smtp_next message_broken_off(struct smtp_session *s, const struct er
     return SMTP_CLOSE;
 }
 
+/* Waits until there are bytes in the stream's buffer. */
+static bool receive_some(struct smtp_session *s, usec begun, uint64_t received, struct err *e)
+{
+    return stream_buffered(s->stream).n > 0 || (stream_is_in_time(s->stream, begun, received, e) &&
+                                                stream_fill(s->stream, SMTP_DATA_CHUNK, e));
+}
+
 static bool receive_dotted(struct smtp_session *s, struct err *e)
 {
     struct smtp_transaction *t = s->transaction;
+    usec begun = clock_monotonic();
     while (!t->decoder.ended) {
-        if (stream_buffered(s->stream).n == 0 && !stream_fill(s->stream, SMTP_DATA_CHUNK, e))
+        if (!receive_some(s, begun, t->wire_size, e))
             return false;
         size_t taken = data_decoder_feed(&t->decoder, stream_buffered(s->stream), &t->decoded);
         stream_consume(s->stream, taken);
@@ -79,8 +87,10 @@ enum smtp_next smtp_data(struct smtp_session *s, struct str argument)
 static bool receive_chunk(struct smtp_session *s, uint64_t size, bool keep, struct err *e)
 {
     struct smtp_transaction *t = s->transaction;
+    usec begun = clock_monotonic();
+    uint64_t whole = size;
     while (size > 0) {
-        if (stream_buffered(s->stream).n == 0 && !stream_fill(s->stream, SMTP_DATA_CHUNK, e))
+        if (!receive_some(s, begun, whole - size, e))
             return false;
         struct str piece = stream_buffered(s->stream);
         piece = str_head(piece, size < piece.n ? (size_t)size : piece.n);
