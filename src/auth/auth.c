@@ -4,8 +4,7 @@
  * failure of ours: "login failed" means that somebody was refused, "login deferred" that we could
  * not tell.
  *
- * The line is made so that a user name cannot forge its other fields: quotes and backslashes in it
- * become \xNN, as the log itself writes control characters.
+ * The line is made so that a user name cannot forge its other fields (log_add_quoted).
  */
 #include "auth/auth.h"
 
@@ -72,25 +71,11 @@ bool auth_check(struct auth *a, struct str user, struct str password, struct are
     return err_set(e, why.kind == ERR_CANCELLED ? ERR_CANCELLED : ERR_TEMP, "%s", why.text);
 }
 
-static void add_quoted(struct buf *b, struct str text)
-{
-    struct str shown = str_head(text, LOG_LOGIN_MAX);
-    buf_add_char(b, '"');
-    for (size_t i = 0; i < shown.n; i++) {
-        unsigned char c = (unsigned char)shown.p[i];
-        if (c == '"' || c == '\\' || c < ' ' || c == 0x7f)
-            buf_printf(b, "\\x%02x", c);
-        else
-            buf_add_char(b, (char)c);
-    }
-    buf_add_char(b, '"');
-}
-
 static void log_failure(const struct auth_peer *peer, struct str user, const char *mechanism,
                         const struct err *e)
 {
     struct buf name = BUF_EMPTY;
-    add_quoted(&name, user);
+    log_add_quoted(&name, str_head(user, LOG_LOGIN_MAX));
     if (e->kind == ERR_DENIED || e->kind == ERR_SYNTAX)
         log_info("auth", peer->id, "login failed service=%s user=%s peer=%s mechanism=%s reason=%s",
                  peer->component, buf_c(&name), peer->address, mechanism, e->text);

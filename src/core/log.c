@@ -318,3 +318,16 @@ void log_write(enum log_level level, const char *component, const char *id, cons
     output_line(level, l.bytes, l.n);
     errno = error;
 }
+
+void log_add_quoted(struct buf *b, struct str value)
+{
+    buf_add_char(b, '"');
+    for (size_t i = 0; i < value.n; i++) {
+        unsigned char c = (unsigned char)value.p[i];
+        if (c == '"' || c == '\\' || c < ' ' || c == 0x7f)
+            buf_printf(b, "\\x%02x", c);
+        else
+            buf_add_char(b, (char)c);
+    }
+    buf_add_char(b, '"');
+}

@@ -8,6 +8,7 @@
  * The log is the one facility, besides the running loop, that is reached without being passed:
  * errors must be reportable from everywhere.
  */
+#include "core/buf.h"
 #include "core/err.h"
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
@@ -24,6 +25,10 @@ bool log_enabled(enum log_level level);
 /* id may be NULL. format: "from=<%.*s> size=%zu ...". */
 void log_write(enum log_level level, const char *component, const char *id, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* A value in double quotes that cannot forge other fields of its line: quotes, backslashes and
+ * control characters become \xNN. */
+void log_add_quoted(struct buf *b, struct str value);
 
 #define log_debug(...)                                                                             \
     (log_enabled(LOG_LEVEL_DEBUG) ? log_write(LOG_LEVEL_DEBUG, __VA_ARGS__) : (void)0)

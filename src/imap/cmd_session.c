@@ -39,7 +39,15 @@ void imap_cmd_logout(struct imap_command *c)
     imap_ok(c, "Logged out");
 }
 
-/* The pairs a client tells go to the log: the versions of clients explain a lot. */
+static bool is_field_name(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] != '-' && !(char_lower(s.p[i]) >= 'a' && char_lower(s.p[i]) <= 'z'))
+            return false;
+    return s.n > 0;
+}
+
+/* The pairs a client tells go to the log, once: the versions of clients explain a lot. */
 static bool read_id(struct imap_command *c, const struct imap_argument *list, struct buf *log)
 {
     size_t pairs = 0;
@@ -58,8 +66,10 @@ static bool read_id(struct imap_command *c, const struct imap_argument *list, st
             imap_bad(c, "At most %d values of at most %d bytes", IMAP_ID_PAIRS, IMAP_ID_VALUE);
             return false;
         }
-        if (a->type != IMAP_ATOM)
-            buf_printf(log, " %.*s=\"%.*s\"", STR_ARG(name), STR_ARG(value));
+        if (a->type == IMAP_ATOM || !is_field_name(name))
+            continue;
+        buf_printf(log, " %.*s=", STR_ARG(name));
+        log_add_quoted(log, value);
     }
     return true;
 }
@@ -75,8 +85,9 @@ void imap_cmd_id(struct imap_command *c)
     }
     struct buf log = BUF_EMPTY;
     if (read_id(c, a->children, &log)) {
-        if (log.n)
+        if (log.n && !c->session->identified)
             log_info("imap", c->session->id, "client%s", buf_c(&log));
+        c->session->identified = true;
         imap_write(c->session,
                    STR("* ID (\"name\" \"maild\" \"version\" \"" MAILD_VERSION "\")\r\n"));
         imap_ok(c, "Pleased to meet you");

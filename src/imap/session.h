@@ -41,6 +41,7 @@ struct imap_session {
     uint8_t bad_count; /* malformed commands in a row */
     uint8_t login_failures;
     bool greeted;
+    bool identified; /* its ID has been logged */
     bool running;    /* a fiber is in it */
     bool broken;     /* the stream failed: writing is over */
     bool in_literal; /* half a response is out: nothing else may be said */
