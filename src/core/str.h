@@ -34,6 +34,8 @@ bool str_equal(struct str a, struct str b);
 bool str_equal_nocase(struct str a, struct str b);
 /* memcmp order, a shorter prefix first. */
 int str_compare(struct str a, struct str b);
+/* The same without regard to ASCII case. */
+int str_compare_nocase(struct str a, struct str b);
 bool str_starts_with(struct str s, struct str prefix);
 bool str_starts_with_nocase(struct str s, struct str prefix);
 bool str_ends_with_nocase(struct str s, struct str suffix);

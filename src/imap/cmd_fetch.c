@@ -3,9 +3,10 @@
  *
  * The whole command first sets \Seen where a section without PEEK asks for it, in one change of the
  * mailbox; then it goes through the messages, reads of each what the items need before it says
- * anything, and writes the response. Responses are collected and written in portions. A message
- * that another session has expunged is passed over; with sequence numbers the answer is then OK
- * [EXPUNGEISSUED] (RFC 5530), since the client believes it to be there.
+ * anything, and writes the response. Responses are collected and written in portions, a long one
+ * already between its items: the items times the message may be a thousand times its size. A
+ * message that another session has expunged is passed over; with sequence numbers the answer is
+ * then OK [EXPUNGEISSUED] (RFC 5530), since the client believes it to be there.
  */
 #include "imap/fetch.h"
 
@@ -129,9 +130,22 @@ static bool write_item(struct fetch *f, const struct fetch_item *item, const str
     return true;
 }
 
+/* Sends what has been collected if it is much, and lets others run. */
+static bool make_room(struct fetch *f, struct err *e)
+{
+    struct imap_session *s = f->c->session;
+    if (f->out.n > IMAP_CHUNK) {
+        s->in_literal = true;
+        imap_write(s, buf_str(&f->out));
+        buf_clear(&f->out);
+    }
+    return imap_breathe(f->c) || err_set(e, ERR_CLOSED, "the session is over");
+}
+
 /* m is a copy: the mailbox may change while the items are written. */
 static bool write_message(struct fetch *f, size_t index, const struct message *m, struct err *e)
 {
+    struct imap_session *s = f->c->session;
     const char *separator = "";
     bool seen_now = number_set_contains(&f->seen, m->uid);
     bool uid_asked = false;
@@ -140,7 +154,7 @@ static bool write_message(struct fetch *f, size_t index, const struct message *m
         uid_asked = uid_asked || item->kind == FETCH_UID;
         buf_add_c(&f->out, separator);
         separator = " ";
-        if (!write_item(f, item, m, e))
+        if (!write_item(f, item, m, e) || !make_room(f, e))
             return false;
     }
     if (f->c->uid && !uid_asked)
@@ -154,6 +168,7 @@ static bool write_message(struct fetch *f, size_t index, const struct message *m
             (struct imap_known_flags){m->uid, m->flags, m->keywords};
     }
     buf_add_c(&f->out, ")\r\n");
+    s->in_literal = false;
     return true;
 }
 
@@ -187,10 +202,12 @@ static void fetch_message(struct fetch *f, size_t index)
         s->user->fetched++;
         return;
     }
+    if (s->ended)
+        return;
     f->failed = e;
     if (s->bytes_out == sent) {
         f->out.n = start; /* nothing of it has been said */
-    } else if (!s->ended) {
+    } else {
         log_error("imap", s->id, "user=<%s> reading uid=%u failed: %s", s->user->login, uid,
                   e.text);
         imap_session_abort(s, "message could not be read");

@@ -152,9 +152,10 @@ static bool qualifies(const struct listing *l, const struct mailbox_info *m)
     return m->exists || m->has_children || l->select & LIST_SUBSCRIBED;
 }
 
-static bool matches(const struct listing *l, struct str wire)
+/* A pattern and a name can be long enough to make this slow. */
+static bool matches(struct imap_command *c, const struct listing *l, struct str wire)
 {
-    for (size_t i = 0; i < l->pattern_count; i++)
+    for (size_t i = 0; i < l->pattern_count && imap_breathe(c); i++)
         if (list_match(l->patterns[i], wire))
             return true;
     return false;
@@ -167,7 +168,8 @@ static bool is_below(struct str name, struct str parent)
 
 /* Is there a name below list[i] that qualifies? A parent that does not qualify itself is listed
  * only for one that is not listed anyway (RFC 5258 3.5). */
-static bool has_qualified_below(const struct listing *l, size_t i, bool unlisted)
+static bool has_qualified_below(struct imap_command *c, const struct listing *l, size_t i,
+                                bool unlisted)
 {
     struct buf wire = BUF_EMPTY;
     bool found = false;
@@ -175,7 +177,8 @@ static bool has_qualified_below(const struct listing *l, size_t i, bool unlisted
         if (!is_below(l->list[j].name, l->list[i].name) || !qualifies(l, &l->list[j]))
             continue;
         buf_clear(&wire);
-        found = !unlisted || !buf_add_mutf7(&wire, l->list[j].name) || !matches(l, buf_str(&wire));
+        found =
+            !unlisted || !buf_add_mutf7(&wire, l->list[j].name) || !matches(c, l, buf_str(&wire));
     }
     buf_free(&wire);
     return found;
@@ -236,10 +239,10 @@ static void write_listing(struct imap_command *c, const struct listing *l)
     for (size_t i = 0; i < l->count && imap_breathe(c); i++) {
         const struct mailbox_info *m = &l->list[i];
         buf_clear(&wire);
-        if (!buf_add_mutf7(&wire, m->name) || !matches(l, buf_str(&wire)))
+        if (!buf_add_mutf7(&wire, m->name) || !matches(c, l, buf_str(&wire)))
             continue;
         bool qualified = qualifies(l, m);
-        bool below = upwards && has_qualified_below(l, i, !qualified);
+        bool below = upwards && has_qualified_below(c, l, i, !qualified);
         if (qualified || below)
             write_line(c, l, m, buf_str(&wire), qualified, below);
     }

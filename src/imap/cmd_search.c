@@ -100,6 +100,28 @@ static void search_content(void *arg, struct str bytes)
     arena_free(a);
 }
 
+/* Is it little enough to be searched on the loop? */
+static bool is_quick(const struct search *s, size_t bytes)
+{
+    return bytes * s->program.costly <= IMAP_SEARCH_HERE;
+}
+
+static void search_header(void *arg)
+{
+    struct content_job *job = arg;
+    job->answer = search_evaluate(job->root, &job->message, SEARCH_HEADERS);
+}
+
+static enum search_answer evaluate_header(const struct search *s, const struct search_message *m)
+{
+    struct content_job job = {.root = s->program.root, .message = *m};
+    if (is_quick(s, m->header.n))
+        search_header(&job);
+    else
+        worker_run(WORKER_CPU, search_header, &job);
+    return job.answer;
+}
+
 struct small_job {
     struct content_job *content;
     struct str bytes;
@@ -115,6 +137,9 @@ static bool evaluate_content(struct search *s, struct search_message *m, bool *m
                              struct err *e)
 {
     struct content_job job = {.root = s->program.root, .message = *m};
+    if (s->body.size > IMAP_SEARCH_WORK_MAX / s->program.costly)
+        return err_set(e, ERR_LIMIT, "There are too many search keys for a message of %llu bytes",
+                       (unsigned long long)s->body.size);
     if (!imap_body_is_small(&s->body)) {
         if (!imap_body_run_large(&s->body, search_content, &job, e))
             return false;
@@ -124,10 +149,10 @@ static bool evaluate_content(struct search *s, struct search_message *m, bool *m
             return false;
         job.message.header = header;
         struct small_job small = {&job, buf_str(&s->body.bytes)};
-        if (small.bytes.n > IMAP_SEARCH_HERE)
-            worker_run(WORKER_CPU, run_small_job, &small);
-        else
+        if (is_quick(s, small.bytes.n))
             run_small_job(&small);
+        else
+            worker_run(WORKER_CPU, run_small_job, &small);
     }
     *matches = job.answer == SEARCH_TRUE;
     return true;
@@ -145,7 +170,7 @@ static bool evaluate(struct search *s, uint32_t index, bool *matches, struct err
             return e->kind == ERR_NOT_FOUND;
         if (!imap_body_header(&s->body, &m.header, e))
             return false;
-        answer = search_evaluate(s->program.root, &m, SEARCH_HEADERS);
+        answer = evaluate_header(s, &m);
     }
     if (answer == SEARCH_UNDECIDED)
         return evaluate_content(s, &m, matches, e);

@@ -36,6 +36,7 @@ struct fetch_item {
     unsigned *path;
     size_t path_length;
     struct str *fields;
+    struct str *sorted; /* the same, for looking up */
     size_t field_count;
     bool partial;
     uint64_t offset, length;
@@ -43,7 +44,7 @@ struct fetch_item {
 };
 
 struct fetch_request {
-    struct fetch_item *items;
+    struct fetch_item *items, **end;
     bool needs_header, needs_structure, needs_section; /* what has to be read of the message */
     bool sets_seen;
     bool flags; /* among the items */

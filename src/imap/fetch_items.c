@@ -6,6 +6,8 @@
  */
 #include "imap/fetch.h"
 
+#include <stdlib.h>
+
 static const struct {
     const char *name;
     enum fetch_kind kind;
@@ -49,15 +51,14 @@ static const struct {
 static struct fetch_item *add_item(struct imap_command *c, struct fetch_request *r,
                                    enum fetch_kind kind)
 {
-    struct fetch_item **at = &r->items;
-    while (*at)
-        at = &(*at)->next;
-    *at = ARENA_NEW(c->arena, struct fetch_item);
-    (*at)->kind = kind;
+    struct fetch_item *item = ARENA_NEW(c->arena, struct fetch_item);
+    *r->end = item;
+    r->end = &item->next;
+    item->kind = kind;
     r->flags = r->flags || kind == FETCH_FLAGS;
     r->needs_header = r->needs_header || kind == FETCH_ENVELOPE;
     r->needs_structure = r->needs_structure || kind == FETCH_BODY || kind == FETCH_BODYSTRUCTURE;
-    return *at;
+    return item;
 }
 
 /* What has to be read for a section. The header and the text of the message itself need no
@@ -121,6 +122,11 @@ static bool take_part(struct fetch_item *item, struct str name)
     return false;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return str_compare_nocase(*(const struct str *)a, *(const struct str *)b);
+}
+
 static bool take_fields(struct imap_command *c, struct fetch_item *item,
                         const struct imap_argument *list)
 {
@@ -133,6 +139,9 @@ static bool take_fields(struct imap_command *c, struct fetch_item *item,
     for (const struct imap_argument *a = list->children; a; a = a->next)
         if (!imap_argument_astring(a, &item->fields[item->field_count++]))
             return false;
+    item->sorted = arena_array(c->arena, count, sizeof *item->sorted);
+    memcpy(item->sorted, item->fields, count * sizeof *item->sorted);
+    qsort(item->sorted, count, sizeof *item->sorted, compare_names);
     return true;
 }
 
@@ -243,7 +252,7 @@ static bool take_macro(struct imap_command *c, struct fetch_request *r,
 
 bool fetch_take_items(struct imap_command *c, struct fetch_request *r)
 {
-    *r = (struct fetch_request){0};
+    *r = (struct fetch_request){.end = &r->items};
     struct imap_argument *a = imap_take(c, "items of FETCH");
     if (!a)
         return false;

@@ -95,9 +95,17 @@ static void write_literal(struct buf *out, const struct fetch_item *item, struct
 
 static bool is_wanted(const struct fetch_item *item, struct str name)
 {
-    for (size_t i = 0; i < item->field_count; i++)
-        if (str_equal_nocase(item->fields[i], name))
+    size_t low = 0, high = item->field_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = str_compare_nocase(item->sorted[middle], name);
+        if (order == 0)
             return item->part == SECTION_FIELDS;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return item->part == SECTION_FIELDS_NOT;
 }
 
@@ -219,8 +227,7 @@ static bool stream_range(struct streamer *t, const struct fetch_item *item, cons
     s->in_literal = true;
     if (!send_piece(t, offset, length, e))
         return false; /* the size was promised: the caller ends the session */
-    s->in_literal = false;
-    return true;
+    return true;      /* the rest of the response follows */
 }
 
 /* --- all together --- */

@@ -27,8 +27,12 @@
  * larger is parsed on a worker and streamed in chunks. */
 #define IMAP_MESSAGE_WHOLE (256 * 1024)
 #define IMAP_CHUNK         (64 * 1024)
-/* What is searched for text on the spot; larger ones on a worker. */
-#define IMAP_SEARCH_HERE (16 * 1024)
+/* Search keys of one command that look into messages. */
+#define IMAP_SEARCH_KEYS_MAX 500
+/* Bytes searched on the spot, each key counted; what is more goes to a worker, and what is more
+ * than IMAP_SEARCH_WORK_MAX is refused. */
+#define IMAP_SEARCH_HERE     (16 * 1024)
+#define IMAP_SEARCH_WORK_MAX (UINT64_C(4) * 1024 * 1024 * 1024)
 /* Large messages in memory at a time, over all sessions. */
 #define IMAP_LARGE_AT_ONCE 2
 /* Of a message larger than this the structure is that of its first part. */

@@ -19,6 +19,7 @@ enum search_kind {
     SEARCH_BEFORE,
     SEARCH_ON,
     SEARCH_SINCE,
+    /* from here on: the message is looked into */
     SEARCH_SENTBEFORE,
     SEARCH_SENTON,
     SEARCH_SENTSINCE,
@@ -43,6 +44,7 @@ struct search_node {
 struct search_program {
     struct search_node *root;
     bool needs_date;
+    size_t costly; /* keys that look into the message */
 };
 
 /* Takes CHARSET and the keys. False: the result is set. */

@@ -187,6 +187,12 @@ static bool take_operand(struct compiler *p, const struct key_name *name, struct
     return false;
 }
 
+/* Does it look into the message? */
+static bool is_costly(enum search_kind kind)
+{
+    return kind >= SEARCH_SENTBEFORE;
+}
+
 /* --- keys --- */
 
 /* All keys that are left, combined by AND. */
@@ -218,6 +224,11 @@ static bool take_list(struct compiler *p, const struct imap_argument *list,
 
 static bool take_named(struct compiler *p, const struct key_name *name, struct search_node **node)
 {
+    if (is_costly(name->kind) && ++p->program->costly > IMAP_SEARCH_KEYS_MAX) {
+        imap_no(p->c, "[LIMIT] At most %d search keys may look into messages",
+                IMAP_SEARCH_KEYS_MAX);
+        return false;
+    }
     struct search_node *inner = new_node(p, name->kind);
     inner->flag = name->flag;
     inner->field = str_from_c(name->field);
