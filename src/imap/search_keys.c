@@ -1,13 +1,14 @@
 /*
  * Search keys from the arguments of SEARCH into a tree, by one table of names.
  *
- * Text is compared as UTF-8, whatever of the two charsets was named; others are refused with
- * BADCHARSET. Sequence sets and UID sets become sets of positions in the view, which stands still
- * while the command runs.
+ * Text is compared as UTF-8; that of another charset is converted. What is neither known nor
+ * UTF-8 is refused with BADCHARSET. Sequence sets and UID sets become sets of positions in the
+ * view, which stands still while the command runs.
  */
 #include "imap/limits.h"
 #include "imap/search.h"
 #include "mime/date.h"
+#include "mime/header.h"
 
 enum operand { NONE, STRING, DATE, SIZE, KEYWORD, FIELD, UIDS, ONE_KEY, TWO_KEYS };
 
@@ -59,6 +60,7 @@ struct compiler {
     struct imap_command *c;
     struct search_program *program;
     const struct imap_argument *at; /* next argument */
+    struct str charset;             /* of texts */
     unsigned depth;
 };
 
@@ -79,6 +81,29 @@ static const struct imap_argument *take(struct compiler *p)
     return a;
 }
 
+/* --- charset --- */
+
+/* Bytes that are not ASCII are taken as UTF-8 in both. */
+static bool is_utf8_charset(struct str charset)
+{
+    return str_equal_nocase(charset, STR("UTF-8")) || str_equal_nocase(charset, STR("US-ASCII"));
+}
+
+static bool take_charset(struct imap_command *c, struct str *charset)
+{
+    struct str converted;
+    *charset = STR("US-ASCII");
+    if (!imap_argument_is(c->next, "CHARSET"))
+        return true;
+    c->next = c->next->next;
+    if (!imap_take_astring(c, "a charset", charset))
+        return false;
+    if (is_utf8_charset(*charset) || charset_to_utf8(c->arena, *charset, STR("x"), &converted))
+        return true;
+    imap_no(c, "[BADCHARSET (US-ASCII UTF-8)] The charset is not supported");
+    return false;
+}
+
 /* --- operands --- */
 
 static bool take_text(struct compiler *p, struct search_node *node)
@@ -89,6 +114,8 @@ static bool take_text(struct compiler *p, struct search_node *node)
         imap_expected(p->c, a, "a string to search for");
         return false;
     }
+    if (!is_utf8_charset(p->charset))
+        charset_to_utf8(p->c->arena, p->charset, text, &text);
     if (!str_is_utf8(text)) {
         imap_bad(p->c, "The string to search for is not valid UTF-8");
         return false;
@@ -285,32 +312,17 @@ static bool take_key(struct compiler *p, struct search_node **node)
     return ok;
 }
 
-/* --- charset --- */
-
-static bool take_charset(struct imap_command *c)
-{
-    struct str charset;
-    if (!imap_argument_is(c->next, "CHARSET"))
-        return true;
-    c->next = c->next->next;
-    if (!imap_take_astring(c, "a charset", &charset))
-        return false;
-    if (str_equal_nocase(charset, STR("UTF-8")) || str_equal_nocase(charset, STR("US-ASCII")))
-        return true;
-    imap_no(c, "[BADCHARSET (US-ASCII UTF-8)] The charset is not supported");
-    return false;
-}
-
 bool search_take_keys(struct imap_command *c, struct search_program *program)
 {
     *program = (struct search_program){0};
-    if (!take_charset(c))
+    struct str charset;
+    if (!take_charset(c, &charset))
         return false;
     if (!c->next) {
         imap_expected(c, NULL, "a search key");
         return false;
     }
-    struct compiler p = {.c = c, .program = program, .at = c->next};
+    struct compiler p = {.c = c, .program = program, .at = c->next, .charset = charset};
     c->next = NULL;
     return take_all(&p, &program->root);
 }

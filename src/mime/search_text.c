@@ -9,7 +9,7 @@
  * memmem, which is linear in the text whatever the needle.
  *
  * A message is searched part by part: transfer encoding and charset of text parts are undone first;
- * other parts have no text.
+ * other parts have no text. A multipart in which no part was found is text, as in mime/structure.c.
  */
 #include "mime/search_text.h"
 
@@ -126,25 +126,50 @@ bool search_key_in(const struct search_key *k, struct str text)
     return found;
 }
 
+/* The text with each run of white space as one space: as ENVELOPE gives it and clients show it. */
+static struct str collapse(struct arena *a, struct str text)
+{
+    char *copy = arena_alloc(a, text.n + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        bool space = text.p[i] == ' ' || text.p[i] == '\t';
+        if (!space)
+            copy[n++] = text.p[i];
+        else if (n == 0 || copy[n - 1] != ' ')
+            copy[n++] = ' ';
+    }
+    return str_from(copy, n);
+}
+
+/* In a decoded header value as it is, and as it is shown. */
+static bool find_in_value(const struct search_key *k, struct arena *a, struct str value)
+{
+    if (search_key_in(k, value))
+        return true;
+    bool folded = str_find_char(value, '\t') >= 0 || str_find(value, STR("  ")) >= 0;
+    return folded && search_key_in(k, collapse(a, value));
+}
+
 bool search_key_in_header(const struct search_key *k, struct str value)
 {
     struct arena *a = arena_new();
-    bool found = search_key_in(k, header_decode(a, value));
+    bool found = find_in_value(k, a, header_decode(a, value));
     arena_free(a);
     return found;
 }
 
-/* In the fields of a header block, each decoded: "Name: value". */
+/* In a header block as it is, debris that is no field included; and in its fields, each decoded:
+ * "Name: value". */
 static bool find_in_header(const struct search_key *k, struct str block)
 {
     struct arena *a = arena_new();
     struct header_field field;
-    bool found = false;
     block = str_head(block, MIME_HEADER_MAX);
+    bool found = search_key_in(k, block);
     while (!found && header_next(&block, &field)) {
         struct str value = header_decode(a, field.value);
-        found =
-            search_key_in(k, arena_printf(a, "%.*s: %.*s", STR_ARG(field.name), STR_ARG(value)));
+        value = arena_printf(a, "%.*s: %.*s", STR_ARG(field.name), STR_ARG(value));
+        found = find_in_value(k, a, value);
         arena_reset(a);
     }
     arena_free(a);
@@ -194,7 +219,8 @@ bool search_key_in_message(const struct search_key *k, const struct mime_part *r
         if ((with_header || is_message) && find_in_header(k, header))
             return true;
         bool is_text = content_type_is(part, "text", NULL) ||
-                       (content_type_is(part, "message", NULL) && !part->is_message);
+                       (content_type_is(part, "message", NULL) && !part->is_message) ||
+                       (content_type_is(part, "multipart", NULL) && !part->is_multipart);
         if (is_text && find_in_body(k, part, body))
             return true;
     }

@@ -6,10 +6,11 @@
  *     message    (... octets (envelope) (structure) lines [...])
  *     multipart  ((part)(part) "subtype" [(parameters) disposition languages location])
  *
- * Octets count CRLF for each line end. A multipart in which no part was found gets one empty
- * text/plain part, since the grammar asks for one; a message whose inside is encoded (RFC
- * 2046 5.2.1 forbids it) an empty envelope and the same part. Parameters in the form of RFC 2231
- * are shown joined but encoded, under their name with a star, as RFC 2231 6 says.
+ * Octets count CRLF for each line end. The grammar asks for at least one part in a multipart: when
+ * none was found (no boundary, or not the one that was announced), all of its body is shown as one
+ * text/plain part, so that people see what there is. A message whose inside is encoded (RFC
+ * 2046 5.2.1 forbids it) gets an empty envelope and an empty part. Parameters in the form of RFC
+ * 2231 are shown joined but encoded, under their name with a star, as RFC 2231 6 says.
  *
  * Recursion is bounded by the depth that the parser allowed.
  */
@@ -17,8 +18,6 @@
 #include "mime/header.h"
 #include "mime/imap.h"
 #include "mime/limits.h"
-
-#define EMPTY_PART "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0)"
 
 static void write_parameters(struct buf *out, const struct mime_parameter *list, size_t count)
 {
@@ -81,12 +80,24 @@ struct structure {
 
 static void write_part(const struct structure *s, const struct mime_part *part);
 
+/* A part that is not in the message. */
+static void write_text_part(const struct structure *s, size_t octets, size_t lines)
+{
+    buf_printf(s->out, "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" %zu %zu%s)",
+               octets, lines, s->extended ? " NIL NIL NIL NIL" : "");
+}
+
+static size_t body_octets(const struct mime_part *part)
+{
+    return part->body_end - part->header_end + part->body_lf;
+}
+
 static void write_multipart(const struct structure *s, const struct mime_part *part)
 {
     for (const struct mime_part *child = part->children; child; child = child->next)
         write_part(s, child);
     if (part->children == NULL)
-        buf_add_c(s->out, EMPTY_PART);
+        write_text_part(s, body_octets(part), part->body_lines);
     write_string(s->out, part->subtype);
     if (s->extended) {
         write_parameters(s->out, part->parameters, part->parameter_count);
@@ -107,7 +118,7 @@ static void write_inner_message(const struct structure *s, const struct mime_par
     if (inner)
         write_part(s, inner);
     else
-        buf_add_c(s->out, EMPTY_PART);
+        write_text_part(s, 0, 0);
     buf_printf(s->out, " %zu", part->body_lines);
 }
 
@@ -120,7 +131,7 @@ static void write_single(const struct structure *s, const struct mime_part *part
     write_string(out, part->id);
     write_string(out, part->description);
     write_string(out, part->encoding);
-    buf_printf(out, " %zu", part->body_end - part->header_end + part->body_lf);
+    buf_printf(out, " %zu", body_octets(part));
     if (content_type_is(part, "text", NULL))
         buf_printf(out, " %zu", part->body_lines);
     else if (part->is_message || content_type_is(part, "message", "rfc822"))
@@ -161,11 +172,12 @@ const struct mime_part *mime_find_part(const struct mime_part *root, const unsig
 {
     const struct mime_part *part = root;
     for (size_t i = 0; i < length && part != NULL; i++) {
+        bool pretended = content_type_is(part, "multipart", NULL) && !part->is_multipart;
         if (i > 0 && part->is_message)
             part = part->children;
-        else if (i > 0 && !part->is_multipart)
+        else if (i > 0 && !part->is_multipart && !(pretended && i + 1 == length))
             return NULL;
-        /* Here part is a message, or a multipart. */
+        /* Here part is a message, or a multipart (perhaps one whose body is its only part). */
         if (part->is_multipart)
             part = child_number(part, path[i]);
         else if (path[i] != 1)

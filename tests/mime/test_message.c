@@ -311,17 +311,18 @@ static void test_digest(void **state)
 static void test_broken_multiparts(void **state)
 {
     (void)state;
-    /* No boundary, none found, an empty one. */
+    /* No boundary, none found, an empty one: the body is the one part. */
     structure_is("Content-Type: multipart/mixed\n\nbody\n", false,
-                 "((" PLAIN_TYPE "0 0) \"mixed\")");
+                 "((" PLAIN_TYPE "6 1) \"mixed\")");
     structure_is("Content-Type: multipart/mixed; boundary=x\n\nbody\n", true,
-                 "((" PLAIN_TYPE "0 0) \"mixed\" (\"boundary\" \"x\") NIL NIL NIL)");
+                 "((" PLAIN_TYPE
+                 "6 1 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"x\") NIL NIL NIL)");
     structure_is("Content-Type: multipart/mixed; boundary=\"\"\n\n--\n\nbody\n", false,
-                 "((" PLAIN_TYPE "0 0) \"mixed\")");
-    structure_is("Content-Type: multipart\n\nbody\n", false, "((" PLAIN_TYPE "0 0) \"x-unknown\")");
+                 "((" PLAIN_TYPE "12 3) \"mixed\")");
+    structure_is("Content-Type: multipart\n\nbody\n", false, "((" PLAIN_TYPE "6 1) \"x-unknown\")");
     /* Closed at once; only the closing line; no closing line. */
     structure_is("Content-Type: multipart/mixed; boundary=x\n\n--x--\nbody\n", false,
-                 "((" PLAIN_TYPE "0 0) \"mixed\")");
+                 "((" PLAIN_TYPE "13 2) \"mixed\")");
     structure_is("Content-Type: multipart/mixed; boundary=x\n\n--x\n\none\n", false,
                  "((" PLAIN_TYPE "5 1) \"mixed\")");
     structure_is("Content-Type: multipart/mixed; boundary=x\n\n--x\n\none", false,

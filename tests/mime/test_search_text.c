@@ -96,6 +96,12 @@ static void test_header(void **state)
         search_key_in_header(k, STR(" =?utf-8?q?J=C3=B6?=\r\n =?iso-8859-1?q?rg?= M\xfcller")));
     assert_true(search_key_in_header(k, STR(" J\xf6rg\r\n M")));
     assert_false(search_key_in_header(k, STR(" Joerg M")));
+    /* Folded with tabs and many spaces it is found as clients show it; and as it is. */
+    struct search_key *folded = search_key_new(a, STR("one two"));
+    assert_true(search_key_in_header(folded, STR(" one\r\n\ttwo")));
+    assert_true(search_key_in_header(folded, STR(" one  \n   two")));
+    assert_false(search_key_in_header(folded, STR(" one\n\tand two")));
+    assert_true(search_key_in_header(search_key_new(a, STR("one  two")), STR(" one  two")));
 }
 
 static const char message[] = "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\n"
@@ -141,6 +147,10 @@ static void test_message(void **state)
     assert_true(finds_in("plain", "Subject: x\n\njust Plain text", false));
     assert_true(finds_in("\xc3\xbc", "Subject: x\n\nraw \xfc here", false));
     assert_false(finds_in("x", "Subject: x\n\nplain", false));
+    /* Debris in the header is text of the message; a multipart without parts has a text. */
+    assert_true(finds_in("no field", "Subject: x\nthis is no field\n\ny", true));
+    assert_false(finds_in("no field", "Subject: x\nthis is no field\n\ny", false));
+    assert_true(finds_in("plain", "Content-Type: multipart/mixed; boundary=x\n\nplain\n", false));
 }
 
 int main(void)
