@@ -11,6 +11,7 @@
 
 #include "core/buf.h"
 #include "mime/address.h"
+#include "mime/limits.h"
 
 #include <idn2.h>
 
@@ -44,11 +45,14 @@ static bool parse(struct arena *a, struct str text, struct address *address, con
 {
     if (!address_parse(a, text, ADDRESS_UTF8 | ADDRESS_NO_DOMAIN, address, reason))
         return false;
-    if (address->domain.n == 0 || name_domain(a, address->domain, &address->domain))
-        return true;
-    if (reason)
-        *reason = "invalid domain";
-    return false;
+    const char *wrong = NULL;
+    if (address->domain.n > 0 && !name_domain(a, address->domain, &address->domain))
+        wrong = "invalid domain";
+    else if (address->local.n + 1 + address->domain.n > ADDRESS_MAX) /* A-labels are longer */
+        wrong = "address too long";
+    if (wrong && reason)
+        *reason = wrong;
+    return wrong == NULL;
 }
 
 bool name_parse(struct arena *a, struct str text, struct name *name, const char **reason)

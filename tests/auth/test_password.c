@@ -153,11 +153,27 @@ static void test_names(void **state)
     assert_name("@", NULL, NULL);
 }
 
+/* What fits as it is written may be too long as it is sent. */
+static void test_long_name(void **state)
+{
+    struct buf text = BUF_EMPTY;
+    (void)state;
+    for (int i = 0; i < 250; i++)
+        buf_add_char(&text, 'a');
+    buf_add_char(&text, '@');
+    for (int i = 0; i < 15; i++)
+        buf_add_c(&text, "\xc3\xbc."); /* "xn--tda." */
+    buf_add_c(&text, "test");
+    assert_name(buf_c(&text), NULL, NULL);
+    buf_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hash),     cmocka_unit_test(test_form),  cmocka_unit_test(test_scram),
-        cmocka_unit_test(test_saslprep), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_hash),  cmocka_unit_test(test_form),
+        cmocka_unit_test(test_scram), cmocka_unit_test(test_saslprep),
+        cmocka_unit_test(test_names), cmocka_unit_test(test_long_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
