@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 from support import Skip
@@ -182,9 +183,12 @@ def test_sigterm_says_goodbye():
 def test_full_disk_is_a_temporary_error_and_loses_nothing():
     if os.geteuid() != 0:
         raise Skip("mounting a small file system needs root")
-    mount = "/tmp/maild-full-%d" % os.getpid()
-    os.makedirs(mount)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", mount], check=True)
+    mount = tempfile.mkdtemp(prefix="maild-full-")
+    result = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", mount], capture_output=True,
+                            text=True)
+    if result.returncode != 0:
+        os.rmdir(mount)
+        raise Skip("no file system can be mounted here: " + result.stderr.strip())
     try:
         with Instance(directory=mount) as server:
             inject(server, "s@elsewhere.test", ["alice"], TEXT)

@@ -91,9 +91,9 @@ def check_headers(root):
 
 def check_format(root):
     assert shutil.which("clang-format"), "clang-format is missing (scripts/install-dependencies --tests)"
-    files = []
+    files = []  # relative: a name with blanks could not be told from the message
     for pattern in ("src/*/*.[ch]", "src/*.[ch]", "tests/**/*.[ch]", "bench/*.c"):
-        files += glob.glob(os.path.join(root, pattern), recursive=True)
+        files += glob.glob(pattern, root_dir=root, recursive=True)
     result = subprocess.run(["clang-format", "--dry-run", "-Werror", *sorted(files)], cwd=root,
                             capture_output=True, text=True)
     names = sorted(set(re.findall(r"^(\S+?):\d+", result.stderr, re.M)))
