@@ -117,8 +117,17 @@ def available():
     return bool(os.geteuid() == 0 and shutil.which("postfix") and shutil.which("dovecot"))
 
 
+def dovecot_available():
+    """The configuration above is that of 2.3."""
+    if os.geteuid() != 0 or not shutil.which("dovecot"):
+        return False
+    version = subprocess.run(["dovecot", "--version"], capture_output=True, text=True).stdout
+    return version.startswith("2.3.")
+
+
 class Reference:
-    def __init__(self, directory=None):
+    def __init__(self, directory=None, postfix=True):
+        self.postfix = postfix
         self.root = tempfile.mkdtemp(prefix="reference-", dir=directory)
         os.chmod(self.root, 0o755)
         self.base = take_port_base()
@@ -127,7 +136,8 @@ class Reference:
         for name in ("etc", "spool", "postfix-data", "dovecot", "dovecot-state", "mail"):
             os.makedirs(os.path.join(self.root, name))
         shutil.chown(self.root + "/mail", owner.pw_uid, owner.pw_gid)
-        shutil.chown(self.root + "/postfix-data", "postfix")
+        if postfix:
+            shutil.chown(self.root + "/postfix-data", "postfix")
         values = dict(root=self.root, smtp=self.port("smtp"), imap=self.port("imap"),
                       pop3=self.port("pop3"), uid=owner.pw_uid, gid=owner.pw_gid)
         for name, text in (("main.cf", MAIN_CF), ("master.cf", MASTER_CF)):
@@ -141,18 +151,24 @@ class Reference:
 
     def start(self):
         subprocess.run(["dovecot", "-c", self.root + "/dovecot.conf"], check=True)
-        subprocess.run(["postfix", "-c", self.etc, "start"], check=True, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL)
+        self.wait("imap", b"* OK", "dovecot.log")
+        if self.postfix:
+            subprocess.run(["postfix", "-c", self.etc, "start"], check=True,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.wait("smtp", b"220", "postfix.log")
+        return self
+
+    def wait(self, port, greeting, log):
         end = time.monotonic() + 30
         while True:
             try:
-                with socket.create_connection(("127.0.0.1", self.port("smtp")), timeout=5) as s:
-                    if s.recv(3) == b"220":
-                        return self
+                with socket.create_connection(("127.0.0.1", self.port(port)), timeout=5) as s:
+                    if s.recv(len(greeting)) == greeting:
+                        return
             except OSError:
                 pass
             if time.monotonic() > end:
-                raise RuntimeError("Postfix does not answer; see %s/postfix.log" % self.root)
+                raise RuntimeError("No answer; see %s/%s" % (self.root, log))
             time.sleep(0.1)
 
     def masters(self):
@@ -164,8 +180,9 @@ class Reference:
         return found
 
     def stop(self):
-        subprocess.run(["postfix", "-c", self.etc, "stop"], stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL)
+        if self.postfix:
+            subprocess.run(["postfix", "-c", self.etc, "stop"], stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
         subprocess.run(["doveadm", "-c", self.root + "/dovecot.conf", "stop"],
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
