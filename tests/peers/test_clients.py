@@ -1,12 +1,15 @@
-"""Clients that people use, from Debian's packages: mbsync, mutt."""
+"""Clients that people use, from Debian's packages: mbsync, mutt, offlineimap, fetchmail."""
 
 import os
+import re
 import shutil
+import smtplib
 import subprocess
 
 from support import Skip
+from support.imap_raw import RawImap
 from support.instance import Instance
-from support.mail import imap, imap_bodies, inject, submit
+from support.mail import imap, imap_bodies, inject
 
 TEXT = "From: s@elsewhere.test\r\nTo: alice@example.test\r\nSubject: %s\r\n\r\nline %s\r\n"
 
@@ -14,6 +17,17 @@ TEXT = "From: s@elsewhere.test\r\nTo: alice@example.test\r\nSubject: %s\r\n\r\nl
 def need(program):
     if not shutil.which(program):
         raise Skip("%s is not installed (./test --with-peers)" % program)
+
+
+def certificate_of(server):
+    return server.root + "/tls/certificate.pem"
+
+
+def deliver_many(server, user, count):
+    for start in range(0, count, 500):
+        with smtplib.SMTP("127.0.0.1", server.port("smtp"), timeout=60) as s:
+            for i in range(start, min(start + 500, count)):
+                s.sendmail("s@elsewhere.test", [user + "@example.test"], TEXT % ("number%d" % i, i))
 
 
 MBSYNCRC = """IMAPAccount maild
@@ -59,19 +73,21 @@ def local_messages(directory, folder):
     return sorted(found)
 
 
+def prepare_mbsync(server):
+    """(configuration, local folder)"""
+    local = server.directory + "/local"
+    os.makedirs(local)
+    rc = server.directory + "/mbsyncrc"
+    with open(rc, "w") as f:
+        f.write(MBSYNCRC.format(port=server.port("imap"), certificate=certificate_of(server),
+                                local=local))
+    return rc, local
+
+
 def test_mbsync_both_ways():
     need("mbsync")
     with Instance() as server:
-        local = server.directory + "/local"
-        os.makedirs(local)
-        certificate = server.root + "/tls/certificate.pem"
-        for path, _, names in os.walk(server.root):
-            for name in names:
-                if name.endswith((".pem", ".crt")) and "key" not in name:
-                    certificate = os.path.join(path, name)
-        rc = server.directory + "/mbsyncrc"
-        with open(rc, "w") as f:
-            f.write(MBSYNCRC.format(port=server.port("imap"), certificate=certificate, local=local))
+        rc, local = prepare_mbsync(server)
         for i in range(20):
             inject(server, "s@elsewhere.test", ["alice"], TEXT % (i, i))
         mbsync(rc)
@@ -104,6 +120,61 @@ def test_mbsync_both_ways():
         mbsync(rc)
 
 
+def state_of(server, user):
+    """What a client sees of INBOX: UIDs and flags, and the next UID."""
+    box = imap(server, user)
+    box.select(readonly=True)
+    flags = box.uid("FETCH", "1:*", "(FLAGS)")[1]
+    box.logout()
+    return flags, box.untagged_responses.get("UIDNEXT")
+
+
+def idle_until(box, pattern):
+    """The lines that an idling client gets, to the first that matches."""
+    seen = []
+    while not seen or not re.search(pattern, seen[-1]):
+        seen.append(box.response())
+    return seen
+
+
+def test_mbsync_of_many_messages_while_another_client_idles():
+    need("mbsync")
+    with Instance() as server:
+        rc, local = prepare_mbsync(server)
+        deliver_many(server, "alice", 2000)
+        mbsync(rc)
+        files = local_messages(local, "INBOX")
+        assert len(files) == 2000, len(files)
+        before = state_of(server, "alice")
+        mbsync(rc)
+        assert local_messages(local, "INBOX") == files
+        assert state_of(server, "alice") == before
+        idler = RawImap(server.port("imaps"), server.tls_context()).login("alice@example.test")
+        assert b"* 2000 EXISTS" in idler.ok(b"SELECT INBOX")
+        idler.send(b"i IDLE\r\n")
+        idle_until(idler, rb"^\+ ")
+        # 500 read here, 500 deleted, one new: the other client hears all of it.
+        for path in files[:500]:
+            os.rename(path, path.replace("/new/", "/cur/").split(":")[0] + ":2,S")
+        for path in files[500:1000]:
+            os.remove(path)
+        with open(os.path.join(local, "INBOX/new/1.local"), "w") as f:
+            f.write((TEXT % ("mine", "mine")).replace("\r\n", "\n"))
+        mbsync(rc)
+        heard = idle_until(idler, rb" EXPUNGE")
+        while sum(b" EXPUNGE" in line for line in heard) < 500 or not any(b"EXISTS" in l for l in heard):
+            heard.append(idler.response())
+        assert sum(b" EXPUNGE" in line for line in heard) == 500
+        assert b"* 2001 EXISTS" in heard or b"* 1501 EXISTS" in heard, heard[-1]
+        idler.send(b"DONE\r\n")
+        status, _, _ = idler.finish(b"i")
+        assert status == b"OK"
+        assert len(idler.search(b"SEEN")) == 500
+        assert len(idler.search(b"ALL")) == 1501
+        idler.close()
+        assert len(local_messages(local, "INBOX")) == 1501
+
+
 MUTTRC = """set folder = "{url}"
 set spoolfile = "{url}INBOX"
 set record = "{url}Sent"
@@ -126,17 +197,26 @@ set confirmappend = no
 set delete = yes
 set sleep_time = 0
 set copy = yes
+set postponed = "{url}Drafts"
+set editor = "{editor}"
+set abort_unmodified = no
+set confirmcreate = no
+set move = no
+set recall = yes
 """
 
 
 def run_mutt(server, keys, *arguments, stdin=None):
     rc = server.directory + "/muttrc"
-    certificate = next(os.path.join(p, n) for p, _, names in os.walk(server.root) for n in names
-                       if n.endswith((".pem", ".crt")) and "key" not in n)
+    certificate = certificate_of(server)
+    editor = server.directory + "/editor"
+    with open(editor, "w") as f:
+        f.write('#!/bin/sh\necho "one more line" >>"$1"\n')
+    os.chmod(editor, 0o755)
     with open(rc, "w") as f:
         f.write(MUTTRC.format(url="imap://alice@example.test@127.0.0.1:%d/" % server.port("imap"),
                               submission=server.port("submission"), certificate=certificate,
-                              certificates=server.directory + "/accepted"))
+                              certificates=server.directory + "/accepted", editor=editor))
         if keys:
             f.write('push "%s"\n' % keys)
     environment = dict(os.environ, TERM="xterm", HOME=server.directory)
@@ -165,6 +245,52 @@ def test_mutt_reads_flags_saves_and_deletes():
         box.logout()
 
 
+def test_mutt_works_on_many_at_once():
+    need("mutt")
+    need("script")
+    with Instance() as server:
+        for i in range(12):
+            inject(server, "s@elsewhere.test", ["alice"], TEXT % ("number%d" % i, "word%d" % (i % 4)))
+        # Tag by a search in bodies that the server does, move the tagged ones to a new mailbox; flag what
+        # a pattern limits the view to; delete what is left of another search; make one more mailbox.
+        result = run_mutt(server, "<tag-pattern>=b word1<enter><tag-prefix><save-message>=Projects<enter>"
+                                  "<sync-mailbox>"
+                                  "<limit>=b word2<enter><tag-pattern>~A<enter><tag-prefix><flag-message>"
+                                  "<limit>all<enter><untag-pattern>~A<enter>"
+                                  "<delete-pattern>~s number3<enter><sync-mailbox>"
+                                  "<change-folder>?<create-mailbox>Later<enter><exit><quit>")
+        box = imap(server, "alice")
+        box.select()
+        left = box.search(None, "ALL")[1][0].split()
+        assert len(left) == 8, (left, result.stdout[-3000:])
+        assert len(box.search(None, "FLAGGED BODY word2")[1][0].split()) == 3
+        assert len(box.search(None, "FLAGGED")[1][0].split()) == 3
+        assert box.search(None, "SUBJECT number3")[1][0] == b""
+        assert box.select("Projects")[1] == [b"3"], box.list()
+        assert len(box.search(None, "BODY word1")[1][0].split()) == 3
+        assert box.select("Later")[1] == [b"0"], (box.list(), result.stdout[-3000:])
+        box.logout()
+
+
+def test_mutt_postpones_and_recalls():
+    need("mutt")
+    need("script")
+    with Instance() as server:
+        inject(server, "s@elsewhere.test", ["alice"], TEXT % ("first", 1))
+        result = run_mutt(server, "<mail>bob@example.test<enter>a draft<enter><postpone-message><quit>")
+        box = imap(server, "alice")
+        assert box.select("Drafts")[1] == [b"1"], result.stdout[-3000:]
+        assert box.search(None, "DRAFT SUBJECT draft BODY line")[1][0] == b"1", box.fetch("1", "FLAGS")
+        box.close()
+        result = run_mutt(server, "<recall-message><send-message><quit>")
+        found = list(imap_bodies(server, "bob").values())
+        assert len(found) == 1 and b"Subject: a draft" in found[0], (found, result.stdout[-3000:])
+        assert found[0].count(b"one more line") == 2
+        assert box.select("Drafts")[1] == [b"0"]
+        assert box.select("Sent")[1] == [b"1"]
+        box.logout()
+
+
 def test_mutt_sends():
     need("mutt")
     with Instance() as server:
@@ -174,3 +300,108 @@ def test_mutt_sends():
         assert len(found) == 1 and b"Subject: from mutt" in found[0], (found, result)
         sent = list(imap_bodies(server, "alice", "Sent").values())
         assert len(sent) == 1
+
+
+OFFLINEIMAPRC = """[general]
+accounts = maild
+metadata = {directory}/offlineimap
+ui = quiet
+
+[Account maild]
+localrepository = local
+remoterepository = remote
+
+[Repository local]
+type = Maildir
+localfolders = {directory}/offline
+
+[Repository remote]
+type = IMAP
+remotehost = localhost
+remoteport = {port}
+remoteuser = alice@example.test
+remotepass = secret
+ssl = yes
+starttls = no
+sslcacertfile = {certificate}
+"""
+
+
+def run_offlineimap(server):
+    rc = server.directory + "/offlineimaprc"
+    with open(rc, "w") as f:
+        f.write(OFFLINEIMAPRC.format(directory=server.directory, port=server.port("imaps"),
+                                     certificate=certificate_of(server)))
+    result = subprocess.run(["offlineimap", "-o", "-c", rc], capture_output=True, text=True, timeout=120,
+                            env=dict(os.environ, HOME=server.directory))
+    assert result.returncode == 0 and "ERROR" not in result.stderr, result.stdout + result.stderr
+
+
+def test_offlineimap_both_ways():
+    need("offlineimap")
+    with Instance() as server:
+        for i in range(10):
+            inject(server, "s@elsewhere.test", ["alice"], TEXT % ("number%d" % i, i))
+        run_offlineimap(server)
+        local = server.directory + "/offline"
+        files = local_messages(local, "INBOX")
+        assert len(files) == 10, files
+        assert os.path.isdir(local + "/Drafts")
+        base = re.sub("/new/", "/cur/", files[0]).split(":")[0]
+        os.rename(files[0], base + ":2,FS")
+        os.remove(files[1])
+        with open(local + "/INBOX/new/123.local", "w") as f:
+            f.write((TEXT % ("mine", "mine")).replace("\r\n", "\n"))
+        run_offlineimap(server)
+        box = imap(server, "alice")
+        box.select()
+        assert len(box.search(None, "ALL")[1][0].split()) == 10
+        assert len(box.search(None, "FLAGGED SEEN")[1][0].split()) == 1
+        assert len(box.search(None, "SUBJECT mine")[1][0].split()) == 1
+        box.logout()
+        before = state_of(server, "alice")
+        run_offlineimap(server)
+        assert state_of(server, "alice") == before
+
+
+FETCHMAILRC = """poll localhost protocol {protocol} port {port}
+  user "alice@example.test" password "secret" {options}
+  sslcertfile {certificate} sslcertck {tls}
+  mda "cat >>{directory}/{protocol}.mbox"
+"""
+
+
+def run_fetchmail(server, protocol, port, options):
+    rc = server.directory + "/fetchmailrc"
+    tls = 'ssl' if port.endswith("s") else 'sslproto "TLS1.2+"'
+    with open(rc, "w") as f:
+        f.write(FETCHMAILRC.format(protocol=protocol, port=server.port(port), options=options, tls=tls,
+                                   certificate=certificate_of(server), directory=server.directory))
+    os.chmod(rc, 0o600)
+    # Exit status 1: no mail.
+    result = subprocess.run(["fetchmail", "-f", rc, "--nodetach", "--nosyslog", "--pidfile",
+                             server.directory + "/fetchmail.pid", "--idfile",
+                             server.directory + "/fetchids"], capture_output=True, text=True,
+                            timeout=60, env=dict(os.environ, HOME=server.directory))
+    return result
+
+
+def test_fetchmail_with_imap_and_pop3():
+    need("fetchmail")
+    for protocol, port in (("imap", "imap"), ("imap", "imaps"), ("pop3", "pop3"), ("pop3", "pop3s")):
+        with Instance() as server:
+            for i in range(3):
+                inject(server, "s@elsewhere.test", ["alice"], TEXT % ("number%d" % i, i))
+            box = server.directory + "/" + protocol + ".mbox"
+            result = run_fetchmail(server, protocol, port, "keep")
+            assert result.returncode == 0, (protocol, port, result)
+            result = run_fetchmail(server, protocol, port, "keep")
+            assert result.returncode == 1, (protocol, port, result)  # all seen
+            inject(server, "s@elsewhere.test", ["alice"], TEXT % ("later", 3))
+            result = run_fetchmail(server, protocol, port, "nokeep")
+            assert result.returncode == 0, (protocol, port, result)
+            with open(box) as f:
+                text = f.read()
+            assert [text.count("Subject: " + s) for s in ("number0", "number2", "later")] == [1, 1, 1]
+            # Only what was fetched by this run is deleted.
+            assert len(imap_bodies(server, "alice")) == 3
