@@ -66,9 +66,10 @@ def run_unit(program):
                             cwd=os.path.dirname(program))
     output = result.stdout + result.stderr
     passed = len(re.findall(r"^\[       OK \]", output, re.M))
-    skipped = len(re.findall(r"^\[  SKIPPED \] \w", output, re.M))
+    # What a test prints before skip() is its reason.
+    skipped = re.findall(r"^\[ RUN      \] (\w+)\n((?:(?!\[).*\n)*?)\[  SKIPPED \]", output, re.M)
     if result.returncode != 0 or passed == 0:
-        return 0, 0, "exit status %d\n%s" % (result.returncode, output[-5000:])
+        return 0, [], "exit status %d\n%s" % (result.returncode, output[-5000:])
     return passed, skipped, None
 
 
@@ -86,8 +87,8 @@ def group_unit(results):
                 results.add(name, error)
             else:
                 results.add(name, count=passed)
-                if skipped:
-                    results.add(name, skip="as the program says", count=skipped)
+                for test, reason in skipped:
+                    results.add(name + "/" + test, skip=" ".join(reason.split()) or "it gives no reason")
 
 
 # --- style ---

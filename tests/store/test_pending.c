@@ -202,8 +202,10 @@ static void test_full_disk(void **state)
     }
     free(mail);
     remove_directory(f.root);
-    if (!mounted)
+    if (!mounted) {
+        print_message("mounting a small file system needs root\n");
         skip();
+    }
 }
 
 int main(void)
