@@ -26,6 +26,7 @@ struct search {
     struct imap_body body;
     uint32_t *found; /* sequence numbers or UIDs */
     size_t count, capacity;
+    bool gone; /* a message was expunged: it is found by nothing */
     struct err failed;
 };
 
@@ -162,12 +163,16 @@ static bool evaluate(struct search *s, uint32_t index, bool *matches, struct err
 {
     struct search_message m;
     *matches = false;
-    if (!snapshot(s, index, &m))
+    if (!snapshot(s, index, &m)) {
+        s->gone = true;
         return true;
+    }
     enum search_answer answer = search_evaluate(s->program.root, &m, SEARCH_MEMORY);
     if (answer == SEARCH_UNDECIDED) {
-        if (!imap_body_open(&s->body, s->view->uids[index], e))
+        if (!imap_body_open(&s->body, s->view->uids[index], e)) {
+            s->gone = s->gone || e->kind == ERR_NOT_FOUND;
             return e->kind == ERR_NOT_FOUND;
+        }
         if (!imap_body_header(&s->body, &m.header, e))
             return false;
         answer = evaluate_header(s, &m);
@@ -242,7 +247,10 @@ static void conclude(struct search *s)
         write_search(s, &out);
     imap_write(s->c->session, buf_str(&out));
     buf_free(&out);
-    imap_ok(s->c, "Search completed");
+    if (s->gone && !s->c->uid)
+        imap_ok(s->c, "[EXPUNGEISSUED] Some of the messages do not exist any more");
+    else
+        imap_ok(s->c, "Search completed");
 }
 
 void imap_cmd_search(struct imap_command *c)

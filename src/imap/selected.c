@@ -279,7 +279,7 @@ void imap_selected_sync(struct imap_selected *v, struct buf *out, bool expunges,
     mailbox_keywords(v->mailbox, &keyword_count);
     if (keyword_count != v->keyword_count)
         imap_write_mailbox_flags(out, v);
-    size_t old = mailbox_index_from_uid(v->mailbox, v->uid_next);
+    size_t old = mailbox_index_from_uid(v->mailbox, v->uid_next), recent = imap_selected_recent(v);
     v->expunges_owed = old != v->count;
     if (v->expunges_owed && expunges) {
         tell_expunges(v, out);
@@ -290,4 +290,6 @@ void imap_selected_sync(struct imap_selected *v, struct buf *out, bool expunges,
     v->modseq = mailbox_modseq(v->mailbox);
     if (take_new(v))
         write_exists(v, out);
+    else if (imap_selected_recent(v) != recent)
+        buf_printf(out, "* %zu RECENT\r\n", imap_selected_recent(v));
 }
