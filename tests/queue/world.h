@@ -4,6 +4,7 @@
  * that does as the test says, and a clock that the test moves. A crash is a copy of the data
  * directory as it is at that moment.
  */
+#include "core/crash_copy.h"
 #include "core/helper.h"
 #include "core/journal.h"
 #include "core/log.h"
@@ -265,11 +266,7 @@ static inline void world_close(void)
 /* What is on the disk now becomes another server's start; this one ends without effect on it. */
 static inline void world_crash(void)
 {
-    char *before = world.root, *after = make_directory();
-    struct buf command = BUF_EMPTY;
-    buf_printf(&command, "cp -a %s/. %s/", before, after);
-    assert_int_equal(system(buf_c(&command)), 0);
-    buf_free(&command);
+    char *before = world.root, *after = crash_copy(before);
     world_close();
     remove_directory(before);
     world.root = after;

@@ -54,7 +54,7 @@ static void one_mailbox(void *arg)
     /* Flags and expunges go on. */
     uint32_t uid = 1;
     assert_true(mailbox_change_flags(m, &uid, 1, FLAGS_ADD, MESSAGE_SEEN, NULL, 0, &e));
-    char *copy = crash_copy(f);
+    char *copy = crash_copy(f->root);
     assert_true(disk_unlink(tmp, &e));
     assert_true(disk_make_dir(tmp, 0700, &e));
     wait_pending(f, 0);

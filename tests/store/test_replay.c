@@ -34,7 +34,7 @@ static void set_flags(struct mailbox *m, uint32_t uid, uint8_t flags, const char
 
 static void open_copy(struct fixture *f, char **root)
 {
-    char *copy = crash_copy(f);
+    char *copy = crash_copy(f->root);
     fixture_close(f);
     *root = f->root;
     fixture_open(f, copy);
@@ -64,7 +64,7 @@ static void files_come_back(void *arg)
         store_get_stats(f->store, &st);
     } while (st.files_pending > 0);
     mailbox_unref(m);
-    char *copy = crash_copy(f);
+    char *copy = crash_copy(f->root);
     fixture_close(f);
     original = f->root;
     /* Removed, cut, right size but wrong bytes. */
@@ -136,7 +136,7 @@ static void hard_links_and_large(void *arg)
     assert_true(store_deliver(f->store, "t", large, STR("P: q\n"), list, 2, &e));
     spool_unref(small);
     spool_unref(large);
-    char *copy = crash_copy(f);
+    char *copy = crash_copy(f->root);
     fixture_close(f);
     original = f->root;
     shell("rm -f %s/mail/example.test/*/Maildir/new/* %s/mail/example.test/*/Maildir/tmp/*", copy,
@@ -234,7 +234,7 @@ static void folders(void *arg)
     deliver(f, &alice, "Box", STR(""), STR("new\n"));
     /* Lost without a trace in the journal: delivered rather than lost as well. */
     deliver(f, &alice, "Lost", STR(""), STR("found\n"));
-    char *copy = crash_copy(f);
+    char *copy = crash_copy(f->root);
     fixture_close(f);
     original = f->root;
     shell("rm -rf %s/mail/" MAILDIR "/.Lost", copy);
@@ -499,11 +499,11 @@ static void random_changes(struct fixture *f, bool plain)
         mailbox_unref(model_open(model, i));
     if (plain) {
         checkpoint(f);
-        base = crash_copy(f);
+        base = crash_copy(f->root);
     }
     for (int i = 0; i < 60; i++)
         do_something(model);
-    char *copy = crash_copy(f);
+    char *copy = crash_copy(f->root);
     fixture_close(f);
     /* The journal of now with the mail of long ago: but only if nothing was checkpointed since. */
     struct buf path = BUF_EMPTY;
