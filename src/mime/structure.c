@@ -167,17 +167,25 @@ static const struct mime_part *child_number(const struct mime_part *part, unsign
     return child;
 }
 
+/* May a number follow that of the part? Not when it is a leaf, unless one is pretended to be in it.
+ */
+static bool has_parts(const struct mime_part *part)
+{
+    return part->is_multipart || content_type_is(part, "multipart", NULL);
+}
+
 const struct mime_part *mime_find_part(const struct mime_part *root, const unsigned *path,
                                        size_t length)
 {
     const struct mime_part *part = root;
+    bool is_body = false; /* the last number was the 1 of a body that is no multipart */
     for (size_t i = 0; i < length && part != NULL; i++) {
-        bool pretended = content_type_is(part, "multipart", NULL) && !part->is_multipart;
         if (i > 0 && part->is_message)
             part = part->children;
-        else if (i > 0 && !part->is_multipart && !(pretended && i + 1 == length))
+        else if (i > 0 && (is_body || !has_parts(part)))
             return NULL;
         /* Here part is a message, or a multipart (perhaps one whose body is its only part). */
+        is_body = !part->is_multipart;
         if (part->is_multipart)
             part = child_number(part, path[i]);
         else if (path[i] != 1)

@@ -342,6 +342,16 @@ static void test_broken_multiparts(void **state)
     /* The closed boundary again is the epilogue's. */
     structure_is("Content-Type: multipart/mixed; boundary=x\n\n--x\n\na\n--x--\n--x\n\nb\n", false,
                  "((" PLAIN_TYPE "1 0) \"mixed\")");
+    /* The body as a section: in the message itself, and of a part. */
+    struct str m = STR("Content-Type: multipart/mixed; boundary=x\n\n"
+                       "--x\nContent-Type: multipart/mixed; boundary=y\n\nbody\n--x--\n");
+    const struct mime_part *root = mime_parse(a, m, NULL, false);
+    assert_ptr_equal(find(root, "1.1"), find(root, "1"));
+    assert_null(find(root, "1.2"));
+    assert_null(find(root, "1.1.1"));
+    root = mime_parse(a, STR("Content-Type: multipart/mixed\n\nbody\n"), NULL, false);
+    assert_ptr_equal(find(root, "1"), root);
+    assert_null(find(root, "1.1"));
 }
 
 static void test_boundary_clashes(void **state)
