@@ -201,13 +201,17 @@ static const char *folder_of(const struct instance *i, const char *path)
 
 static bool make_certificate(const struct instance *i, struct err *e)
 {
-    const char **names = arena_array(i->arena, i->domain_count + 2, sizeof(*names));
+    /* Clients on this machine may use any of these. */
+    static const char *const local[] = {"localhost", "127.0.0.1", "::1"};
+    const size_t local_count = sizeof(local) / sizeof(local[0]);
+    const char **names = arena_array(i->arena, 1 + i->domain_count + local_count, sizeof(*names));
     size_t count = 0;
     names[count++] = i->hostname;
     for (size_t n = 0; n < i->domain_count; n++)
         if (!str_equal(i->domains[n], str_from_c(i->hostname)))
             names[count++] = arena_c(i->arena, i->domains[n]);
-    names[count++] = "localhost";
+    for (size_t n = 0; n < local_count; n++)
+        names[count++] = local[n];
     return tls_make_self_signed(i->certificate, i->key, names, count, CERTIFICATE_DAYS, e);
 }
 

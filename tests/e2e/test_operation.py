@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -99,6 +100,14 @@ def test_start_stop_status_who():
         server.mailctl("stop")
     assert server.run_mailctl("status", check=False).returncode != 0
     server.close()
+
+
+def test_clients_on_this_machine_can_verify_the_certificate_of_init():
+    with Instance() as server:
+        context = ssl.create_default_context(cafile=server.root + "/tls/certificate.pem")
+        for name in ("127.0.0.1", "localhost", "mail.example.test"):
+            with context.wrap_socket(server.connect("imaps"), server_hostname=name) as s:
+                assert s.recv(4) == b"* OK"
 
 
 def test_users_domains_and_addresses():
