@@ -146,12 +146,13 @@ static void begin(struct queue_message *m, const struct envelope *envelope)
         scheduler_add_message(m);
 }
 
-/* Nobody was told that we have it. */
-SUSPENDS static void take_back(struct queue_message *m)
+/* Nobody was told that we have it. When the journal has failed its record may be there all the
+ * same: then the next start needs the body, or else removes it. */
+SUSPENDS static void take_back(struct queue_message *m, bool recorded)
 {
     journal_log_done(m);
     message_remove(m);
-    if (m->body_in_file)
+    if (m->body_in_file && !recorded)
         envelope_file_drop_body(m->queue, m->id);
 }
 
@@ -164,14 +165,14 @@ SUSPENDS bool accept_into_queue(struct queue *q, const struct envelope *envelope
         return err_set(e, ERR_LIMIT, "the header lines added here are too long");
     if (!journal_ready(q->context.journal, deadline_in(JOURNAL_WAIT), e))
         return false;
-    bool ok = append_all(q, envelope, message, targets, count, &b, e) && b.count > 0 &&
-              journal_commit(q->context.journal, b.list[b.count - 1]->accept_lsn, e);
+    bool appended = append_all(q, envelope, message, targets, count, &b, e) && b.count > 0;
+    bool ok = appended && journal_commit(q->context.journal, b.list[b.count - 1]->accept_lsn, e);
     for (size_t i = 0; i < b.count; i++) {
         struct queue_message *m = b.list[i];
         if (ok && !m->deleted)
             begin(m, envelope);
         else if (!m->deleted)
-            take_back(m);
+            take_back(m, appended);
         message_release(m);
     }
     free(b.list);

@@ -118,6 +118,7 @@ static bool prepare_large(struct delivery *d, struct err *e)
                             .date = d->date};
     worker_run(WORKER_DISK, run_large, &job);
     if (!job.ok) {
+        err_as_io(&job.error);
         if (e)
             *e = job.error;
         buf_free(&path);
@@ -260,8 +261,14 @@ static bool commit(struct delivery *d, struct err *e)
     for (size_t i = 0; i < p->count; i++)
         p->targets[i].mailbox->account->in_flight++;
     bool ok = journal_commit(s->journal, p->lsn, e);
-    if (ok)
+    if (ok) {
         publish(d);
+    } else {
+        /* The record may be in the journal all the same, and the next start needs the file then. If
+         * not, the next start removes it. */
+        free(d->path);
+        d->path = NULL;
+    }
     in_flight_end(s, &in_flight);
     for (size_t i = 0; i < p->count; i++)
         store_account_landed(p->targets[i].mailbox->account);
@@ -523,6 +530,7 @@ bool store_deliver(struct store *s, const char *id, struct spool *message, struc
     }
     for (size_t i = count; i-- > 0;) {
         complete &= list[i].delivered;
+        err_as_io(&list[i].error);
         if (!list[i].delivered && e)
             *e = list[i].error;
     }

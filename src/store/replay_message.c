@@ -5,6 +5,9 @@
  * A file that is there is compared with the record and written again in place (the same inode, so
  * other links to it are right as well) if it differs: after a power cut it may have its size, but
  * not its bytes. A file that is not there is written, or linked to the one of another recipient.
+ *
+ * The file of a large message can be gone only by somebody else's hand or by a damaged file system.
+ * Then the message is lost, which is said, and no reason to refuse all others a start.
  */
 #include "core/disk.h"
 #include "core/log.h"
@@ -120,6 +123,7 @@ static bool make_right(struct store *s, struct delivery_record *d, const char *p
                        struct err *e)
 {
     struct buf from = BUF_EMPTY;
+    struct stat st;
     bool ok;
 
     if (d->file.n == 0) {
@@ -131,8 +135,13 @@ static bool make_right(struct store *s, struct delivery_record *d, const char *p
     }
     if (exists && has_size(path, d->size))
         return true;
-    buf_printf(&from, "%s/%.*s", s->spool_dir, STR_ARG(d->file));
-    ok = disk_unlink(path, e) && file_link_or_copy(buf_c(&from), path, e);
+    if (d->have.n > 0)
+        buf_add_str(&from, buf_str(&d->have));
+    else
+        buf_printf(&from, "%s/%.*s", s->spool_dir, STR_ARG(d->file));
+    /* What is at path goes only for something better. */
+    ok = disk_stat(buf_c(&from), &st, e) && disk_unlink(path, e) &&
+         file_link_or_copy(from.p, path, e);
     buf_free(&from);
     return ok;
 }
@@ -234,6 +243,32 @@ static bool add_delivered(struct store *s, struct delivery_record *d, struct mai
     return true;
 }
 
+static bool file_is_lost(const struct store *s, const struct delivery_record *d)
+{
+    struct buf path = BUF_EMPTY;
+    struct stat st;
+    struct err error = {0};
+
+    if (d->file.n == 0 || d->have.n > 0)
+        return false;
+    buf_printf(&path, "%s/%.*s", s->spool_dir, STR_ARG(d->file));
+    bool found = disk_stat(buf_c(&path), &st, &error);
+    buf_free(&path);
+    return !found && error.kind == ERR_NOT_FOUND;
+}
+
+/* Its UID was given away. */
+static void give_up_message(const struct delivery_record *d, struct mailbox *m, uint32_t uid)
+{
+    log_error("store", NULL, "account=<%s> mailbox=<%s> uid=%u is lost: its file %.*s is missing",
+              m->account->home, m->name, uid, STR_ARG(d->file));
+    if (m->c.uid_next <= uid)
+        m->c.uid_next = uid + 1;
+    if (m->uid_reserved < m->c.uid_next)
+        m->uid_reserved = m->c.uid_next;
+    mailbox_mark_dirty(m);
+}
+
 static bool deliver_to(struct store *s, struct delivery_record *d, struct mailbox *m, uint32_t uid,
                        struct err *e)
 {
@@ -245,8 +280,12 @@ static bool deliver_to(struct store *s, struct delivery_record *d, struct mailbo
         uid = m->c.uid_next;
     }
     bool ok = message ? check_present(s, d, m, message, e) : add_delivered(s, d, m, uid, e);
-    if (ok)
+    if (ok) {
         remove_tmp(m, d->base);
+    } else if (file_is_lost(s, d)) {
+        give_up_message(d, m, uid);
+        ok = true;
+    }
     return ok;
 }
 

@@ -175,6 +175,53 @@ static void test_hard_links_and_large(void **state)
     with_store(hard_links_and_large);
 }
 
+/* Somebody has removed the file of a large message that only the journal knew: that message is
+ * lost, the store opens, and its UID is not used again. */
+static void lost_file(void *arg)
+{
+    struct fixture *f = arg;
+    struct err e;
+    struct buf text = BUF_EMPTY;
+    char *original;
+    fixture_open(f, f->root);
+    for (int i = 0; i < 10000; i++)
+        buf_printf(&text, "line number %d\n", i);
+    struct store_delivery list[] = {{.account = &alice, .mailbox = STR("INBOX")},
+                                    {.account = &bob, .mailbox = STR("INBOX")}};
+    struct spool *large = make_message(f, buf_str(&text));
+    deliver(f, &alice, "INBOX", STR(""), STR("before\n"));
+    assert_true(store_deliver(f->store, "t", large, STR("P: q\n"), list, 2, &e));
+    spool_unref(large);
+    deliver(f, &bob, "INBOX", STR(""), STR("after\n"));
+    char *copy = crash_copy(f);
+    fixture_close(f);
+    original = f->root;
+    shell("rm -f %s/mail/example.test/*/Maildir/new/*,S=1* %s/mail/.spool/*", copy, copy);
+    fixture_open(f, copy);
+    struct mailbox *m = open_box(f, &alice, "INBOX");
+    assert_int_equal(count_messages(m), 1);
+    assert_message(m, 1, "before\n");
+    assert_int_equal(mailbox_uid_next(m), 3);
+    mailbox_unref(m);
+    m = open_box(f, &bob, "INBOX");
+    assert_int_equal(count_messages(m), 1);
+    assert_message(m, 2, "after\n");
+    mailbox_unref(m);
+    assert_int_equal(deliver(f, &alice, "INBOX", STR(""), STR("x\n")), 3);
+    fixture_close(f);
+    fixture_open(f, copy);
+    fixture_close(f);
+    remove_directory(copy);
+    f->root = original;
+    buf_free(&text);
+}
+
+static void test_lost_file(void **state)
+{
+    (void)state;
+    with_store(lost_file);
+}
+
 static void copies(void *arg)
 {
     struct fixture *f = arg;
@@ -567,8 +614,8 @@ int main(void)
     log_set_level(LOG_LEVEL_ERROR);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files_come_back), cmocka_unit_test(test_hard_links_and_large),
-        cmocka_unit_test(test_copies),          cmocka_unit_test(test_folders),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_lost_file),       cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_folders),         cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
