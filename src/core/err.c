@@ -33,9 +33,6 @@ static enum err_kind kind_of_errno(int error)
         return ERR_NOT_FOUND;
     case EEXIST:
         return ERR_EXISTS;
-    case EACCES:
-    case EPERM:
-        return ERR_DENIED;
     default:
         return ERR_IO;
     }
@@ -56,6 +53,12 @@ bool err_set_errno(struct err *e, int error, const char *format, ...)
     snprintf(e->text, sizeof e->text, "%.*s: %s", room, text,
              strerror_r(error, cause, sizeof cause));
     return false;
+}
+
+void err_as_io(struct err *e)
+{
+    if (e && (e->kind == ERR_NOT_FOUND || e->kind == ERR_EXISTS))
+        e->kind = ERR_IO;
 }
 
 bool err_prefix(struct err *e, const char *format, ...)

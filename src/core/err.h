@@ -32,10 +32,14 @@ struct err {
 /* Fills *e (may be NULL) and returns false: `return err_set(e, ERR_PERM, "...")`. */
 bool err_set(struct err *e, enum err_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* From errno: ENOSPC and EDQUOT give ERR_NO_SPACE, ENOENT NOT_FOUND, EEXIST EXISTS, EACCES and
- * EPERM DENIED, else ERR_IO. The text ends in ": " and strerror. Returns false. */
+/* From errno: ENOSPC and EDQUOT give ERR_NO_SPACE, ENOENT NOT_FOUND, EEXIST EXISTS, else ERR_IO: a
+ * file that the server may not touch is its own trouble, not a refusal of who asked. The text ends
+ * in ": " and strerror. Returns false. */
 bool err_set_errno(struct err *e, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* An error of the disk about a file of our own (spool, queue, a mailbox that was found): that it is
+ * missing or in the way must not be taken for an answer about what was asked for. e may be NULL. */
+void err_as_io(struct err *e);
 /* Puts "text: " in front of e's text; returns false. */
 bool err_prefix(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "temporary", "denied" ...: one word for log lines. */

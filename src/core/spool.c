@@ -144,6 +144,7 @@ static bool flush(struct spool *s, bool sync, struct err *e)
             buf_clear(&s->bytes);
     } else {
         s->failed = true;
+        err_as_io(&j.e);
         if (e)
             *e = j.e;
     }
@@ -232,8 +233,10 @@ bool spool_read_at(struct spool *s, void *p, size_t n, uint64_t offset, size_t *
         return false;
     if (s->fd < 0) {
         int fd;
-        if (!file_open(s->path, O_RDONLY, 0, &fd, e))
+        if (!file_open(s->path, O_RDONLY, 0, &fd, e)) {
+            err_as_io(e);
             return false;
+        }
         /* Another fiber may have opened it meanwhile. */
         if (s->fd < 0)
             s->fd = fd;

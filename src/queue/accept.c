@@ -309,8 +309,10 @@ SUSPENDS static void accept_all(struct acceptance *x)
     choose_queued(x);
     bool ok = x->queued == 0 ||
               accept_into_queue(x->queue, x->envelope, x->message, x->targets, x->target_count, &e);
-    if (!ok)
+    if (!ok) {
+        err_as_io(&e);
         unmark_queued(x);
+    }
     set_results(x, ok ? NULL : &e);
     if (!ok && !x->per_recipient)
         refuse_all(x, &e);

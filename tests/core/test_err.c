@@ -20,7 +20,15 @@ static void test_errors(void **state)
     assert_int_equal(e.kind, ERR_NO_SPACE);
     assert_string_equal(e.text, "write /x: Disk quota exceeded");
     assert_false(err_set_errno(&e, EACCES, "x"));
-    assert_int_equal(e.kind, ERR_DENIED);
+    assert_int_equal(e.kind, ERR_IO);
+    err_set_errno(&e, ENOENT, "open /spool");
+    assert_int_equal(e.kind, ERR_NOT_FOUND);
+    err_as_io(&e);
+    assert_int_equal(e.kind, ERR_IO);
+    err_set(&e, ERR_NO_SPACE, "full");
+    err_as_io(&e);
+    assert_int_equal(e.kind, ERR_NO_SPACE);
+    err_as_io(NULL);
     /* A long path does not push out the cause. */
     assert_false(err_set_errno(&e, EIO, "%0500d", 1));
     assert_int_equal(e.kind, ERR_IO);

@@ -152,14 +152,14 @@ class Instance:
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 raise AssertionError("maild ended with %d:\n%s" % (self.process.returncode,
-                                                                   self.log()))
+                                                                   self.log()[-4000:]))
             try:
                 with self.connect("pop3") as s:
                     if s.recv(1):
                         return
             except OSError:
                 time.sleep(0.02)
-        raise AssertionError("maild does not answer:\n" + self.log())
+        raise AssertionError("maild does not answer:\n" + self.log()[-4000:])
 
     def stop(self):
         """A clean end; the exit status and the sanitizers' word are part of every test."""
