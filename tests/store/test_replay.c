@@ -193,7 +193,7 @@ static void lost_file(void *arg)
     assert_true(store_deliver(f->store, "t", large, STR("P: q\n"), list, 2, &e));
     spool_unref(large);
     deliver(f, &bob, "INBOX", STR(""), STR("after\n"));
-    char *copy = crash_copy(f);
+    char *copy = crash_copy(f->root);
     fixture_close(f);
     original = f->root;
     shell("rm -f %s/mail/example.test/*/Maildir/new/*,S=1* %s/mail/.spool/*", copy, copy);
