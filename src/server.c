@@ -41,6 +41,23 @@ static void start_failed(struct server *s, const struct err *e)
     _exit(1);
 }
 
+static bool is_there(const char *path)
+{
+    struct stat st;
+    return disk_stat(path, &st, NULL);
+}
+
+/* An empty directory in place of one that is missing (not mounted, moved away) would refuse
+ * everybody's mail for good. */
+static bool directory_is_missing(const char *path, const char *journal, struct err *e)
+{
+    if (is_there(path) || !is_there(journal))
+        return false;
+    err_set(e, ERR_PERM, "%s is missing, though mail was kept here before (%s exists): restore it",
+            path, journal);
+    return true;
+}
+
 static SUSPENDS bool open_mail(struct server *s, struct err *e)
 {
     const struct server_settings *settings = s->settings;
@@ -49,17 +66,20 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
     const struct journal_file_settings *journal = config_block(s->boot, &journal_settings_block);
     const char *hostname = server_hostname(settings, s->arena);
 
-    s->directory =
-        directory_open(s->loop, directory,
-                       server_data_path(settings, directory->path, "directory.db", s->arena), e);
+    const char *directory_path =
+        server_data_path(settings, directory->path, "directory.db", s->arena);
+    const char *journal_path = server_data_path(settings, journal->path, "journal", s->arena);
+
+    if (directory_is_missing(directory_path, journal_path, e))
+        return false;
+    s->directory = directory_open(s->loop, directory, directory_path, e);
     if (!s->directory)
         return false;
     s->journal = journal_open(
-        &(struct journal_settings){
-            .dir = server_data_path(settings, journal->path, "journal", s->arena),
-            .segment_size = (uint64_t)journal->segment_size,
-            .size_max = (uint64_t)journal->size_max,
-            .checkpoint_interval = journal->checkpoint_interval},
+        &(struct journal_settings){.dir = journal_path,
+                                   .segment_size = (uint64_t)journal->segment_size,
+                                   .size_max = (uint64_t)journal->size_max,
+                                   .checkpoint_interval = journal->checkpoint_interval},
         e);
     if (!s->journal)
         return false;

@@ -113,7 +113,7 @@ static bool failed(struct err *e, const char *address, int cause)
 {
     if (cause == EADDRINUSE)
         return err_set(e, ERR_PERM, "listen on %s: address already in use", address);
-    if (cause == EACCES)
+    if (cause == EACCES && !str_starts_with(str_from_c(address), STR("unix:")))
         return err_set(e, ERR_PERM, "listen on %s: not permitted (ports below 1024 need root)",
                        address);
     return err_set(e, ERR_PERM, "listen on %s: %s", address, strerror(cause));
