@@ -11,7 +11,7 @@ TEXT = "From: alice@example.test\r\nSubject: to the neighbour\r\n\r\nbody\r\n.do
 
 def test_maild_sends_through_postfix():
     if not reference.available():
-        raise Skip("needs root, postfix and dovecot (./test --with-peers)")
+        raise Skip("needs root, Postfix and Dovecot 2.3 (./test --with-peers)")
     with reference.Reference() as peer, Instance(domain="home.test") as server:
         server.add_config("queue {\n    relay_host = [127.0.0.1]:%d\n}" % peer.port("smtp"))
         server.restart()
@@ -24,7 +24,7 @@ def test_maild_sends_through_postfix():
 
 def test_postfix_sends_to_maild():
     if not reference.available():
-        raise Skip("needs root, postfix and dovecot (./test --with-peers)")
+        raise Skip("needs root, Postfix and Dovecot 2.3 (./test --with-peers)")
     with Instance(domain="home.test") as server:
         peer = reference.Reference()
         with open(peer.etc + "/main.cf", "a") as f:

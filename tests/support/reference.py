@@ -114,7 +114,7 @@ service stats {{
 
 
 def available():
-    return bool(os.geteuid() == 0 and shutil.which("postfix") and shutil.which("dovecot"))
+    return bool(shutil.which("postfix") and dovecot_available())
 
 
 def dovecot_available():
