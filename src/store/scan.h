@@ -1,0 +1,42 @@
+#pragma once
+/*
+ * Looking into many messages at once: their files are read on worker threads, several at a time,
+ * and a pure function is called there with the bytes of each. For searching over content, for
+ * summaries that do not exist yet, for checks and exports.
+ *
+ * Work is handed out in slices of a few milliseconds, so that both cores are used and nobody waits
+ * behind a scan for longer than a slice.
+ */
+#include "store/mailbox.h"
+
+/* A message larger than this is scanned alone (see SCAN_LARGE_MAX in limits.h), so that memory
+ * stays bounded. */
+struct scan_message {
+    size_t index; /* in the list given to mailbox_scan */
+    uint32_t uid;
+    struct str bytes;    /* stored bytes; of a very large message its beginning */
+    bool whole;          /* bytes are all of it */
+    struct arena *arena; /* the thread's, reset after each message */
+};
+
+enum scan_part { SCAN_HEADER, SCAN_WHOLE }; /* how much of each message fn wants to see */
+
+struct mailbox_scan {
+    struct mailbox *mailbox;
+    const uint32_t *uids; /* ascending */
+    size_t count;
+    enum scan_part part;
+    /* On a worker thread, several at a time for different messages: must touch nothing but what
+     * belongs to its index. */
+    void (*fn)(void *arg, const struct scan_message *m);
+    /* On the loop, in the scan's fiber, after each slice, in order: messages before `done` are
+     * finished. May suspend; returns false to stop. NULL: none. */
+    SUSPENDS bool (*progress)(void *arg, size_t done);
+    void *arg;
+    /* Results. Messages that were expunged meanwhile or could not be read: fn was not called. */
+    size_t missing;
+    struct err first_error; /* of one that exists and could not be read; kind ERR_NONE: none */
+};
+
+/* False: stopped by progress, or cancelled. */
+SUSPENDS bool mailbox_scan(struct mailbox_scan *scan, struct err *e);
