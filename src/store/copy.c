@@ -10,6 +10,8 @@
  * A message whose own file is only in the journal yet is waited for; one whose file is written but
  * not synced is synced here.
  */
+#include "store/copy.h"
+
 #include "core/disk.h"
 #include "core/mem.h"
 #include "core/worker.h"
@@ -19,24 +21,6 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
-
-struct copy_item {
-    const struct message_file *file;
-    uint32_t uid, copy;
-    uint32_t keywords; /* in the target */
-    bool sync, made, gone;
-    struct str base; /* of the copy, in the job's names */
-};
-
-struct copy {
-    struct mailbox *from, *to;
-    bool move;
-    struct copy_item *items;
-    size_t count;
-    struct buf names;
-    bool ok;
-    struct err error;
-};
 
 /* --- the worker's part --- */
 
@@ -63,8 +47,12 @@ static bool link_item(struct copy *c, struct copy_item *item, struct buf *from, 
     struct err error;
 
     buf_clear(from);
-    buf_printf(from, "%s/", c->from->dir);
-    message_file_add_path(from, item->file);
+    if (item->file) {
+        buf_printf(from, "%s/", c->from->dir);
+        message_file_add_path(from, item->file);
+    } else {
+        buf_add_str(from, item->path);
+    }
     add_tmp_path(to, c, item);
     item->made =
         file_link_or_copy(buf_c(from), to->p, &error) && (!item->sync || sync_file(to->p, &error));
@@ -74,7 +62,7 @@ static bool link_item(struct copy *c, struct copy_item *item, struct buf *from, 
     return item->made || item->gone;
 }
 
-static void run_link(void *arg)
+void copy_run_link(void *arg)
 {
     struct copy *c = arg;
     struct buf from = BUF_EMPTY, to = BUF_EMPTY;
@@ -159,7 +147,7 @@ static bool make_links(struct copy *c, const uint32_t *uids, size_t count, struc
     bool taken = take_written(c->from, uids, count, e);
     if (taken) {
         add_items(c, uids, count);
-        worker_run(WORKER_DISK, run_link, c);
+        worker_run(WORKER_DISK, copy_run_link, c);
         mailbox_release_names(c->from);
     }
     store_account_landed(c->from->account);
@@ -175,8 +163,23 @@ static bool make_links(struct copy *c, const uint32_t *uids, size_t count, struc
 
 /* --- the change --- */
 
-/* The messages that are still there get UIDs and keywords in the target. The others' links are left
- * in the list behind the first *count. */
+static bool map_keywords(struct copy *c, struct message *message, uint32_t bit_of[KEYWORDS_MAX])
+{
+    uint32_t bits = 0;
+
+    for (size_t k = 0; k < c->keywords->count; k++) {
+        if (!(message->keywords & 1u << k))
+            continue;
+        if (!bit_of[k] && !mailbox_keyword_bits(c->to, &c->keywords->names[k], 1, true, &bit_of[k]))
+            return false;
+        bits |= bit_of[k];
+    }
+    message->keywords = bits;
+    return true;
+}
+
+/* The messages that are still there get UIDs and keywords in the target; what they are now is what
+ * the record says and what is published. */
 static bool reserve(struct copy *c, struct err *e)
 {
     uint32_t bit_of[KEYWORDS_MAX] = {0};
@@ -185,28 +188,24 @@ static bool reserve(struct copy *c, struct err *e)
         return err_set(e, ERR_LIMIT, "mailbox %s has no UIDs left", c->to->name);
     for (size_t i = 0; i < c->count; i++) {
         struct copy_item *item = &c->items[i];
-        const struct message *message = mailbox_find_uid(c->from, item->uid);
-        if (!message || !item->made)
+        const struct message *message = c->from ? mailbox_find_uid(c->from, item->uid) : NULL;
+        if (!item->made || (c->from && !message))
             continue;
-        item->keywords = 0;
-        for (size_t k = 0; k < c->from->c.keywords.count; k++) {
-            if (!(message->keywords & 1u << k))
-                continue;
-            if (!bit_of[k] &&
-                !mailbox_keyword_bits(c->to, &c->from->c.keywords.names[k], 1, true, &bit_of[k]))
-                return err_set(e, ERR_LIMIT, "mailbox %s has no room for more keywords",
-                               c->to->name);
-            item->keywords |= bit_of[k];
-        }
-        item->copy = c->to->uid_reserved++;
+        if (message)
+            item->copy = *message;
+        if (!map_keywords(c, &item->copy, bit_of))
+            return err_set(e, ERR_LIMIT, "mailbox %s has no room for more keywords", c->to->name);
+        item->copy.state = 0;
+        item->copy.uid = c->to->uid_reserved++;
+        item->reserved = true;
     }
     return true;
 }
 
 static void add_record(struct copy *c, size_t first, size_t count, bool last)
 {
-    struct buf *b = &c->from->store->record;
-    struct mailbox *from = c->from, *to = c->to;
+    struct buf *b = &c->to->store->record;
+    const struct mailbox *from = c->from ? c->from : c->to, *to = c->to;
     uint32_t written = 0;
 
     buf_clear(b);
@@ -216,40 +215,23 @@ static void add_record(struct copy *c, size_t first, size_t count, bool last)
     buf_add_u8(b, last);
     record_add_names(b, &to->c.keywords);
     for (size_t i = first; i < first + count; i++)
-        written += c->items[i].copy > 0;
+        written += c->items[i].reserved;
     buf_add_u32(b, written);
     for (size_t i = first; i < first + count; i++) {
         const struct copy_item *item = &c->items[i];
-        if (item->copy == 0)
+        if (!item->reserved)
             continue;
-        const struct message *message = mailbox_find_uid(from, item->uid);
         buf_add_u32(b, item->uid);
-        buf_add_u32(b, item->copy);
-        buf_add_u8(b, message->flags);
-        buf_add_u32(b, item->keywords);
-        buf_add_u64(b, message->size);
-        buf_add_u64(b, message->size_crlf);
+        buf_add_u32(b, item->copy.uid);
+        buf_add_u8(b, item->copy.flags);
+        buf_add_u32(b, item->copy.keywords);
+        buf_add_u64(b, item->copy.size);
+        buf_add_u64(b, item->copy.size_crlf);
         buf_add_counted(b, item->base);
     }
 }
 
-/* What a copy will be, taken before the wait for the journal: the record says the same. */
-static struct message *snapshot(const struct copy *c)
-{
-    struct message *messages = mem_array(c->count, sizeof(*messages));
-
-    for (size_t i = 0; i < c->count; i++) {
-        if (c->items[i].copy == 0)
-            continue;
-        messages[i] = *mailbox_find_uid(c->from, c->items[i].uid);
-        messages[i].uid = c->items[i].copy;
-        messages[i].keywords = c->items[i].keywords;
-        messages[i].state = 0;
-    }
-    return messages;
-}
-
-static void publish(struct copy *c, struct message *messages)
+static void publish(struct copy *c)
 {
     struct mailbox *to = c->to;
     uint32_t *moved = mem_array(c->count, sizeof(*moved));
@@ -258,11 +240,11 @@ static void publish(struct copy *c, struct message *messages)
     to->modseq++;
     for (size_t i = 0; i < c->count; i++) {
         struct copy_item *item = &c->items[i];
-        if (item->copy == 0)
+        if (!item->reserved)
             continue;
-        messages[i].file = message_file_new(&to->c.files, FILE_TMP, item->base, STR(""));
-        mailbox_add_message(to, &messages[i]);
-        mailbox_mark_message(to, (struct message *)mailbox_find_uid(to, item->copy));
+        item->copy.file = message_file_new(&to->c.files, FILE_TMP, item->base, STR(""));
+        mailbox_add_message(to, &item->copy);
+        mailbox_mark_message(to, (struct message *)mailbox_find_uid(to, item->copy.uid));
         item->made = false; /* it is a message now */
         moved[count++] = item->uid;
     }
@@ -277,14 +259,14 @@ static void publish(struct copy *c, struct message *messages)
         mailbox_notify(c->from);
 }
 
-static bool commit(struct copy *c, struct err *e)
+bool copy_commit(struct copy *c, struct err *e)
 {
-    struct store *s = c->from->store;
-    struct change change = {.store = s, .accounts = {c->from->account, c->to->account}};
+    struct store *s = c->to->store;
+    struct change change = {.store = s,
+                            .accounts = {c->to->account, c->from ? c->from->account : NULL}};
 
     if (!reserve(c, e))
         return false;
-    struct message *messages = snapshot(c);
     size_t i = 0;
     for (; c->count - i > COPY_RECORD_MAX; i += COPY_RECORD_MAX) {
         add_record(c, i, COPY_RECORD_MAX, false);
@@ -294,9 +276,8 @@ static bool commit(struct copy *c, struct err *e)
     add_record(c, i, c->count - i, true);
     bool ok = change_commit(&change, RECORD_COPY, e);
     if (ok)
-        publish(c, messages);
+        publish(c);
     change_end(&change);
-    free(messages);
     return ok;
 }
 
@@ -315,15 +296,14 @@ static void report(const struct copy *c, struct arena *a, uint32_t **source, uin
     *source = arena_array(a, c->count, sizeof(**source));
     *copies = arena_array(a, c->count, sizeof(**copies));
     for (size_t i = 0; i < c->count; i++) {
-        if (c->items[i].copy == 0)
+        if (!c->items[i].reserved)
             continue;
         (*source)[*done] = c->items[i].uid;
-        (*copies)[(*done)++] = c->items[i].copy;
+        (*copies)[(*done)++] = c->items[i].copy.uid;
     }
 }
 
-/* Removes the links that did not become messages. */
-static void remove_left(struct copy *c)
+void copy_end(struct copy *c)
 {
     struct buf paths = BUF_EMPTY, path = BUF_EMPTY;
 
@@ -337,13 +317,15 @@ static void remove_left(struct copy *c)
         worker_run(WORKER_DISK, run_unlink, &paths);
     buf_free(&paths);
     buf_free(&path);
+    free(c->items);
+    buf_free(&c->names);
 }
 
 bool mailbox_copy(struct mailbox *from, const uint32_t *uids, size_t count, struct mailbox *to,
                   bool move, struct arena *a, uint32_t **source, uint32_t **copies, size_t *done,
                   struct err *e)
 {
-    struct copy c = {.from = from, .to = to, .move = move};
+    struct copy c = {.from = from, .to = to, .keywords = &from->c.keywords, .move = move};
 
     *done = 0;
     *source = *copies = NULL;
@@ -353,13 +335,11 @@ bool mailbox_copy(struct mailbox *from, const uint32_t *uids, size_t count, stru
         return false;
     mailbox_ref(from);
     mailbox_ref(to);
-    bool ok = make_links(&c, uids, count, e) && wait_for_accounts(&c, e) && commit(&c, e);
+    bool ok = make_links(&c, uids, count, e) && wait_for_accounts(&c, e) && copy_commit(&c, e);
     if (ok)
         report(&c, a, source, copies, done);
-    remove_left(&c);
+    copy_end(&c);
     mailbox_unref(from);
     mailbox_unref(to);
-    free(c.items);
-    buf_free(&c.names);
     return ok;
 }
