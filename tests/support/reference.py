@@ -126,7 +126,7 @@ def dovecot_available():
 
 
 class Reference:
-    def __init__(self, directory=None, postfix=True):
+    def __init__(self, directory=None, postfix=True, extra=""):
         self.postfix = postfix
         self.root = tempfile.mkdtemp(prefix="reference-", dir=directory)
         os.chmod(self.root, 0o755)
@@ -139,12 +139,12 @@ class Reference:
         if postfix:
             shutil.chown(self.root + "/postfix-data", "postfix")
         values = dict(root=self.root, smtp=self.port("smtp"), imap=self.port("imap"),
-                      pop3=self.port("pop3"), uid=owner.pw_uid, gid=owner.pw_gid)
+                      pop3=self.port("pop3"), pop3s=self.port("pop3s"), uid=owner.pw_uid, gid=owner.pw_gid)
         for name, text in (("main.cf", MAIN_CF), ("master.cf", MASTER_CF)):
             with open(os.path.join(self.etc, name), "w") as f:
                 f.write(text.format(**values))
         with open(self.root + "/dovecot.conf", "w") as f:
-            f.write(DOVECOT_CONF.format(**values))
+            f.write(DOVECOT_CONF.format(**values) + extra.format(**values))
 
     def port(self, name):
         return self.base + PORTS[name]
@@ -172,9 +172,9 @@ class Reference:
             time.sleep(0.1)
 
     def masters(self):
-        """Process ids of the two master processes."""
+        """Process ids of the master processes."""
         found = []
-        for path in (self.root + "/spool/pid/master.pid", self.root + "/dovecot/master.pid"):
+        for path in (self.root + "/spool/pid/master.pid", self.root + "/dovecot/master.pid")[not self.postfix:]:
             with open(path) as f:
                 found.append(int(f.read()))
         return found
