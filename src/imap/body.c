@@ -12,7 +12,6 @@
 #include "core/mem.h"
 #include "core/worker.h"
 #include "imap/limits.h"
-#include "imap/selected.h"
 
 #include <stdlib.h>
 
@@ -24,9 +23,10 @@ void imap_structure_free(struct imap_structure *s)
         arena_free(s->arena);
 }
 
-void imap_body_init(struct imap_body *b, struct imap_session *s, struct mailbox *m)
+void imap_body_init(struct imap_body *b, struct imap_context *c, struct mailbox *m,
+                    struct imap_structure **kept)
 {
-    *b = (struct imap_body){.session = s, .mailbox = m, .arena = arena_new()};
+    *b = (struct imap_body){.context = c, .mailbox = m, .kept = kept, .arena = arena_new()};
 }
 
 static void close_message(struct imap_body *b)
@@ -194,7 +194,7 @@ static bool read_large(struct large_job *job, struct err *e)
 bool imap_body_run_large(struct imap_body *b, void (*fn)(void *arg, struct str message), void *arg,
                          struct err *e)
 {
-    struct imap_context *context = b->session->context;
+    struct imap_context *context = b->context;
     while (context->large_now >= IMAP_LARGE_AT_ONCE)
         if (!cond_wait(&context->large_free, DEADLINE_NONE, e))
             return false;
@@ -226,11 +226,10 @@ static void parse_large(void *arg, struct str message)
 
 static bool find_large_structure(struct imap_body *b, struct err *e)
 {
-    struct imap_selected *v = b->session->selected;
-    if (v->structure && v->structure->uid == b->uid)
+    if (*b->kept && (*b->kept)->uid == b->uid)
         return true;
-    imap_structure_free(v->structure);
-    v->structure = NULL;
+    imap_structure_free(*b->kept);
+    *b->kept = NULL;
     struct arena *a = arena_new();
     struct imap_structure *s = ARENA_NEW(a, struct imap_structure);
     s->arena = a;
@@ -239,7 +238,7 @@ static bool find_large_structure(struct imap_body *b, struct err *e)
         arena_free(a);
         return false;
     }
-    v->structure = s;
+    *b->kept = s;
     return true;
 }
 
@@ -255,14 +254,14 @@ bool imap_body_parse(struct imap_body *b, struct err *e)
     }
     if (!find_large_structure(b, e))
         return false;
-    b->root = b->session->selected->structure->root;
+    b->root = (*b->kept)->root;
     return true;
 }
 
 void imap_body_write_structure(struct imap_body *b, struct buf *out, bool extended)
 {
-    const struct imap_structure *s = b->session->selected->structure;
-    if (imap_body_is_small(b))
+    const struct imap_structure *s = imap_body_is_small(b) ? NULL : *b->kept;
+    if (!s)
         mime_write_bodystructure(out, b->root, buf_str(&b->bytes), extended);
     else
         buf_add_str(out, extended ? s->bodystructure : s->body);

@@ -3,7 +3,7 @@
  * The bytes of one message after the other, as FETCH and SEARCH need them: no more is read than is
  * asked for, and each message is read and parsed at most once.
  */
-#include "imap/session.h"
+#include "imap/imap.h"
 #include "mime/message.h"
 #include "store/mailbox.h"
 
@@ -18,9 +18,10 @@ struct imap_structure {
 void imap_structure_free(struct imap_structure *s);
 
 struct imap_body {
-    struct imap_session *session;
+    struct imap_context *context;
     struct mailbox *mailbox;
-    struct arena *arena; /* for the message: reset with the next one */
+    struct imap_structure **kept; /* of the last large message */
+    struct arena *arena;          /* for the message: reset with the next one */
     /* the message that is open */
     uint32_t uid;
     struct message_reader *reader;
@@ -31,7 +32,10 @@ struct imap_body {
     struct mime_part *root; /* after imap_body_parse */
 };
 
-void imap_body_init(struct imap_body *b, struct imap_session *s, struct mailbox *m);
+/* kept: where the structure of a large message stays until the next one's; owned by the caller.
+ * NULL: imap_body_parse is not called. */
+void imap_body_init(struct imap_body *b, struct imap_context *c, struct mailbox *m,
+                    struct imap_structure **kept);
 void imap_body_free(struct imap_body *b);
 
 /* Opens a message (closes the one before). ERR_NOT_FOUND: expunged meanwhile. */

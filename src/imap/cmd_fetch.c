@@ -253,7 +253,7 @@ void imap_cmd_fetch(struct imap_command *c)
         return;
     }
     set_seen(&f);
-    imap_body_init(&f.body, c->session, f.view->mailbox);
+    imap_body_init(&f.body, c->session->context, f.view->mailbox, &f.view->structure);
     fetch_all(&f);
     imap_body_free(&f.body);
     buf_free(&f.out);

@@ -95,6 +95,9 @@ bool imap_take_atom(struct imap_command *c, const char *what, struct str *s);
 bool imap_take_mailbox(struct imap_command *c, struct str *name);
 bool imap_take_set(struct imap_command *c, struct number_set *set);
 bool imap_take_end(struct imap_command *c);
+/* CHARSET and search keys, to the end (imap/cmd_search.c). */
+struct search_program;
+bool imap_take_search(struct imap_command *c, struct search_program *program);
 void imap_expected(struct imap_command *c, const struct imap_argument *at, const char *what);
 /* A mailbox name as the wire has it: quoted modified UTF-7. */
 void imap_write_mailbox(struct buf *out, struct str name);

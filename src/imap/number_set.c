@@ -71,6 +71,40 @@ void number_set_resolve(struct number_set *set, uint32_t star)
     set->count = kept;
 }
 
+/* First position with uids[position] >= uid. */
+static size_t position_from(const uint32_t *uids, size_t count, uint32_t uid)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (uids[middle] < uid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void number_set_clip(struct arena *a, struct number_set *set, const uint32_t *uids, size_t count,
+                     bool uid, struct number_set *positions)
+{
+    number_set_resolve(set, uid ? (count ? uids[count - 1] : 0) : (uint32_t)count);
+    positions->ranges = arena_array(a, set->count, sizeof *positions->ranges);
+    positions->count = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        struct number_range r = set->ranges[i];
+        size_t first = uid ? position_from(uids, count, r.first) : r.first ? r.first - 1 : 0;
+        size_t end = !uid                   ? r.last
+                     : r.last == UINT32_MAX ? count
+                                            : position_from(uids, count, r.last + 1);
+        if (end > count)
+            end = count;
+        if (first < end)
+            positions->ranges[positions->count++] =
+                (struct number_range){(uint32_t)first, (uint32_t)end - 1};
+    }
+}
+
 bool number_set_contains(const struct number_set *set, uint32_t n)
 {
     size_t low = 0, high = set->count;

@@ -21,6 +21,10 @@ bool number_set_parse(struct arena *a, struct str text, struct number_set *set);
 /* Puts in what "*" stands for, then sorts and joins the ranges: first <= last, ascending, apart
  * from each other. In place. */
 void number_set_resolve(struct number_set *set, uint32_t star);
+/* The positions, counted from 0, of the numbers of a set among `count` ascending UIDs; `uid`: the
+ * set is of UIDs, else of sequence numbers. What is none of them is left out. Resolves the set. */
+void number_set_clip(struct arena *a, struct number_set *set, const uint32_t *uids, size_t count,
+                     bool uid, struct number_set *positions);
 /* In a resolved set. */
 bool number_set_contains(const struct number_set *set, uint32_t n);
 /* "1:3,5" for ascending numbers (others come out as they are, number by number). */

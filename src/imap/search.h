@@ -1,12 +1,20 @@
 #pragma once
 /*
- * Search keys (RFC 3501 6.4.4) as a tree, and its evaluation on one message.
+ * Search keys (RFC 3501 6.4.4): compiled into a tree (search_keys.c), evaluated on one message
+ * (search_evaluate.c) and run over a mailbox (search_run.c). None of these knows a session: the
+ * SEARCH command and the operator's tool use the same.
  */
-#include "imap/command.h"
+#include "imap/number_set.h"
+#include "imap/parser.h"
+#include "mime/message.h"
 #include "mime/search_text.h"
+#include "store/mailbox.h"
+
+struct imap_context;
 
 enum search_kind {
     SEARCH_ALL,
+    SEARCH_NONE,
     SEARCH_AND, /* of the children */
     SEARCH_OR,
     SEARCH_NOT, /* of the one child */
@@ -35,7 +43,8 @@ struct search_node {
     uint8_t flag;
     uint32_t keywords;
     uint64_t size;
-    int64_t day;
+    bool exact; /* time is meant to the second, not day */
+    int64_t day, time;
     struct number_set indexes;
     struct str field;       /* of a header */
     struct search_key *key; /* NULL: the field's presence is enough */
@@ -47,11 +56,33 @@ struct search_program {
     size_t costly; /* keys that look into the message */
 };
 
-/* Takes CHARSET and the keys. False: the result is set. */
-bool search_take_keys(struct imap_command *c, struct search_program *program);
+/* What keys are compiled for. */
+struct search_scope {
+    struct arena *arena;
+    const struct mailbox *mailbox; /* its keywords; NULL: not open, for search_excludes */
+    const uint32_t *uids;          /* ascending: the messages, by sequence number */
+    size_t count;
+    struct str charset; /* of texts */
+    /* The keys are the words of a command line: any word may be a string, times may be relative,
+     * and there is the key MAILBOX. */
+    bool words;
+    struct str name; /* for MAILBOX: of the mailbox, UTF-8 */
+    int64_t now;     /* for relative times */
+    /* The result when they cannot be compiled: what is wrong. */
+    bool refused; /* well-formed, but not granted (IMAP: NO instead of BAD) */
+    struct str error;
+};
+
+/* Is text in that charset taken as it is? */
+bool search_charset_is_utf8(struct str charset);
+/* Keys that are all to match. False: scope->error. */
+bool search_compile(struct search_scope *scope, const struct imap_argument *keys,
+                    struct search_program *program);
+/* True when nothing in a mailbox of that name can match. */
+bool search_excludes(const struct search_program *program);
 
 /* How much of a message is known: keys that need more are undecided. */
-enum search_level { SEARCH_MEMORY, SEARCH_HEADERS, SEARCH_CONTENT };
+enum search_level { SEARCH_NOTHING = -1, SEARCH_MEMORY, SEARCH_HEADERS, SEARCH_CONTENT };
 
 /* A message as a snapshot: evaluation touches nothing else, so it can run on a worker. */
 struct search_message {
@@ -60,7 +91,7 @@ struct search_message {
     bool recent;
     uint32_t keywords;
     uint64_t size;
-    int64_t day;
+    int64_t date, day; /* internal date: seconds, days */
     struct str header; /* SEARCH_HEADERS */
     struct str bytes;  /* SEARCH_CONTENT: the whole message and its structure */
     const struct mime_part *root;
@@ -70,3 +101,22 @@ enum search_answer { SEARCH_FALSE, SEARCH_TRUE, SEARCH_UNDECIDED };
 
 enum search_answer search_evaluate(const struct search_node *node, const struct search_message *m,
                                    enum search_level level);
+
+/* --- over a mailbox --- */
+
+struct search_run {
+    struct imap_context *context;
+    const struct search_program *program;
+    struct mailbox *mailbox;
+    const uint32_t *uids;
+    size_t count;
+    struct number_set recent; /* UIDs that have \Recent here */
+    /* Between messages: lets others run; false to stop early, which is no error. */
+    SUSPENDS bool (*breathe)(void *arg);
+    void *arg;
+    /* The result: positions in uids, ascending; to be freed. */
+    uint32_t *found;
+    size_t found_count, found_capacity;
+    bool gone; /* some were expunged meanwhile: these are found by nothing */
+};
+SUSPENDS bool search_run(struct search_run *r, struct err *e);

@@ -19,6 +19,9 @@ static enum search_answer as_answer(bool yes)
 static enum search_level needed(enum search_kind kind)
 {
     switch (kind) {
+    case SEARCH_ALL:
+    case SEARCH_NONE:
+        return SEARCH_NOTHING;
     case SEARCH_SENTBEFORE:
     case SEARCH_SENTON:
     case SEARCH_SENTSINCE:
@@ -63,6 +66,20 @@ static bool header_matches(const struct search_node *node, struct str block)
     return false;
 }
 
+/* `as`: the key without its first word: BEFORE, ON or SINCE. */
+static bool time_matches(const struct search_node *node, enum search_kind as, int64_t seconds,
+                         int64_t day)
+{
+    switch (as) {
+    case SEARCH_BEFORE:
+        return node->exact ? seconds < node->time : day < node->day;
+    case SEARCH_SINCE:
+        return node->exact ? seconds >= node->time : day >= node->day;
+    default:
+        return day == node->day;
+    }
+}
+
 /* A message without a date was sent on no day. */
 static bool sent_matches(const struct search_node *node, struct str block)
 {
@@ -71,10 +88,11 @@ static bool sent_matches(const struct search_node *node, struct str block)
     int zone;
     if (!header_find(block, STR("Date"), &value) || !date_parse_header(value, &seconds, &zone))
         return false;
-    int64_t day = date_day(seconds, zone);
-    return node->kind == SEARCH_SENTBEFORE ? day < node->day
-           : node->kind == SEARCH_SENTON   ? day == node->day
-                                           : day >= node->day;
+    return time_matches(node,
+                        node->kind == SEARCH_SENTBEFORE ? SEARCH_BEFORE
+                        : node->kind == SEARCH_SENTON   ? SEARCH_ON
+                                                        : SEARCH_SINCE,
+                        seconds, date_day(seconds, zone));
 }
 
 static bool leaf_matches(const struct search_node *node, const struct search_message *m)
@@ -93,11 +111,9 @@ static bool leaf_matches(const struct search_node *node, const struct search_mes
     case SEARCH_SMALLER:
         return m->size < node->size;
     case SEARCH_BEFORE:
-        return m->day < node->day;
     case SEARCH_ON:
-        return m->day == node->day;
     case SEARCH_SINCE:
-        return m->day >= node->day;
+        return time_matches(node, node->kind, m->date, m->day);
     case SEARCH_SENTBEFORE:
     case SEARCH_SENTON:
     case SEARCH_SENTSINCE:
@@ -109,7 +125,7 @@ static bool leaf_matches(const struct search_node *node, const struct search_mes
     case SEARCH_TEXT:
         return search_key_in_message(node->key, m->root, m->bytes, node->kind == SEARCH_TEXT);
     default:
-        return true; /* SEARCH_ALL */
+        return node->kind == SEARCH_ALL;
     }
 }
 
@@ -146,4 +162,10 @@ enum search_answer search_evaluate(const struct search_node *node, const struct 
             return SEARCH_UNDECIDED;
         return as_answer(leaf_matches(node, m));
     }
+}
+
+bool search_excludes(const struct search_program *program)
+{
+    static const struct search_message unknown = {0};
+    return search_evaluate(program->root, &unknown, SEARCH_NOTHING) == SEARCH_FALSE;
 }

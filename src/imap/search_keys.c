@@ -1,16 +1,18 @@
 /*
- * Search keys from the arguments of SEARCH into a tree, by one table of names.
+ * Search keys from parsed arguments into a tree, by one table of names.
  *
- * Text is compared as UTF-8; that of another charset is converted. What is neither known nor
- * UTF-8 is refused with BADCHARSET. Sequence sets and UID sets become sets of positions in the
- * view, which stands still while the command runs.
+ * Text is compared as UTF-8; that of another charset is converted, and what is neither known nor
+ * UTF-8 is refused. Sequence sets and UID sets become sets of positions in the given list of
+ * messages. Pure.
  */
 #include "imap/limits.h"
+#include "imap/list_match.h"
 #include "imap/search.h"
+#include "imap/search_words.h"
 #include "mime/date.h"
 #include "mime/header.h"
 
-enum operand { NONE, STRING, DATE, SIZE, KEYWORD, FIELD, UIDS, ONE_KEY, TWO_KEYS };
+enum operand { NONE, STRING, DATE, SIZE, KEYWORD, FIELD, UIDS, MAILBOX, ONE_KEY, TWO_KEYS };
 
 static const struct key_name {
     const char *name;
@@ -33,6 +35,7 @@ static const struct key_name {
     {"HEADER", FIELD, SEARCH_HEADER, false, 0, NULL},
     {"KEYWORD", KEYWORD, SEARCH_KEYWORD, false, 0, NULL},
     {"LARGER", SIZE, SEARCH_LARGER, false, 0, NULL},
+    {"MAILBOX", MAILBOX, SEARCH_NONE, false, 0, NULL},
     {"NOT", ONE_KEY, SEARCH_NOT, false, 0, NULL},
     {"OLD", NONE, SEARCH_RECENT, true, 0, NULL},
     {"ON", DATE, SEARCH_ON, false, 0, NULL},
@@ -57,10 +60,9 @@ static const struct key_name {
 };
 
 struct compiler {
-    struct imap_command *c;
+    struct search_scope *scope;
     struct search_program *program;
     const struct imap_argument *at; /* next argument */
-    struct str charset;             /* of texts */
     unsigned depth;
 };
 
@@ -68,7 +70,7 @@ static bool take_key(struct compiler *p, struct search_node **node);
 
 static struct search_node *new_node(struct compiler *p, enum search_kind kind)
 {
-    struct search_node *node = ARENA_NEW(p->c->arena, struct search_node);
+    struct search_node *node = ARENA_NEW(p->scope->arena, struct search_node);
     node->kind = kind;
     return node;
 }
@@ -81,47 +83,59 @@ static const struct imap_argument *take(struct compiler *p)
     return a;
 }
 
-/* --- charset --- */
-
 /* Bytes that are not ASCII are taken as UTF-8 in both. */
-static bool is_utf8_charset(struct str charset)
+bool search_charset_is_utf8(struct str charset)
 {
     return str_equal_nocase(charset, STR("UTF-8")) || str_equal_nocase(charset, STR("US-ASCII"));
 }
 
-static bool take_charset(struct imap_command *c, struct str *charset)
+/* --- what is wrong --- */
+
+static bool expected(struct compiler *p, const struct imap_argument *at, const char *what)
 {
-    struct str converted;
-    *charset = STR("US-ASCII");
-    if (!imap_argument_is(c->next, "CHARSET"))
-        return true;
-    c->next = c->next->next;
-    if (!imap_take_astring(c, "a charset", charset))
-        return false;
-    if (is_utf8_charset(*charset) || charset_to_utf8(c->arena, *charset, STR("x"), &converted))
-        return true;
-    imap_no(c, "[BADCHARSET (US-ASCII UTF-8)] The charset is not supported");
+    struct search_scope *s = p->scope;
+    if (!at)
+        s->error = arena_printf(s->arena, "Expected %s behind the last argument", what);
+    else if (s->words)
+        s->error = arena_printf(s->arena, "Expected %s, not \"%.*s\"", what,
+                                STR_ARG(at->type == IMAP_LIST ? STR("(") : at->text));
+    else
+        s->error = arena_printf(s->arena, "Expected %s at byte %zu", what, at->offset);
+    return false;
+}
+
+static bool over_limit(struct compiler *p, struct str error)
+{
+    p->scope->refused = true;
+    p->scope->error = error;
     return false;
 }
 
 /* --- operands --- */
 
-static bool take_text(struct compiler *p, struct search_node *node)
+static bool take_string(struct compiler *p, const char *what, struct str *s)
 {
     const struct imap_argument *a = take(p);
-    struct str text;
-    if (!imap_argument_astring(a, &text)) {
-        imap_expected(p->c, a, "a string to search for");
-        return false;
+    if (p->scope->words && a && a->type == IMAP_ATOM) {
+        *s = a->text;
+        return true;
     }
-    if (!is_utf8_charset(p->charset))
-        charset_to_utf8(p->c->arena, p->charset, text, &text);
+    return imap_argument_astring(a, s) || expected(p, a, what);
+}
+
+static bool take_text(struct compiler *p, struct search_node *node)
+{
+    struct str text;
+    if (!take_string(p, "a string to search for", &text))
+        return false;
+    if (!search_charset_is_utf8(p->scope->charset))
+        charset_to_utf8(p->scope->arena, p->scope->charset, text, &text);
     if (!str_is_utf8(text)) {
-        imap_bad(p->c, "The string to search for is not valid UTF-8");
+        p->scope->error = STR("The string to search for is not valid UTF-8");
         return false;
     }
     if (text.n)
-        node->key = search_key_new(p->c->arena, text);
+        node->key = search_key_new(p->scope->arena, text);
     else if (node->kind == SEARCH_BODY || node->kind == SEARCH_TEXT)
         node->kind = SEARCH_ALL;
     return true;
@@ -129,35 +143,38 @@ static bool take_text(struct compiler *p, struct search_node *node)
 
 static bool take_field(struct compiler *p, struct search_node *node)
 {
-    const struct imap_argument *a = take(p);
-    if (!imap_argument_astring(a, &node->field)) {
-        imap_expected(p->c, a, "the name of a header field");
-        return false;
-    }
-    return take_text(p, node);
+    return take_string(p, "the name of a header field", &node->field) && take_text(p, node);
 }
 
 static bool take_date(struct compiler *p, struct search_node *node)
 {
-    const struct imap_argument *a = take(p);
+    const struct imap_argument *a = p->at;
     struct str text;
-    if (!imap_argument_astring(a, &text) || !date_parse_imap_day(text, &node->day)) {
-        imap_expected(p->c, a, "a date as in 21-Nov-2026");
+    const char *what = p->scope->words ? "a date as in 2026-11-21 or a time as in 30d"
+                                       : "a date as in 21-Nov-2026";
+    if (!take_string(p, what, &text))
         return false;
+    if (p->scope->words && search_word_time(text, p->scope->now, &node->time)) {
+        node->exact = true;
+        node->day = date_day(node->time, 0);
+    } else if (!date_parse_imap_day(text, &node->day) &&
+               !(p->scope->words && search_word_day(text, &node->day))) {
+        return expected(p, a, what);
     }
     if (node->kind == SEARCH_BEFORE || node->kind == SEARCH_ON || node->kind == SEARCH_SINCE)
         p->program->needs_date = true;
     return true;
 }
 
+/* A command line may say 10K or 5M. */
 static bool take_size(struct compiler *p, struct search_node *node)
 {
     const struct imap_argument *a = take(p);
-    if (!a || a->type != IMAP_ATOM || !str_to_u64(a->text, &node->size)) {
-        imap_expected(p->c, a, "a number of bytes");
-        return false;
-    }
-    return true;
+    if (a && a->type == IMAP_ATOM &&
+        (str_to_u64(a->text, &node->size) ||
+         (p->scope->words && search_word_size(a->text, &node->size))))
+        return true;
+    return expected(p, a, "a number of bytes");
 }
 
 /* A keyword that the mailbox does not have matches nothing. */
@@ -165,11 +182,11 @@ static bool take_keyword(struct compiler *p, struct search_node *node)
 {
     const struct imap_argument *a = take(p);
     size_t count;
-    if (!a || a->type != IMAP_ATOM || !imap_is_atom(a->text)) {
-        imap_expected(p->c, a, "a keyword");
-        return false;
-    }
-    const struct str *keywords = mailbox_keywords(p->c->session->selected->mailbox, &count);
+    if (!a || a->type != IMAP_ATOM || !imap_is_atom(a->text))
+        return expected(p, a, "a keyword");
+    if (!p->scope->mailbox)
+        return true;
+    const struct str *keywords = mailbox_keywords(p->scope->mailbox, &count);
     for (size_t i = 0; i < count; i++)
         if (str_equal_nocase(keywords[i], a->text))
             node->keywords |= UINT32_C(1) << i;
@@ -179,13 +196,21 @@ static bool take_keyword(struct compiler *p, struct search_node *node)
 static bool take_set(struct compiler *p, struct search_node *node, bool uid)
 {
     const struct imap_argument *a = take(p);
-    const struct imap_selected *v = p->c->session->selected;
+    struct search_scope *s = p->scope;
     struct number_set set;
-    if (!a || a->type != IMAP_ATOM || !number_set_parse(p->c->arena, a->text, &set)) {
-        imap_expected(p->c, a, uid ? "a set of UIDs" : "a search key");
+    if (!a || a->type != IMAP_ATOM || !number_set_parse(s->arena, a->text, &set))
+        return expected(p, a, uid ? "a set of UIDs" : "a search key");
+    number_set_clip(s->arena, &set, s->uids, s->count, uid, &node->indexes);
+    return true;
+}
+
+/* What is true of all messages or of none, is known already. */
+static bool take_mailbox(struct compiler *p, struct search_node *node)
+{
+    struct str pattern;
+    if (!take_string(p, "a mailbox", &pattern))
         return false;
-    }
-    imap_selected_clip(v, p->c->arena, &set, uid, &node->indexes);
+    node->kind = list_match(pattern, p->scope->name) ? SEARCH_ALL : SEARCH_NONE;
     return true;
 }
 
@@ -206,6 +231,8 @@ static bool take_operand(struct compiler *p, const struct key_name *name, struct
         return take_field(p, node);
     case UIDS:
         return take_set(p, node, true);
+    case MAILBOX:
+        return take_mailbox(p, node);
     case ONE_KEY:
         return take_key(p, &node->children);
     case TWO_KEYS:
@@ -238,10 +265,8 @@ static bool take_all(struct compiler *p, struct search_node **node)
 static bool take_list(struct compiler *p, const struct imap_argument *list,
                       struct search_node **node)
 {
-    if (!list->children) {
-        imap_expected(p->c, list, "search keys in the list");
-        return false;
-    }
+    if (!list->children)
+        return expected(p, list, "search keys in the list");
     const struct imap_argument *behind = p->at;
     p->at = list->children;
     bool ok = take_all(p, node);
@@ -251,11 +276,10 @@ static bool take_list(struct compiler *p, const struct imap_argument *list,
 
 static bool take_named(struct compiler *p, const struct key_name *name, struct search_node **node)
 {
-    if (is_costly(name->kind) && ++p->program->costly > IMAP_SEARCH_KEYS_MAX) {
-        imap_no(p->c, "[LIMIT] At most %d search keys may look into messages",
-                IMAP_SEARCH_KEYS_MAX);
-        return false;
-    }
+    if (is_costly(name->kind) && ++p->program->costly > IMAP_SEARCH_KEYS_MAX)
+        return over_limit(p, arena_printf(p->scope->arena,
+                                          "At most %d search keys may look into messages",
+                                          IMAP_SEARCH_KEYS_MAX));
     struct search_node *inner = new_node(p, name->kind);
     inner->flag = name->flag;
     inner->field = str_from_c(name->field);
@@ -286,16 +310,14 @@ static bool take_one(struct compiler *p, struct search_node **node)
     if (a && a->type == IMAP_LIST)
         return take_list(p, a, node);
     for (size_t i = 0; a && i < sizeof names / sizeof *names; i++)
-        if (imap_argument_is(a, names[i].name))
+        if (imap_argument_is(a, names[i].name) && (names[i].operand != MAILBOX || p->scope->words))
             return take_named(p, &names[i], node);
     if (a && imap_argument_is(a, "NEW")) {
         *node = new_messages(p);
         return true;
     }
-    if (!a || a->type != IMAP_ATOM) {
-        imap_expected(p->c, a, "a search key");
-        return false;
-    }
+    if (!a || a->type != IMAP_ATOM)
+        return expected(p, a, "a search key");
     p->at = a;
     *node = new_node(p, SEARCH_INDEXES);
     return take_set(p, *node, false);
@@ -303,26 +325,20 @@ static bool take_one(struct compiler *p, struct search_node **node)
 
 static bool take_key(struct compiler *p, struct search_node **node)
 {
-    if (++p->depth > IMAP_SEARCH_DEPTH) {
-        imap_no(p->c, "[LIMIT] Search keys may be nested %d deep", IMAP_SEARCH_DEPTH);
-        return false;
-    }
+    if (++p->depth > IMAP_SEARCH_DEPTH)
+        return over_limit(p, arena_printf(p->scope->arena, "Search keys may be nested %d deep",
+                                          IMAP_SEARCH_DEPTH));
     bool ok = take_one(p, node);
     p->depth--;
     return ok;
 }
 
-bool search_take_keys(struct imap_command *c, struct search_program *program)
+bool search_compile(struct search_scope *scope, const struct imap_argument *keys,
+                    struct search_program *program)
 {
+    struct compiler p = {.scope = scope, .program = program, .at = keys};
     *program = (struct search_program){0};
-    struct str charset;
-    if (!take_charset(c, &charset))
-        return false;
-    if (!c->next) {
-        imap_expected(c, NULL, "a search key");
-        return false;
-    }
-    struct compiler p = {.c = c, .program = program, .at = c->next, .charset = charset};
-    c->next = NULL;
+    if (!keys)
+        return expected(&p, NULL, "a search key");
     return take_all(&p, &program->root);
 }

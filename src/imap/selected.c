@@ -60,19 +60,7 @@ size_t imap_selected_recent(const struct imap_selected *v)
 void imap_selected_clip(const struct imap_selected *v, struct arena *a, struct number_set *set,
                         bool uid, struct number_set *indexes)
 {
-    number_set_resolve(set, uid ? (v->count ? v->uids[v->count - 1] : 0) : (uint32_t)v->count);
-    indexes->ranges = arena_array(a, set->count, sizeof *indexes->ranges);
-    indexes->count = 0;
-    for (size_t i = 0; i < set->count; i++) {
-        struct number_range r = set->ranges[i];
-        size_t first = uid ? lower_bound(v, r.first) : r.first ? r.first - 1 : 0;
-        size_t end = !uid ? r.last : r.last == UINT32_MAX ? v->count : lower_bound(v, r.last + 1);
-        if (end > v->count)
-            end = v->count;
-        if (first < end)
-            indexes->ranges[indexes->count++] =
-                (struct number_range){(uint32_t)first, (uint32_t)end - 1};
-    }
+    number_set_clip(a, set, v->uids, v->count, uid, indexes);
 }
 
 bool imap_selected_resolve(const struct imap_selected *v, struct arena *a, struct number_set *set,

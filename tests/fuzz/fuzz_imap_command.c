@@ -24,7 +24,7 @@ static void search(struct imap_command *c)
 {
     struct search_program program;
     struct search_message message = {.index = 1, .size = 100, .day = 20000};
-    if (!search_take_keys(c, &program))
+    if (!imap_take_search(c, &program))
         return;
     search_evaluate(program.root, &message, SEARCH_MEMORY);
     message.header = str_from(header, sizeof header - 1);

@@ -3,6 +3,7 @@
  */
 #include "imap/imap_test.h"
 #include "imap/search.h"
+#include "imap/search_words.h"
 
 #include <string.h>
 
@@ -44,7 +45,7 @@ static const char *decided(struct fixture *f, const char *keys)
     static const char *const levels[] = {"memory", "header", "content"};
     struct imap_command *c = command_from(f->a, &f->session, keys, false);
     struct search_program program;
-    if (!search_take_keys(c, &program))
+    if (!imap_take_search(c, &program))
         return c->text.p;
     for (int level = SEARCH_MEMORY; level <= SEARCH_CONTENT; level++) {
         enum search_answer answer =
@@ -139,6 +140,76 @@ static void test_malformed(void **state)
     expect("CHARSET X-NONE SEEN", "[BADCHARSET (US-ASCII UTF-8)] The charset is not supported");
 }
 
+/* --- as words of a command line --- */
+
+#define NOW INT64_C(1728086400) /* 5 Oct 2024, 00:00 */
+
+static const char *decided_words(struct arena *a, const char *const *words, size_t count)
+{
+    struct str list[10];
+    uint32_t uids[] = {10, 20, 30, 40};
+    struct imap_argument *keys;
+    struct search_program program;
+    struct search_scope scope = {.arena = a,
+                                 .uids = uids,
+                                 .count = 4,
+                                 .words = true,
+                                 .charset = STR("UTF-8"),
+                                 .name = STR("Lists/dev"),
+                                 .now = NOW};
+    struct search_message message = {
+        .index = 1, .flags = MESSAGE_SEEN, .size = 2000, .date = NOW - 7200, .day = 20000};
+    for (size_t i = 0; i < count; i++)
+        list[i] = str_from_c(words[i]);
+    if (!search_words_parse(a, list, count, &keys, &scope.error) ||
+        !search_compile(&scope, keys, &program))
+        return scope.error.p;
+    if (search_excludes(&program))
+        return "no mailbox";
+    static const char *const answers[] = {"false", "true", "undecided"};
+    return answers[search_evaluate(program.root, &message, SEARCH_MEMORY)];
+}
+
+#define EXPECT_WORDS(wanted, ...)                                                                  \
+    do {                                                                                           \
+        struct arena *a = arena_new();                                                             \
+        const char *const words[] = {__VA_ARGS__};                                                 \
+        assert_string_equal(decided_words(a, words, sizeof words / sizeof *words), wanted);        \
+        arena_free(a);                                                                             \
+    } while (0)
+
+static void test_words(void **state)
+{
+    (void)state;
+    EXPECT_WORDS("true", "all");
+    EXPECT_WORDS("true", "before", "1h");
+    EXPECT_WORDS("false", "before", "3h");
+    EXPECT_WORDS("true", "since", "1d");
+    EXPECT_WORDS("true", "before", "2024-10-05", "since", "4-Oct-2024");
+    EXPECT_WORDS("false", "on", "2024-10-05");
+    EXPECT_WORDS("true", "larger", "1K", "smaller", "1M");
+    EXPECT_WORDS("true", "mailbox", "Lists/dev");
+    EXPECT_WORDS("true", "mailbox", "Lists/%", "seen");
+    EXPECT_WORDS("no mailbox", "mailbox", "Trash", "seen");
+    EXPECT_WORDS("no mailbox", "NOT", "mailbox", "*");
+    EXPECT_WORDS("true", "or", "mailbox", "Trash", "(", "seen", "not", "deleted", ")");
+    EXPECT_WORDS("undecided", "subject", "two (words) * and \"quotes\"");
+    EXPECT_WORDS("true", "OR (SEEN UNDELETED) SUBJECT \"two words\"");
+    EXPECT_WORDS("true", "uid", "15:*");
+    EXPECT_WORDS("A \")\" is missing", "(", "seen");
+    EXPECT_WORDS("Expected a search key, not \"trash\"", "trash");
+    EXPECT_WORDS("Expected a search key, not \")\"", "seen", ")");
+    EXPECT_WORDS("Expected a date as in 2026-11-21 or a time as in 30d, not \"30x\"", "before",
+                 "30x");
+}
+
+static void test_mailbox_is_no_key_of_imap(void **state)
+{
+    (void)state;
+    expect("MAILBOX Trash", "Expected a search key at byte 4");
+    expect("BEFORE 30d", "Expected a date as in 21-Nov-2026 at byte 11");
+}
+
 static void test_depth(void **state)
 {
     (void)state;
@@ -158,9 +229,14 @@ static void test_depth(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_memory),      cmocka_unit_test(test_in_the_header),
-        cmocka_unit_test(test_in_the_content), cmocka_unit_test(test_cheap_keys_decide_first),
-        cmocka_unit_test(test_malformed),      cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_in_memory),
+        cmocka_unit_test(test_in_the_header),
+        cmocka_unit_test(test_in_the_content),
+        cmocka_unit_test(test_cheap_keys_decide_first),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_mailbox_is_no_key_of_imap),
+        cmocka_unit_test(test_depth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
