@@ -137,6 +137,15 @@ static bool read_whole(int fd, const char *path, size_t max, struct buf *b, stru
     }
 }
 
+void disk_read_ahead(const char *path, size_t n)
+{
+    int fd;
+    if (!disk_open(path, O_RDONLY, 0, &fd, NULL))
+        return;
+    posix_fadvise(fd, 0, (off_t)n, POSIX_FADV_WILLNEED);
+    disk_close(fd);
+}
+
 bool disk_read_file(const char *path, size_t max, struct buf *b, struct err *e)
 {
     int fd;

@@ -24,6 +24,8 @@ bool disk_write_durable(int fd, const void *p, size_t n, uint64_t offset, const 
 /* Reads up to n bytes at offset; *got < n only at the end of the file. */
 bool disk_read_at(int fd, void *p, size_t n, uint64_t offset, size_t *got, const char *path,
                   struct err *e);
+/* Asks the kernel to have the first n bytes of the file in memory soon. */
+void disk_read_ahead(const char *path, size_t n);
 /* Whole file into *b (appended), at most max bytes: ERR_LIMIT when it is larger. */
 bool disk_read_file(const char *path, size_t max, struct buf *b, struct err *e);
 /* Writes path.tmp, syncs it, renames it over path, syncs the directory. */

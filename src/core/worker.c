@@ -186,6 +186,7 @@ static struct worker_pool *pool_of(struct loop *l)
     init_class(p, WORKER_CPU, "maild-cpu", cores > 0 ? (size_t)cores : 1);
     init_class(p, WORKER_AUTH, "maild-auth", 2);
     init_class(p, WORKER_JOURNAL, "maild-journal", 1);
+    init_class(p, WORKER_READ, "maild-read", 16);
     p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (p->fd < 0) {
         log_error("maild", NULL, "eventfd: %s", strerror(errno));
@@ -268,6 +269,11 @@ void worker_start(enum worker_class class, void (*fn)(void *arg), void (*done)(v
     struct job *j = MEM_NEW(struct job);
     *j = (struct job){.fn = fn, .done = done, .arg = arg, .allocated = true};
     submit(l, class, j);
+}
+
+size_t worker_threads(enum worker_class class)
+{
+    return pool_of(loop_current())->classes[class].limit;
 }
 
 size_t worker_backlog(enum worker_class class)

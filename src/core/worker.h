@@ -13,6 +13,7 @@ enum worker_class {
     WORKER_CPU,     /* parsing, searching, DH: one thread per core */
     WORKER_JOURNAL, /* the journal's: one thread, so that a commit never queues behind other work */
     WORKER_AUTH,    /* password hashing: 2 threads, so that guessing cannot take all cores */
+    WORKER_READ,    /* reading ahead of scans: 16 threads that do nothing but wait for the disk */
     WORKER_CLASSES
 };
 
@@ -22,6 +23,9 @@ SUSPENDS void worker_run(enum worker_class class, void (*fn)(void *arg), void *a
 /* The same without waiting: done(arg) is called on the loop (not in a fiber) after fn has ended. */
 void worker_start(enum worker_class class, void (*fn)(void *arg), void (*done)(void *arg),
                   void *arg);
+
+/* Most threads the class can have. */
+size_t worker_threads(enum worker_class class);
 
 /* Jobs waiting for a thread, for back-pressure and statistics. */
 size_t worker_backlog(enum worker_class class);

@@ -19,6 +19,26 @@ static bool is_empty_line(const char *p, const char *end)
     return *p == '\n' || (*p == '\r' && p + 1 < end && p[1] == '\n');
 }
 
+bool header_find_end(struct str message, size_t *searched, size_t *end)
+{
+    const char *p = message.p + (searched ? *searched : 0), *stop = message.p + message.n;
+    const char *newline;
+
+    while (p < stop && (newline = memchr(p, '\n', (size_t)(stop - p))) != NULL) {
+        const char *line = p;
+        while (line < newline && *line == '\r')
+            line++;
+        p = newline + 1;
+        if (line == newline) {
+            *end = (size_t)(p - message.p);
+            return true;
+        }
+    }
+    if (searched)
+        *searched = (size_t)(p - message.p);
+    return false;
+}
+
 /* The name of the field in `whole`; n == 0 when it is no field. *value_start is behind the colon.
  */
 static struct str field_name(struct str whole, size_t *value_start)

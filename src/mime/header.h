@@ -11,6 +11,11 @@ struct header_field {
     struct str whole; /* name to line end inclusive */
 };
 
+/* Bytes of the header block at the start of a message, with its empty line (which may have CRs);
+ * false: it does not end within the bytes. *searched (may be NULL): start of the last line, where a
+ * search with more bytes may go on. */
+bool header_find_end(struct str message, size_t *searched, size_t *end);
+
 /* Next field of the block; false at its end or at the empty line. *rest moves on. Lines that are no
  * field are skipped. */
 bool header_next(struct str *rest, struct header_field *field);

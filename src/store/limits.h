@@ -49,3 +49,16 @@
 /* A checkpoint passes over a mailbox whose names and lists could not be written this often, for
  * another reason than a full disk. Message bodies are never passed over. */
 #define FLUSH_FAILURES_MAX 3
+
+/* Scans: what one hand-off to a worker has of messages and of bytes, a few milliseconds of work. A
+ * message with more bytes goes alone, and of these only so many are in memory at a time, and only
+ * so much of each. */
+#define SCAN_SLICE_MESSAGES 64
+#define SCAN_SLICE_BYTES    ((size_t)1024 * 1024)
+#define SCAN_LARGE_AT_ONCE  2
+#define SCAN_LARGE_MAX      ((size_t)256 * 1024 * 1024)
+/* Of a header: the first read, and what is looked at. */
+#define SCAN_HEADER_FIRST ((size_t)8 * 1024)
+#define SCAN_HEADER_MAX   ((size_t)256 * 1024)
+/* A file takes longer than this to open and read: it was not in memory. */
+#define SCAN_COLD ((usec)60)

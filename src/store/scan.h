@@ -9,17 +9,18 @@
  */
 #include "store/mailbox.h"
 
-/* A message larger than this is scanned alone (see SCAN_LARGE_MAX in limits.h), so that memory
- * stays bounded. */
+enum scan_part {
+    SCAN_HEADER, /* the header block with its empty line, at most SCAN_HEADER_MAX (limits.h) */
+    SCAN_WHOLE,  /* all stored bytes; of a message larger than SCAN_LARGE_MAX its beginning */
+};
+
 struct scan_message {
     size_t index; /* in the list given to mailbox_scan */
     uint32_t uid;
-    struct str bytes;    /* stored bytes; of a very large message its beginning */
-    bool whole;          /* bytes are all of it */
-    struct arena *arena; /* the thread's, reset after each message */
+    struct str bytes;
+    bool whole;          /* bytes are all that was asked for */
+    struct arena *arena; /* reset after each message; nothing is in it before */
 };
-
-enum scan_part { SCAN_HEADER, SCAN_WHOLE }; /* how much of each message fn wants to see */
 
 struct mailbox_scan {
     struct mailbox *mailbox;
@@ -38,5 +39,5 @@ struct mailbox_scan {
     struct err first_error; /* of one that exists and could not be read; kind ERR_NONE: none */
 };
 
-/* False: stopped by progress, or cancelled. */
+/* False: stopped by progress (*e has ERR_NONE), or cancelled. */
 SUSPENDS bool mailbox_scan(struct mailbox_scan *scan, struct err *e);

@@ -6,7 +6,7 @@
  *   mailbox.c        the mailbox in memory
  *   deliver.c        delivery and APPEND; pending.c writes the files
  *   flags.c expunge.c copy.c   changes: a journal record, then memory, then (flush.c) disk
- *   reader.c         reading messages
+ *   reader.c         reading messages; scan.c many of them on workers
  *   account.c folders.c        mailboxes as such
  *   replay.c checkpoint.c      the journal's consumer
  *

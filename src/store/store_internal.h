@@ -98,6 +98,9 @@ struct store {
     struct err pending_error; /* why files cannot be written now; kind ERR_NONE: they can */
     struct timer pending_retry;
 
+    size_t scan_large; /* large messages that scans have in memory */
+    struct cond scan_room;
+
     struct spool_file *spool_files, *spool_files_last; /* linked into Maildirs, maybe not synced */
 
     size_t background; /* fibers of the store */
