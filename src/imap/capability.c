@@ -41,10 +41,10 @@ static bool holds(enum when when, const struct imap_session *s)
     case LOGGED_IN:
         return s->user != NULL;
     case STARTTLS_READY:
-        return !s->user && !stream_is_tls(s->stream) &&
-               s->service->listener->tls == SERVICE_TLS_STARTTLS;
+        return !s->user && !stream_is_tls(s->net.stream) &&
+               s->net.service->listener->tls == SERVICE_TLS_STARTTLS;
     case LOGIN_REFUSED:
-        return !s->user && !imap_session_is_secure(s);
+        return !s->user && !session_is_secure(&s->net);
     }
     return false;
 }

@@ -102,8 +102,8 @@ void imap_cmd_append(struct imap_command *c)
         imap_no(c, "[CANNOT] An empty message cannot be stored");
         return;
     }
-    if (!mailbox_append(a->mailbox, c->session->id, last->spool, a->flags.flags, a->flags.keywords,
-                        a->flags.keyword_count, a->date, &uid, &e)) {
+    if (!mailbox_append(a->mailbox, c->session->net.id, last->spool, a->flags.flags,
+                        a->flags.keywords, a->flags.keyword_count, a->date, &uid, &e)) {
         imap_fail(c, &e, true);
         return;
     }

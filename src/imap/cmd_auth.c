@@ -13,10 +13,10 @@
 static void start_tls(struct imap_session *s)
 {
     struct err e;
-    if (!imap_flush(s))
+    if (!session_flush(&s->net))
         return;
-    if (!stream_start_tls_server(s->stream, s->service->tls, &e))
-        imap_session_broken(s, &e);
+    if (!stream_start_tls_server(s->net.stream, s->net.service->tls, &e))
+        session_end_failed(&s->net, &e);
     s->bad_count = 0;
 }
 
@@ -25,9 +25,9 @@ void imap_cmd_starttls(struct imap_command *c)
     struct imap_session *s = c->session;
     if (!imap_take_end(c))
         return;
-    if (stream_is_tls(s->stream)) {
+    if (stream_is_tls(s->net.stream)) {
         imap_bad(c, "TLS is active already");
-    } else if (s->service->listener->tls != SERVICE_TLS_STARTTLS) {
+    } else if (s->net.service->listener->tls != SERVICE_TLS_STARTTLS) {
         imap_bad(c, "TLS is not available here");
     } else {
         c->after = start_tls;
@@ -40,7 +40,7 @@ void imap_cmd_starttls(struct imap_command *c)
 static void log_in(struct imap_command *c, const struct account *account, const char *mechanism)
 {
     imap_session_login(c->session, account, mechanism);
-    stream_set_timeout(c->session->stream, c->session->settings->timeout);
+    stream_set_timeout(c->session->net.stream, c->session->settings->timeout);
     struct buf text = BUF_EMPTY;
     imap_write_capabilities(&text, c->session);
     imap_ok(c, "[CAPABILITY %.*s] Logged in", STR_ARG(buf_str(&text)));
@@ -50,7 +50,7 @@ static void log_in(struct imap_command *c, const struct account *account, const 
 static void too_many_failures(struct imap_session *s)
 {
     imap_write(s, STR("* BYE Too many failed logins\r\n"));
-    imap_session_finish(s, "too many failed logins");
+    session_end(&s->net, "too many failed logins");
 }
 
 static void refuse(struct imap_command *c, const struct err *e)
@@ -78,7 +78,7 @@ static void refuse(struct imap_command *c, const struct err *e)
 
 static bool may_log_in(struct imap_command *c)
 {
-    if (imap_session_is_secure(c->session))
+    if (session_is_secure(&c->session->net))
         return true;
     imap_no(c, "[PRIVACYREQUIRED] Start TLS first");
     return false;
@@ -130,7 +130,7 @@ static bool exchange(struct imap_command *c, struct str challenge, struct str *r
     buf_free(&line);
     struct str text;
     bool too_long;
-    if (!imap_flush(s))
+    if (!session_flush(&s->net))
         return false;
     if (!imap_read_line(s, RESPONSE_LINE_MAX, &text, &too_long)) {
         imap_bad(c, "The response is too long");

@@ -55,7 +55,8 @@ static void set_seen(struct fetch *f)
         return;
     if (!mailbox_change_flags(f->view->mailbox, uids, count, FLAGS_ADD, MESSAGE_SEEN, NULL, 0,
                               &e)) {
-        log_warning("imap", s->id, "user=<%s> \\Seen could not be set: %s", s->user->login, e.text);
+        log_warning("imap", s->net.id, "user=<%s> \\Seen could not be set: %s", s->user->login,
+                    e.text);
         return;
     }
     struct number_range *ranges = arena_array(f->c->arena, count, sizeof *ranges);
@@ -202,15 +203,15 @@ static void fetch_message(struct fetch *f, size_t index)
         s->user->fetched++;
         return;
     }
-    if (s->ended)
+    if (s->net.ended)
         return;
     f->failed = e;
     if (s->bytes_out == sent) {
         f->out.n = start; /* nothing of it has been said */
     } else {
-        log_error("imap", s->id, "user=<%s> reading uid=%u failed: %s", s->user->login, uid,
+        log_error("imap", s->net.id, "user=<%s> reading uid=%u failed: %s", s->user->login, uid,
                   e.text);
-        imap_session_abort(s, "message could not be read");
+        session_abort(&s->net, "message could not be read");
     }
 }
 

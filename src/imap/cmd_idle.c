@@ -14,7 +14,7 @@ void imap_cmd_idle(struct imap_command *c)
         return;
     imap_write(c->session, STR("+ idling\r\n"));
     c->session->idle_tag = mem_dup(c->tag.p, c->tag.n);
-    c->session->wake |= IMAP_WAKE_CHANGE;
+    session_wake(&c->session->net);
     c->status = IMAP_LATER;
 }
 
@@ -24,7 +24,7 @@ void imap_idle_update(struct imap_session *s)
         return;
     if (mailbox_is_deleted(s->selected->mailbox)) {
         imap_write(s, STR("* BYE The selected mailbox was deleted\r\n"));
-        imap_session_finish(s, "selected mailbox was deleted");
+        session_end(&s->net, "selected mailbox was deleted");
         return;
     }
     struct buf out = BUF_EMPTY;

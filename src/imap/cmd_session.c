@@ -27,7 +27,7 @@ void imap_cmd_noop(struct imap_command *c)
 
 static void log_out(struct imap_session *s)
 {
-    imap_session_finish(s, "logout");
+    session_end(&s->net, "logout");
 }
 
 void imap_cmd_logout(struct imap_command *c)
@@ -86,7 +86,7 @@ void imap_cmd_id(struct imap_command *c)
     struct buf log = BUF_EMPTY;
     if (read_id(c, a->children, &log)) {
         if (log.n && !c->session->identified)
-            log_info("imap", c->session->id, "client%s", buf_c(&log));
+            log_info("imap", c->session->net.id, "client%s", buf_c(&log));
         c->session->identified = true;
         imap_write(c->session,
                    STR("* ID (\"name\" \"maild\" \"version\" \"" MAILD_VERSION "\")\r\n"));

@@ -50,7 +50,7 @@ void imap_bad(struct imap_command *c, const char *format, ...)
 static void log_failure(const struct imap_command *c, const struct err *e)
 {
     const struct imap_session *s = c->session;
-    log_error("imap", s->id, "command=%s user=<%s> failed: %s", c->entry ? c->entry->name : "",
+    log_error("imap", s->net.id, "command=%s user=<%s> failed: %s", c->entry ? c->entry->name : "",
               s->user ? s->user->login : "", e->text);
 }
 
@@ -102,7 +102,7 @@ bool imap_breathe(struct imap_command *c)
         fiber_yield();
         c->slice = clock_monotonic();
     }
-    return !c->session->ended;
+    return !c->session->net.ended;
 }
 
 /* --- the answer --- */
@@ -131,7 +131,7 @@ static void count_bad(struct imap_command *c)
     }
     if (++s->bad_count >= (s->user ? IMAP_BAD_MAX : IMAP_ANONYMOUS_BAD_MAX)) {
         imap_write(s, STR("* BYE Too many malformed commands\r\n"));
-        imap_session_finish(s, "too many malformed commands");
+        session_end(&s->net, "too many malformed commands");
     }
 }
 
@@ -139,7 +139,7 @@ static void answer(struct imap_command *c)
 {
     static const char *const words[] = {[IMAP_OK] = "OK", [IMAP_NO] = "NO", [IMAP_BAD] = "BAD"};
     struct imap_session *s = c->session;
-    if (c->status == IMAP_LATER || s->broken)
+    if (c->status == IMAP_LATER || s->net.broken)
         return;
     synchronise(c);
     if (c->status == IMAP_PENDING)
@@ -148,9 +148,9 @@ static void answer(struct imap_command *c)
     count_bad(c);
     if (s->selected && mailbox_is_deleted(s->selected->mailbox)) {
         imap_write(s, STR("* BYE The selected mailbox was deleted\r\n"));
-        imap_session_finish(s, "selected mailbox was deleted");
+        session_end(&s->net, "selected mailbox was deleted");
     }
-    if (c->after && !s->broken)
+    if (c->after && !s->net.broken)
         c->after(s);
 }
 
@@ -163,7 +163,7 @@ void imap_command_process(struct imap_session *s)
     if (imap_command_read(c)) {
         s->commands++;
         if (c->status == IMAP_PENDING) {
-            s->entry.state = c->entry->name;
+            s->net.entry.state = c->entry->name;
             c->entry->run(c);
         }
         answer(c);

@@ -204,7 +204,7 @@ static bool send_piece(struct streamer *t, uint64_t offset, uint64_t length, str
             cursor->previous = bytes.p[bytes.n - 1];
         }
         imap_write(t->c->session, piece);
-        if (t->c->session->ended)
+        if (t->c->session->net.ended)
             return err_set(e, ERR_CLOSED, "the session is over");
     }
     return true;

@@ -30,13 +30,13 @@ bool imap_read_line(struct imap_session *s, size_t max, struct str *line, bool *
 {
     struct err e;
     *too_long = false;
-    if (stream_read_line(s->stream, max, line, NULL, &e)) {
+    if (stream_read_line(s->net.stream, max, line, NULL, &e)) {
         s->bytes_in += line->n + 2;
         return true;
     }
     *too_long = e.kind == ERR_LIMIT;
     if (!*too_long)
-        imap_session_broken(s, &e);
+        session_end_failed(&s->net, &e);
     return false;
 }
 
@@ -55,11 +55,11 @@ static struct intake intake_of(struct imap_session *s, uint64_t size)
 /* Waits for bytes of it; borrowed. */
 static bool read_some(struct intake *in, struct str *bytes)
 {
-    struct stream *stream = in->session->stream;
+    struct stream *stream = in->session->net.stream;
     struct err e;
     if (!stream_buffered(stream).n && (!stream_is_in_time(stream, in->begun, in->received, &e) ||
                                        !stream_fill(stream, IMAP_CHUNK, &e))) {
-        imap_session_broken(in->session, &e);
+        session_end_failed(&in->session->net, &e);
         return false;
     }
     *bytes = str_head(stream_buffered(stream), in->left < IMAP_CHUNK ? in->left : IMAP_CHUNK);
@@ -78,7 +78,7 @@ static bool discard_bytes(struct imap_session *s, uint64_t size)
     while (in.left) {
         if (!read_some(&in, &bytes))
             return false;
-        stream_consume(s->stream, bytes.n);
+        stream_consume(s->net.stream, bytes.n);
     }
     return true;
 }
@@ -86,7 +86,7 @@ static bool discard_bytes(struct imap_session *s, uint64_t size)
 static bool goodbye(struct imap_session *s, struct str line, const char *reason)
 {
     imap_write(s, line);
-    imap_session_finish(s, reason);
+    session_end(&s->net, reason);
     return false;
 }
 
@@ -121,7 +121,7 @@ static bool read_into_memory(struct imap_command *c, uint64_t size, struct str *
             return false;
         memcpy(p + n, bytes.p, bytes.n);
         n += bytes.n;
-        stream_consume(c->session->stream, bytes.n);
+        stream_consume(c->session->net.stream, bytes.n);
     }
     *literal = str_from(p, n);
     return true;
@@ -180,7 +180,7 @@ static bool read_into_spool(struct imap_command *c, uint64_t size, struct spool 
             break;
         buf_clear(&out);
         strip_cr(&out, bytes, &crs);
-        stream_consume(c->session->stream, bytes.n);
+        stream_consume(c->session->net.stream, bytes.n);
         if (!in.left)
             add_crs(&out, &crs);
         writing = writing && spool_write(*spool, buf_str(&out), &e);
@@ -197,7 +197,7 @@ static bool read_literal(struct imap_command *c, struct imap_parser *p, enum ima
     struct spool *spool = NULL;
     if (p->literal_sync) {
         imap_write(c->session, STR("+ OK\r\n"));
-        if (!imap_flush(c->session))
+        if (!session_flush(&c->session->net))
             return false;
     }
     if (use == IMAP_LITERAL_SPOOL ? !read_into_spool(c, p->literal_size, &spool)

@@ -136,7 +136,7 @@ static void on_change(void *arg, struct mailbox *m)
     struct imap_selected *v = arg;
     (void)m;
     if (v->session->idle_tag)
-        imap_session_wake(v->session, IMAP_WAKE_CHANGE);
+        session_wake(&v->session->net);
 }
 
 static void write_first_unseen(const struct imap_selected *v, struct buf *out)

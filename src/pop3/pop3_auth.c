@@ -15,17 +15,16 @@ static struct auth_peer peer_of(const struct pop3_session *s)
     return (struct auth_peer){
         .service = "pop3",
         .component = "pop3",
-        .id = s->id,
-        .address = s->entry.peer,
-        .secure = stream_is_tls(s->stream) ||
-                  (s->service->listener->auth_without_tls && stream_peer_is_loopback(s->stream)),
+        .id = s->net.id,
+        .address = s->net.entry.peer,
+        .secure = session_is_secure(&s->net),
     };
 }
 
 bool pop3_stls_offered(const struct pop3_session *s)
 {
-    return s->service->listener->tls == SERVICE_TLS_STARTTLS && s->service->tls &&
-           !stream_is_tls(s->stream) && !s->mailbox;
+    return s->net.service->listener->tls == SERVICE_TLS_STARTTLS && s->net.service->tls &&
+           !stream_is_tls(s->net.stream) && !s->mailbox;
 }
 
 const char *pop3_mechanisms(const struct pop3_session *s)
@@ -71,7 +70,7 @@ static enum pop3_next open_maildrop(struct pop3_session *s, const struct account
     }
     if (e.kind == ERR_EXISTS)
         return pop3_no(s, "[IN-USE] Another session has the mailbox open");
-    log_error("pop3", s->id, "opening failed user=%.*s reason=\"%s\"", STR_ARG(account->login),
+    log_error("pop3", s->net.id, "opening failed user=%.*s reason=\"%s\"", STR_ARG(account->login),
               e.text);
     return pop3_reply_err(s, &e);
 }
@@ -117,7 +116,7 @@ static enum pop3_next list_mechanisms(struct pop3_session *s)
     while (name = str_word(&names), name.p)
         buf_printf(&text, "%.*s\r\n", STR_ARG(name));
     buf_add_c(&text, ".\r\n");
-    stream_write(s->stream, buf_str(&text), NULL);
+    stream_write(s->net.stream, buf_str(&text), NULL);
     buf_free(&text);
     return POP3_GO_ON;
 }
@@ -133,13 +132,13 @@ static bool read_response(struct pop3_session *s, struct str challenge, struct b
     buf_add_c(&text, "+ ");
     buf_add_base64(&text, challenge);
     buf_add_c(&text, "\r\n");
-    bool sent = stream_write(s->stream, buf_str(&text), &e) && stream_flush(s->stream, &e);
+    bool sent = stream_write(s->net.stream, buf_str(&text), &e) && stream_flush(s->net.stream, &e);
     buf_free(&text);
     buf_clear(response);
     *next = POP3_CLOSE;
     if (!sent)
         return false;
-    if (!stream_read_line(s->stream, POP3_LOGIN_LINE_MAX, &line, NULL, &e)) {
+    if (!stream_read_line(s->net.stream, POP3_LOGIN_LINE_MAX, &line, NULL, &e)) {
         if (e.kind == ERR_LIMIT)
             *next = pop3_error(s, "The response is too long");
         return false;
@@ -208,27 +207,27 @@ enum pop3_next pop3_stls(struct pop3_session *s, struct str argument)
     struct err e = {0};
     (void)argument;
     if (!pop3_stls_offered(s))
-        return pop3_error(s, stream_is_tls(s->stream) ? "TLS is active already"
-                                                      : "STLS is not available here");
-    if (stream_buffered(s->stream).n > 0) {
-        log_warning("pop3", s->id,
+        return pop3_error(s, stream_is_tls(s->net.stream) ? "TLS is active already"
+                                                          : "STLS is not available here");
+    if (stream_buffered(s->net.stream).n > 0) {
+        log_warning("pop3", s->net.id,
                     "closed: commands were sent behind STLS before TLS was active peer=%s",
-                    s->entry.peer);
+                    s->net.entry.peer);
         pop3_no(s, "Nothing may follow STLS before TLS is active");
         return POP3_CLOSE;
     }
     pop3_ok(s, "Begin TLS");
-    if (!stream_flush(s->stream, &e))
+    if (!stream_flush(s->net.stream, &e))
         return POP3_CLOSE;
     arena_free(s->arena);
     s->arena = NULL;
     buf_free(&s->user);
-    stream_set_timeout(s->stream, POP3_HANDSHAKE_TIMEOUT);
-    if (!stream_start_tls_server(s->stream, s->service->tls, &e)) {
-        log_info("pop3", s->id, "closed: TLS handshake failed peer=%s reason=\"%s\"", s->entry.peer,
-                 e.text);
+    stream_set_timeout(s->net.stream, POP3_HANDSHAKE_TIMEOUT);
+    if (!stream_start_tls_server(s->net.stream, s->net.service->tls, &e)) {
+        log_info("pop3", s->net.id, "closed: TLS handshake failed peer=%s reason=\"%s\"",
+                 s->net.entry.peer, e.text);
         return POP3_CLOSE;
     }
-    stream_set_timeout(s->stream, s->settings->timeout);
+    stream_set_timeout(s->net.stream, s->settings->timeout);
     return POP3_GO_ON;
 }

@@ -52,7 +52,7 @@ static enum pop3_next command_run(struct pop3_session *s, const struct command *
         return pop3_error(s, "%s takes no argument", c->name.p);
     if (c->argument == NEEDED && empty)
         return pop3_error(s, "%s needs an argument", c->name.p);
-    s->entry.state = c->name.p;
+    s->net.entry.state = c->name.p;
     return c->run(s, argument);
 }
 
@@ -98,7 +98,7 @@ static enum pop3_next command_capa(struct pop3_session *s, struct str argument)
     if (*mechanisms)
         buf_printf(&text, "USER\r\nSASL %s\r\n", mechanisms);
     buf_add_c(&text, "IMPLEMENTATION maild\r\n.\r\n");
-    stream_write(s->stream, buf_str(&text), NULL);
+    stream_write(s->net.stream, buf_str(&text), NULL);
     buf_free(&text);
     return POP3_GO_ON;
 }
@@ -121,8 +121,8 @@ static enum pop3_next command_quit(struct pop3_session *s, struct str argument)
         pop3_ok(s, "Bye");
         return POP3_CLOSE;
     }
-    log_error("pop3", s->id, "deleting failed user=%s messages=%zu reason=\"%s\"", s->entry.login,
-              count, e.text);
+    log_error("pop3", s->net.id, "deleting failed user=%s messages=%zu reason=\"%s\"",
+              s->net.entry.login, count, e.text);
     pop3_session_log_end(s, "quit", 0);
     pop3_no(s, "[SYS/TEMP] The messages could not be deleted, try again later");
     return POP3_CLOSE;
@@ -173,12 +173,12 @@ static enum pop3_next list(struct pop3_session *s, struct str argument, add_colu
                 add_line(d, &d->messages[i], add, &text);
             if (text.n < POP3_CHUNK)
                 continue;
-            ok = stream_write(s->stream, buf_str(&text), NULL);
+            ok = stream_write(s->net.stream, buf_str(&text), NULL);
             buf_clear(&text);
         }
         buf_add_c(&text, ".\r\n");
     }
-    ok = ok && stream_write(s->stream, buf_str(&text), NULL);
+    ok = ok && stream_write(s->net.stream, buf_str(&text), NULL);
     buf_free(&text);
     return ok ? POP3_GO_ON : POP3_CLOSE;
 }

@@ -43,7 +43,7 @@ static bool send_rest(struct pop3_session *s, struct sending *x, bool more, stru
     for (;;) {
         if (!more)
             multiline_end(&x->multiline, &x->out);
-        if (!stream_write(s->stream, buf_str(&x->out), e))
+        if (!stream_write(s->net.stream, buf_str(&x->out), e))
             return false;
         s->octets_sent += x->out.n;
         buf_clear(&x->out);
@@ -57,8 +57,8 @@ static bool send_rest(struct pop3_session *s, struct sending *x, bool more, stru
 static void log_failure(struct pop3_session *s, uint32_t uid, const struct err *e)
 {
     if (e->kind != ERR_NOT_FOUND && e->kind != ERR_CANCELLED)
-        log_error("pop3", s->id, "reading failed user=%s uid=%u reason=\"%s\"", s->entry.login, uid,
-                  e->text);
+        log_error("pop3", s->net.id, "reading failed user=%s uid=%u reason=\"%s\"",
+                  s->net.entry.login, uid, e->text);
 }
 
 static enum pop3_next send_opened(struct pop3_session *s, const struct maildrop_message *m,
@@ -77,7 +77,7 @@ static enum pop3_next send_opened(struct pop3_session *s, const struct maildrop_
     }
     if (e.kind != ERR_CLOSED && e.kind != ERR_TIMEOUT)
         log_failure(s, m->uid, &e);
-    stream_abort(s->stream); /* no end mark: the client must not take it for whole */
+    stream_abort(s->net.stream); /* no end mark: the client must not take it for whole */
     return POP3_CLOSE;
 }
 

@@ -18,7 +18,7 @@ static void reply(struct pop3_session *s, const char *status, const char *format
     buf_add_char(&line, ' ');
     buf_add_str(&line, str_head(buf_str(&text), TEXT_MAX));
     buf_add_c(&line, "\r\n");
-    stream_write(s->stream, buf_str(&line), NULL);
+    stream_write(s->net.stream, buf_str(&line), NULL);
     buf_free(&text);
     buf_free(&line);
 }

@@ -1,9 +1,7 @@
 /*
- * Sessions of the POP3 server (RFC 1939): from accept to close.
- *
- * A session that waits for a command is parked: it has no fiber and no buffers. Bytes wake it; a
- * fiber then runs all commands that have arrived, the replies leave with one write, and the session
- * parks again.
+ * Sessions of the POP3 server (RFC 1939): greeting, log-in, end. The life of the connection is in
+ * net/session.c: the commands that have arrived are run, the replies leave with one write, and the
+ * session is parked.
  *
  * A maildrop belongs to one POP3 session at a time (RFC 1939 section 4). Which ones are taken is
  * seen from the list of sessions that are logged in; sessions of IMAP do not matter, since
@@ -32,8 +30,6 @@ const struct settings_block pop3_settings_block = {
     .size = sizeof(struct pop3_settings),
     .settings = settings,
 };
-
-static void session_run(void *arg);
 
 struct arena *pop3_session_arena(struct pop3_session *s)
 {
@@ -91,91 +87,59 @@ bool pop3_session_log_in(struct pop3_session *s, const struct account *account,
     }
     const struct message *messages = mailbox_messages(s->mailbox, &count);
     maildrop_take(&s->maildrop, mailbox_uid_validity(s->mailbox), messages, count);
-    s->entry.login = arena_c(s->arena, s->account.login);
-    const char *tls = stream_tls_version(s->stream);
-    log_info("pop3", s->id, "login user=%s peer=%s mechanism=%s tls=%s messages=%zu octets=%llu",
-             s->entry.login, s->entry.peer, mechanism, tls ? tls : "-", s->maildrop.count,
+    s->net.entry.login = arena_c(s->arena, s->account.login);
+    const char *tls = stream_tls_version(s->net.stream);
+    log_info("pop3", s->net.id,
+             "login user=%s peer=%s mechanism=%s tls=%s messages=%zu octets=%llu",
+             s->net.entry.login, s->net.entry.peer, mechanism, tls ? tls : "-", s->maildrop.count,
              (unsigned long long)s->maildrop.octets);
     return true;
 }
 
 void pop3_session_log_end(struct pop3_session *s, const char *reason, size_t deleted)
 {
-    if (s->entry.login)
-        log_info("pop3", s->id,
+    if (s->net.entry.login)
+        log_info("pop3", s->net.id,
                  "logout user=%s peer=%s reason=%s retrieved=%u octets=%llu deleted=%zu left=%zu",
-                 s->entry.login, s->entry.peer, reason, s->retrieved,
+                 s->net.entry.login, s->net.entry.peer, reason, s->retrieved,
                  (unsigned long long)s->octets_sent, deleted, s->maildrop.count - deleted);
-    s->entry.login = NULL; /* one line is enough */
+    s->net.entry.login = NULL; /* one line is enough */
 }
 
 /* --- the session --- */
 
-static void session_free(struct pop3_session *s)
+static void finish(struct session *session)
 {
+    struct pop3_session *s = (struct pop3_session *)session;
+    pop3_session_log_end(s, s->net.ended, 0);
     release(s);
-    session_list_remove(s->context->sessions, &s->entry);
-    stream_close(s->stream);
     arena_free(s->arena);
     buf_free(&s->user);
-    service_unref(s->service);
     free(s);
 }
 
-/* For mailctl and shutdown. A session with a fiber is freed by it, and is told nothing: it may be
- * in the middle of a message. */
-static void session_kick(struct session_entry *entry, const char *reason)
+/* A session that works may be in the middle of a message: it is told nothing. */
+static void farewell(struct session *session, enum session_farewell why, const char *text)
 {
-    struct pop3_session *s = (struct pop3_session *)entry;
-    struct arena *a = arena_new();
-    if (s->fiber) {
-        stream_abort(s->stream);
-        fiber_cancel(s->fiber);
-    } else {
-        stream_write_now(s->stream, arena_printf(a, "-ERR [SYS/TEMP] %s\r\n", reason));
-        pop3_session_log_end(s, "kicked", 0);
-        session_free(s);
-    }
-    arena_free(a);
-}
-
-static const struct session_kind pop3_kind = {"pop3", session_kick};
-
-static void session_start_fiber(struct pop3_session *s, void (*fn)(void *arg))
-{
-    s->fiber = fiber_start(s->context->loop, "pop3", fn, s);
-    if (s->fiber)
+    struct buf line = BUF_EMPTY;
+    (void)why;
+    if (session->fiber)
         return;
-    log_error("pop3", s->id, "closed: out of fibers peer=%s", s->entry.peer);
-    stream_write_now(s->stream, STR("-ERR [SYS/TEMP] Too busy, try again later\r\n"));
-    pop3_session_log_end(s, "busy", 0);
-    session_free(s);
+    buf_printf(&line, "-ERR [SYS/TEMP] %s\r\n", text);
+    stream_write_now(session->stream, buf_str(&line));
+    buf_free(&line);
 }
 
-static void session_wake(void *arg, enum stream_event event)
+static usec parked_timeout(const struct session *session)
 {
-    struct pop3_session *s = arg;
-    switch (event) {
-    case STREAM_READABLE:
-        session_start_fiber(s, session_run);
-        return;
-    case STREAM_TIMEOUT: /* RFC 1939 3: without a response */
-        if (!s->entry.login)
-            log_info("pop3", s->id, "closed: idle for too long peer=%s", s->entry.peer);
-        pop3_session_log_end(s, "timeout", 0);
-        break;
-    case STREAM_ENDED:
-        pop3_session_log_end(s, "closed", 0);
-        break;
-    }
-    session_free(s);
+    const struct pop3_session *s = (const struct pop3_session *)session;
+    return session->greeted ? s->settings->timeout : POP3_HANDSHAKE_TIMEOUT;
 }
 
-static void session_park(struct pop3_session *s)
+static const char *parked_state(const struct session *session)
 {
-    s->fiber = NULL;
-    s->entry.state = "idle";
-    stream_park(s->stream, s->settings->timeout, session_wake, s);
+    (void)session;
+    return "idle";
 }
 
 static size_t line_max(const struct pop3_session *s)
@@ -186,81 +150,54 @@ static size_t line_max(const struct pop3_session *s)
 /* Replies must not wait for the rest of a line that has come half. */
 static bool read_command(struct pop3_session *s, struct str *line, struct err *e)
 {
-    if (str_find_char(stream_buffered(s->stream), '\n') < 0 && !stream_flush(s->stream, e))
+    if (str_find_char(stream_buffered(s->net.stream), '\n') < 0 && !stream_flush(s->net.stream, e))
         return false;
-    return stream_read_line(s->stream, line_max(s), line, NULL, e);
+    return stream_read_line(s->net.stream, line_max(s), line, NULL, e);
 }
 
-/* Runs the commands that have arrived. */
-static void session_run(void *arg)
+static void greet(struct session *session)
 {
-    struct pop3_session *s = arg;
-    struct err e = {0};
+    struct pop3_session *s = (struct pop3_session *)session;
+    stream_set_timeout(session->stream, s->settings->timeout);
+    pop3_ok(s, "%s POP3 maild", session->service->hostname);
+}
+
+/* One command. A time-out gets no response (RFC 1939 section 3). */
+static void work(struct session *session, unsigned events)
+{
+    struct pop3_session *s = (struct pop3_session *)session;
     enum pop3_next next = POP3_GO_ON;
-    do {
-        struct str line;
-        if (read_command(s, &line, &e))
-            next = pop3_command(s, line);
-        else if (e.kind == ERR_LIMIT)
-            next = pop3_error(s, "The line is too long");
-        else
-            break;
-        e.kind = ERR_NONE;
-    } while (next == POP3_GO_ON && stream_buffered(s->stream).n > 0);
+    struct err e;
+    struct str line;
 
-    if (e.kind == ERR_NONE && stream_flush(s->stream, &e) && next == POP3_GO_ON) {
-        session_park(s);
+    if (!(events & SESSION_INPUT)) {
+        session_end(session, "timeout");
         return;
     }
-    pop3_session_log_end(s, e.kind == ERR_NONE ? "closed" : err_kind_name(e.kind), 0);
-    session_free(s);
+    if (read_command(s, &line, &e))
+        next = pop3_command(s, line);
+    else if (e.kind == ERR_LIMIT)
+        next = pop3_error(s, "The line is too long");
+    else
+        session_end_failed(session, &e);
+    if (next == POP3_CLOSE)
+        session_end(session, "closed");
 }
 
-/* TLS first where it is implicit, then the greeting. */
-static void session_begin(void *arg)
-{
-    struct pop3_session *s = arg;
-    struct err e = {0};
-    if (s->service->listener->tls == SERVICE_TLS_IMPLICIT) {
-        stream_set_timeout(s->stream, POP3_HANDSHAKE_TIMEOUT);
-        if (!stream_start_tls_server(s->stream, s->service->tls, &e)) {
-            log_info("pop3", s->id, "closed: TLS handshake failed peer=%s reason=\"%s\"",
-                     s->entry.peer, e.text);
-            session_free(s);
-            return;
-        }
-        stream_set_timeout(s->stream, s->settings->timeout);
-    }
-    pop3_ok(s, "%s POP3 maild", s->service->hostname);
-    if (!stream_flush(s->stream, &e)) {
-        session_free(s);
-        return;
-    }
-    session_park(s);
-}
+static const struct session_protocol protocol = {
+    .kind = {"pop3", session_kick},
+    .greet = greet,
+    .work = work,
+    .timeout = parked_timeout,
+    .state = parked_state,
+    .farewell = farewell,
+    .finish = finish,
+};
 
 void pop3_accept(struct pop3_context *c, struct service *service, struct stream *stream)
 {
     struct pop3_session *s = MEM_NEW(struct pop3_session);
     s->context = c;
-    s->service = service;
     s->settings = config_block(service->config, &pop3_settings_block);
-    s->stream = stream;
-    random_id(s->id);
-    s->entry.kind = &pop3_kind;
-    s->entry.id = s->id;
-    s->entry.peer = stream_peer(stream);
-    s->entry.state = "connected";
-    stream_set_timeout(stream, s->settings->timeout);
-
-    struct err e = {0};
-    if (!session_list_add(c->sessions, &s->entry, &e)) {
-        log_info("pop3", s->id, "refused: %s peer=%s", e.text, s->entry.peer);
-        if (service->listener->tls != SERVICE_TLS_IMPLICIT)
-            stream_write_now(stream, STR("-ERR [SYS/TEMP] Too many connections, try later\r\n"));
-        session_free(s);
-        return;
-    }
-    log_debug("pop3", s->id, "connect peer=%s", stream_peer_text(stream));
-    session_start_fiber(s, session_begin);
+    session_accept(&s->net, &protocol, c->loop, c->sessions, service, stream);
 }

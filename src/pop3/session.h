@@ -3,27 +3,23 @@
  * Inside the POP3 server: a session is a connection, a maildrop is what it sees of the INBOX from
  * login to end.
  */
-#include "core/random.h"
+#include "net/session.h"
 #include "pop3/maildrop.h"
 #include "pop3/pop3.h"
 
 struct pop3_session {
-    struct session_entry entry;
+    struct session net;
     struct pop3_context *context;
-    struct service *service;
     const struct pop3_settings *settings; /* in the service's configuration */
-    struct stream *stream;
-    struct fiber *fiber;      /* NULL: parked */
-    struct arena *arena;      /* account; NULL before the login */
-    struct buf user;          /* of USER; empty: none */
-    struct account account;   /* after the login */
-    struct mailbox *mailbox;  /* a reference to the INBOX; NULL before the login */
-    struct maildrop maildrop; /* what this session sees of it */
+    struct arena *arena;                  /* account; NULL before the login */
+    struct buf user;                      /* of USER; empty: none */
+    struct account account;               /* after the login */
+    struct mailbox *mailbox;              /* a reference to the INBOX; NULL before the login */
+    struct maildrop maildrop;             /* what this session sees of it */
     struct pop3_session *next_logged_in;
     uint64_t octets_sent; /* of messages */
     uint32_t retrieved;
     uint16_t errors, auth_failures;
-    char id[ID_SIZE];
 };
 
 /* What a command function says about what comes next. */
@@ -34,7 +30,7 @@ struct arena *pop3_session_arena(struct pop3_session *s);
 /* Opens the account's INBOX as this session's maildrop. ERR_EXISTS: another session has it. */
 SUSPENDS bool pop3_session_log_in(struct pop3_session *s, const struct account *account,
                                   const char *mechanism, struct err *e);
-/* Writes the line about the end of a logged-in session. */
+/* Writes the line about the end of a logged-in session, once. */
 void pop3_session_log_end(struct pop3_session *s, const char *reason, size_t deleted);
 
 /* --- pop3_reply.c: buffered, sent before the session waits --- */

@@ -4,6 +4,7 @@
  * is a message, a command lives on the fiber's stack. RSET is freeing the transaction.
  */
 #include "core/arena.h"
+#include "net/session.h"
 #include "smtp/data_decoder.h"
 #include "smtp/smtp_server.h"
 
@@ -26,19 +27,15 @@ struct smtp_transaction {
 };
 
 struct smtp_session {
-    struct session_entry entry;
+    struct session net;
     struct smtp_context *context;
-    struct service *service;
     const struct smtp_settings *settings; /* in the service's configuration */
-    struct stream *stream;
-    struct fiber *fiber; /* NULL: parked */
-    struct arena *arena; /* login; NULL until something was said */
+    struct arena *arena;                  /* login; NULL until something was said */
     struct smtp_transaction *transaction;
     char *helo; /* owned: a client may say it over and over; NULL before HELO, EHLO, LHLO */
     uint32_t messages;
     uint16_t errors, auth_failures;
     bool extended; /* EHLO */
-    char id[ID_SIZE];
 };
 
 /* What a command function says about what comes next. */

@@ -12,7 +12,7 @@
 static void forget_plain_text(struct smtp_session *s)
 {
     smtp_transaction_free(s);
-    s->entry.login = NULL;
+    s->net.entry.login = NULL;
     arena_free(s->arena);
     s->arena = NULL;
     free(s->helo);
@@ -25,24 +25,24 @@ enum smtp_next smtp_starttls(struct smtp_session *s, struct str argument)
     struct err e = {0};
     if (argument.n > 0)
         return smtp_reply_error(s, 501, "5.5.4", "STARTTLS takes no argument");
-    if (stream_is_tls(s->stream))
+    if (stream_is_tls(s->net.stream))
         return smtp_reply_error(s, 503, "5.5.1", "TLS is active already");
     if (!smtp_starttls_offered(s))
         return smtp_reply_error(s, 502, "5.5.1", "STARTTLS is not available here");
-    if (stream_buffered(s->stream).n > 0) {
-        log_warning(smtp_component(s), s->id,
+    if (stream_buffered(s->net.stream).n > 0) {
+        log_warning(smtp_component(s), s->net.id,
                     "closed: commands were sent behind STARTTLS before TLS was active peer=%s",
-                    s->entry.peer);
+                    s->net.entry.peer);
         smtp_reply(s, 554, "5.5.0", "Nothing may follow STARTTLS before TLS is active");
         return SMTP_CLOSE;
     }
     smtp_reply(s, 220, "2.0.0", "Ready to start TLS");
-    if (!stream_flush(s->stream, &e))
+    if (!stream_flush(s->net.stream, &e))
         return SMTP_CLOSE;
     forget_plain_text(s);
-    if (!stream_start_tls_server(s->stream, s->service->tls, &e)) {
-        log_info(smtp_component(s), s->id, "closed: TLS handshake failed peer=%s reason=\"%s\"",
-                 s->entry.peer, e.text);
+    if (!stream_start_tls_server(s->net.stream, s->net.service->tls, &e)) {
+        log_info(smtp_component(s), s->net.id, "closed: TLS handshake failed peer=%s reason=\"%s\"",
+                 s->net.entry.peer, e.text);
         return SMTP_CLOSE;
     }
     return SMTP_GO_ON;
@@ -53,17 +53,16 @@ static struct auth_peer auth_peer_of(const struct smtp_session *s)
     return (struct auth_peer){
         .service = "smtp",
         .component = smtp_component(s),
-        .id = s->id,
-        .address = s->entry.peer,
-        .secure = stream_is_tls(s->stream) ||
-                  (s->service->listener->auth_without_tls && stream_peer_is_loopback(s->stream)),
+        .id = s->net.id,
+        .address = s->net.entry.peer,
+        .secure = session_is_secure(&s->net),
     };
 }
 
 const char *smtp_auth_mechanisms(struct smtp_session *s)
 {
     struct auth_peer peer = auth_peer_of(s);
-    if (smtp_protocol(s) != SERVICE_SUBMISSION || s->entry.login)
+    if (smtp_protocol(s) != SERVICE_SUBMISSION || s->net.entry.login)
         return "";
     return sasl_mechanisms(s->context->auth, &peer);
 }
@@ -99,13 +98,13 @@ static bool read_response(struct smtp_session *s, struct str challenge, struct b
     buf_add_c(&line, "334 ");
     buf_add_base64(&line, challenge);
     buf_add_c(&line, "\r\n");
-    bool sent = stream_write(s->stream, buf_str(&line), &e) && stream_flush(s->stream, &e);
+    bool sent = stream_write(s->net.stream, buf_str(&line), &e) && stream_flush(s->net.stream, &e);
     buf_free(&line);
     buf_clear(response);
     *next = SMTP_CLOSE;
     if (!sent)
         return false;
-    if (!stream_read_line(s->stream, SMTP_LINE_MAX, &text, NULL, &e)) {
+    if (!stream_read_line(s->net.stream, SMTP_LINE_MAX, &text, NULL, &e)) {
         if (e.kind == ERR_LIMIT)
             *next = smtp_reply_error(s, 500, "5.5.6", "The response is too long");
         return false;
@@ -139,17 +138,17 @@ static enum smtp_next auth_run(struct smtp_session *s, struct sasl *sasl, struct
     buf_free(&response);
     if (status == SASL_STATUS_FAILED)
         return auth_failed(s, &e);
-    s->entry.login = arena_c(smtp_session_arena(s), sasl_account(sasl)->login);
-    const char *tls = stream_tls_version(s->stream);
-    log_info(smtp_component(s), s->id, "login user=%s peer=%s mechanism=%s tls=%s", s->entry.login,
-             s->entry.peer, sasl_mechanism(sasl), tls ? tls : "-");
+    s->net.entry.login = arena_c(smtp_session_arena(s), sasl_account(sasl)->login);
+    const char *tls = stream_tls_version(s->net.stream);
+    log_info(smtp_component(s), s->net.id, "login user=%s peer=%s mechanism=%s tls=%s",
+             s->net.entry.login, s->net.entry.peer, sasl_mechanism(sasl), tls ? tls : "-");
     smtp_reply(s, 235, "2.7.0", "Authentication successful");
     return SMTP_GO_ON;
 }
 
 enum smtp_next smtp_auth(struct smtp_session *s, struct str argument)
 {
-    if (s->entry.login)
+    if (s->net.entry.login)
         return smtp_reply_error(s, 503, "5.5.1", "You are logged in already");
     if (s->transaction)
         return smtp_reply_error(s, 503, "5.5.1", "Not while a message is under way");

@@ -88,7 +88,7 @@ enum smtp_next smtp_command(struct smtp_session *s, struct str line)
         const struct command *c = &commands[i];
         if (!(c->protocols & protocol_bit(s)) || !str_equal_nocase(verb, c->name))
             continue;
-        s->entry.state = c->name.p;
+        s->net.entry.state = c->name.p;
         bool run;
         enum smtp_next next = command_check(s, c, &run);
         /* BDAT checks by itself: its chunk must be read in any case. */
@@ -99,8 +99,8 @@ enum smtp_next smtp_command(struct smtp_session *s, struct str line)
 
 bool smtp_starttls_offered(const struct smtp_session *s)
 {
-    return s->service->listener->tls == SERVICE_TLS_STARTTLS && s->service->tls &&
-           !stream_is_tls(s->stream);
+    return s->net.service->listener->tls == SERVICE_TLS_STARTTLS && s->net.service->tls &&
+           !stream_is_tls(s->net.stream);
 }
 
 /* The name a client gives itself: any printable word is taken, as many clients have none better. */
@@ -128,7 +128,7 @@ static bool hello(struct smtp_session *s, struct str name, bool extended)
 static enum smtp_next command_helo(struct smtp_session *s, struct str argument)
 {
     if (hello(s, argument, false))
-        smtp_reply(s, 250, NULL, "%s", s->service->hostname);
+        smtp_reply(s, 250, NULL, "%s", s->net.service->hostname);
     return s->errors < s->settings->errors_max ? SMTP_GO_ON : SMTP_CLOSE;
 }
 
@@ -137,15 +137,15 @@ static enum smtp_next greet_extended(struct smtp_session *s, struct str argument
     if (!hello(s, argument, true))
         return s->errors < s->settings->errors_max ? SMTP_GO_ON : SMTP_CLOSE;
     struct err e;
-    stream_printf(s->stream, &e,
+    stream_printf(s->net.stream, &e,
                   "250-%s\r\n250-PIPELINING\r\n250-SIZE %lld\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n",
-                  s->service->hostname, (long long)s->settings->message_size_max);
+                  s->net.service->hostname, (long long)s->settings->message_size_max);
     if (smtp_starttls_offered(s))
-        stream_write(s->stream, STR("250-STARTTLS\r\n"), &e);
+        stream_write(s->net.stream, STR("250-STARTTLS\r\n"), &e);
     const char *mechanisms = smtp_auth_mechanisms(s);
     if (mechanisms[0])
-        stream_printf(s->stream, &e, "250-AUTH %s\r\n", mechanisms);
-    stream_write(s->stream, STR("250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"), &e);
+        stream_printf(s->net.stream, &e, "250-AUTH %s\r\n", mechanisms);
+    stream_write(s->net.stream, STR("250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"), &e);
     return SMTP_GO_ON;
 }
 

@@ -43,8 +43,9 @@ static enum smtp_next message_broken_off(struct smtp_session *s, const struct er
 /* Waits until there are bytes in the stream's buffer. */
 static bool receive_some(struct smtp_session *s, usec begun, uint64_t received, struct err *e)
 {
-    return stream_buffered(s->stream).n > 0 || (stream_is_in_time(s->stream, begun, received, e) &&
-                                                stream_fill(s->stream, SMTP_DATA_CHUNK, e));
+    return stream_buffered(s->net.stream).n > 0 ||
+           (stream_is_in_time(s->net.stream, begun, received, e) &&
+            stream_fill(s->net.stream, SMTP_DATA_CHUNK, e));
 }
 
 static bool receive_dotted(struct smtp_session *s, struct err *e)
@@ -54,8 +55,8 @@ static bool receive_dotted(struct smtp_session *s, struct err *e)
     while (!t->decoder.ended) {
         if (!receive_some(s, begun, t->wire_size, e))
             return false;
-        size_t taken = data_decoder_feed(&t->decoder, stream_buffered(s->stream), &t->decoded);
-        stream_consume(s->stream, taken);
+        size_t taken = data_decoder_feed(&t->decoder, stream_buffered(s->net.stream), &t->decoded);
+        stream_consume(s->net.stream, taken);
         t->wire_size += taken;
         message_keep(s);
         if (message_is_endless(s))
@@ -73,7 +74,7 @@ enum smtp_next smtp_data(struct smtp_session *s, struct str argument)
     if (t->envelope.recipient_count == 0)
         return smtp_reply_error(s, 503, "5.5.1", "No valid recipients");
     smtp_reply(s, 354, NULL, "End the message with <CRLF>.<CRLF>");
-    if (!stream_flush(s->stream, &e))
+    if (!stream_flush(s->net.stream, &e))
         return SMTP_CLOSE;
     message_begin(s, DATA_DOTTED);
     if (!receive_dotted(s, &e))
@@ -92,14 +93,14 @@ static bool receive_chunk(struct smtp_session *s, uint64_t size, bool keep, stru
     while (size > 0) {
         if (!receive_some(s, begun, whole - size, e))
             return false;
-        struct str piece = stream_buffered(s->stream);
+        struct str piece = stream_buffered(s->net.stream);
         piece = str_head(piece, size < piece.n ? (size_t)size : piece.n);
         size -= piece.n;
         if (keep) {
             data_decoder_feed(&t->decoder, piece, &t->decoded);
             t->wire_size += piece.n;
         }
-        stream_consume(s->stream, piece.n);
+        stream_consume(s->net.stream, piece.n);
         if (keep) {
             message_keep(s);
             if (message_is_endless(s))

@@ -99,7 +99,7 @@ static enum smtp_next mail_begin(struct smtp_session *s, struct smtp_transaction
                                 (long long)s->settings->message_size_max);
     t->envelope.sender = address_text(t->arena, &sender);
     t->envelope.component = smtp_component(s);
-    t->envelope.login = str_from_c(s->entry.login);
+    t->envelope.login = str_from_c(s->net.entry.login);
     s->transaction = t;
     smtp_reply(s, 250, "2.1.0", "Ok");
     return SMTP_GO_ON;
@@ -147,7 +147,7 @@ static enum smtp_next refuse_recipient(struct smtp_session *s, struct str addres
     t->recipients_refused++;
     log_info(smtp_component(s), t->envelope.id,
              "refused from=<%.*s> to=<%.*s> peer=%s reason=\"%s\"", STR_ARG(t->envelope.sender),
-             STR_ARG(address), s->entry.peer, error->text);
+             STR_ARG(address), s->net.entry.peer, error->text);
     smtp_reply_err(s, error, "");
     if (!err_is_temporary(error->kind) && ++s->errors >= s->settings->errors_max) {
         smtp_reply(s, 421, "4.7.0", "Too many errors");

@@ -29,7 +29,7 @@ static void log_refused(struct smtp_session *s, const char *reason)
     log_info(smtp_component(s), t->envelope.id,
              "refused from=<%.*s> recipients=%zu size=%llu peer=%s reason=\"%s\"",
              STR_ARG(t->envelope.sender), t->envelope.recipient_count,
-             (unsigned long long)t->wire_size, s->entry.peer, reason);
+             (unsigned long long)t->wire_size, s->net.entry.peer, reason);
 }
 
 static void refuse(struct smtp_session *s, int code, const char *enhanced, const char *text)
@@ -75,9 +75,9 @@ static void write_protocol(const struct smtp_session *s, struct buf *out)
         buf_add_c(out, s->extended ? "ESMTP" : "SMTP");
     if (!s->extended)
         return;
-    if (stream_is_tls(s->stream))
+    if (stream_is_tls(s->net.stream))
         buf_add_char(out, 'S');
-    if (s->entry.login)
+    if (s->net.entry.login)
         buf_add_char(out, 'A');
 }
 
@@ -85,17 +85,18 @@ static void write_protocol(const struct smtp_session *s, struct buf *out)
 static void write_received(const struct smtp_session *s, struct buf *out)
 {
     const struct envelope *envelope = &s->transaction->envelope;
-    const char *peer = s->entry.peer;
+    const char *peer = s->net.entry.peer;
     buf_printf(out, "Received: from %s (", s->helo);
-    if (stream_peer_is_loopback(s->stream) && !strchr(peer, '.') && !strchr(peer, ':'))
+    if (stream_peer_is_loopback(s->net.stream) && !strchr(peer, '.') && !strchr(peer, ':'))
         buf_add_c(out, "local");
     else
         buf_printf(out, "%s%s%s", strchr(peer, ':') ? "[IPv6:" : "[", peer, "]");
-    buf_printf(out, ")\n\tby %s (maild) with ", s->service->hostname);
+    buf_printf(out, ")\n\tby %s (maild) with ", s->net.service->hostname);
     write_protocol(s, out);
     buf_printf(out, " id %s", envelope->id);
-    if (stream_is_tls(s->stream))
-        buf_printf(out, "\n\t(%s %s)", stream_tls_version(s->stream), stream_tls_cipher(s->stream));
+    if (stream_is_tls(s->net.stream))
+        buf_printf(out, "\n\t(%s %s)", stream_tls_version(s->net.stream),
+                   stream_tls_cipher(s->net.stream));
     if (envelope->recipient_count == 1)
         buf_printf(out, "\n\tfor <%.*s>", STR_ARG(envelope->recipients[0].address));
     buf_add_c(out, ";\n\t");
@@ -115,7 +116,8 @@ static void write_missing(const struct smtp_session *s, const struct header_fact
         buf_add_char(out, '\n');
     }
     if (!facts->message_id)
-        buf_printf(out, "Message-ID: <%s@%s>\n", s->transaction->envelope.id, s->service->hostname);
+        buf_printf(out, "Message-ID: <%s@%s>\n", s->transaction->envelope.id,
+                   s->net.service->hostname);
 }
 
 static bool has_bare_newlines(const struct smtp_transaction *t)
@@ -178,14 +180,14 @@ static void reply_per_recipient(struct smtp_session *s)
 static void log_accepted(struct smtp_session *s)
 {
     const struct smtp_transaction *t = s->transaction;
-    const char *tls = stream_tls_version(s->stream);
+    const char *tls = stream_tls_version(s->net.stream);
     log_info(smtp_component(s), t->envelope.id,
              "accepted session=%s from=<%.*s> to=<%.*s> recipients=%zu size=%llu peer=%s helo=%s "
              "login=%s tls=%s delay=%lldms",
-             s->id, STR_ARG(t->envelope.sender), STR_ARG(t->envelope.recipients[0].address),
-             t->envelope.recipient_count, (unsigned long long)spool_size(t->message), s->entry.peer,
-             s->helo, s->entry.login ? s->entry.login : "-", tls ? tls : "-",
-             (long long)((clock_monotonic() - t->started) / USEC_MSEC));
+             s->net.id, STR_ARG(t->envelope.sender), STR_ARG(t->envelope.recipients[0].address),
+             t->envelope.recipient_count, (unsigned long long)spool_size(t->message),
+             s->net.entry.peer, s->helo, s->net.entry.login ? s->net.entry.login : "-",
+             tls ? tls : "-", (long long)((clock_monotonic() - t->started) / USEC_MSEC));
 }
 
 static void hand_over(struct smtp_session *s, const struct header_facts *facts)
@@ -216,7 +218,7 @@ static void hand_over(struct smtp_session *s, const struct header_facts *facts)
 enum smtp_next smtp_message_received(struct smtp_session *s)
 {
     struct header_facts facts;
-    s->entry.state = "delivering";
+    s->net.entry.state = "delivering";
     if (check_message(s, &facts))
         hand_over(s, &facts);
     smtp_transaction_free(s);

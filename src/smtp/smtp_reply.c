@@ -21,9 +21,9 @@ static void reply_write(struct smtp_session *s, int code, const char *enhanced, 
             *c = '?';
     struct err ignored;
     if (enhanced)
-        stream_printf(s->stream, &ignored, "%d %s %s\r\n", code, enhanced, text);
+        stream_printf(s->net.stream, &ignored, "%d %s %s\r\n", code, enhanced, text);
     else
-        stream_printf(s->stream, &ignored, "%d %s\r\n", code, text);
+        stream_printf(s->net.stream, &ignored, "%d %s\r\n", code, text);
 }
 
 void smtp_reply(struct smtp_session *s, int code, const char *enhanced, const char *format, ...)

@@ -1,10 +1,10 @@
 /*
  * Sessions of the SMTP server (RFC 5321, LMTP: RFC 2033): from accept to close.
  *
- * A session that waits for a command is parked: it has no fiber and no buffers. Bytes wake it; a
- * fiber then runs all commands that have arrived (PIPELINING, RFC 2920), the replies are collected
- * and sent with one write, and the session parks again. Only message data, a TLS handshake, an
- * AUTH exchange and a line that has come half keep the fiber.
+ * The life of the connection is in net/session.c: all commands that have arrived are run
+ * (PIPELINING, RFC 2920), the replies are collected and sent with one write, and the session is
+ * parked. Only message data, a TLS handshake, an AUTH exchange and a line that has come half keep
+ * the fiber.
  */
 #include "core/log.h"
 #include "core/loop.h"
@@ -45,16 +45,14 @@ const struct settings_block smtp_settings_block = {
     .settings = settings,
 };
 
-static void session_run(void *arg);
-
 enum service_protocol smtp_protocol(const struct smtp_session *s)
 {
-    return (enum service_protocol)s->service->listener->protocol;
+    return (enum service_protocol)s->net.service->listener->protocol;
 }
 
 const char *smtp_component(const struct smtp_session *s)
 {
-    return s->entry.kind->component;
+    return s->net.entry.kind->component;
 }
 
 /* Who may send to foreign domains: users who logged in, and local programs on a submission
@@ -63,9 +61,9 @@ bool smtp_may_relay(const struct smtp_session *s)
 {
     if (smtp_protocol(s) != SERVICE_SUBMISSION)
         return false;
-    if (s->entry.login)
+    if (s->net.entry.login)
         return true;
-    return !s->service->listener->auth_required && stream_peer_is_loopback(s->stream);
+    return !s->net.service->listener->auth_required && stream_peer_is_loopback(s->net.stream);
 }
 
 struct arena *smtp_session_arena(struct smtp_session *s)
@@ -86,93 +84,44 @@ void smtp_transaction_free(struct smtp_session *s)
     arena_free(t->arena); /* holds t itself */
 }
 
-static void session_free(struct smtp_session *s)
+static void log_end(const struct smtp_session *s)
 {
+    if (s->transaction)
+        log_info(smtp_component(s), s->transaction->envelope.id,
+                 "given up: %s before the end of the message peer=%s", s->net.ended,
+                 s->net.entry.peer);
+    else if (!strstr(s->net.ended, "closed"))
+        log_info(smtp_component(s), s->net.id, "disconnected peer=%s reason=\"%s\"",
+                 s->net.entry.peer, s->net.ended);
+}
+
+static void finish(struct session *session)
+{
+    struct smtp_session *s = (struct smtp_session *)session;
+    log_end(s);
     smtp_transaction_free(s);
-    session_list_remove(s->context->sessions, &s->entry);
-    stream_close(s->stream);
     arena_free(s->arena);
     free(s->helo);
-    service_unref(s->service);
     free(s);
 }
 
-/* For mailctl and shutdown. A session with a fiber is freed by it. */
-static void session_kick(struct session_entry *entry, const char *reason)
+static void farewell(struct session *session, enum session_farewell why, const char *text)
 {
-    struct smtp_session *s = (struct smtp_session *)entry;
-    struct arena *a = arena_new();
-    stream_write_now(s->stream,
-                     arena_printf(a, "421 4.3.2 %s %s\r\n", s->service->hostname, reason));
-    arena_free(a);
-    if (s->fiber) {
-        stream_abort(s->stream);
-        fiber_cancel(s->fiber); /* it may wait for something else */
-    } else {
-        session_free(s);
-    }
+    struct buf line = BUF_EMPTY;
+    buf_printf(&line, "421 %s %s %s\r\n", why == FAREWELL_REFUSED ? "4.7.0" : "4.3.2",
+               session->service->hostname, text);
+    stream_write_now(session->stream, buf_str(&line));
+    buf_free(&line);
 }
 
-static const struct session_kind smtpd_kind = {"smtpd", session_kick};
-static const struct session_kind submission_kind = {"submission", session_kick};
-static const struct session_kind lmtpd_kind = {"lmtpd", session_kick};
-
-static const struct session_kind *session_kind_of(enum service_protocol protocol)
+static usec parked_timeout(const struct session *session)
 {
-    switch (protocol) {
-    case SERVICE_SUBMISSION:
-        return &submission_kind;
-    case SERVICE_LMTP:
-        return &lmtpd_kind;
-    default:
-        return &smtpd_kind;
-    }
+    return ((const struct smtp_session *)session)->settings->timeout;
 }
 
-static void session_start_fiber(struct smtp_session *s, void (*fn)(void *))
+static const char *parked_state(const struct session *session)
 {
-    s->fiber = fiber_start(s->context->loop, smtp_component(s), fn, s);
-    if (s->fiber)
-        return;
-    log_error(smtp_component(s), s->id, "closed: out of fibers peer=%s", s->entry.peer);
-    stream_write_now(s->stream, STR("421 4.3.2 Too busy, try again later\r\n"));
-    session_free(s);
-}
-
-static void session_wake(void *arg, enum stream_event event)
-{
-    struct smtp_session *s = arg;
-    switch (event) {
-    case STREAM_READABLE:
-        session_start_fiber(s, session_run);
-        return;
-    case STREAM_TIMEOUT:
-        log_info(smtp_component(s), s->id, "closed: idle for too long peer=%s", s->entry.peer);
-        stream_write_now(s->stream, STR("421 4.4.2 Idle for too long\r\n"));
-        break;
-    case STREAM_ENDED:
-        if (s->transaction && s->transaction->envelope.recipient_count > 0)
-            log_info(smtp_component(s), s->transaction->envelope.id,
-                     "given up: the client closed the connection before the message peer=%s",
-                     s->entry.peer);
-        break;
-    }
-    session_free(s);
-}
-
-static void session_park(struct smtp_session *s)
-{
-    s->fiber = NULL;
-    s->entry.state = s->transaction ? "in transaction" : "idle";
-    stream_park(s->stream, s->settings->timeout, session_wake, s);
-}
-
-static void session_log_end(struct smtp_session *s, const struct err *e)
-{
-    if (e->kind == ERR_CLOSED && !s->transaction)
-        return;
-    log_info(smtp_component(s), s->transaction ? s->transaction->envelope.id : s->id,
-             "closed: %s peer=%s", e->text, s->entry.peer);
+    return ((const struct smtp_session *)session)->transaction ? "in transaction" : "idle";
 }
 
 /* A line longer than any command: answered, and skipped by the stream. */
@@ -184,82 +133,77 @@ static enum smtp_next session_line_too_long(struct smtp_session *s)
 /* Replies leave before the rest of a command that has come half is waited for. */
 static bool read_command(struct smtp_session *s, struct str *line, struct err *e)
 {
-    if (str_find_char(stream_buffered(s->stream), '\n') < 0 && !stream_flush(s->stream, e))
+    if (str_find_char(stream_buffered(s->net.stream), '\n') < 0 && !stream_flush(s->net.stream, e))
         return false;
-    return stream_read_line(s->stream, SMTP_LINE_MAX, line, NULL, e);
+    return stream_read_line(s->net.stream, SMTP_LINE_MAX, line, NULL, e);
 }
 
-/* Runs the commands that have arrived. */
-static void session_run(void *arg)
+static void greet(struct session *session)
 {
-    struct smtp_session *s = arg;
-    struct err e = {0};
+    struct smtp_session *s = (struct smtp_session *)session;
+    struct err e;
+    if (!stream_printf(session->stream, &e, "220 %s %s maild\r\n", session->service->hostname,
+                       smtp_protocol(s) == SERVICE_LMTP ? "LMTP" : "ESMTP"))
+        session_end_failed(session, &e);
+}
+
+static void time_out(struct session *session)
+{
+    stream_write_now(session->stream, STR("421 4.4.2 Idle for too long\r\n"));
+    session_end(session, "timeout");
+}
+
+/* One command. */
+static void work(struct session *session, unsigned events)
+{
+    struct smtp_session *s = (struct smtp_session *)session;
     enum smtp_next next = SMTP_GO_ON;
-    do {
-        struct str line;
-        if (read_command(s, &line, &e))
-            next = smtp_command(s, line);
-        else if (e.kind == ERR_LIMIT)
-            next = session_line_too_long(s);
-        else
-            break;
-        e.kind = ERR_NONE;
-    } while (next == SMTP_GO_ON && stream_buffered(s->stream).n > 0);
+    struct err e;
+    struct str line;
 
-    if (e.kind == ERR_NONE && stream_flush(s->stream, &e) && next == SMTP_GO_ON) {
-        session_park(s);
+    if (!(events & SESSION_INPUT)) {
+        time_out(session);
         return;
     }
-    if (e.kind == ERR_TIMEOUT)
-        stream_write_now(s->stream, STR("421 4.4.2 Timeout\r\n"));
-    if (e.kind != ERR_NONE)
-        session_log_end(s, &e);
-    session_free(s);
+    if (read_command(s, &line, &e))
+        next = smtp_command(s, line);
+    else if (e.kind == ERR_LIMIT)
+        next = session_line_too_long(s);
+    else if (e.kind == ERR_TIMEOUT)
+        time_out(session);
+    else
+        session_end_failed(session, &e);
+    if (next == SMTP_CLOSE)
+        session_end(session, "closed");
 }
 
-/* TLS first where it is implicit, then the greeting. */
-static void session_begin(void *arg)
+#define PROTOCOL(name)                                                                             \
+    {                                                                                              \
+        .kind = {name, session_kick}, .greet = greet, .work = work, .timeout = parked_timeout,     \
+        .state = parked_state, .farewell = farewell, .finish = finish                              \
+    }
+
+static const struct session_protocol smtpd = PROTOCOL("smtpd");
+static const struct session_protocol submission = PROTOCOL("submission");
+static const struct session_protocol lmtpd = PROTOCOL("lmtpd");
+
+static const struct session_protocol *protocol_of(int protocol)
 {
-    struct smtp_session *s = arg;
-    struct err e = {0};
-    if (s->service->listener->tls == SERVICE_TLS_IMPLICIT &&
-        !stream_start_tls_server(s->stream, s->service->tls, &e)) {
-        log_info(smtp_component(s), s->id, "closed: TLS handshake failed peer=%s reason=\"%s\"",
-                 s->entry.peer, e.text);
-        session_free(s);
-        return;
+    switch (protocol) {
+    case SERVICE_SUBMISSION:
+        return &submission;
+    case SERVICE_LMTP:
+        return &lmtpd;
+    default:
+        return &smtpd;
     }
-    stream_printf(s->stream, &e, "220 %s %s maild\r\n", s->service->hostname,
-                  smtp_protocol(s) == SERVICE_LMTP ? "LMTP" : "ESMTP");
-    if (!stream_flush(s->stream, &e)) {
-        session_free(s);
-        return;
-    }
-    session_park(s);
 }
 
 void smtp_accept(struct smtp_context *c, struct service *service, struct stream *stream)
 {
     struct smtp_session *s = MEM_NEW(struct smtp_session);
     s->context = c;
-    s->service = service;
     s->settings = config_block(service->config, &smtp_settings_block);
-    s->stream = stream;
-    random_id(s->id);
-    s->entry.kind = session_kind_of((enum service_protocol)service->listener->protocol);
-    s->entry.id = s->id;
-    s->entry.peer = stream_peer(stream);
-    s->entry.state = "connected";
-    stream_set_timeout(stream, s->settings->timeout);
-
-    struct err e = {0};
-    if (!session_list_add(c->sessions, &s->entry, &e)) {
-        log_info(smtp_component(s), s->id, "refused: %s peer=%s", e.text, s->entry.peer);
-        if (service->listener->tls != SERVICE_TLS_IMPLICIT)
-            stream_write_now(stream, STR("421 4.7.0 Too many connections, try again later\r\n"));
-        session_free(s);
-        return;
-    }
-    log_debug(smtp_component(s), s->id, "connect peer=%s", stream_peer_text(stream));
-    session_start_fiber(s, session_begin);
+    session_accept(&s->net, protocol_of(service->listener->protocol), c->loop, c->sessions, service,
+                   stream);
 }
