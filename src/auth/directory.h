@@ -29,7 +29,10 @@ struct account {
     struct str home;  /* below the store's path: "example.test/alice"; path separators in it are the
                          directory's own */
     bool disabled;    /* no login, no mail */
-    int64_t quota;    /* bytes, 0: none */
+    /* The user's own limits. -1: those of the settings; 0: none. */
+    int64_t quota_storage; /* bytes */
+    int64_t quota_messages;
+    int64_t quota_version; /* grows with each change of them */
 };
 
 struct domain {
@@ -77,6 +80,11 @@ SUSPENDS bool directory_set_password(struct directory *d, struct str login, stru
                                      struct err *e);
 SUSPENDS bool directory_set_disabled(struct directory *d, struct str login, bool disabled,
                                      struct err *e);
+/* Limits as in struct account; QUOTA_KEEP: stays as it is. */
+#define QUOTA_DEFAULT (-1)
+#define QUOTA_KEEP    (-2)
+SUSPENDS bool directory_set_quota(struct directory *d, struct str login, int64_t storage,
+                                  int64_t messages, struct err *e);
 /* Adds one destination to an address (creates the address). */
 SUSPENDS bool directory_add_address(struct directory *d, struct str address, struct str destination,
                                     struct err *e);

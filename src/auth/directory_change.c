@@ -153,6 +153,17 @@ bool directory_set_disabled(struct directory *d, struct str login, bool disabled
     return order_run(d, &o, order_name(d, &o, login));
 }
 
+bool directory_set_quota(struct directory *d, struct str login, int64_t storage, int64_t messages,
+                         struct err *e)
+{
+    struct order o = order_new(directory_db_set_quota, e);
+    o.change.quota_storage = storage;
+    o.change.quota_messages = messages;
+    if (storage < QUOTA_KEEP || messages < QUOTA_KEEP)
+        return order_run(d, &o, err_set(e, ERR_SYNTAX, "a quota is not negative"));
+    return order_run(d, &o, order_name(d, &o, login));
+}
+
 static bool order_destination(struct order *o, struct str text, struct name *name)
 {
     const char *reason;

@@ -33,7 +33,9 @@ enum lookup directory_db_only_domain(struct directory_db *db, struct arena *a, s
     return lookup_of(step);
 }
 
-#define ACCOUNT_COLUMNS "users.id, login, users.name, home, disabled, quota"
+#define ACCOUNT_COLUMNS                                                                            \
+    "users.id, login, users.name, home, disabled, "                                                \
+    "quota_storage, quota_messages, quota_version"
 
 static void read_account(sqlite3_stmt *s, struct arena *a, struct account *account)
 {
@@ -42,7 +44,9 @@ static void read_account(sqlite3_stmt *s, struct arena *a, struct account *accou
     account->name = sql_text(s, 2, a);
     account->home = sql_text(s, 3, a);
     account->disabled = sqlite3_column_int(s, 4) != 0;
-    account->quota = sqlite3_column_int64(s, 5);
+    account->quota_storage = sqlite3_column_int64(s, 5);
+    account->quota_messages = sqlite3_column_int64(s, 6);
+    account->quota_version = sqlite3_column_int64(s, 7);
 }
 
 enum lookup directory_db_find_account(struct directory_db *db, struct str login, struct arena *a,
@@ -55,8 +59,8 @@ enum lookup directory_db_find_account(struct directory_db *db, struct str login,
     enum sql_step step = s ? sql_step(db, s, e) : SQL_FAILED;
     if (step == SQL_ROW) {
         read_account(s, a, account);
-        secrets->hash = sql_text(s, 6, a).p;
-        secrets->verifier = sql_text(s, 7, a);
+        secrets->hash = sql_text(s, 8, a).p;
+        secrets->verifier = sql_text(s, 9, a);
     }
     sqlite3_finalize(s);
     return lookup_of(step);
@@ -206,6 +210,19 @@ bool directory_db_set_disabled(struct directory_db *db, const struct directory_c
     int64_t changed;
     if (!sql_change(db, &changed, e, "UPDATE users SET disabled = ? WHERE login = ?", "is",
                     (int64_t)c->disabled, c->text))
+        return false;
+    return changed > 0 || missing(e, "user", c->text);
+}
+
+bool directory_db_set_quota(struct directory_db *db, const struct directory_change *c,
+                            struct err *e)
+{
+    int64_t changed;
+    if (!sql_change(db, &changed, e,
+                    "UPDATE users SET quota_version = quota_version + 1,"
+                    " quota_storage = iif(?1 = -2, quota_storage, ?1),"
+                    " quota_messages = iif(?2 = -2, quota_messages, ?2) WHERE login = ?3",
+                    "iis", c->quota_storage, c->quota_messages, c->text))
         return false;
     return changed > 0 || missing(e, "user", c->text);
 }

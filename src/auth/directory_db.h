@@ -41,7 +41,8 @@ struct directory_change {
     struct str hash;         /* add_user, set_password */
     struct str verifier;     /* add_user, set_password */
     bool disabled;           /* set_disabled */
-    struct str destination;  /* of an address; "" : delete all */
+    int64_t quota_storage, quota_messages; /* set_quota */
+    struct str destination;                /* of an address; "" : delete all */
 };
 bool directory_db_add_domain(struct directory_db *db, const struct directory_change *c,
                              struct err *e);
@@ -55,6 +56,8 @@ bool directory_db_set_password(struct directory_db *db, const struct directory_c
                                struct err *e);
 bool directory_db_set_disabled(struct directory_db *db, const struct directory_change *c,
                                struct err *e);
+bool directory_db_set_quota(struct directory_db *db, const struct directory_change *c,
+                            struct err *e);
 bool directory_db_add_address(struct directory_db *db, const struct directory_change *c,
                               struct err *e);
 bool directory_db_delete_address(struct directory_db *db, const struct directory_change *c,

@@ -42,6 +42,11 @@ static const char *const schema[] = {
     " domain INTEGER NOT NULL REFERENCES domains (id),"
     " PRIMARY KEY (address, destination)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX addresses_domain ON addresses (domain);",
+    /* -1: the default of the settings. The column of the first version was never set. */
+    "ALTER TABLE users DROP COLUMN quota;"
+    "ALTER TABLE users ADD COLUMN quota_storage INTEGER NOT NULL DEFAULT -1;"
+    "ALTER TABLE users ADD COLUMN quota_messages INTEGER NOT NULL DEFAULT -1;"
+    "ALTER TABLE users ADD COLUMN quota_version INTEGER NOT NULL DEFAULT 0;",
 };
 #define SCHEMA_VERSION ((int64_t)(sizeof(schema) / sizeof(*schema)))
 

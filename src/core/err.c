@@ -79,13 +79,21 @@ bool err_prefix(struct err *e, const char *format, ...)
 const char *err_kind_name(enum err_kind kind)
 {
     static const char *const names[] = {
-        [ERR_NONE] = "none",      [ERR_TEMP] = "temporary",
-        [ERR_PERM] = "permanent", [ERR_NOT_FOUND] = "missing",
-        [ERR_EXISTS] = "exists",  [ERR_DENIED] = "denied",
-        [ERR_QUOTA] = "quota",    [ERR_LIMIT] = "limit",
-        [ERR_SYNTAX] = "syntax",  [ERR_IO] = "io",
-        [ERR_NO_SPACE] = "full",  [ERR_TIMEOUT] = "timeout",
-        [ERR_CLOSED] = "closed",  [ERR_CANCELLED] = "cancelled",
+        [ERR_NONE] = "none",
+        [ERR_TEMP] = "temporary",
+        [ERR_PERM] = "permanent",
+        [ERR_NOT_FOUND] = "missing",
+        [ERR_EXISTS] = "exists",
+        [ERR_DENIED] = "denied",
+        [ERR_QUOTA] = "quota",
+        [ERR_QUOTA_NOW] = "full now",
+        [ERR_LIMIT] = "limit",
+        [ERR_SYNTAX] = "syntax",
+        [ERR_IO] = "io",
+        [ERR_NO_SPACE] = "full",
+        [ERR_TIMEOUT] = "timeout",
+        [ERR_CLOSED] = "closed",
+        [ERR_CANCELLED] = "cancelled",
         [ERR_TLS] = "tls",
     };
     return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
@@ -101,6 +109,7 @@ bool err_is_temporary(enum err_kind kind)
     case ERR_CLOSED:
     case ERR_CANCELLED:
     case ERR_LIMIT:
+    case ERR_QUOTA_NOW:
     case ERR_TLS:
         return true;
     default:

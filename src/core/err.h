@@ -14,6 +14,7 @@ enum err_kind {
     ERR_EXISTS,    /* exists already */
     ERR_DENIED,    /* may not */
     ERR_QUOTA,     /* over quota */
+    ERR_QUOTA_NOW, /* over quota, but it shall be tried again: there may be room later */
     ERR_LIMIT,     /* a limit of the server was reached */
     ERR_SYNTAX,    /* malformed input */
     ERR_IO,        /* disk failed or refused; temporary for the asker */
@@ -45,5 +46,5 @@ bool err_prefix(struct err *e, const char *format, ...) __attribute__((format(pr
 /* "temporary", "denied" ...: one word for log lines. */
 const char *err_kind_name(enum err_kind kind);
 /* True for the kinds that a later try may not meet: TEMP, IO, NO_SPACE, TIMEOUT, CLOSED, CANCELLED,
- * LIMIT, TLS. */
+ * LIMIT, TLS, QUOTA_NOW. */
 bool err_is_temporary(enum err_kind kind);

@@ -17,6 +17,8 @@ const char *err_status_code(const struct err *e)
         return "5.1.1";
     case ERR_QUOTA:
         return "5.2.2";
+    case ERR_QUOTA_NOW:
+        return "4.2.2";
     case ERR_NO_SPACE:
         return "4.3.1";
     case ERR_DENIED:

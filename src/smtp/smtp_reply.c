@@ -60,6 +60,9 @@ void smtp_reply_err(struct smtp_session *s, const struct err *e, const char *suf
     case ERR_QUOTA:
         smtp_reply(s, 552, "5.2.2", "%s%s", e->text, suffix);
         break;
+    case ERR_QUOTA_NOW:
+        smtp_reply(s, 452, "4.2.2", "%s%s", e->text, suffix);
+        break;
     case ERR_SYNTAX:
         smtp_reply(s, 553, "5.1.3", "%s%s", e->text, suffix);
         break;

@@ -423,6 +423,59 @@ IN_FIBER(files_that_are_refused)
     tear_down(&f);
 }
 
+static void assert_quota(struct fixture *f, int64_t storage, int64_t messages, int64_t version)
+{
+    struct account account;
+    assert_int_equal(directory_find_account(f->d, STR("alice"), f->a, &account, &f->e),
+                     LOOKUP_FOUND);
+    assert_int_equal(account.quota_storage, storage);
+    assert_int_equal(account.quota_messages, messages);
+    assert_int_equal(account.quota_version, version);
+}
+
+IN_FIBER(quota)
+{
+    (void)arg;
+    struct fixture f;
+    set_up(&f);
+    fill(&f);
+    assert_quota(&f, QUOTA_DEFAULT, QUOTA_DEFAULT, 0);
+    assert_true(directory_set_quota(f.d, STR("Alice@example.test"), 5000000000, 0, &f.e));
+    assert_quota(&f, 5000000000, 0, 1);
+    assert_true(directory_set_quota(f.d, STR("alice"), QUOTA_KEEP, 100, &f.e));
+    reopen(&f);
+    assert_quota(&f, 5000000000, 100, 2);
+    assert_true(directory_set_quota(f.d, STR("alice"), QUOTA_DEFAULT, QUOTA_KEEP, &f.e));
+    assert_quota(&f, QUOTA_DEFAULT, 100, 3);
+    assert_false(directory_set_quota(f.d, STR("alice"), -3, 1, &f.e));
+    assert_int_equal(f.e.kind, ERR_SYNTAX);
+    assert_false(directory_set_quota(f.d, STR("nobody"), 1, 1, &f.e));
+    assert_int_equal(f.e.kind, ERR_NOT_FOUND);
+    tear_down(&f);
+}
+
+/* As the first version made it. */
+IN_FIBER(older_file)
+{
+    (void)arg;
+    struct fixture f;
+    set_up(&f);
+    fill(&f);
+    directory_close(f.d);
+    f.d = NULL;
+    run_sql(&f, "ALTER TABLE users DROP COLUMN quota_storage;"
+                "ALTER TABLE users DROP COLUMN quota_messages;"
+                "ALTER TABLE users DROP COLUMN quota_version;"
+                "ALTER TABLE users ADD COLUMN quota INTEGER NOT NULL DEFAULT 0;"
+                "PRAGMA user_version = 1");
+    reopen(&f);
+    assert_quota(&f, QUOTA_DEFAULT, QUOTA_DEFAULT, 0);
+    assert_true(directory_set_quota(f.d, STR("alice"), 1, 1, &f.e));
+    reopen(&f);
+    assert_quota(&f, 1, 1, 1);
+    tear_down(&f);
+}
+
 IN_FIBER(lists)
 {
     (void)arg;
@@ -536,6 +589,8 @@ int main(void)
         cmocka_unit_test(test_locked_and_broken),
         cmocka_unit_test(test_corrupt_file),
         cmocka_unit_test(test_files_that_are_refused),
+        cmocka_unit_test(test_quota),
+        cmocka_unit_test(test_older_file),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_cache_is_bounded),
         cmocka_unit_test(test_cache_forgets),
