@@ -1,7 +1,8 @@
 /*
- * mailctl, the sysadmin's tool. This file is its face: the table of commands, options, help, and
- * finding the configuration. Commands that need the running server ask it over the control socket
- * (mailctl_client.c); init, start and config work without one.
+ * mailctl, the sysadmin's tool. This file is its face: options, help, and finding the
+ * configuration; the table of commands is in mailctl_commands.c. Commands that need the running
+ * server ask it over the control socket (mailctl_client.c); init, start and config work without
+ * one.
  *
  * Exit status: 0 done, 1 failed (one line on standard error says why), 2 wrong usage.
  */
@@ -17,170 +18,6 @@
 #include <unistd.h>
 
 #define DEFAULT_CONFIG "/etc/maild/maild.conf"
-#define OPTIONS_MAX    8
-
-struct option_row {
-    const char *name;  /* "--domain" */
-    const char *value; /* "NAME"; NULL: takes none */
-    const char *help;
-};
-
-struct command {
-    const char *name;  /* "user add" */
-    const char *words; /* "LOGIN" */
-    const char *help;
-    command_function *run;
-    size_t least, most; /* words */
-    struct option_row options[OPTIONS_MAX];
-};
-
-#define PASSWORD_OPTION                                                                            \
-    {                                                                                              \
-        "--password-stdin", NULL, "Read the password from the first line of standard input."       \
-    }
-
-static const struct command commands[] = {
-    {"init",
-     "",
-     "Make a complete instance: configuration, certificate, directories, users.",
-     command_init,
-     0,
-     0,
-     {{"--domain", "NAME", "A mail domain; may be given several times."},
-      {"--user", "NAME[:PASSWORD]",
-       "A user of the first domain, or NAME@DOMAIN; may be given several times. The first one gets "
-       "mail for postmaster and abuse. Without a password it is asked for."},
-      {"--port-base", "N",
-       "Listen on 127.0.0.1 only, on N + the standard port of each protocol. Without it on the "
-       "standard ports of all addresses."},
-      {"--hostname", "NAME", "Name of the server; default mail.DOMAIN."},
-      {"--run-as", "USER",
-       "User that maild runs as when root starts it; the files are given to it."},
-      PASSWORD_OPTION}},
-    {"start",
-     "",
-     "Start maild in the background and wait until it serves.",
-     command_start,
-     0,
-     0,
-     {{0}}},
-    {"stop", "", "End maild and wait until it is gone.", command_stop, 0, 0, {{0}}},
-    {"status", "", "Show how the server is.", command_status, 0, 0, {{0}}},
-    {"reload",
-     "",
-     "Make the server read its configuration and certificate anew.",
-     command_reload,
-     0,
-     0,
-     {{0}}},
-    {"config check",
-     "",
-     "Say whether the configuration is correct.",
-     command_config_check,
-     0,
-     0,
-     {{0}}},
-    {"config show",
-     "",
-     "Print all settings in effect; defaults are marked, secrets hidden.",
-     command_config_show,
-     0,
-     0,
-     {{0}}},
-    {"config manual",
-     "",
-     "Print the manual page of maild.conf.",
-     command_config_manual,
-     0,
-     0,
-     {{"--roff", NULL, "As source for man(1)."}}},
-    {"user add",
-     "LOGIN",
-     "Add a user; the password is asked for.",
-     command_user_add,
-     1,
-     1,
-     {{"--name", "TEXT", "The user's name for people."}, PASSWORD_OPTION}},
-    {"user list", "[DOMAIN]", "List users.", command_user_list, 0, 1, {{0}}},
-    {"user show", "LOGIN", "Show one user.", command_user_show, 1, 1, {{0}}},
-    {"user delete",
-     "LOGIN",
-     "Delete a user. The mail stays on disk.",
-     command_user_delete,
-     1,
-     1,
-     {{0}}},
-    {"user password",
-     "LOGIN",
-     "Set a new password.",
-     command_user_password,
-     1,
-     1,
-     {PASSWORD_OPTION}},
-    {"user disable",
-     "LOGIN",
-     "No logins and no mail for this user any more.",
-     command_user_disable,
-     1,
-     1,
-     {{0}}},
-    {"user enable", "LOGIN", "Undo user disable.", command_user_enable, 1, 1, {{0}}},
-    {"domain add", "NAME", "Add a mail domain.", command_domain_add, 1, 1, {{0}}},
-    {"domain list", "", "List domains.", command_domain_list, 0, 0, {{0}}},
-    {"domain delete",
-     "NAME",
-     "Delete a domain that has no users and addresses.",
-     command_domain_delete,
-     1,
-     1,
-     {{0}}},
-    {"address add",
-     "ADDRESS DESTINATION...",
-     "Let an address lead to others, here or elsewhere.",
-     command_address_add,
-     2,
-     1000,
-     {{0}}},
-    {"address list",
-     "[DOMAIN]",
-     "List addresses and where they lead.",
-     command_address_list,
-     0,
-     1,
-     {{0}}},
-    {"address delete",
-     "ADDRESS [DESTINATION]",
-     "Delete an address, or one destination of it.",
-     command_address_delete,
-     1,
-     2,
-     {{0}}},
-    {"queue list", "", "List messages that wait for delivery.", command_queue_list, 0, 0, {{0}}},
-    {"queue show",
-     "ID",
-     "Show one message: recipients, attempts, header.",
-     command_queue_show,
-     1,
-     1,
-     {{0}}},
-    {"queue retry",
-     "[ID]",
-     "Try to deliver now: one message, or all.",
-     command_queue_retry,
-     0,
-     1,
-     {{0}}},
-    {"queue delete",
-     "ID...",
-     "Delete messages without telling their senders.",
-     command_queue_delete,
-     1,
-     1000,
-     {{0}}},
-    {"who", "", "List connected clients.", command_who, 0, 0, {{0}}},
-};
-
-#define COMMANDS (sizeof(commands) / sizeof(*commands))
 
 static const struct option_row global_options[] = {
     {"--config", "FILE", "The configuration; default $MAILD_CONFIG, then " DEFAULT_CONFIG "."},
@@ -275,7 +112,7 @@ static void print_options(const struct option_row *options, size_t most)
 static int print_help(void)
 {
     printf("usage: mailctl [OPTIONS] COMMAND ...\n\ncommands:\n");
-    for (size_t i = 0; i < COMMANDS; i++) {
+    for (size_t i = 0; i < command_count; i++) {
         int width = printf("    %s %s", commands[i].name, commands[i].words);
         print_wrapped(commands[i].help, (size_t)width, 42);
     }
@@ -300,7 +137,7 @@ static int print_command_help(const struct command *c)
 static size_t print_group_help(const char *group, FILE *to)
 {
     size_t n = strlen(group), found = 0;
-    for (size_t i = 0; i < COMMANDS; i++)
+    for (size_t i = 0; i < command_count; i++)
         if (strncmp(commands[i].name, group, n) == 0 && commands[i].name[n] == ' ')
             found += fprintf(to, "    mailctl %s %s\n", commands[i].name, commands[i].words) > 0;
     return found;
@@ -328,7 +165,7 @@ static const struct option_row *find_option(const struct option_row *rows, size_
 static const struct option_row *find_any_option(const char *name, size_t n)
 {
     const struct option_row *row = find_option(global_options, OPTIONS_MAX, name, n);
-    for (size_t i = 0; i < COMMANDS && !row; i++)
+    for (size_t i = 0; i < command_count && !row; i++)
         row = find_option(commands[i].options, OPTIONS_MAX, name, n);
     return row;
 }
@@ -390,7 +227,7 @@ static bool parse_command_line(int argc, char **argv, struct command_line *line)
 /* The command named by the first one or two words, which are taken. */
 static const struct command *find_command(struct arguments *a)
 {
-    for (size_t i = 0; i < COMMANDS; i++) {
+    for (size_t i = 0; i < command_count; i++) {
         const char *space = strchr(commands[i].name, ' ');
         size_t n = space ? (size_t)(space - commands[i].name) : strlen(commands[i].name);
         size_t needed = space ? 2 : 1;

@@ -102,9 +102,30 @@ bool spawn_maild(struct mailctl *m, const char *config, const char *stderr_path,
 /* True while the process exists (and is no zombie). */
 bool process_lives(int pid);
 
-/* --- the commands --- */
+/* --- mailctl_commands.c: the commands --- */
 
 typedef int command_function(struct mailctl *m, const struct arguments *a);
+
+#define OPTIONS_MAX 8
+
+struct option_row {
+    const char *name;  /* "--domain" */
+    const char *value; /* "NAME"; NULL: takes none */
+    const char *help;
+};
+
+struct command {
+    const char *name;  /* "user add" */
+    const char *words; /* "LOGIN" */
+    const char *help;
+    command_function *run;
+    size_t least, most; /* words */
+    struct option_row options[OPTIONS_MAX];
+};
+
+extern const struct command commands[];
+extern const size_t command_count;
+
 command_function command_init;
 command_function command_start, command_stop, command_status, command_reload;
 command_function command_config_check, command_config_show, command_config_manual;
