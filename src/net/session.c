@@ -94,6 +94,13 @@ bool session_flush(struct session *s)
     return !s->broken;
 }
 
+bool session_read_line(struct session *s, size_t max, struct str *line, struct err *e)
+{
+    if (str_find_char(stream_buffered(s->stream), '\n') < 0 && !stream_flush(s->stream, e))
+        return false;
+    return stream_read_line(s->stream, max, line, NULL, e);
+}
+
 /* --- parking and waking --- */
 
 static bool start_fiber(struct session *s)

@@ -147,14 +147,6 @@ static size_t line_max(const struct pop3_session *s)
     return s->mailbox ? POP3_LINE_MAX : POP3_LOGIN_LINE_MAX;
 }
 
-/* Replies must not wait for the rest of a line that has come half. */
-static bool read_command(struct pop3_session *s, struct str *line, struct err *e)
-{
-    if (str_find_char(stream_buffered(s->net.stream), '\n') < 0 && !stream_flush(s->net.stream, e))
-        return false;
-    return stream_read_line(s->net.stream, line_max(s), line, NULL, e);
-}
-
 static void greet(struct session *session)
 {
     struct pop3_session *s = (struct pop3_session *)session;
@@ -174,7 +166,7 @@ static void work(struct session *session, unsigned events)
         session_end(session, "timeout");
         return;
     }
-    if (read_command(s, &line, &e))
+    if (session_read_line(session, line_max(s), &line, &e))
         next = pop3_command(s, line);
     else if (e.kind == ERR_LIMIT)
         next = pop3_error(s, "The line is too long");

@@ -130,14 +130,6 @@ static enum smtp_next session_line_too_long(struct smtp_session *s)
     return smtp_reply_error(s, 500, "5.5.2", "Line too long");
 }
 
-/* Replies leave before the rest of a command that has come half is waited for. */
-static bool read_command(struct smtp_session *s, struct str *line, struct err *e)
-{
-    if (str_find_char(stream_buffered(s->net.stream), '\n') < 0 && !stream_flush(s->net.stream, e))
-        return false;
-    return stream_read_line(s->net.stream, SMTP_LINE_MAX, line, NULL, e);
-}
-
 static void greet(struct session *session)
 {
     struct smtp_session *s = (struct smtp_session *)session;
@@ -165,7 +157,7 @@ static void work(struct session *session, unsigned events)
         time_out(session);
         return;
     }
-    if (read_command(s, &line, &e))
+    if (session_read_line(session, SMTP_LINE_MAX, &line, &e))
         next = smtp_command(s, line);
     else if (e.kind == ERR_LIMIT)
         next = session_line_too_long(s);
