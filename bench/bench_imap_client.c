@@ -10,8 +10,9 @@
  *   run I COMMAND           seconds, bytes and lines of the answer on connection I
  *   probe LOGIN I COMMAND   the same while a session of LOGIN says NOOP all the time, and of these
  *                           the number, median, 99th percentile and maximum in microseconds
- *   stores K N TOTAL        N times STORE of one of TOTAL messages, on K connections: seconds
- *   appends K N SIZE NAME   N times APPEND of SIZE bytes to the mailbox, on K connections: seconds
+ *   stores K SECONDS TOTAL        STORE of one of TOTAL messages, on K connections for so long:
+ *                                 commands a second
+ *   appends K SECONDS SIZE NAME   the same with APPEND of SIZE bytes to the mailbox
  *
  * An answer that is not OK ends the program.
  */
@@ -227,7 +228,8 @@ static void order_run(struct connection *all, char *rest, const char *login)
 /* --- one change after the other, on several connections at once --- */
 
 struct load {
-    long count, begun, answered;
+    double seconds;
+    long begun, answered;
     long total;          /* STORE: messages */
     const char *mailbox; /* APPEND */
     char *message;
@@ -248,6 +250,7 @@ static void next(struct load *l, struct connection *c)
     begin(c, command, NULL, 0);
 }
 
+/* Commands a second. */
 static double run_load(struct load *l, struct connection *all, int connections)
 {
     struct pollfd *poll_fds = calloc((size_t)connections, sizeof(*poll_fds));
@@ -258,27 +261,27 @@ static double run_load(struct load *l, struct connection *all, int connections)
         poll_fds[i] = (struct pollfd){.fd = all[i].fd, .events = POLLIN};
         next(l, &all[i]);
     }
-    while (l->answered < l->count) {
+    while (l->answered < l->begun) {
         if (poll(poll_fds, (nfds_t)connections, -1) < 0)
             fail("poll");
         for (int i = 0; i < connections; i++) {
             if (!poll_fds[i].revents || !receive(&all[i], buffer))
                 continue;
             l->answered++;
-            if (l->begun < l->count)
+            if (now() - t < l->seconds)
                 next(l, &all[i]);
         }
     }
     free(poll_fds);
-    return now() - t;
+    return (double)l->answered / (now() - t);
 }
 
 static void order_stores(struct connection *all, const char *rest)
 {
     struct load l = {0};
     int connections;
-    if (sscanf(rest, "%d %ld %ld", &connections, &l.count, &l.total) != 3)
-        fail("stores K N TOTAL");
+    if (sscanf(rest, "%d %lf %ld", &connections, &l.seconds, &l.total) != 3)
+        fail("stores K SECONDS TOTAL");
     printf("%.6f\n", run_load(&l, all, connections));
 }
 
@@ -290,9 +293,9 @@ static void order_appends(struct connection *all, const char *rest)
     char mailbox[128];
     struct load l = {.mailbox = mailbox};
     int connections;
-    if (sscanf(rest, "%d %ld %zu %127s", &connections, &l.count, &l.size, mailbox) != 4 ||
+    if (sscanf(rest, "%d %lf %zu %127s", &connections, &l.seconds, &l.size, mailbox) != 4 ||
         l.size < sizeof(header))
-        fail("appends K N SIZE NAME");
+        fail("appends K SECONDS SIZE NAME");
     l.message = malloc(l.size);
     if (!l.message)
         fail("no memory");
