@@ -15,19 +15,6 @@
 #include "mime/date.h"
 #include "mime/header.h"
 
-struct fetch {
-    struct imap_command *c;
-    struct imap_selected *view;
-    struct fetch_request request;
-    struct number_set indexes;
-    struct number_set seen; /* indexes of messages that were not \Seen before */
-    size_t known_capacity;
-    struct imap_body body;
-    struct buf out;
-    bool gone;         /* a message was expunged */
-    struct err failed; /* a message could not be read */
-};
-
 /* --- \Seen --- */
 
 /* UIDs of the set without \Seen; ascending. */
@@ -173,14 +160,6 @@ static bool write_message(struct fetch *f, size_t index, const struct message *m
     return true;
 }
 
-static bool wants_date(const struct fetch_request *r)
-{
-    for (const struct fetch_item *item = r->items; item; item = item->next)
-        if (item->kind == FETCH_INTERNALDATE)
-            return true;
-    return false;
-}
-
 static void fetch_message(struct fetch *f, size_t index)
 {
     struct imap_session *s = f->c->session;
@@ -195,7 +174,7 @@ static void fetch_message(struct fetch *f, size_t index)
         return;
     }
     struct message m = *found;
-    if (m.internal_date == INT64_MIN && wants_date(&f->request))
+    if (m.internal_date == INT64_MIN && f->request.date)
         m.internal_date = message_internal_date(f->view->mailbox, uid);
     size_t start = f->out.n;
     uint64_t sent = s->bytes_out;
@@ -255,7 +234,10 @@ void imap_cmd_fetch(struct imap_command *c)
     }
     set_seen(&f);
     imap_body_init(&f.body, c->session->context, f.view->mailbox, &f.view->structure);
-    fetch_all(&f);
+    if (fetch_is_plain(&f.request))
+        fetch_plain(&f);
+    else
+        fetch_all(&f);
     imap_body_free(&f.body);
     buf_free(&f.out);
     conclude(&f);

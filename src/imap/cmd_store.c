@@ -124,13 +124,7 @@ static void tell_flags(struct imap_command *c, const uint32_t *uids, size_t coun
         const struct message *m = mailbox_find_uid(v->mailbox, uids[i]);
         if (!m || !imap_selected_find(v, m->uid, &index))
             continue;
-        buf_printf(&out, "* %zu FETCH (", index + 1);
-        if (c->uid)
-            buf_printf(&out, "UID %u ", m->uid);
-        buf_add_c(&out, "FLAGS (");
-        imap_write_flags(&out, v->mailbox, m->flags, m->keywords,
-                         imap_selected_is_recent(v, m->uid));
-        buf_add_c(&out, "))\r\n");
+        imap_write_flags_response(&out, v, index, m, c->uid);
         c->known.list[c->known.count++] = (struct imap_known_flags){m->uid, m->flags, m->keywords};
     }
     imap_write(c->session, buf_str(&out));

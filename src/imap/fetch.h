@@ -1,7 +1,8 @@
 #pragma once
 /*
- * What FETCH was asked for: its arguments as a list of items (imap/fetch_items.c), and how a
- * section becomes a literal (imap/fetch_section.c). RFC 3501 6.4.5.
+ * What FETCH was asked for: its arguments as a list of items (imap/fetch_items.c), how a section
+ * becomes a literal (imap/fetch_section.c), and the way of requests that need no message's bytes
+ * (imap/fetch_plain.c). RFC 3501 6.4.5.
  */
 #include "imap/body.h"
 #include "imap/command.h"
@@ -47,11 +48,29 @@ struct fetch_request {
     struct fetch_item *items, **end;
     bool needs_header, needs_structure, needs_section; /* what has to be read of the message */
     bool sets_seen;
-    bool flags; /* among the items */
+    bool flags, date; /* among the items */
+};
+
+/* The command while it runs. */
+struct fetch {
+    struct imap_command *c;
+    struct imap_selected *view;
+    struct fetch_request request;
+    struct number_set indexes;
+    struct number_set seen; /* indexes of messages that were not \Seen before */
+    struct imap_body body;
+    struct buf out;
+    bool gone;         /* a message was expunged */
+    struct err failed; /* a message could not be read */
 };
 
 /* An item or a list of them. False: the result is set. */
 bool fetch_take_items(struct imap_command *c, struct fetch_request *r);
+
+/* Do the items need nothing but what the mailbox has in memory? */
+bool fetch_is_plain(const struct fetch_request *r);
+/* All messages of a plain request. */
+SUSPENDS void fetch_plain(struct fetch *f);
 
 /* Appends " {n}\r\n" and the section's bytes to out; for large messages what out holds is written
  * before, and the section is streamed. */

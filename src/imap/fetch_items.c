@@ -56,6 +56,7 @@ static struct fetch_item *add_item(struct imap_command *c, struct fetch_request 
     r->end = &item->next;
     item->kind = kind;
     r->flags = r->flags || kind == FETCH_FLAGS;
+    r->date = r->date || kind == FETCH_INTERNALDATE;
     r->needs_header = r->needs_header || kind == FETCH_ENVELOPE;
     r->needs_structure = r->needs_structure || kind == FETCH_BODY || kind == FETCH_BODYSTRUCTURE;
     return item;

@@ -14,26 +14,65 @@ static const struct {
 };
 #define SYSTEM_FLAGS (sizeof system_flags / sizeof *system_flags)
 
-static void add_name(struct buf *out, size_t start, struct str name)
+/* All combinations, written by the compiler: each with a space in front of every name, in the order
+ * of system_flags and then \Recent. */
+#define TEXT(s)                                                                                    \
+    {                                                                                              \
+        s, sizeof(s) - 1                                                                           \
+    }
+#define RECENT(s)   TEXT(s), TEXT(s " \\Recent")
+#define DRAFT(s)    RECENT(s), RECENT(s " \\Draft")
+#define SEEN(s)     DRAFT(s), DRAFT(s " \\Seen")
+#define DELETED(s)  SEEN(s), SEEN(s " \\Deleted")
+#define FLAGGED(s)  DELETED(s), DELETED(s " \\Flagged")
+#define ANSWERED(s) FLAGGED(s), FLAGGED(s " \\Answered")
+static const struct str flag_texts[] = {ANSWERED("")};
+
+static struct str flag_text(uint8_t flags, bool recent)
 {
-    if (out->n > start)
-        buf_add_char(out, ' ');
-    buf_add_str(out, name);
+    size_t at = 0;
+    for (size_t i = 0; i < SYSTEM_FLAGS; i++)
+        at = 2 * at + ((flags & system_flags[i].flag) != 0);
+    return flag_texts[2 * at + recent];
+}
+
+static void add_keywords(struct buf *out, const struct mailbox *m, uint32_t keywords, bool first)
+{
+    size_t count;
+    const struct str *names = mailbox_keywords(m, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (!(keywords & UINT32_C(1) << i))
+            continue;
+        if (!first)
+            buf_add_char(out, ' ');
+        buf_add_str(out, names[i]);
+        first = false;
+    }
 }
 
 void imap_write_flags(struct buf *out, const struct mailbox *m, uint8_t flags, uint32_t keywords,
                       bool recent)
 {
-    size_t start = out->n, count;
-    for (size_t i = 0; i < SYSTEM_FLAGS; i++)
-        if (flags & system_flags[i].flag)
-            add_name(out, start, system_flags[i].name);
-    if (recent)
-        add_name(out, start, STR("\\Recent"));
-    const struct str *names = mailbox_keywords(m, &count);
-    for (size_t i = 0; i < count; i++)
-        if (keywords & UINT32_C(1) << i)
-            add_name(out, start, names[i]);
+    struct str text = flag_text(flags, recent);
+    buf_add_str(out, str_skip(text, 1));
+    if (keywords)
+        add_keywords(out, m, keywords, text.n == 0);
+}
+
+void imap_write_flags_response(struct buf *out, const struct imap_selected *v, size_t index,
+                               const struct message *m, bool uid)
+{
+    buf_add(out, "* ", 2);
+    buf_add_number(out, index + 1);
+    buf_add(out, " FETCH (", 8);
+    if (uid) {
+        buf_add(out, "UID ", 4);
+        buf_add_number(out, m->uid);
+        buf_add_char(out, ' ');
+    }
+    buf_add(out, "FLAGS (", 7);
+    imap_write_flags(out, v->mailbox, m->flags, m->keywords, imap_selected_is_recent(v, m->uid));
+    buf_add(out, "))\r\n", 4);
 }
 
 void imap_write_mailbox_flags(struct buf *out, struct imap_selected *v)

@@ -3,9 +3,8 @@
  *
  * Messages are only ever added with UIDs above all others, so the messages below `uid_next` are a
  * subset of those told: their number alone tells whether any was expunged, and the news that matter
- * most, new messages, are found without looking at the old ones. Flag changes are found by modseq
- * in a walk over the array; the walk is left out when the new messages account for every change
- * since the last time.
+ * most, new messages, are found without looking at the old ones. Which flags changed the mailbox
+ * knows if it was not long ago; else they are found by modseq in a walk over the array.
  *
  * All that a synchronisation says is put into one buffer without suspending, so the view and what
  * the client reads move in one step. Sequence numbers: RFC 3501 section 7.4.1; \Recent: 2.3.2.
@@ -185,6 +184,13 @@ void imap_selected_free(struct imap_selected *v)
 
 /* --- catching up --- */
 
+static void write_expunge(struct buf *out, size_t number)
+{
+    buf_add(out, "* ", 2);
+    buf_add_number(out, number);
+    buf_add(out, " EXPUNGE\r\n", 10);
+}
+
 /* Drops from the view what is gone from the mailbox. */
 static void tell_expunges(struct imap_selected *v, struct buf *out)
 {
@@ -196,25 +202,9 @@ static void tell_expunges(struct imap_selected *v, struct buf *out)
         if (at < total && messages[at].uid == v->uids[i])
             v->uids[kept++] = v->uids[i];
         else
-            buf_printf(out, "* %zu EXPUNGE\r\n", kept + 1);
+            write_expunge(out, kept + 1);
     }
     v->count = kept;
-}
-
-/* Do the messages from index `from` on account for every change since v->modseq? Each change has a
- * modseq of its own, so as many different ones as there were changes means that nothing else
- * happened. */
-static bool only_new_messages(const struct imap_selected *v, size_t from)
-{
-    size_t total;
-    const struct message *messages = mailbox_messages(v->mailbox, &total);
-    uint64_t last = v->modseq;
-    for (size_t i = from; i < total; i++) {
-        if (messages[i].modseq <= last)
-            return false;
-        last = messages[i].modseq;
-    }
-    return total - from == mailbox_modseq(v->mailbox) - v->modseq;
 }
 
 static bool is_known(const struct imap_known *known, const struct message *m)
@@ -233,22 +223,30 @@ static bool is_known(const struct imap_known *known, const struct message *m)
            known->list[low].flags == m->flags && known->list[low].keywords == m->keywords;
 }
 
+static void tell_message(struct imap_selected *v, struct buf *out, const struct message *m,
+                         bool uid, const struct imap_known *known)
+{
+    size_t index;
+    if (m->modseq > v->modseq && !is_known(known, m) && imap_selected_find(v, m->uid, &index))
+        imap_write_flags_response(out, v, index, m, uid);
+}
+
+/* Of the messages below index `old`; the new ones are not told with their flags. */
 static void tell_flags(struct imap_selected *v, struct buf *out, size_t old, bool uid,
                        const struct imap_known *known)
 {
-    size_t total, index;
+    size_t total, count;
+    uint32_t uids[MAILBOX_FLAG_CHANGES_MAX];
     const struct message *messages = mailbox_messages(v->mailbox, &total);
-    for (size_t i = 0; i < old; i++) {
-        const struct message *m = &messages[i];
-        if (m->modseq <= v->modseq || is_known(known, m) || !imap_selected_find(v, m->uid, &index))
-            continue;
-        buf_printf(out, "* %zu FETCH (", index + 1);
-        if (uid)
-            buf_printf(out, "UID %u ", m->uid);
-        buf_add_c(out, "FLAGS (");
-        imap_write_flags(out, v->mailbox, m->flags, m->keywords,
-                         imap_selected_is_recent(v, m->uid));
-        buf_add_c(out, "))\r\n");
+    if (!mailbox_flag_changes(v->mailbox, v->modseq, uids, &count)) {
+        for (size_t i = 0; i < old; i++)
+            tell_message(v, out, &messages[i], uid, known);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct message *m = mailbox_find_uid(v->mailbox, uids[i]);
+        if (m && m->uid < v->uid_next)
+            tell_message(v, out, m, uid, known);
     }
 }
 
@@ -273,8 +271,7 @@ void imap_selected_sync(struct imap_selected *v, struct buf *out, bool expunges,
         tell_expunges(v, out);
         v->expunges_owed = false;
     }
-    if (!only_new_messages(v, old))
-        tell_flags(v, out, old, uid, known);
+    tell_flags(v, out, old, uid, known);
     v->modseq = mailbox_modseq(v->mailbox);
     if (take_new(v))
         write_exists(v, out);

@@ -87,6 +87,9 @@ uint32_t *imap_selected_uids(const struct imap_selected *v, struct arena *a,
 /* "\Seen $Junk" */
 void imap_write_flags(struct buf *out, const struct mailbox *m, uint8_t flags, uint32_t keywords,
                       bool recent);
+/* "* 7 FETCH (UID 12 FLAGS (\Seen))": the message at that index. */
+void imap_write_flags_response(struct buf *out, const struct imap_selected *v, size_t index,
+                               const struct message *m, bool uid);
 /* The untagged FLAGS line and PERMANENTFLAGS of the mailbox. */
 void imap_write_mailbox_flags(struct buf *out, struct imap_selected *v);
 

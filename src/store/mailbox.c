@@ -49,6 +49,12 @@ uint64_t mailbox_modseq(const struct mailbox *m)
     return m->modseq;
 }
 
+bool mailbox_flag_changes(const struct mailbox *m, uint64_t modseq,
+                          uint32_t uids[MAILBOX_FLAG_CHANGES_MAX], size_t *count)
+{
+    return flag_history_since(&m->flag_history, modseq, uids, count);
+}
+
 bool mailbox_is_deleted(const struct mailbox *m)
 {
     return m->is_deleted;
@@ -109,6 +115,7 @@ void mailbox_set_flags(struct mailbox *m, struct message *message, uint8_t flags
     message->flags = flags;
     message->keywords = keywords;
     message->modseq = m->modseq;
+    flag_history_add(&m->flag_history, m->modseq, message->uid);
     count_message(m, message, 1);
     mailbox_mark_message(m, message);
 }

@@ -47,6 +47,11 @@ const struct message *mailbox_find_uid(const struct mailbox *m, uint32_t uid);
 size_t mailbox_index_from_uid(const struct mailbox *m, uint32_t uid);
 /* Grows with every change that a session could have to tell. */
 uint64_t mailbox_modseq(const struct mailbox *m);
+/* UIDs of messages whose flags changed after `modseq`, ascending: who looks after each change need
+ * not go through all messages. False: there were too many since then. */
+#define MAILBOX_FLAG_CHANGES_MAX 256
+bool mailbox_flag_changes(const struct mailbox *m, uint64_t modseq,
+                          uint32_t uids[MAILBOX_FLAG_CHANGES_MAX], size_t *count);
 bool mailbox_is_deleted(const struct mailbox *m);
 /* Names by bit; count <= 26 (Dovecot's limit on disk). */
 const struct str *mailbox_keywords(const struct mailbox *m, size_t *count);

@@ -230,6 +230,7 @@ static void mailbox_free(struct mailbox *m)
 {
     assert(m->refs == 0 && !m->watchers && !m->dirty && m->pending == 0);
     mailbox_content_free(&m->c);
+    flag_history_free(&m->flag_history);
     free(m->unlinks);
     free(m->name);
     free(m->dir);

@@ -3,6 +3,7 @@
  * The store's and the mailbox's insides, for the files of this folder.
  */
 #include "core/loop.h"
+#include "store/flag_history.h"
 #include "store/mailbox_content.h"
 #include "store/record.h"
 
@@ -36,6 +37,7 @@ struct mailbox {
     struct mailbox_content c;
     uint32_t uid_reserved; /* UIDs below it are given out, published or not; >= c.uid_next */
     uint64_t modseq;
+    struct flag_history flag_history;
     uint32_t unseen, deleted, first_unseen; /* no unseen message below that UID */
     uint64_t size_crlf;
     struct cond changed; /* loaded; names given back; a pending file written */

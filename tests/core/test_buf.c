@@ -26,6 +26,19 @@ static void test_growth(void **state)
     assert_non_null(buf_str(&b).p);
 }
 
+static void test_number(void **state)
+{
+    (void)state;
+    struct buf b = BUF_EMPTY;
+    buf_add_number(&b, 0);
+    buf_add_char(&b, ' ');
+    buf_add_number(&b, 9007);
+    buf_add_char(&b, ' ');
+    buf_add_number(&b, UINT64_MAX);
+    assert_string_equal(buf_c(&b), "0 9007 18446744073709551615");
+    buf_free(&b);
+}
+
 static void test_base64(void **state)
 {
     (void)state;
@@ -100,10 +113,8 @@ static void test_crc32c(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_growth),
-        cmocka_unit_test(test_base64),
-        cmocka_unit_test(test_binary),
-        cmocka_unit_test(test_crc32c),
+        cmocka_unit_test(test_growth), cmocka_unit_test(test_number), cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_binary), cmocka_unit_test(test_crc32c),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
