@@ -222,6 +222,7 @@ static SUSPENDS bool open_control(struct server *s, struct err *e)
         .store = s->store,
         .journal = s->journal,
         .sessions = s->sessions,
+        .imap = &s->imap,
         .data_dir = s->settings->data_dir,
         .run_dir = s->settings->run_dir,
         .admin_group = s->settings->admin_group,

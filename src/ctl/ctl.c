@@ -15,6 +15,7 @@
 #include "core/loop.h"
 #include "core/mem.h"
 #include "core/worker.h"
+#include "ctl/ctl_call.h"
 #include "ctl/ctl_json.h"
 #include "net/listener.h"
 
@@ -100,9 +101,10 @@ static SUSPENDS bool is_allowed(const struct ctl *c, const struct stream *stream
 
 static const struct ctl_verb *find_verb(const char *name)
 {
-    static const struct ctl_verb *const tables[] = {ctl_status_verbs,  ctl_session_verbs,
-                                                    ctl_user_verbs,    ctl_domain_verbs,
-                                                    ctl_address_verbs, ctl_queue_verbs};
+    static const struct ctl_verb *const tables[] = {
+        ctl_status_verbs,  ctl_session_verbs, ctl_user_verbs,    ctl_domain_verbs,
+        ctl_address_verbs, ctl_queue_verbs,   ctl_mailbox_verbs,
+    };
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
         for (const struct ctl_verb *v = tables[i]; v->name; v++)
             if (strcmp(v->name, name) == 0)
@@ -110,20 +112,44 @@ static const struct ctl_verb *find_verb(const char *name)
     return NULL;
 }
 
-static SUSPENDS bool run_request(struct ctl *c, const json_t *request, json_t **result,
+static const struct ctl_stream_verb *find_stream_verb(const char *name)
+{
+    static const struct ctl_stream_verb *const tables[] = {ctl_mailbox_stream_verbs};
+    for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+        for (const struct ctl_stream_verb *v = tables[i]; v->name; v++)
+            if (strcmp(v->name, name) == 0)
+                return v;
+    return NULL;
+}
+
+static SUSPENDS bool run_verb(struct ctl_connection *k, const char *name, const json_t *args,
+                              json_t **result, struct err *e)
+{
+    const struct ctl_context *context = &k->ctl->context;
+    const struct ctl_verb *verb = find_verb(name);
+    if (verb)
+        return verb->run(context, args, result, e);
+    const struct ctl_stream_verb *stream_verb = find_stream_verb(name);
+    if (!stream_verb)
+        return err_set(e, ERR_SYNTAX, "unknown verb \"%.40s\"", name);
+    struct ctl_call call = {.context = context, .stream = k->stream};
+    stream_set_timeout(k->stream, CTL_STREAM_TIMEOUT);
+    bool ok = stream_verb->run(&call, args, result, e);
+    stream_set_timeout(k->stream, REQUEST_TIMEOUT);
+    return ok;
+}
+
+static SUSPENDS bool run_request(struct ctl_connection *k, const json_t *request, json_t **result,
                                  struct err *e)
 {
     const char *name = json_string_value(json_object_get(request, "verb"));
     json_t *args = json_object_get(request, "args");
     if (!name || (args && !json_is_object(args)))
         return err_set(e, ERR_SYNTAX, "a request is {\"verb\": \"...\", \"args\": {...}}");
-    const struct ctl_verb *verb = find_verb(name);
-    if (!verb)
-        return err_set(e, ERR_SYNTAX, "unknown verb \"%.40s\"", name);
     if (args)
-        return verb->run(&c->context, args, result, e);
+        return run_verb(k, name, args, result, e);
     json_t *none = json_object();
-    bool ok = verb->run(&c->context, none, result, e);
+    bool ok = run_verb(k, name, none, result, e);
     json_decref(none);
     return ok;
 }
@@ -169,7 +195,7 @@ static SUSPENDS bool serve_request(struct ctl_connection *k)
         answer(k->stream, false, NULL, &e);
         return false;
     }
-    bool ok = run_request(k->ctl, request, &result, &e);
+    bool ok = run_request(k, request, &result, &e);
     json_decref(request);
     bool sent = answer(k->stream, ok, result, &e);
     k->busy = false;

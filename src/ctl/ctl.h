@@ -20,6 +20,7 @@ struct queue;
 struct store;
 struct journal;
 struct session_list;
+struct imap_context;
 
 #define CTL_REQUEST_MAX     (1024 * 1024) /* bytes of a request */
 #define CTL_CONNECTIONS_MAX 64
@@ -31,6 +32,7 @@ struct ctl_context { /* all outlive the control socket */
     struct store *store;
     struct journal *journal;
     struct session_list *sessions;
+    struct imap_context *imap; /* for searching */
     const char *data_dir, *run_dir;
     const char *admin_group; /* "": none */
     void *arg;               /* for the functions below */
@@ -59,6 +61,13 @@ struct ctl_verb {
                          struct err *e);
 };
 
+/* One that sends or receives items before its answer (ctl_call.h). */
+struct ctl_call;
+struct ctl_stream_verb {
+    const char *name;
+    SUSPENDS bool (*run)(struct ctl_call *call, const json_t *args, json_t **result, struct err *e);
+};
+
 /* Tables end with name == NULL. */
 extern const struct ctl_verb ctl_status_verbs[];
 extern const struct ctl_verb ctl_session_verbs[];
@@ -66,3 +75,5 @@ extern const struct ctl_verb ctl_user_verbs[];
 extern const struct ctl_verb ctl_domain_verbs[];
 extern const struct ctl_verb ctl_address_verbs[];
 extern const struct ctl_verb ctl_queue_verbs[];
+extern const struct ctl_verb ctl_mailbox_verbs[];
+extern const struct ctl_stream_verb ctl_mailbox_stream_verbs[];

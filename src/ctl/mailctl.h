@@ -20,6 +20,7 @@ struct mailctl {
     const char *config_path;
     const char *root; /* --root, else NULL */
     bool json;
+    int64_t begun, shown;                   /* progress: clock_monotonic */
     struct config *config;                  /* read at the first need */
     const struct server_settings *settings; /* in config */
 };
@@ -58,11 +59,36 @@ struct client *client_open(struct mailctl *m, struct err *e);
 void client_close(struct client *c);
 /* Takes args (may be NULL). *result is the caller's. */
 bool client_call(struct client *c, const char *verb, json_t *args, json_t **result, struct err *e);
+/* A call in steps: begin (takes args), then next until it is not CLIENT_ITEM. *json is the item, or
+ * the result when done; the caller's. Progress is shown. */
+bool client_begin(struct client *c, const char *verb, json_t *args, struct err *e);
+enum client_got { CLIENT_ITEM, CLIENT_DONE, CLIENT_FAILED };
+enum client_got client_next(struct client *c, json_t **json, struct err *e);
+/* The next piece of the item's bytes, borrowed until the next call; empty when there are no more.
+ */
+bool client_bytes(struct client *c, struct str *piece, struct err *e);
 /* Waits until the server closes the connection. */
 void client_wait_end(struct client *c);
 /* Open, call, close, and print the error: the exit status. With --json prints the result and sets
  * it to NULL; result may be NULL when it is of no interest. */
 int ask(struct mailctl *m, const char *verb, json_t *args, json_t **result);
+
+/* The same for a verb that answers with items: fn is called for each; with --json they are printed
+ * as an array instead. result (may be NULL) is the caller's. */
+int ask_items(struct mailctl *m, const char *verb, json_t *args,
+              void (*fn)(void *arg, const json_t *item), void *arg, json_t **result);
+
+/* --- mailctl_progress.c --- */
+
+/* One line on a terminal (standard error) once it has taken two seconds; of 0: unknown; bytes 0:
+ * none. */
+void progress_show(struct mailctl *m, int64_t done, int64_t of, int64_t bytes);
+void progress_clear(struct mailctl *m);
+/* Asks "text [y/N]" on the terminal, unless --yes is among the options; without a terminal it is
+ * no.
+ */
+bool confirm(const struct arguments *a, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* --- mailctl_table.c: tables for people --- */
 
@@ -78,6 +104,8 @@ void table_add_size(struct table *t, int64_t bytes);
 void table_add_time(struct table *t, int64_t seconds);
 /* Prints and frees. */
 void table_print(struct table *t);
+/* Frees, and prints only if asked to. */
+void table_end(struct table *t, bool print);
 
 void print_json(const json_t *json);
 /* A member's text, "" when it is missing; a member's number. */
@@ -135,3 +163,6 @@ command_function command_domain_add, command_domain_list, command_domain_delete;
 command_function command_address_add, command_address_list, command_address_delete;
 command_function command_queue_list, command_queue_show, command_queue_retry, command_queue_delete;
 command_function command_who;
+command_function command_mailbox_list, command_mailbox_status, command_mailbox_create,
+    command_mailbox_delete, command_mailbox_rename, command_mailbox_subscribe,
+    command_mailbox_unsubscribe, command_mailbox_path;

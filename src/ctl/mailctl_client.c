@@ -15,10 +15,15 @@
 #include <unistd.h>
 
 #define ANSWER_MAX ((size_t)1024 * 1024 * 1024)
+#define READ_SIZE  ((size_t)256 * 1024)
 
 struct client {
     int fd;
     struct buf received;
+    size_t at; /* in received: what is before has been used */
+    struct mailctl *mailctl;
+    size_t bytes; /* of the item, to be read yet */
+    bool more;    /* and further parts */
 };
 
 static bool connect_to(int fd, const char *path, struct err *e)
@@ -38,9 +43,10 @@ static bool connect_to(int fd, const char *path, struct err *e)
     return err_set_errno(e, errno, "%s", path);
 }
 
-static struct client *connect_client(const char *path, struct err *e)
+static struct client *connect_client(struct mailctl *m, const char *path, struct err *e)
 {
     struct client *c = MEM_NEW(struct client);
+    c->mailctl = m;
     signal(SIGPIPE, SIG_IGN);
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (c->fd >= 0 && connect_to(c->fd, path, e))
@@ -61,13 +67,13 @@ static struct client *connect_by_guess(struct mailctl *m)
     const char *path = str_equal(dir, STR("/etc/maild"))
                            ? "/run/maild/control.sock"
                            : arena_printf(m->arena, "%.*s/run/control.sock", STR_ARG(dir)).p;
-    return connect_client(path, NULL);
+    return connect_client(m, path, NULL);
 }
 
 struct client *client_open(struct mailctl *m, struct err *e)
 {
     if (mailctl_settings(m, e))
-        return connect_client(server_control_socket(m->settings, m->arena), e);
+        return connect_client(m, server_control_socket(m->settings, m->arena), e);
     return connect_by_guess(m);
 }
 
@@ -93,12 +99,21 @@ static bool send_all(struct client *c, const char *p, size_t n, struct err *e)
     return true;
 }
 
+static struct str unread(const struct client *c)
+{
+    return str_skip(buf_str(&c->received), c->at);
+}
+
 /* More bytes; false at the end. */
 static bool receive(struct client *c)
 {
     ssize_t got;
+    if (c->at > 0) {
+        buf_consume(&c->received, c->at);
+        c->at = 0;
+    }
     do
-        got = read(c->fd, buf_reserve(&c->received, 65536), 65536);
+        got = read(c->fd, buf_reserve(&c->received, READ_SIZE), READ_SIZE);
     while (got < 0 && errno == EINTR);
     if (got > 0)
         c->received.n += (size_t)got;
@@ -113,17 +128,29 @@ static enum err_kind kind_by_name(const char *name)
     return ERR_PERM;
 }
 
-static bool read_answer(struct client *c, json_t **result, struct err *e)
+static json_t *read_json_line(struct client *c, struct err *e)
 {
     ptrdiff_t end;
+    size_t searched = 0;
     json_error_t where;
-    while ((end = str_find_char(buf_str(&c->received), '\n')) < 0)
-        if (!receive(c))
-            return err_set(e, ERR_CLOSED, "maild closed the connection without an answer");
-    json_t *answer = json_loadb(c->received.p, (size_t)end, 0, &where);
-    buf_consume(&c->received, (size_t)end + 1);
-    if (!answer)
-        return err_set(e, ERR_SYNTAX, "maild's answer is malformed: %s", where.text);
+    while ((end = str_find_char(str_skip(unread(c), searched), '\n')) < 0) {
+        searched = unread(c).n;
+        if (!receive(c)) {
+            err_set(e, ERR_CLOSED, "maild closed the connection without an answer");
+            return NULL;
+        }
+    }
+    size_t n = searched + (size_t)end;
+    json_t *json = json_loadb(unread(c).p, n, 0, &where);
+    c->at += n + 1;
+    if (!json)
+        err_set(e, ERR_SYNTAX, "maild's answer is malformed: %s", where.text);
+    return json;
+}
+
+/* Takes answer. */
+static bool take_answer(json_t *answer, json_t **result, struct err *e)
+{
     bool ok = json_is_true(json_object_get(answer, "ok"));
     if (ok)
         *result = json_incref(json_object_get(answer, "result"));
@@ -133,7 +160,9 @@ static bool read_answer(struct client *c, json_t **result, struct err *e)
     return ok;
 }
 
-bool client_call(struct client *c, const char *verb, json_t *args, json_t **result, struct err *e)
+/* --- calls --- */
+
+bool client_begin(struct client *c, const char *verb, json_t *args, struct err *e)
 {
     json_t *request = json_object();
     json_object_set_new(request, "verb", json_string(verb));
@@ -147,13 +176,77 @@ bool client_call(struct client *c, const char *verb, json_t *args, json_t **resu
     struct err unsent;
     (void)(send_all(c, text, strlen(text), &unsent) && send_all(c, "\n", 1, &unsent));
     free(text);
-    return read_answer(c, result, e);
+    return true;
+}
+
+enum client_got client_next(struct client *c, json_t **json, struct err *e)
+{
+    struct str rest;
+    *json = NULL;
+    do { /* bytes that nobody wanted */
+        if (!client_bytes(c, &rest, e))
+            return CLIENT_FAILED;
+    } while (rest.n > 0);
+    for (;;) {
+        json_t *line = read_json_line(c, e);
+        if (!line)
+            return CLIENT_FAILED;
+        if (json_object_get(line, "ok")) {
+            progress_clear(c->mailctl);
+            return take_answer(line, json, e) ? CLIENT_DONE : CLIENT_FAILED;
+        }
+        c->bytes = (size_t)number_of(line, "bytes");
+        c->more = json_is_true(json_object_get(line, "more"));
+        *json = json_incref(json_object_get(line, "item"));
+        if (!*json)
+            progress_show(c->mailctl, number_of(line, "progress"), number_of(line, "of"), 0);
+        json_decref(line);
+        if (*json)
+            return CLIENT_ITEM;
+    }
+}
+
+bool client_bytes(struct client *c, struct str *piece, struct err *e)
+{
+    *piece = STR("");
+    while (c->bytes == 0 && c->more) {
+        json_t *line = read_json_line(c, e);
+        if (!line)
+            return false;
+        c->bytes = (size_t)number_of(line, "bytes");
+        c->more = json_is_true(json_object_get(line, "more"));
+        if (json_object_get(line, "ok")) { /* the server gave up in the middle */
+            json_t *unused = NULL;
+            take_answer(line, &unused, e);
+            json_decref(unused);
+            return false;
+        }
+        json_decref(line);
+    }
+    if (c->bytes == 0)
+        return true;
+    if (unread(c).n == 0 && !receive(c))
+        return err_set(e, ERR_CLOSED, "maild closed the connection in the middle of a message");
+    *piece = str_head(unread(c), c->bytes);
+    c->at += piece->n;
+    c->bytes -= piece->n;
+    return true;
+}
+
+bool client_call(struct client *c, const char *verb, json_t *args, json_t **result, struct err *e)
+{
+    enum client_got got;
+    if (!client_begin(c, verb, args, e))
+        return false;
+    while ((got = client_next(c, result, e)) == CLIENT_ITEM)
+        json_decref(*result);
+    return got == CLIENT_DONE;
 }
 
 void client_wait_end(struct client *c)
 {
     while (receive(c))
-        buf_clear(&c->received);
+        c->at = c->received.n;
 }
 
 int ask(struct mailctl *m, const char *verb, json_t *args, json_t **result)
@@ -175,5 +268,36 @@ int ask(struct mailctl *m, const char *verb, json_t *args, json_t **result)
         *to = NULL;
     }
     json_decref(unused);
+    return EXIT_OK;
+}
+
+int ask_items(struct mailctl *m, const char *verb, json_t *args,
+              void (*fn)(void *arg, const json_t *item), void *arg, json_t **result)
+{
+    struct err e;
+    json_t *json, *all = json_array();
+    enum client_got got = CLIENT_FAILED;
+    struct client *c = client_open(m, &e);
+    if (!c)
+        json_decref(args);
+    else if (client_begin(c, verb, args, &e))
+        while ((got = client_next(c, &json, &e)) == CLIENT_ITEM) {
+            if (m->json)
+                json_array_append(all, json);
+            else
+                fn(arg, json);
+            json_decref(json);
+        }
+    if (c)
+        client_close(c);
+    if (got == CLIENT_DONE && m->json)
+        print_json(all);
+    json_decref(all);
+    if (got != CLIENT_DONE)
+        return fail("%s", e.text);
+    if (result)
+        *result = json;
+    else
+        json_decref(json);
     return EXIT_OK;
 }

@@ -9,6 +9,16 @@
         "--password-stdin", NULL, "Read the password from the first line of standard input."       \
     }
 
+#define ALL_OPTION                                                                                 \
+    {                                                                                              \
+        "--all", NULL, "All users instead of one."                                                 \
+    }
+
+#define YES_OPTION                                                                                 \
+    {                                                                                              \
+        "--yes", NULL, "Do not ask."                                                               \
+    }
+
 const struct command commands[] = {
     {"init",
      "",
@@ -148,6 +158,62 @@ const struct command commands[] = {
      1000,
      {{0}}},
     {"who", "", "List connected clients.", command_who, 0, 0, {{0}}},
+    {"mailbox list",
+     "USER|--all [PATTERN...]",
+     "List mailboxes. A pattern is as in IMAP: * for anything, % for anything within a level.",
+     command_mailbox_list,
+     0,
+     1000,
+     {ALL_OPTION}},
+    {"mailbox status",
+     "USER|--all [PATTERN...]",
+     "Show how many messages there are, and UIDs.",
+     command_mailbox_status,
+     0,
+     1000,
+     {ALL_OPTION}},
+    {"mailbox create",
+     "USER MAILBOX...",
+     "Create mailboxes, with those above them.",
+     command_mailbox_create,
+     2,
+     1000,
+     {{"--subscribe", NULL, "And subscribe to them."}}},
+    {"mailbox delete",
+     "USER MAILBOX...",
+     "Delete mailboxes with their messages; those below stay.",
+     command_mailbox_delete,
+     2,
+     1000,
+     {YES_OPTION}},
+    {"mailbox rename",
+     "USER FROM TO",
+     "Rename a mailbox with those below it.",
+     command_mailbox_rename,
+     3,
+     3,
+     {{0}}},
+    {"mailbox subscribe",
+     "USER MAILBOX...",
+     "Subscribe to mailboxes.",
+     command_mailbox_subscribe,
+     2,
+     1000,
+     {{0}}},
+    {"mailbox unsubscribe",
+     "USER MAILBOX...",
+     "End subscriptions.",
+     command_mailbox_unsubscribe,
+     2,
+     1000,
+     {{0}}},
+    {"mailbox path",
+     "USER [MAILBOX]",
+     "Print the directory of a mailbox (INBOX).",
+     command_mailbox_path,
+     1,
+     2,
+     {{0}}},
 };
 
 const size_t command_count = sizeof(commands) / sizeof(*commands);

@@ -138,6 +138,18 @@ static void print_cell(const char *text, size_t width, bool right, bool last)
     fputs(last ? "\n" : "  ", stdout);
 }
 
+void table_end(struct table *t, bool print)
+{
+    if (print) {
+        table_print(t);
+        return;
+    }
+    for (size_t i = 0; i < t->cells; i++)
+        free(t->texts[i]);
+    free(t->texts);
+    free(t);
+}
+
 void table_print(struct table *t)
 {
     size_t *widths = mem_array(t->columns, sizeof(*widths));
