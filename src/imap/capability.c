@@ -22,6 +22,7 @@ static const struct {
     {"IDLE", ALWAYS},                 /* RFC 2177 */
     {"STARTTLS", STARTTLS_READY},     /* RFC 3501 6.2.1 */
     {"LOGINDISABLED", LOGIN_REFUSED}, /* RFC 3501 6.2.3 */
+    {"COMPRESS=DEFLATE", LOGGED_IN},  /* RFC 4978 */
     {"NAMESPACE", LOGGED_IN},         /* RFC 2342 */
     {"CHILDREN", LOGGED_IN},          /* RFC 3348 */
     {"UNSELECT", LOGGED_IN},          /* RFC 3691 */

@@ -116,6 +116,7 @@ void imap_cmd_noop(struct imap_command *c);
 void imap_cmd_logout(struct imap_command *c);
 void imap_cmd_id(struct imap_command *c);
 void imap_cmd_enable(struct imap_command *c);
+void imap_cmd_compress(struct imap_command *c);
 void imap_cmd_starttls(struct imap_command *c);
 void imap_cmd_login(struct imap_command *c);
 void imap_cmd_authenticate(struct imap_command *c);

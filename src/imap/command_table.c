@@ -13,6 +13,7 @@ static const struct imap_command_entry commands[] = {
     {"CAPABILITY", IMAP_ANY, 0, imap_cmd_capability, NULL},
     {"CHECK", S, 0, imap_cmd_check, NULL},
     {"CLOSE", S, IMAP_NO_SYNC, imap_cmd_close, NULL},
+    {"COMPRESS", L, 0, imap_cmd_compress, NULL},
     {"COPY", S, IMAP_HAS_UID, imap_cmd_copy, NULL},
     {"CREATE", L, 0, imap_cmd_create, NULL},
     {"DELETE", L, 0, imap_cmd_delete, NULL},

@@ -143,6 +143,7 @@ void stream_close(struct stream *s)
     if (s->handshaken)
         h->stats.tls--;
     stream_tls_free(s);
+    stream_deflate_free(s);
     int fd = stream_fd(s);
     event_del(&s->event);
     if (s->write_event)

@@ -83,6 +83,12 @@ bool stream_is_tls(const struct stream *s);
 const char *stream_tls_version(const struct stream *s);
 const char *stream_tls_cipher(const struct stream *s);
 
+/* --- compression (RFC 4978: raw deflate, above TLS) --- */
+
+/* From here on both directions are compressed. The reply that tells so must have been flushed. */
+void stream_start_deflate(struct stream *s);
+bool stream_is_compressed(const struct stream *s);
+
 /* --- waiting without a fiber --- */
 
 enum stream_event { STREAM_READABLE, STREAM_TIMEOUT, STREAM_ENDED };

@@ -75,8 +75,9 @@ enum io stream_receive_some(struct stream *s, size_t n)
     if (s->ended)
         return IO_ENDED;
     size_t got = 0;
-    enum io io =
-        stream_step_read(s, s->hub->scratch, n < HUB_SCRATCH_SIZE ? n : HUB_SCRATCH_SIZE, &got);
+    size_t most = n < HUB_SCRATCH_SIZE ? n : HUB_SCRATCH_SIZE;
+    enum io io = s->deflate ? stream_deflate_read(s, s->hub->scratch, most, &got)
+                            : stream_step_read(s, s->hub->scratch, most, &got);
     if (io == IO_DONE) {
         compact(&s->in, &s->in_offset);
         buf_add(&s->in, s->hub->scratch, got);
@@ -89,6 +90,8 @@ enum io stream_send_some(struct stream *s)
 {
     if (s->broken)
         return IO_BROKEN;
+    if (s->deflate)
+        return stream_deflate_send(s);
     while (s->out_offset < s->out.n) {
         size_t sent = 0;
         enum io io =
@@ -221,7 +224,7 @@ bool stream_read_line(struct stream *s, size_t max, struct str *line, bool *crlf
 
 size_t stream_unsent(const struct stream *s)
 {
-    return s->out.n - s->out_offset;
+    return s->out.n - s->out_offset + stream_deflate_unsent(s);
 }
 
 bool stream_flush(struct stream *s, struct err *e)

@@ -67,9 +67,10 @@ void stream_park(struct stream *s, usec timeout, void (*fn)(void *arg, enum stre
             event_free(s->write_event);
         s->write_event = NULL;
     }
+    stream_deflate_park(s);
     if (buffered || s->broken || s->ended)
         enqueue(s, PARK_READY);
-    else if (s->readable || (s->ssl && SSL_has_pending(s->ssl)))
+    else if (s->readable || (s->ssl && SSL_has_pending(s->ssl)) || stream_deflate_has_input(s))
         enqueue(s, PARK_LATER);
 }
 
@@ -112,6 +113,7 @@ void stream_parked_output(struct stream *s)
     enum io io = stream_send_some(s);
     if (io == IO_DONE) {
         buf_free(&s->out);
+        stream_deflate_park(s);
         if (s->ssl && s->park == PARK_WAITING)
             stream_parked_input(s);
     } else if (io == IO_BROKEN && s->park == PARK_WAITING) {

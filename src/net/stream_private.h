@@ -1,7 +1,7 @@
 #pragma once
 /*
  * The stream as its own files see it: stream.c (life, events, waiting), stream_io.c (buffers),
- * stream_tls.c (OpenSSL), stream_park.c, stream_connect.c.
+ * stream_tls.c (OpenSSL), stream_deflate.c, stream_park.c, stream_connect.c.
  */
 #include "net/hub.h"
 
@@ -16,6 +16,8 @@ enum park_state {
     PARK_LATER,   /* in hub->later */
 };
 
+struct stream_deflate;
+
 struct stream {
     struct hub *hub;
     struct event event;        /* readable: persistent and edge-triggered */
@@ -28,7 +30,8 @@ struct stream {
 
     SSL *ssl; /* NULL: plain */
     struct tls_context *tls;
-    unsigned long tls_error; /* OpenSSL's code, when broken is ERR_TLS */
+    struct stream_deflate *deflate; /* NULL: not compressed */
+    unsigned long tls_error;        /* OpenSSL's code, when broken is ERR_TLS */
 
     usec timeout;
     int socket_error; /* errno, when broken is ERR_CLOSED; 0: aborted here */
@@ -78,6 +81,16 @@ enum io stream_tls_write(struct stream *s, const void *p, size_t n, size_t *sent
 /* close_notify, once, without waiting. */
 void stream_tls_goodbye(struct stream *s);
 void stream_tls_free(struct stream *s);
+
+/* The same above that, decoded; and all of the output, compressed (stream_deflate.c). */
+enum io stream_deflate_read(struct stream *s, void *p, size_t n, size_t *got);
+enum io stream_deflate_send(struct stream *s);
+/* Compressed bytes that are not sent. */
+size_t stream_deflate_unsent(const struct stream *s);
+/* Received bytes that are not decoded. */
+bool stream_deflate_has_input(const struct stream *s);
+void stream_deflate_park(struct stream *s);
+void stream_deflate_free(struct stream *s);
 
 /* Sends of the output what can be sent without waiting. */
 enum io stream_send_some(struct stream *s);
