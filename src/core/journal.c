@@ -495,6 +495,11 @@ lsn journal_checkpointed(const struct journal *j)
     return j->checkpointed;
 }
 
+uint64_t journal_disk_reserve(const struct journal *j)
+{
+    return j->disk_reserve;
+}
+
 void journal_get_stats(const struct journal *j, struct journal_stats *s)
 {
     *s = j->stats;

@@ -84,6 +84,9 @@ lsn journal_checkpointed(const struct journal *j);
 /* Asks for a checkpoint now and waits for it. */
 SUSPENDS bool journal_checkpoint(struct journal *j, struct err *e);
 
+/* Free bytes below which journal_ready refuses. */
+uint64_t journal_disk_reserve(const struct journal *j);
+
 struct journal_stats {
     uint64_t records, bytes, syncs, checkpoints;
     uint64_t segments, segments_free;

@@ -249,11 +249,11 @@ static void publish(struct copy *c)
         moved[count++] = item->uid;
     }
     if (c->move)
-        c->from->store->expunged += mailbox_apply_expunge(c->from, moved, count);
+        c->from->store->expunged += mailbox_apply_expunge(c->from, moved, count, 0);
     free(moved);
     mailbox_flush_soon(to, FLUSH_NAMES);
     if (c->move)
-        mailbox_flush_soon(c->from, FLUSH_UNLINKS);
+        mailbox_flush_soon(c->from, FLUSH_LEAVING);
     mailbox_notify(to);
     if (c->move && c->from != to)
         mailbox_notify(c->from);

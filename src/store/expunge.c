@@ -1,7 +1,8 @@
 /*
- * Expunge: a record, then the messages leave the mailbox, then their files are unlinked in the
- * background. Replay unlinks again, so it does not matter how far that came. A message whose file
- * is not written yet never gets one.
+ * Expunge: a record, then the messages leave the mailbox, then their files leave it in the
+ * background: into expunged/, where they can be brought back from for a while (expunged.c), or for
+ * good. Replay does the same again under the same names, so it does not matter how far that came. A
+ * message whose file is not written yet gets one only if it is to be kept.
  */
 #include "store/change.h"
 #include "store/limits.h"
@@ -9,16 +10,22 @@
 
 #include <stdlib.h>
 
-static void remove_message(struct mailbox *m, const struct message *message)
+static void remove_message(struct mailbox *m, const struct message *message, int64_t when)
 {
+    struct leaving_file leaving = {.file = message_file_of(message),
+                                   .expunged = when,
+                                   .uid = message->uid,
+                                   .keywords = message->keywords,
+                                   .flags = message->flags};
+
     mailbox_uncount(m, message);
     if (message->state & STATE_PENDING)
-        ((struct pending_target *)message->file)->expunged = true;
+        pending_expunge(message->file, &leaving);
     else
-        mailbox_add_unlink(m, message->file);
+        mailbox_add_leaving(m, &leaving);
 }
 
-size_t mailbox_apply_expunge(struct mailbox *m, const uint32_t *uids, size_t count)
+size_t mailbox_apply_expunge(struct mailbox *m, const uint32_t *uids, size_t count, int64_t when)
 {
     size_t from = count > 0 ? mailbox_content_find(&m->c, uids[0]) : m->c.count;
     size_t to = from, next = 0;
@@ -28,7 +35,7 @@ size_t mailbox_apply_expunge(struct mailbox *m, const uint32_t *uids, size_t cou
         while (next < count && uids[next] < m->c.messages[i].uid)
             next++;
         if (next < count && uids[next] == m->c.messages[i].uid)
-            remove_message(m, &m->c.messages[i]);
+            remove_message(m, &m->c.messages[i], when);
         else
             m->c.messages[to++] = m->c.messages[i];
     }
@@ -43,14 +50,16 @@ static bool commit_expunge(struct mailbox *m, const uint32_t *uids, size_t count
 {
     struct store *s = m->store;
     struct change c = {.store = s, .accounts = {m->account}};
+    int64_t when = s->settings.keep_expunged > 0 ? clock_wall() / USEC_SEC : 0;
 
     buf_clear(&s->record);
     record_add_mailbox(&s->record, str_from_c(m->account->home), str_from_c(m->name), m->c.guid);
     record_add_uids(&s->record, uids, count);
+    buf_add_u64(&s->record, (uint64_t)when);
     bool ok = change_commit(&c, RECORD_EXPUNGE, e);
     if (ok) {
-        s->expunged += mailbox_apply_expunge(m, uids, count);
-        mailbox_flush_soon(m, FLUSH_UNLINKS);
+        s->expunged += mailbox_apply_expunge(m, uids, count, when);
+        mailbox_flush_soon(m, FLUSH_LEAVING);
         mailbox_notify(m);
     }
     change_end(&c);

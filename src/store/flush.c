@@ -1,5 +1,5 @@
 /*
- * Bringing one mailbox's directory up to date: files of expunged messages are unlinked, files
+ * Bringing one mailbox's directory up to date: files of expunged messages leave it, files
  * whose name does not tell the flags are renamed, copies move from tmp/ to cur/, claimed messages
  * from new/ to cur/; dovecot-keywords and dovecot-uidlist are written. All on a worker, from a
  * snapshot, with the mailbox's names taken: so no two jobs rename the same file, and a copy does
@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/worker.h"
+#include "store/expunged.h"
 #include "store/limits.h"
 #include "store/store_internal.h"
 
@@ -20,10 +21,11 @@
 
 struct name_change {
     struct message_file *file;
-    uint32_t uid;      /* 0: unlink */
+    uint32_t uid;      /* 0: it leaves */
     uint32_t keywords; /* the new name's */
     uint8_t flags;
     bool done, gone;
+    struct leaving_file leaving;
 };
 
 enum list_change { LIST_KEEP, LIST_APPEND, LIST_REPLACE };
@@ -32,6 +34,10 @@ struct flush_job {
     const char *dir;
     struct name_change *names;
     size_t name_count;
+    const char *maildir;   /* of the account */
+    struct buf keep, note; /* where expunged files go; what is to be noted there */
+    size_t note_keywords;
+    bool keeps, keep_ready; /* there are such files; the place is there */
     bool keywords_changed, keywords_done;
     struct keyword_set keywords;
     enum list_change list;
@@ -41,7 +47,8 @@ struct flush_job {
     size_t message_count;
     uint32_t ghost, last;
     bool ok;
-    struct err error; /* of the first failure */
+    struct err error;      /* of the first failure */
+    struct err keep_error; /* why expunged files are not kept */
 };
 
 /* --- what is to be done --- */
@@ -69,13 +76,15 @@ void mailbox_mark_message(struct mailbox *m, struct message *message)
     mailbox_mark_dirty(m);
 }
 
-void mailbox_add_unlink(struct mailbox *m, struct message_file *f)
+void mailbox_add_leaving(struct mailbox *m, const struct leaving_file *l)
 {
-    if (m->unlink_count == m->unlink_capacity) {
-        m->unlink_capacity = m->unlink_capacity ? m->unlink_capacity * 2 : 8;
-        m->unlinks = mem_resize(m->unlinks, m->unlink_capacity * sizeof(struct message_file *));
+    if (m->leaving_count == m->leaving_capacity) {
+        m->leaving_capacity = m->leaving_capacity ? m->leaving_capacity * 2 : 8;
+        m->leaving = mem_resize(m->leaving, m->leaving_capacity * sizeof(*m->leaving));
     }
-    m->unlinks[m->unlink_count++] = f;
+    m->leaving[m->leaving_count++] = *l;
+    if (l->expunged > 0 && l->expunged < m->account->expunged_from)
+        m->account->expunged_from = l->expunged;
     mailbox_mark_dirty(m);
 }
 
@@ -119,20 +128,45 @@ static bool belongs_to_new(const struct mailbox *m, const struct message *messag
 
 /* --- the worker's part --- */
 
-static bool change_name(const char *dir, struct name_change *change, struct buf *from,
+/* An expunge was promised, that its file can be brought back only as long as nothing goes wrong. */
+static bool leave(struct flush_job *job, const struct name_change *change, const char *from,
+                  struct buf *to, struct err *e)
+{
+    const struct leaving_file *l = &change->leaving;
+    struct expunged_name name = {.time = l->expunged,
+                                 .uid = l->uid,
+                                 .flags = l->flags,
+                                 .keywords = l->keywords,
+                                 .base = message_file_base(l->file)};
+    struct err error;
+
+    if (l->expunged > 0 && job->keep_ready) {
+        buf_clear(to);
+        buf_printf(to, "%.*s/", STR_ARG(buf_str(&job->keep)));
+        expunged_name_add(to, &name);
+        if (disk_rename(from, buf_c(to), &error))
+            return true;
+        /* Gone by somebody else's hand, or the directory is. */
+        if (error.kind != ERR_NOT_FOUND)
+            job->keep_error = error;
+    }
+    return disk_unlink(from, e);
+}
+
+static bool change_name(struct flush_job *job, struct name_change *change, struct buf *from,
                         struct buf *to, struct err *e)
 {
     struct err error;
 
     buf_clear(from);
-    buf_printf(from, "%s/", dir);
+    buf_printf(from, "%s/", job->dir);
     message_file_add_path(from, change->file);
     if (change->uid == 0) {
-        change->done = disk_unlink(buf_c(from), e);
+        change->done = leave(job, change, buf_c(from), to, e);
         return change->done;
     }
     buf_clear(to);
-    buf_printf(to, "%s/", dir);
+    buf_printf(to, "%s/", job->dir);
     message_file_add_new_path(to, change->file, change->flags, change->keywords);
     change->done = disk_rename(buf_c(from), buf_c(to), &error);
     if (change->done)
@@ -170,8 +204,10 @@ static void run_flush(void *arg)
         if (!job->keywords_done)
             keep_first(job, &error);
     }
+    job->keep_ready =
+        job->keeps && expunged_disk_prepare(job->maildir, &job->keep, &job->note, &job->keep_error);
     for (size_t i = 0; i < job->name_count; i++) {
-        if (!change_name(job->dir, &job->names[i], &from, &to, &error))
+        if (!change_name(job, &job->names[i], &from, &to, &error))
             keep_first(job, &error);
     }
     if (job->list != LIST_KEEP) {
@@ -185,10 +221,19 @@ static void run_flush(void *arg)
 
 /* --- the loop's part --- */
 
-static void take_unlinks(struct mailbox *m, struct flush_job *job)
+static void take_leaving(struct mailbox *m, struct flush_job *job)
 {
-    while (m->unlink_count > 0 && job->name_count < NAMES_BATCH)
-        job->names[job->name_count++] = (struct name_change){.file = m->unlinks[--m->unlink_count]};
+    while (m->leaving_count > 0 && job->name_count < NAMES_BATCH) {
+        const struct leaving_file *l = &m->leaving[--m->leaving_count];
+        job->names[job->name_count++] = (struct name_change){.file = l->file, .leaving = *l};
+        job->keeps |= l->expunged > 0;
+    }
+    if (!job->keeps)
+        return;
+    job->maildir = m->account->maildir;
+    expunged_disk_add_dir(&job->keep, job->maildir, m->c.guid);
+    if (!m->expunged_noted || m->expunged_keywords != m->c.keywords.count)
+        job->note_keywords = m->c.keywords.count, expunged_add_note(m, &job->note);
 }
 
 /* Collects messages to rename, from m->dirty_from on; moves that up behind them. */
@@ -255,7 +300,7 @@ static void apply_names(struct mailbox *m, struct flush_job *job)
         if (change->gone)
             m->stale = true;
         if (change->uid == 0 && !change->done)
-            mailbox_add_unlink(m, change->file);
+            mailbox_add_leaving(m, &change->leaving);
         else if (change->uid > 0 && change->done)
             message_file_moved(change->file, change->flags, change->keywords);
         else if (message && !change->gone)
@@ -263,11 +308,23 @@ static void apply_names(struct mailbox *m, struct flush_job *job)
     }
 }
 
+static void apply_kept(struct mailbox *m, const struct flush_job *job)
+{
+    if (job->note.n > 0 && job->keep_ready) {
+        m->expunged_noted = true;
+        m->expunged_keywords = job->note_keywords;
+    }
+    if (job->keep_error.kind != ERR_NONE)
+        log_error("store", NULL, "expunged messages of %s are not kept: %s", m->dir,
+                  job->keep_error.text);
+}
+
 static void apply(struct mailbox *m, struct flush_job *job)
 {
     struct mailbox_content *c = &m->c;
 
     apply_names(m, job);
+    apply_kept(m, job);
     if (job->keywords_changed && !job->keywords_done) {
         c->keywords_changed = true;
         mailbox_mark_dirty(m);
@@ -292,7 +349,7 @@ static bool flush_once(struct mailbox *m, enum flush_what what, bool *more, stru
     struct flush_job job = {.dir = m->dir};
 
     job.names = mem_alloc(NAMES_BATCH * sizeof(*job.names));
-    take_unlinks(m, &job);
+    take_leaving(m, &job);
     if (what & FLUSH_NAMES)
         take_renames(m, &job);
     if (what & FLUSH_LISTS && m->c.keywords_changed) {
@@ -309,6 +366,8 @@ static bool flush_once(struct mailbox *m, enum flush_what what, bool *more, stru
     apply(m, &job);
     free(job.names);
     free(job.messages);
+    buf_free(&job.keep);
+    buf_free(&job.note);
     if (!job.ok)
         *e = job.error;
     return job.ok;

@@ -12,8 +12,10 @@
 #include "store/folder_disk.h"
 
 #include "core/disk.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "core/random.h"
+#include "store/expunged_disk.h"
 #include "store/folder_name.h"
 #include "store/limits.h"
 #include "store/mailbox_content.h"
@@ -223,6 +225,20 @@ bool folder_disk_take_away(const struct folder_disk *d, struct str name,
     buf_free(&path);
     if (!ok && e)
         *e = error;
+    return ok;
+}
+
+bool folder_disk_keep(const struct folder_disk *d, struct str name, const uint8_t guid[GUID_SIZE],
+                      struct buf *note)
+{
+    struct buf path = BUF_EMPTY;
+    struct err error = {0};
+
+    dir_path(&path, d, name);
+    bool ok = expunged_disk_take_mailbox(d->maildir, path.p, guid, note, d->now / USEC_SEC, &error);
+    if (!ok)
+        log_error("store", NULL, "%s is not kept for undelete: %s", path.p, error.text);
+    buf_free(&path);
     return ok;
 }
 

@@ -25,6 +25,9 @@ bool folder_disk_exists(const struct folder_disk *d, struct str name);
  * missing one is no error. */
 bool folder_disk_take_away(const struct folder_disk *d, struct str name,
                            const uint8_t guid[GUID_SIZE], struct buf *trash, struct err *e);
+/* Moves it to expunged/ instead. False when that cannot be; it is where it was then. */
+bool folder_disk_keep(const struct folder_disk *d, struct str name, const uint8_t guid[GUID_SIZE],
+                      struct buf *note);
 bool folder_disk_rename(const struct folder_disk *d, struct str from, struct str to, struct err *e);
 bool folder_disk_sync(const struct folder_disk *d, struct err *e);
 /* The GUID of a mailbox's list; false when it has none. */

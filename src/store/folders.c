@@ -12,6 +12,7 @@
 #include "core/mem.h"
 #include "core/worker.h"
 #include "store/change.h"
+#include "store/expunged.h"
 #include "store/folder_name.h"
 #include "store/limits.h"
 #include "store/subscriptions.h"
@@ -22,7 +23,8 @@ struct folder_job {
     struct folder_disk disk;
     struct str name;
     const uint8_t *guid;
-    bool subscribe;
+    bool subscribe, keep;
+    struct buf note;  /* of a mailbox that is kept */
     struct buf names; /* results: names with NULs; or a path to remove */
     struct arena *arena;
     struct str *subscribed;
@@ -256,7 +258,8 @@ static bool settle(struct mailbox *m, struct err *e)
 static void run_delete(void *arg)
 {
     struct folder_job *job = arg;
-    job->ok = folder_disk_take_away(&job->disk, job->name, job->guid, &job->names, &job->error) &&
+    job->ok = ((job->keep && folder_disk_keep(&job->disk, job->name, job->guid, &job->note)) ||
+               folder_disk_take_away(&job->disk, job->name, job->guid, &job->names, &job->error)) &&
               folder_disk_sync(&job->disk, &job->error);
 }
 
@@ -272,7 +275,10 @@ static bool delete_taken(struct mailbox *m, struct folder_job *job, struct err *
     struct store *s = m->store;
     struct change c = {.store = s};
 
-    if (!change_journal_ready(s, e) || !settle(m, e))
+    if (!change_journal_ready(s, e))
+        return false;
+    job->keep = expunged_prepare_mailbox(m, &job->note);
+    if (!settle(m, e))
         return false;
     buf_clear(&s->record);
     record_add_mailbox(&s->record, str_from_c(m->account->home), job->name, m->c.guid);
@@ -306,9 +312,10 @@ bool store_delete_mailbox(struct store *s, const struct account *account, struct
             mailbox_unref(m);
         store_account_release(a);
         /* What stays behind is removed at the next start. */
-        if (ok)
+        if (ok && job.names.n > 0)
             run(run_remove_tree, &job, NULL);
         buf_free(&job.names);
+        buf_free(&job.note);
     }
     arena_free(arena);
     return ok;

@@ -46,6 +46,21 @@
 /* Files in tmp/ older than this belong to nobody (maildir(5): 36 hours). */
 #define TMP_LIFETIME (36 * 3600 * USEC_SEC)
 
+/* Directories below each other on the way from the store's path to a home. */
+#define HOME_DEPTH_MAX 8
+/* Expunged messages are removed so many at a time, homes are looked for in so many directories, and
+ * between two such slices is a pause so many times as long. */
+#define PURGE_SLICE 1000
+#define HOMES_SLICE 200
+#define PURGE_PAUSE 4
+/* Messages that are brought back by one record. */
+#define UNDELETE_SLICE 500
+/* How often what was kept long enough is removed, all homes are looked through, the free space is
+ * looked at. */
+#define PURGE_INTERVAL      (3600 * USEC_SEC)
+#define PURGE_WALK_INTERVAL (24 * 3600 * USEC_SEC)
+#define HOUSE_INTERVAL      (20 * USEC_SEC)
+
 /* A checkpoint passes over a mailbox whose names and lists could not be written this often, for
  * another reason than a full disk. Message bodies are never passed over. */
 #define FLUSH_FAILURES_MAX 3

@@ -47,6 +47,7 @@ static void grow_accounts(struct store *s)
     free(s->accounts);
     s->accounts = table;
     s->account_buckets = buckets;
+    s->account_list = mem_resize(s->account_list, buckets * sizeof(*s->account_list));
 }
 
 struct store_account *store_account_get(struct store *s, struct str home, struct err *e)
@@ -66,9 +67,10 @@ struct store_account *store_account_get(struct store *s, struct str home, struct
     buf_printf(&path, "%s/%.*s/Maildir", s->path, STR_ARG(home));
     a->home = mem_dup(home.p, home.n);
     a->maildir = mem_dup(path.p, path.n);
+    a->expunged_from = INT64_MAX;
     a->next = *chain;
     *chain = a;
-    s->account_count++;
+    s->account_list[s->account_count++] = a;
     buf_free(&path);
     return a;
 }
@@ -186,6 +188,7 @@ void mailbox_take_name(struct mailbox *m, struct str name)
     free(m->dir);
     m->name = mem_dup(name.p, name.n);
     m->dir = mailbox_dir_path(m->account, name);
+    m->expunged_noted = false;
     mailbox_remember(m);
     mailbox_notify(m);
 }
@@ -231,7 +234,7 @@ static void mailbox_free(struct mailbox *m)
     assert(m->refs == 0 && !m->watchers && !m->dirty && m->pending == 0);
     mailbox_content_free(&m->c);
     flag_history_free(&m->flag_history);
-    free(m->unlinks);
+    free(m->leaving);
     free(m->name);
     free(m->dir);
     free(m);

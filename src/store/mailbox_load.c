@@ -15,9 +15,9 @@
 #include "store/limits.h"
 #include "store/mailbox_content.h"
 #include "store/maildir_name.h"
+#include "store/message_count.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -303,30 +303,6 @@ static bool scan(struct load *l)
 
 /* --- sizes --- */
 
-#define COUNT_BLOCK (64 * 1024)
-
-/* Reads the file: its size, and its size with every line end as CRLF. */
-static bool count_file(const char *path, uint64_t *size, uint64_t *size_crlf, struct err *e)
-{
-    char *block = mem_alloc(COUNT_BLOCK), before = 0;
-    size_t got = 0;
-    int fd;
-
-    *size = *size_crlf = 0;
-    bool ok = disk_open(path, O_RDONLY, 0, &fd, e);
-    do {
-        ok = ok && disk_read_at(fd, block, COUNT_BLOCK, *size, &got, path, e);
-        for (size_t i = 0; ok && i < got; i++) {
-            *size_crlf += 1 + (block[i] == '\n' && before != '\r');
-            before = block[i];
-        }
-        *size += ok ? got : 0;
-    } while (ok && got == COUNT_BLOCK);
-    disk_close(fd);
-    free(block);
-    return ok;
-}
-
 /* A file that vanished meanwhile is no message: *gone. */
 static bool find_sizes(struct load *l, struct known_file *k, bool *gone)
 {
@@ -339,7 +315,7 @@ static bool find_sizes(struct load *l, struct known_file *k, bool *gone)
     line->has_size_crlf |= maildir_name_get_size(base, 'W', &line->size_crlf);
     if (line->has_size && line->has_size_crlf)
         return true;
-    if (!count_file(path_of_file(l, k->file), &line->size, &line->size_crlf, &error)) {
+    if (!message_count_file(path_of_file(l, k->file), &line->size, &line->size_crlf, &error)) {
         *gone = error.kind == ERR_NOT_FOUND;
         if (!*gone)
             *l->error = error;
@@ -406,7 +382,7 @@ static bool check_sizes(struct load *l, struct unknown_file *u, struct known_fil
         wrong = named < (uint64_t)st.st_size;
     if (!wrong)
         return find_sizes(l, k, gone);
-    if (!count_file(path_of_file(l, u->file), &k->line.size, &k->line.size_crlf, l->error))
+    if (!message_count_file(path_of_file(l, u->file), &k->line.size, &k->line.size_crlf, l->error))
         return false;
     k->file = rename_fresh(l, u->file, k->line.size, k->line.size_crlf);
     return k->file != NULL;

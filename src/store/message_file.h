@@ -22,6 +22,14 @@ struct message_file {
     char bytes[]; /* base name; when raw also the info behind it */
 };
 
+/* A file that leaves the mailbox. */
+struct leaving_file {
+    struct message_file *file;
+    int64_t expunged; /* seconds: kept for a while in expunged/ (expunged_name.h); 0: removed */
+    uint32_t uid, keywords;
+    uint8_t flags;
+};
+
 struct pool_chunk;
 struct file_pool {
     struct pool_chunk *newest;

@@ -26,7 +26,7 @@
 
 struct write_item {
     struct pending *pending;
-    struct pending_target **targets; /* those that were not expunged */
+    struct pending_target **targets; /* those that were not expunged, or are kept nevertheless */
     size_t count;
     struct pending_target *at; /* the one being written, or the one that failed */
     struct err *error;         /* NULL: all are written */
@@ -227,8 +227,8 @@ static void finish_target(struct pending_target *t, bool on_disk)
     m->pending--;
     if (t->expunged) {
         if (on_disk && !m->is_deleted) {
-            mailbox_add_unlink(m, t->file);
-            mailbox_flush_soon(m, FLUSH_UNLINKS);
+            mailbox_add_leaving(m, &t->leaving);
+            mailbox_flush_soon(m, FLUSH_LEAVING);
         }
     } else if (message && message->state & STATE_PENDING && message->file == t) {
         message->state &= (uint8_t)~STATE_PENDING;
@@ -311,7 +311,7 @@ static void add_item(struct batch *b, struct pending *p, size_t *used)
 
     *item = (struct write_item){.pending = p, .targets = b->targets + *used};
     for (size_t i = 0; i < p->count; i++) {
-        if (!p->targets[i].expunged)
+        if (!p->targets[i].expunged || p->targets[i].leaving.expunged > 0)
             item->targets[item->count++] = &p->targets[i];
     }
     *used += item->count;
@@ -369,6 +369,12 @@ void pending_add(struct store *s, struct pending *p)
         s->pending_kicked = true;
         loop_defer(s->loop, kick, s);
     }
+}
+
+void pending_expunge(struct pending_target *t, const struct leaving_file *leaving)
+{
+    t->expunged = true;
+    t->leaving = *leaving;
 }
 
 lsn pending_oldest(const struct store *s)

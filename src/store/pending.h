@@ -4,8 +4,8 @@
  * files, many per hand-off to a worker. Until then they are read from memory.
  */
 #include "store/mailbox.h"
+#include "store/message_file.h"
 
-struct message_file;
 struct pending;
 
 struct pending_target {
@@ -14,6 +14,7 @@ struct pending_target {
     struct message_file *file; /* the name it will have; set when published */
     uint32_t uid, keywords;
     bool expunged;
+    struct leaving_file leaving; /* of an expunged one */
 };
 
 struct pending {
@@ -40,6 +41,8 @@ struct pending *pending_ref(struct pending *p);
 void pending_unref(struct pending *p);
 /* Takes over the caller's reference: the file is written soon. In the journal's order. */
 void pending_add(struct store *s, struct pending *p);
+/* The message is expunged before its file is there. */
+void pending_expunge(struct pending_target *t, const struct leaving_file *leaving);
 /* Position of the oldest that is not written; UINT64_MAX when there is none. */
 lsn pending_oldest(const struct store *s);
 /* Writes what failed again at once. */

@@ -16,7 +16,7 @@ enum record_type {
     RECORD_DELIVER = 1,
     /* mailbox; u8 enum flags_change; u8 flags; u32 n, n keyword names; UIDs */
     RECORD_FLAGS = 2,
-    /* mailbox; UIDs */
+    /* mailbox; UIDs; u64 time in seconds (maybe missing), 0: nothing is kept */
     RECORD_EXPUNGE = 3,
     /* mailbox from, mailbox to; u8 move; u8 last; u32 n, n keyword names of the target, by bit;
      * u32 n, n times (u32 uid from, u32 uid to, u8 flags, u32 keywords, u64 size, u64 size with

@@ -16,6 +16,7 @@
 #include "core/disk.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "store/expunged.h"
 #include "store/folder_disk.h"
 #include "store/limits.h"
 #include "store/maildir_name.h"
@@ -103,10 +104,11 @@ static void replay_expunge(struct store *s, struct reader *r, struct arena *a)
 
     record_read_mailbox(r, &rm);
     uint32_t *uids = record_read_uids(r, a, &count);
+    int64_t when = r->n > 0 ? (int64_t)read_u64(r) : 0;
     struct mailbox *m = r->bad ? NULL : replay_find(s, &rm);
     if (!m)
         return;
-    mailbox_apply_expunge(m, uids, count);
+    mailbox_apply_expunge(m, uids, count, when);
     mailbox_unref(m);
 }
 
@@ -166,7 +168,7 @@ void replay_free(struct store *s)
 static bool replay_delete(struct store *s, struct reader *r, struct err *e)
 {
     struct record_mailbox rm;
-    struct buf trash = BUF_EMPTY;
+    struct buf trash = BUF_EMPTY, note = BUF_EMPTY;
 
     record_read_mailbox(r, &rm);
     if (r->bad)
@@ -176,13 +178,17 @@ static bool replay_delete(struct store *s, struct reader *r, struct err *e)
     if (!m)
         return true;
     struct folder_disk disk = disk_of(s, m->account);
-    bool ok = folder_disk_take_away(&disk, str_from_c(m->name), rm.guid, &trash, e);
+    bool ok = (expunged_prepare_mailbox(m, &note) &&
+               folder_disk_keep(&disk, str_from_c(m->name), rm.guid, &note)) ||
+              folder_disk_take_away(&disk, str_from_c(m->name), rm.guid, &trash, e);
     if (ok) {
         mailbox_vanish(m);
-        disk_remove_tree(buf_c(&trash), NULL);
+        if (trash.n > 0)
+            disk_remove_tree(buf_c(&trash), NULL);
     }
     mailbox_unref(m);
     buf_free(&trash);
+    buf_free(&note);
     return ok;
 }
 

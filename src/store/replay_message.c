@@ -446,7 +446,7 @@ static void copy_part(struct store *s, struct reader *r, struct arena *a)
             add_copy(&record, &c);
     }
     if (record.from && move && !r->bad)
-        mailbox_apply_expunge(record.from, moved, count);
+        mailbox_apply_expunge(record.from, moved, count, 0);
     if (record.from)
         mailbox_unref(record.from);
     if (record.to)

@@ -6,6 +6,7 @@
  *   mailbox.c        the mailbox in memory
  *   deliver.c        delivery and APPEND; pending.c writes the files
  *   flags.c expunge.c copy.c   changes: a journal record, then memory, then (flush.c) disk
+ *   expunged*.c undelete.c     what was expunged or deleted is kept for a while
  *   reader.c         reading messages; scan.c many of them on workers
  *   account.c folders.c        mailboxes as such
  *   replay.c checkpoint.c      the journal's consumer
@@ -21,6 +22,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/worker.h"
+#include "store/expunged.h"
 #include "store/limits.h"
 #include "store/maildir_name.h"
 #include "store/pending.h"
@@ -40,6 +42,11 @@ static const struct setting settings[] = {
      "name:attribute."},
     {"mailboxes_open_max", SETTING_NUMBER, offsetof(struct store_settings, mailboxes_open_max),
      "1000", 0, 10000000, NULL, "Mailboxes that nobody uses are kept in memory up to this number."},
+    {"keep_expunged", SETTING_DURATION, offsetof(struct store_settings, keep_expunged), "7d", 0,
+     3650 * 86400 * USEC_SEC, NULL,
+     "How long expunged messages and deleted mailboxes can be brought back (`mailctl mailbox "
+     "undelete`). They do not count for quotas. When the disk runs full the oldest go earlier. 0: "
+     "they are removed at once."},
     {0},
 };
 
@@ -96,12 +103,21 @@ bool store_ready(struct store *s, struct err *e)
 
     while (s->pending_error.kind != ERR_NONE || s->pending_count > PENDING_FILES_MAX ||
            s->pending_bytes > PENDING_BYTES_MAX) {
+        if (s->pending_error.kind == ERR_NO_SPACE)
+            cond_signal(&s->house_wake);
         if (s->pending_error.kind != ERR_NONE)
             return err_set(e, s->pending_error.kind, "%s", s->pending_error.text);
         if (!cond_wait(&s->pending_done, deadline, e))
             return false;
     }
-    return journal_ready(s->journal, deadline, e);
+    struct err error = {0};
+    if (journal_ready(s->journal, deadline, &error))
+        return true;
+    if (error.kind == ERR_NO_SPACE)
+        cond_signal(&s->house_wake);
+    if (e)
+        *e = error;
+    return false;
 }
 
 void store_make_name(struct store *s, uint64_t size, uint64_t size_crlf)
@@ -250,6 +266,7 @@ struct store *store_open(const struct store_settings *set, const char *path, con
                                                        .sync_path = s->path,
                                                        .replay = store_replay,
                                                        .checkpoint = store_checkpoint});
+    expunged_start(s);
     return s;
 }
 
@@ -278,11 +295,13 @@ static void free_accounts(struct store *s)
         }
     }
     free(s->accounts);
+    free(s->account_list);
 }
 
 void store_close(struct store *s)
 {
     s->closing = true;
+    cond_broadcast(&s->house_wake);
     while (s->background > 0 || s->writers > 0)
         cond_wait_certain(s->background > 0 ? &s->background_done : &s->pending_done);
     pending_drop_all(s);

@@ -23,6 +23,7 @@ struct store_settings {
     struct string_list special; /* "Drafts:\\Drafts" ...: name:attribute, made at first use; default
                                    Drafts, Sent, Junk, Trash, Archive */
     int64_t mailboxes_open_max; /* unused mailboxes kept in memory */
+    usec keep_expunged;         /* how long expunged messages can be brought back; 0: not at all */
 };
 extern const struct settings_block store_settings_block; /* "store" */
 

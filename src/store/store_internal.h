@@ -13,6 +13,7 @@ struct store_account {
     char *home;                 /* "example.test/alice" */
     char *maildir;              /* PATH/home/Maildir */
     bool prepared;              /* INBOX and special folders were made */
+    int64_t expunged_from; /* nothing in expunged/ is older (seconds); INT64_MAX: it is empty */
     /* A folder operation (first use, create, delete, rename) is under way: everything else that
      * changes a mailbox of the account waits. */
     bool busy;
@@ -45,12 +46,14 @@ struct mailbox {
     bool is_deleted, dirty, unused, stale, names_taken, write_failed;
     uint32_t flush_round;
     unsigned flush_failures;
-    uint32_t dirty_from;           /* no message below that UID is STATE_DIRTY */
-    size_t pending;                /* messages whose file is not written */
-    lsn deliver_lsn;               /* of the last delivery */
-    uint32_t unsynced_from;        /* messages from here on may be unsynced if deliver_lsn is */
-    struct message_file **unlinks; /* files of expunged messages */
-    size_t unlink_count, unlink_capacity;
+    uint32_t dirty_from;          /* no message below that UID is STATE_DIRTY */
+    size_t pending;               /* messages whose file is not written */
+    lsn deliver_lsn;              /* of the last delivery */
+    uint32_t unsynced_from;       /* messages from here on may be unsynced if deliver_lsn is */
+    struct leaving_file *leaving; /* files of expunged messages */
+    size_t leaving_count, leaving_capacity;
+    bool expunged_noted; /* expunged/ knows the mailbox, and so many of its keywords: */
+    size_t expunged_keywords;
     uint32_t date_batch; /* how many dates to look up at once */
 };
 
@@ -80,6 +83,7 @@ struct store {
     size_t special_count;
 
     struct store_account **accounts;
+    struct store_account **account_list; /* the same in the order they came */
     size_t account_count, account_buckets;
     struct mailbox **mailboxes;
     size_t mailbox_count, mailbox_buckets;
@@ -108,6 +112,7 @@ struct store {
     size_t background; /* fibers of the store */
     struct cond background_done;
     bool keeper_running, closing;
+    struct cond house_wake; /* expunged.c: the disk is full, or the store is being closed */
 
     bool replaying;
     struct deferred_record *deferred, *deferred_last;
@@ -185,11 +190,11 @@ void store_wake_keeper(struct store *s);
 void mailbox_mark_dirty(struct mailbox *m);
 void mailbox_unmark_dirty(struct mailbox *m);
 void mailbox_mark_message(struct mailbox *m, struct message *message);
-void mailbox_add_unlink(struct mailbox *m, struct message_file *f);
+void mailbox_add_leaving(struct mailbox *m, const struct leaving_file *l);
 SUSPENDS void mailbox_take_names(struct mailbox *m);
 void mailbox_release_names(struct mailbox *m);
-enum flush_what { FLUSH_UNLINKS = 4, FLUSH_NAMES = 1, FLUSH_LISTS = 2, FLUSH_ALL = 7 };
-/* Brings file names and lists on disk up to date (not synced); always unlinks. */
+enum flush_what { FLUSH_LEAVING = 4, FLUSH_NAMES = 1, FLUSH_LISTS = 2, FLUSH_ALL = 7 };
+/* Brings file names and lists on disk up to date (not synced); expunged files leave in any case. */
 SUSPENDS bool mailbox_flush(struct mailbox *m, enum flush_what what, struct err *e);
 /* The same by the keeper, soon. */
 void mailbox_flush_soon(struct mailbox *m, enum flush_what what);
@@ -209,8 +214,9 @@ SUSPENDS bool folder_create(struct store *s, struct store_account *a, struct str
 
 void mailbox_apply_flags(struct mailbox *m, const uint32_t *uids, size_t count, int change,
                          uint8_t flags, uint32_t keywords);
-/* Returns how many there were. */
-size_t mailbox_apply_expunge(struct mailbox *m, const uint32_t *uids, size_t count);
+/* Returns how many there were. when: seconds, from when on the files are kept for the time that is
+ * set; 0: they are removed. */
+size_t mailbox_apply_expunge(struct mailbox *m, const uint32_t *uids, size_t count, int64_t when);
 
 /* --- replay.c, checkpoint.c --- */
 

@@ -18,6 +18,7 @@
 
 struct fixture {
     char *root; /* journal in root/journal, mail in root/mail */
+    usec keep_expunged;
     struct journal *journal;
     struct store *store;
 };
@@ -32,8 +33,10 @@ static const struct account carol = {
 static inline void fixture_open(struct fixture *f, char *root)
 {
     static const char *const special[] = {"Drafts:\\Drafts", "Sent:\\Sent", "Trash:\\Trash"};
-    const struct store_settings settings = {
-        .path = "", .special = {special, 3}, .mailboxes_open_max = 100};
+    const struct store_settings settings = {.path = "",
+                                            .special = {special, 3},
+                                            .mailboxes_open_max = 100,
+                                            .keep_expunged = f->keep_expunged};
     struct err e = {0};
     char *journal_dir = path_in(root, "journal"), *mail = path_in(root, "mail");
     const struct journal_settings js = {.dir = journal_dir,

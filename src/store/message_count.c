@@ -1,0 +1,33 @@
+/*
+ * A message's RFC822.SIZE counts every line end as CRLF, whatever the file has.
+ */
+#include "store/message_count.h"
+
+#include "core/disk.h"
+#include "core/mem.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+
+#define COUNT_BLOCK (64 * 1024)
+
+bool message_count_file(const char *path, uint64_t *size, uint64_t *size_crlf, struct err *e)
+{
+    char *block = mem_alloc(COUNT_BLOCK), before = 0;
+    size_t got = 0;
+    int fd;
+
+    *size = *size_crlf = 0;
+    bool ok = disk_open(path, O_RDONLY, 0, &fd, e);
+    do {
+        ok = ok && disk_read_at(fd, block, COUNT_BLOCK, *size, &got, path, e);
+        for (size_t i = 0; ok && i < got; i++) {
+            *size_crlf += 1 + (block[i] == '\n' && before != '\r');
+            before = block[i];
+        }
+        *size += ok ? got : 0;
+    } while (ok && got == COUNT_BLOCK);
+    disk_close(fd);
+    free(block);
+    return ok;
+}
