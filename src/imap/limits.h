@@ -29,9 +29,9 @@
 #define IMAP_CHUNK         (64 * 1024)
 /* Search keys of one command that look into messages. */
 #define IMAP_SEARCH_KEYS_MAX 500
-/* Bytes searched on the spot, each key counted; what is more goes to a worker, and what is more
- * than IMAP_SEARCH_WORK_MAX is refused. */
-#define IMAP_SEARCH_HERE     (16 * 1024)
+/* Messages of a search that are held at a time. */
+#define IMAP_SEARCH_PORTION 4096
+/* Bytes of a message times keys that look into it: more is refused. */
 #define IMAP_SEARCH_WORK_MAX (UINT64_C(4) * 1024 * 1024 * 1024)
 /* Large messages in memory at a time, over all sessions. */
 #define IMAP_LARGE_AT_ONCE 2

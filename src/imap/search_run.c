@@ -1,20 +1,39 @@
 /*
  * A compiled search over the messages of a mailbox. Each message is evaluated at the cheapest level
- * that decides it: what is in memory, then its header, then its content. Others run every few
- * milliseconds, and what is not small is parsed and searched on a worker.
+ * that decides it: what is in memory, then its header, then its content. The first happens here,
+ * with a word to the others every few milliseconds; for the others the files are read and evaluated
+ * on workers (store/scan.h), many at a time, on a copy of what the mailbox knows of each.
+ *
+ * The messages are taken in portions, so that memory is bounded whatever the size of the mailbox.
  */
-#include "imap/body.h"
 #include "imap/limits.h"
 #include "imap/search.h"
 
 #include "core/mem.h"
-#include "core/worker.h"
 #include "mime/date.h"
+#include "mime/header.h"
+#include "store/scan.h"
+
+#include <stdlib.h>
+
+/* A message that memory does not decide. */
+struct candidate {
+    uint32_t position, uid;
+    bool refused; /* too much work */
+    enum search_answer answer;
+    struct search_message message;
+};
 
 struct searching {
     struct search_run *run;
-    struct imap_body body;
+    struct candidate *candidates;
+    size_t count;
+    uint32_t *uids; /* of the candidates that are being scanned, and which these are */
+    uint32_t *which;
+    bool stopped;
 };
+
+/* --- what memory knows --- */
 
 static bool snapshot(const struct search_run *r, uint32_t index, struct search_message *m)
 {
@@ -37,103 +56,91 @@ static bool snapshot(const struct search_run *r, uint32_t index, struct search_m
     return true;
 }
 
-struct content_job {
-    const struct search_node *root;
-    struct search_message message;
-    enum search_answer answer;
-};
-
-static void search_content(void *arg, struct str bytes)
+static void take_portion(struct searching *s, size_t first, size_t end)
 {
-    struct content_job *job = arg;
-    struct arena *a = arena_new();
-    job->message.bytes = bytes;
-    job->message.root = mime_parse(a, bytes, &mime_limits_default, false);
-    job->answer = search_evaluate(job->root, &job->message, SEARCH_CONTENT);
-    arena_free(a);
-}
-
-/* Is it little enough to be searched on the loop? */
-static bool is_quick(const struct searching *s, size_t bytes)
-{
-    return bytes * s->run->program->costly <= IMAP_SEARCH_HERE;
-}
-
-static void search_header(void *arg)
-{
-    struct content_job *job = arg;
-    job->answer = search_evaluate(job->root, &job->message, SEARCH_HEADERS);
-}
-
-static enum search_answer evaluate_header(const struct searching *s, const struct search_message *m)
-{
-    struct content_job job = {.root = s->run->program->root, .message = *m};
-    if (is_quick(s, m->header.n))
-        search_header(&job);
-    else
-        worker_run(WORKER_CPU, search_header, &job);
-    return job.answer;
-}
-
-struct small_job {
-    struct content_job *content;
-    struct str bytes;
-};
-
-static void run_small_job(void *arg)
-{
-    struct small_job *job = arg;
-    search_content(job->content, job->bytes);
-}
-
-static bool evaluate_content(struct searching *s, struct search_message *m, bool *matches,
-                             struct err *e)
-{
-    struct content_job job = {.root = s->run->program->root, .message = *m};
-    if (s->body.size > IMAP_SEARCH_WORK_MAX / s->run->program->costly)
-        return err_set(e, ERR_LIMIT, "There are too many search keys for a message of %llu bytes",
-                       (unsigned long long)s->body.size);
-    if (!imap_body_is_small(&s->body)) {
-        if (!imap_body_run_large(&s->body, search_content, &job, e))
-            return false;
-    } else {
-        struct str header;
-        if (!imap_body_read(&s->body, e) || !imap_body_header(&s->body, &header, e))
-            return false;
-        job.message.header = header;
-        struct small_job small = {&job, buf_str(&s->body.bytes)};
-        if (is_quick(s, small.bytes.n))
-            run_small_job(&small);
-        else
-            worker_run(WORKER_CPU, run_small_job, &small);
-    }
-    *matches = job.answer == SEARCH_TRUE;
-    return true;
-}
-
-static bool evaluate(struct searching *s, uint32_t index, bool *matches, struct err *e)
-{
-    struct search_message m;
-    *matches = false;
-    if (!snapshot(s->run, index, &m)) {
-        s->run->gone = true;
-        return true;
-    }
-    enum search_answer answer = search_evaluate(s->run->program->root, &m, SEARCH_MEMORY);
-    if (answer == SEARCH_UNDECIDED) {
-        if (!imap_body_open(&s->body, s->run->uids[index], e)) {
-            s->run->gone = s->run->gone || e->kind == ERR_NOT_FOUND;
-            return e->kind == ERR_NOT_FOUND;
+    struct search_run *r = s->run;
+    s->count = 0;
+    for (size_t i = first; i < end && !s->stopped; i++) {
+        struct candidate *c = &s->candidates[s->count];
+        s->stopped = !r->breathe(r->arg);
+        if (!snapshot(r, (uint32_t)i, &c->message)) {
+            r->gone = true;
+            continue;
         }
-        if (!imap_body_header(&s->body, &m.header, e))
-            return false;
-        answer = evaluate_header(s, &m);
+        c->position = (uint32_t)i;
+        c->uid = r->uids[i];
+        c->refused = false;
+        c->answer = search_evaluate(r->program->root, &c->message, SEARCH_MEMORY);
+        s->count += c->answer != SEARCH_FALSE;
     }
-    if (answer == SEARCH_UNDECIDED)
-        return evaluate_content(s, &m, matches, e);
-    *matches = answer == SEARCH_TRUE;
-    return true;
 }
+
+/* --- on workers --- */
+
+/* Reading costs the same whatever the number of keys, looking does not. */
+static bool is_too_much(const struct searching *s, struct str bytes)
+{
+    return bytes.n > IMAP_SEARCH_WORK_MAX / s->run->program->costly;
+}
+
+static void look_at_header(void *arg, const struct scan_message *m)
+{
+    struct searching *s = arg;
+    struct candidate *c = &s->candidates[s->which[m->index]];
+    struct search_message message = c->message;
+    message.header = m->bytes;
+    c->answer = search_evaluate(s->run->program->root, &message, SEARCH_HEADERS);
+}
+
+static void look_at_content(void *arg, const struct scan_message *m)
+{
+    struct searching *s = arg;
+    struct candidate *c = &s->candidates[s->which[m->index]];
+    struct search_message message = c->message;
+    size_t end;
+    c->refused = is_too_much(s, m->bytes);
+    if (c->refused)
+        return;
+    message.header = header_find_end(m->bytes, NULL, &end) ? str_head(m->bytes, end) : m->bytes;
+    message.header = str_head(message.header, IMAP_HEADER_MAX);
+    message.bytes = m->bytes;
+    message.root = mime_parse(m->arena, m->bytes, &mime_limits_default, false);
+    c->answer = search_evaluate(s->run->program->root, &message, SEARCH_CONTENT);
+}
+
+static bool progress(void *arg, size_t done)
+{
+    struct searching *s = arg;
+    (void)done;
+    s->stopped = !s->run->breathe(s->run->arg);
+    return !s->stopped;
+}
+
+/* Evaluates those that are undecided. Who is missing stays undecided. */
+static bool scan(struct searching *s, enum scan_part part, struct err *e)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->candidates[i].answer == SEARCH_UNDECIDED) {
+            s->uids[count] = s->candidates[i].uid;
+            s->which[count++] = (uint32_t)i;
+        }
+    struct mailbox_scan scan = {.mailbox = s->run->mailbox,
+                                .uids = s->uids,
+                                .count = count,
+                                .part = part,
+                                .fn = part == SCAN_HEADER ? look_at_header : look_at_content,
+                                .progress = progress,
+                                .arg = s};
+    if (count && !s->stopped && !mailbox_scan(&scan, e))
+        return s->stopped;
+    if (scan.first_error.kind && e)
+        *e = scan.first_error;
+    s->run->gone = s->run->gone || scan.missing;
+    return !scan.first_error.kind;
+}
+
+/* --- all together --- */
 
 static void add_found(struct search_run *r, uint32_t position)
 {
@@ -144,16 +151,56 @@ static void add_found(struct search_run *r, uint32_t position)
     r->found[r->found_count++] = position;
 }
 
+static bool add_portion(struct searching *s, struct err *e)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const struct candidate *c = &s->candidates[i];
+        if (c->refused)
+            return err_set(e, ERR_LIMIT,
+                           "There are too many search keys for a message of %llu bytes",
+                           (unsigned long long)c->message.size);
+        if (c->answer == SEARCH_TRUE)
+            add_found(s->run, c->position);
+    }
+    return true;
+}
+
+/* Does every key that looks into messages look no further than the header, or some? */
+static void find_levels(const struct search_node *node, bool *header, bool *content)
+{
+    *header = *header || (node->kind >= SEARCH_SENTBEFORE && node->kind <= SEARCH_ADDRESS);
+    *content = *content || node->kind == SEARCH_BODY || node->kind == SEARCH_TEXT;
+    for (const struct search_node *child = node->children; child; child = child->next)
+        find_levels(child, header, content);
+}
+
+static bool search_portions(struct searching *s, size_t portion, struct err *e)
+{
+    bool header = false, content = false;
+    find_levels(s->run->program->root, &header, &content);
+    for (size_t i = 0; i < s->run->count && !s->stopped; i += portion) {
+        size_t left = s->run->count - i;
+        take_portion(s, i, i + (left < portion ? left : portion));
+        if (header && !scan(s, SCAN_HEADER, e))
+            return false;
+        if (content && !scan(s, SCAN_WHOLE, e))
+            return false;
+        if (!add_portion(s, e))
+            return false;
+    }
+    return true;
+}
+
 bool search_run(struct search_run *r, struct err *e)
 {
+    size_t portion = r->count < IMAP_SEARCH_PORTION ? r->count : IMAP_SEARCH_PORTION;
     struct searching s = {.run = r};
-    bool ok = true, matches;
-    imap_body_init(&s.body, r->context, r->mailbox, NULL);
-    for (size_t i = 0; ok && i < r->count && r->breathe(r->arg); i++) {
-        ok = evaluate(&s, (uint32_t)i, &matches, e);
-        if (ok && matches)
-            add_found(r, (uint32_t)i);
-    }
-    imap_body_free(&s.body);
+    s.candidates = mem_array(portion + 1, sizeof *s.candidates);
+    s.uids = mem_array(portion + 1, sizeof *s.uids);
+    s.which = mem_array(portion + 1, sizeof *s.which);
+    bool ok = search_portions(&s, portion, e);
+    free(s.candidates);
+    free(s.uids);
+    free(s.which);
     return ok;
 }
