@@ -40,4 +40,4 @@
 /* Header fields are looked for in this much of a header. */
 #define IMAP_HEADER_MAX (256 * 1024)
 /* A command that computes lets the others run after this. */
-#define IMAP_SLICE (2 * USEC_MSEC)
+#define IMAP_SLICE (USEC_MSEC / 2)
