@@ -77,3 +77,4 @@ extern const struct ctl_verb ctl_address_verbs[];
 extern const struct ctl_verb ctl_queue_verbs[];
 extern const struct ctl_verb ctl_mailbox_verbs[];
 extern const struct ctl_stream_verb ctl_mailbox_stream_verbs[];
+extern const struct ctl_stream_verb ctl_expunged_verbs[];

@@ -166,3 +166,4 @@ command_function command_who;
 command_function command_mailbox_list, command_mailbox_status, command_mailbox_create,
     command_mailbox_delete, command_mailbox_rename, command_mailbox_subscribe,
     command_mailbox_unsubscribe, command_mailbox_path;
+command_function command_mailbox_undelete, command_mailbox_purge;

@@ -214,6 +214,27 @@ const struct command commands[] = {
      1,
      2,
      {{0}}},
+    {"mailbox undelete",
+     "USER [MAILBOX]",
+     "Bring back expunged messages, as new ones, and deleted mailboxes, as they were; all, or those "
+     "of one mailbox.",
+     command_mailbox_undelete,
+     1,
+     2,
+     {{"--list", NULL, "Only show what could be brought back."},
+      {"--since", "WHEN",
+       "What was expunged or deleted then or later: 2h, 3d, 2026-11-21, \"2026-11-21 14:30\"."},
+      {"--uid", "SET", "Only messages that had these UIDs: 17, 20:25,30."}}},
+    {"mailbox purge",
+     "USER|--all",
+     "Remove expunged messages and deleted mailboxes for good; without this it happens after "
+     "store.keep_expunged.",
+     command_mailbox_purge,
+     0,
+     1,
+     {ALL_OPTION,
+      {"--before", "WHEN", "Only what was expunged or deleted earlier: 2h, 3d, 2026-11-21."},
+      YES_OPTION}},
 };
 
 const size_t command_count = sizeof(commands) / sizeof(*commands);
