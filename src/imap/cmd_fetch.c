@@ -40,8 +40,9 @@ static void set_seen(struct fetch *f)
     uint32_t *uids = find_unseen(f, &count);
     if (!count)
         return;
-    if (!mailbox_change_flags(f->view->mailbox, uids, count, FLAGS_ADD, MESSAGE_SEEN, NULL, 0,
-                              &e)) {
+    struct flags_request seen = {
+        .uids = uids, .count = count, .change = FLAGS_ADD, .flags = MESSAGE_SEEN};
+    if (!mailbox_change_flags(f->view->mailbox, &seen, &e)) {
         log_warning("imap", s->net.id, "user=<%s> \\Seen could not be set: %s", s->user->login,
                     e.text);
         return;

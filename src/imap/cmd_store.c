@@ -48,34 +48,21 @@ static bool take_request(struct imap_command *c, struct store_request *r)
     return false;
 }
 
-static uint32_t keyword_bits(const struct mailbox *m, const struct imap_flags *f)
+static struct imap_known_flags apply(struct mailbox *m, struct imap_known_flags k,
+                                     const struct store_request *r)
 {
-    size_t count;
-    const struct str *names = mailbox_keywords(m, &count);
-    uint32_t bits = 0;
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < f->keyword_count; j++)
-            if (str_equal_nocase(names[i], f->keywords[j]))
-                bits |= UINT32_C(1) << i;
-    return bits;
-}
-
-static struct imap_known_flags apply(struct imap_known_flags k, const struct store_request *r,
-                                     uint32_t bits)
-{
+    const struct imap_flags *f = &r->flags;
     switch (r->change) {
     case FLAGS_ADD:
-        k.flags |= r->flags.flags;
-        k.keywords |= bits;
+        k.flags |= f->flags;
         break;
     case FLAGS_REMOVE:
-        k.flags &= (uint8_t)~r->flags.flags;
-        k.keywords &= ~bits;
+        k.flags &= (uint8_t)~f->flags;
         break;
     case FLAGS_REPLACE:
-        k.flags = r->flags.flags;
-        k.keywords = bits;
+        k.flags = f->flags;
     }
+    k.keywords = mailbox_set_changed(m, k.keywords, r->change, f->keywords, f->keyword_count);
     return k;
 }
 
@@ -94,18 +81,16 @@ static void note_flags(struct imap_command *c, const uint32_t *uids, size_t coun
 
 static void expect_silently(struct imap_command *c, const struct store_request *r)
 {
-    uint32_t bits = keyword_bits(c->session->selected->mailbox, &r->flags);
+    struct mailbox *m = c->session->selected->mailbox;
     for (size_t i = 0; i < c->known.count; i++)
-        c->known.list[i] = apply(c->known.list[i], r, bits);
+        c->known.list[i] = apply(m, c->known.list[i], r);
 }
 
 /* New keywords have to be in the FLAGS list before a message shows them. */
 static void tell_keywords(struct imap_command *c, struct buf *out)
 {
     struct imap_selected *v = c->session->selected;
-    size_t count;
-    mailbox_keywords(v->mailbox, &count);
-    if (count != v->keyword_count)
+    if (mailbox_keyword_changes(v->mailbox) != v->keyword_changes)
         imap_write_mailbox_flags(out, v);
 }
 
@@ -155,8 +140,13 @@ void imap_cmd_store(struct imap_command *c)
     uint32_t *uids = imap_selected_uids(v, c->arena, &indexes, &count);
     bool gone = count < set_size(&indexes);
     note_flags(c, uids, count);
-    if (count && !mailbox_change_flags(v->mailbox, uids, count, r.change, r.flags.flags,
-                                       r.flags.keywords, r.flags.keyword_count, &e)) {
+    struct flags_request change = {.uids = uids,
+                                   .count = count,
+                                   .change = r.change,
+                                   .flags = r.flags.flags,
+                                   .keywords = r.flags.keywords,
+                                   .keyword_count = r.flags.keyword_count};
+    if (count && !mailbox_change_flags(v->mailbox, &change, &e)) {
         c->known.count = 0;
         imap_fail(c, &e, false);
         return;

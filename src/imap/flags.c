@@ -1,5 +1,5 @@
 /*
- * Flags and keywords: names on the wire, bits in the store (RFC 3501 section 2.3.2).
+ * Flags and keywords: names on the wire, sets in the store (RFC 3501 section 2.3.2).
  */
 #include "imap/command.h"
 #include "imap/limits.h"
@@ -36,27 +36,16 @@ static struct str flag_text(uint8_t flags, bool recent)
     return flag_texts[2 * at + recent];
 }
 
-static void add_keywords(struct buf *out, const struct mailbox *m, uint32_t keywords, bool first)
-{
-    size_t count;
-    const struct str *names = mailbox_keywords(m, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (!(keywords & UINT32_C(1) << i))
-            continue;
-        if (!first)
-            buf_add_char(out, ' ');
-        buf_add_str(out, names[i]);
-        first = false;
-    }
-}
-
 void imap_write_flags(struct buf *out, const struct mailbox *m, uint8_t flags, uint32_t keywords,
                       bool recent)
 {
     struct str text = flag_text(flags, recent);
     buf_add_str(out, str_skip(text, 1));
-    if (keywords)
-        add_keywords(out, m, keywords, text.n == 0);
+    if (!keywords)
+        return;
+    if (text.n > 0)
+        buf_add_char(out, ' ');
+    buf_add_str(out, mailbox_set_text(m, keywords));
 }
 
 void imap_write_flags_response(struct buf *out, const struct imap_selected *v, size_t index,
@@ -75,21 +64,31 @@ void imap_write_flags_response(struct buf *out, const struct imap_selected *v, s
     buf_add(out, "))\r\n", 4);
 }
 
-void imap_write_mailbox_flags(struct buf *out, struct imap_selected *v)
+static void write_all_flags(struct buf *out, const struct mailbox *m)
 {
     size_t count;
-    mailbox_keywords(v->mailbox, &count);
-    uint32_t all = count >= 32 ? UINT32_MAX : (UINT32_C(1) << count) - 1;
-    v->keyword_count = count;
+    const struct str *names = mailbox_keywords(m, &count);
+    buf_add_str(out, str_skip(flag_text(MESSAGE_FLAGS_ALL, false), 1));
+    for (size_t i = 0; i < count; i++) {
+        if (names[i].n == 0)
+            continue;
+        buf_add_char(out, ' ');
+        buf_add_str(out, names[i]);
+    }
+}
+
+void imap_write_mailbox_flags(struct buf *out, struct imap_selected *v)
+{
+    v->keyword_changes = mailbox_keyword_changes(v->mailbox);
     buf_add_c(out, "* FLAGS (");
-    imap_write_flags(out, v->mailbox, MESSAGE_FLAGS_ALL, all, false);
+    write_all_flags(out, v->mailbox);
     buf_add_c(out, ")\r\n* OK [PERMANENTFLAGS (");
     if (v->read_only) {
         buf_add_c(out, ")] Read-only mailbox\r\n");
         return;
     }
-    imap_write_flags(out, v->mailbox, MESSAGE_FLAGS_ALL, all, false);
-    buf_add_c(out, count < IMAP_KEYWORDS ? " \\*" : "");
+    write_all_flags(out, v->mailbox);
+    buf_add_c(out, mailbox_takes_keywords(v->mailbox) ? " \\*" : "");
     buf_add_c(out, ")] Flags permitted\r\n");
 }
 

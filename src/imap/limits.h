@@ -18,7 +18,6 @@
 #define IMAP_BAD_MAX       20    /* malformed commands one after the other */
 
 #define IMAP_KEYWORD_MAX 100  /* bytes of a keyword's name */
-#define IMAP_KEYWORDS    26   /* of one mailbox: what the store can keep */
 #define IMAP_PATTERN_MAX 1024 /* bytes of a LIST pattern with its reference */
 #define IMAP_ID_PAIRS    30   /* RFC 2971 3.3 */
 #define IMAP_ID_VALUE    1024

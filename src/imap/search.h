@@ -41,7 +41,9 @@ struct search_node {
     enum search_kind kind;
     struct search_node *children, *next;
     uint8_t flag;
-    uint32_t keywords;
+    struct str keyword;
+    struct keyword_test test; /* of the keyword */
+    struct search_node *next_keyword;
     uint64_t size;
     bool exact; /* time is meant to the second, not day */
     int64_t day, time;
@@ -52,6 +54,8 @@ struct search_node {
 
 struct search_program {
     struct search_node *root;
+    struct arena *arena;
+    struct search_node *keywords; /* nodes with a keyword */
     bool needs_date;
     size_t costly; /* keys that look into the message */
 };
@@ -78,6 +82,8 @@ bool search_charset_is_utf8(struct str charset);
 /* Keys that are all to match. False: scope->error. */
 bool search_compile(struct search_scope *scope, const struct imap_argument *keys,
                     struct search_program *program);
+/* On the loop, before messages are looked at: tests of keywords know all sets that there are. */
+void search_refresh(const struct search_program *program, const struct mailbox *m);
 /* True when nothing in a mailbox of that name can match. */
 bool search_excludes(const struct search_program *program);
 

@@ -101,7 +101,7 @@ static bool leaf_matches(const struct search_node *node, const struct search_mes
     case SEARCH_FLAG:
         return m->flags & node->flag;
     case SEARCH_KEYWORD:
-        return m->keywords & node->keywords;
+        return keyword_test_matches(&node->test, m->keywords);
     case SEARCH_RECENT:
         return m->recent;
     case SEARCH_INDEXES:

@@ -181,16 +181,19 @@ static bool take_size(struct compiler *p, struct search_node *node)
 static bool take_keyword(struct compiler *p, struct search_node *node)
 {
     const struct imap_argument *a = take(p);
-    size_t count;
     if (!a || a->type != IMAP_ATOM || !imap_is_atom(a->text))
         return expected(p, a, "a keyword");
-    if (!p->scope->mailbox)
-        return true;
-    const struct str *keywords = mailbox_keywords(p->scope->mailbox, &count);
-    for (size_t i = 0; i < count; i++)
-        if (str_equal_nocase(keywords[i], a->text))
-            node->keywords |= UINT32_C(1) << i;
+    node->keyword = a->text;
+    node->next_keyword = p->program->keywords;
+    p->program->keywords = node;
     return true;
+}
+
+void search_refresh(const struct search_program *program, const struct mailbox *m)
+{
+    for (struct search_node *node = program->keywords; node; node = node->next_keyword)
+        if (!mailbox_keyword_test_is_current(m, &node->test))
+            mailbox_keyword_test(m, node->keyword, program->arena, &node->test);
 }
 
 static bool take_set(struct compiler *p, struct search_node *node, bool uid)
@@ -337,7 +340,7 @@ bool search_compile(struct search_scope *scope, const struct imap_argument *keys
                     struct search_program *program)
 {
     struct compiler p = {.scope = scope, .program = program, .at = keys};
-    *program = (struct search_program){0};
+    *program = (struct search_program){.arena = scope->arena};
     if (!keys)
         return expected(&p, NULL, "a search key");
     return take_all(&p, &program->root);

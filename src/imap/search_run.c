@@ -41,6 +41,7 @@ static bool snapshot(const struct search_run *r, uint32_t index, struct search_m
     const struct message *found = mailbox_find_uid(r->mailbox, uid);
     if (!found)
         return false;
+    search_refresh(r->program, r->mailbox);
     *m = (struct search_message){
         .index = index,
         .flags = found->flags,

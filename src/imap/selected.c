@@ -261,9 +261,7 @@ void imap_selected_sync(struct imap_selected *v, struct buf *out, bool expunges,
 {
     if (!imap_selected_has_news(v) || mailbox_is_deleted(v->mailbox))
         return;
-    size_t keyword_count;
-    mailbox_keywords(v->mailbox, &keyword_count);
-    if (keyword_count != v->keyword_count)
+    if (mailbox_keyword_changes(v->mailbox) != v->keyword_changes)
         imap_write_mailbox_flags(out, v);
     size_t old = mailbox_index_from_uid(v->mailbox, v->uid_next), recent = imap_selected_recent(v);
     v->expunges_owed = old != v->count;

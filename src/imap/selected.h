@@ -30,9 +30,9 @@ struct imap_selected {
     bool expunges_owed; /* some were not permitted at the last time */
     uint32_t *uids;     /* told, ascending */
     size_t count, capacity;
-    uint32_t uid_next;    /* all below have been told */
-    uint64_t modseq;      /* flags are known up to this change */
-    size_t keyword_count; /* told in FLAGS */
+    uint32_t uid_next;        /* all below have been told */
+    uint64_t modseq;          /* flags are known up to this change */
+    uint32_t keyword_changes; /* told in FLAGS up to this */
     struct number_range *recent;
     size_t recent_count, recent_capacity;
     struct imap_cursor cursor;

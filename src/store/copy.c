@@ -163,29 +163,51 @@ static bool make_links(struct copy *c, const uint32_t *uids, size_t count, struc
 
 /* --- the change --- */
 
-static bool map_keywords(struct copy *c, struct message *message, uint32_t bit_of[KEYWORDS_MAX])
+/* The keywords of a source by number; without a mailbox they are letters. */
+static size_t add_numbers(const struct copy *c, uint32_t keywords, uint16_t *letters,
+                          const uint16_t **numbers)
 {
-    uint32_t bits = 0;
+    size_t count = 0;
 
-    for (size_t k = 0; k < c->keywords->count; k++) {
-        if (!(message->keywords & 1u << k))
-            continue;
-        if (!bit_of[k] && !mailbox_keyword_bits(c->to, &c->keywords->names[k], 1, true, &bit_of[k]))
-            return false;
-        bits |= bit_of[k];
+    if (c->from) {
+        *numbers = keyword_set_numbers(&c->from->c.keywords, keywords, &count);
+        return count;
     }
-    message->keywords = bits;
-    return true;
+    for (uint16_t i = 0; i < KEYWORD_LETTERS; i++) {
+        if (keywords & 1u << i)
+            letters[count++] = i;
+    }
+    *numbers = letters;
+    return count;
+}
+
+/* The keywords of a source as a set of the target. */
+static bool translate(struct copy *c, uint32_t keywords, uint32_t *set, struct err *e)
+{
+    uint16_t letters[KEYWORD_LETTERS];
+    const uint16_t *numbers;
+    size_t count = add_numbers(c, keywords, letters, &numbers);
+    struct str *names = mem_array(count, sizeof(*names));
+
+    for (size_t i = 0; i < count; i++)
+        names[i] = (c->from ? c->from->c.keywords.names : c->keywords)[numbers[i]];
+    bool ok = mailbox_keyword_set(c->to, names, count, true, set, e);
+    free(names);
+    return ok;
 }
 
 /* The messages that are still there get UIDs and keywords in the target; what they are now is what
  * the record says and what is published. */
 static bool reserve(struct copy *c, struct err *e)
 {
-    uint32_t bit_of[KEYWORDS_MAX] = {0};
+    uint32_t before = 0, translated = 0;
 
     if (UID_MAX - c->to->uid_reserved < c->count)
         return err_set(e, ERR_LIMIT, "mailbox %s has no UIDs left", c->to->name);
+    c->now = clock_wall() / USEC_SEC;
+    c->modseq_to = mailbox_reserve_modseq(c->to);
+    if (c->move)
+        c->modseq_from = mailbox_reserve_modseq(c->from);
     for (size_t i = 0; i < c->count; i++) {
         struct copy_item *item = &c->items[i];
         const struct message *message = c->from ? mailbox_find_uid(c->from, item->uid) : NULL;
@@ -193,27 +215,71 @@ static bool reserve(struct copy *c, struct err *e)
             continue;
         if (message)
             item->copy = *message;
-        if (!map_keywords(c, &item->copy, bit_of))
-            return err_set(e, ERR_LIMIT, "mailbox %s has no room for more keywords", c->to->name);
+        if (item->copy.keywords != before && !translate(c, item->copy.keywords, &translated, e))
+            return false;
+        before = item->copy.keywords;
+        item->copy.keywords = before ? translated : 0;
         item->copy.state = 0;
+        item->copy.modseq = c->modseq_to;
+        item->copy.save_date = c->now;
+        item->copy.cached = 0;
         item->copy.uid = c->to->uid_reserved++;
         item->reserved = true;
     }
     return true;
 }
 
+/* The keywords of the copies in one record: names, then sets as positions among the names. *places
+ * (owned): of each set of the target, its position + 1. */
+static void add_keywords(struct copy *c, size_t first, size_t count, uint32_t **places)
+{
+    struct buf *b = &c->to->store->record, sets = BUF_EMPTY, names = BUF_EMPTY;
+    const struct keyword_table *k = &c->to->c.keywords;
+    uint16_t *name_places = mem_array(k->count, sizeof(*name_places));
+    uint32_t set_count = 0;
+    uint16_t name_count = 0;
+    size_t n;
+
+    *places = mem_array(k->set_count + 1, sizeof(**places));
+    for (size_t i = first; i < first + count; i++) {
+        uint32_t set = c->items[i].copy.keywords;
+        if (!c->items[i].reserved || set == 0 || (*places)[set])
+            continue;
+        (*places)[set] = ++set_count;
+        const uint16_t *numbers = keyword_set_numbers(k, set, &n);
+        buf_add_u32(&sets, (uint32_t)n);
+        for (size_t j = 0; j < n; j++) {
+            if (!name_places[numbers[j]]) {
+                name_places[numbers[j]] = ++name_count;
+                buf_add_counted(&names, k->names[numbers[j]]);
+            }
+            buf_add_u16(&sets, (uint16_t)(name_places[numbers[j]] - 1));
+        }
+    }
+    buf_add_u32(b, name_count);
+    buf_add_str(b, buf_str(&names));
+    buf_add_u32(b, set_count);
+    buf_add_str(b, buf_str(&sets));
+    free(name_places);
+    buf_free(&names);
+    buf_free(&sets);
+}
+
 static void add_record(struct copy *c, size_t first, size_t count, bool last)
 {
     struct buf *b = &c->to->store->record;
     const struct mailbox *from = c->from ? c->from : c->to, *to = c->to;
-    uint32_t written = 0;
+    uint32_t written = 0, *places;
 
     buf_clear(b);
     record_add_mailbox(b, str_from_c(from->account->home), str_from_c(from->name), from->c.guid);
     record_add_mailbox(b, str_from_c(to->account->home), str_from_c(to->name), to->c.guid);
     buf_add_u8(b, c->move);
     buf_add_u8(b, last);
-    record_add_names(b, &to->c.keywords);
+    buf_add_u64(b, c->modseq_to);
+    buf_add_u64(b, c->modseq_from);
+    buf_add_u64(b, (uint64_t)c->now);
+    add_keywords(c, first, count, &places);
     for (size_t i = first; i < first + count; i++)
         written += c->items[i].reserved;
     buf_add_u32(b, written);
@@ -224,11 +290,13 @@ static void add_record(struct copy *c, size_t first, size_t count, bool last)
         buf_add_u32(b, item->uid);
         buf_add_u32(b, item->copy.uid);
         buf_add_u8(b, item->copy.flags);
-        buf_add_u32(b, item->copy.keywords);
+        buf_add_u32(b, places[item->copy.keywords]);
         buf_add_u64(b, item->copy.size);
         buf_add_u64(b, item->copy.size_crlf);
+        buf_add_u64(b, (uint64_t)item->copy.internal_date);
         buf_add_counted(b, item->base);
     }
+    free(places);
 }
 
 static void publish(struct copy *c)
@@ -237,7 +305,7 @@ static void publish(struct copy *c)
     uint32_t *moved = mem_array(c->count, sizeof(*moved));
     size_t count = 0;
 
-    to->modseq++;
+    mailbox_reach_modseq(to, c->modseq_to);
     for (size_t i = 0; i < c->count; i++) {
         struct copy_item *item = &c->items[i];
         if (!item->reserved)
@@ -249,7 +317,9 @@ static void publish(struct copy *c)
         moved[count++] = item->uid;
     }
     if (c->move)
-        c->from->store->expunged += mailbox_apply_expunge(c->from, moved, count, 0);
+        c->from->store->expunged += mailbox_apply_expunge(
+            c->from, moved, count,
+            &(struct expunge_record){.modseq = c->modseq_from, .time = c->now});
     free(moved);
     mailbox_flush_soon(to, FLUSH_NAMES);
     if (c->move)
@@ -265,7 +335,11 @@ bool copy_commit(struct copy *c, struct err *e)
     struct change change = {.store = s,
                             .accounts = {c->to->account, c->from ? c->from->account : NULL}};
 
-    if (!reserve(c, e))
+    /* Counts as in flight: sets of keywords stay what they are. */
+    c->to->account->in_flight++;
+    bool reserved = reserve(c, e);
+    store_account_landed(c->to->account);
+    if (!reserved)
         return false;
     size_t i = 0;
     for (; c->count - i > COPY_RECORD_MAX; i += COPY_RECORD_MAX) {
@@ -325,7 +399,7 @@ bool mailbox_copy(struct mailbox *from, const uint32_t *uids, size_t count, stru
                   bool move, struct arena *a, uint32_t **source, uint32_t **copies, size_t *done,
                   struct err *e)
 {
-    struct copy c = {.from = from, .to = to, .keywords = &from->c.keywords, .move = move};
+    struct copy c = {.from = from, .to = to, .move = move};
 
     *done = 0;
     *source = *copies = NULL;

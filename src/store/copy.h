@@ -10,21 +10,23 @@ struct copy_item {
     struct str path;                 /* the file */
     uint32_t uid;                    /* of the source; 0: it has none */
     /* The copy. Without a source mailbox the caller says flags, keywords and sizes. */
-    struct message copy;
-    bool sync;       /* the file's bytes may not be durable yet */
-    bool made, gone; /* the link is there; there is no such file */
-    bool reserved;   /* it has a UID */
-    struct str base; /* of the copy, in the job's names */
+    struct message copy; /* keywords: letters, when there is no source mailbox */
+    bool sync;           /* the file's bytes may not be durable yet */
+    bool made, gone;     /* the link is there; there is no such file */
+    bool reserved;       /* it has a UID */
+    struct str base;     /* of the copy, in the job's names */
 };
 
 struct copy {
     struct mailbox *from; /* NULL: files of no mailbox */
     struct mailbox *to;
-    const struct keyword_set *keywords; /* of the sources */
+    const struct str *keywords; /* without a source mailbox: the letters' names */
     bool move;
     struct copy_item *items;
     size_t count;
     struct buf names;
+    uint64_t modseq_to, modseq_from;
+    int64_t now; /* seconds */
     bool ok;
     struct err error;
 };

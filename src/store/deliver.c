@@ -28,7 +28,7 @@ struct delivery {
     uint8_t flags;
     const struct str *keywords;
     size_t keyword_count;
-    int64_t date;
+    int64_t date, save_date;
     struct pending *pending; /* targets with their mailboxes, referenced */
     char *path;              /* large: the file with all bytes */
     uint64_t size, size_crlf;
@@ -169,11 +169,13 @@ static void build_record(struct delivery *d, struct buf *b)
         struct mailbox *m = p->targets[i].mailbox;
         record_add_mailbox(b, str_from_c(m->account->home), str_from_c(m->name), m->c.guid);
         buf_add_u32(b, p->targets[i].uid);
+        buf_add_u64(b, p->targets[i].modseq);
     }
     buf_add_counted(b, p->base);
     buf_add_u8(b, d->flags);
     record_add_keywords(b, &p->targets[0].mailbox->c.keywords, p->targets[0].keywords);
     buf_add_u64(b, (uint64_t)d->date);
+    buf_add_u64(b, (uint64_t)d->save_date);
     buf_add_u64(b, d->size);
     buf_add_u64(b, d->size_crlf);
     buf_add_counted(b, str_from_c(file));
@@ -183,26 +185,29 @@ static void publish_target(struct delivery *d, struct pending_target *t, struct 
 {
     struct mailbox *m = t->mailbox;
     struct pending *p = d->pending;
-    bool plain = d->flags == 0 && t->keywords == 0;
+    uint32_t letters = keyword_set_letters(&m->c.keywords, t->keywords);
+    bool plain = d->flags == 0 && letters == 0;
     char info[MAILDIR_INFO_MAX];
 
     buf_clear(name);
     buf_add_str(name, p->base);
     if (!plain)
-        buf_add(name, info, maildir_info_format(info, d->flags, t->keywords));
+        buf_add(name, info, maildir_info_format(info, d->flags, letters));
     t->file = message_file_new(&m->c.files, plain ? FILE_NEW : FILE_CUR, buf_str(name), STR(""));
     if (journal_checkpointed(d->store->journal) >= m->deliver_lsn)
         m->unsynced_from = t->uid;
     m->deliver_lsn = p->lsn;
     m->pending++;
-    m->modseq++;
+    mailbox_reach_modseq(m, t->modseq);
     mailbox_add_message(m, &(struct message){.uid = t->uid,
                                              .flags = d->flags,
                                              .state = STATE_PENDING,
                                              .keywords = t->keywords,
+                                             .modseq = t->modseq,
                                              .size = d->size,
                                              .size_crlf = d->size_crlf,
                                              .internal_date = d->date,
+                                             .save_date = d->save_date,
                                              .file = t});
     mailbox_mark_dirty(m);
 }
@@ -227,7 +232,7 @@ static void publish(struct delivery *d)
     s->delivered++;
 }
 
-/* Gives UIDs and keyword bits. Must be followed by the record without suspension. */
+/* Gives UIDs, modseqs and sets of keywords. Must be followed by the record without suspension. */
 static bool reserve(struct delivery *d, struct err *e)
 {
     struct pending *p = d->pending;
@@ -236,11 +241,14 @@ static bool reserve(struct delivery *d, struct err *e)
         struct mailbox *m = p->targets[i].mailbox;
         if (m->uid_reserved > UID_MAX)
             return err_set(e, ERR_LIMIT, "mailbox %s has no UIDs left", m->name);
-        if (!mailbox_keyword_bits(m, d->keywords, d->keyword_count, true, &p->targets[i].keywords))
-            return err_set(e, ERR_LIMIT, "mailbox %s has no room for more keywords", m->name);
+        if (!mailbox_keyword_set(m, d->keywords, d->keyword_count, true, &p->targets[i].keywords,
+                                 e))
+            return false;
     }
-    for (size_t i = 0; i < p->count; i++)
+    for (size_t i = 0; i < p->count; i++) {
         p->targets[i].uid = p->targets[i].mailbox->uid_reserved++;
+        p->targets[i].modseq = mailbox_reserve_modseq(p->targets[i].mailbox);
+    }
     return true;
 }
 
@@ -291,8 +299,9 @@ static void delivery_begin(struct delivery *d, size_t count)
 
     d->size = d->prefix.n + spool_size(d->message);
     d->size_crlf = d->size + count_lines(d->prefix) + spool_lines(d->message);
+    d->save_date = clock_wall() / USEC_SEC;
     if (d->date == INT64_MIN)
-        d->date = clock_wall() / USEC_SEC;
+        d->date = d->save_date;
     buf_clear(&s->name);
     store_make_name(s, d->size, d->size_crlf);
     d->pending = pending_new(d->message, d->prefix, buf_str(&s->name), count);

@@ -4,6 +4,7 @@
  * good. Replay does the same again under the same names, so it does not matter how far that came. A
  * message whose file is not written yet gets one only if it is to be kept.
  */
+#include "core/mem.h"
 #include "store/change.h"
 #include "store/limits.h"
 #include "store/pending.h"
@@ -15,7 +16,8 @@ static void remove_message(struct mailbox *m, const struct message *message, int
     struct leaving_file leaving = {.file = message_file_of(message),
                                    .expunged = when,
                                    .uid = message->uid,
-                                   .keywords = message->keywords,
+                                   .keywords =
+                                       keyword_set_letters(&m->c.keywords, message->keywords),
                                    .flags = message->flags};
 
     mailbox_uncount(m, message);
@@ -25,40 +27,60 @@ static void remove_message(struct mailbox *m, const struct message *message, int
         mailbox_add_leaving(m, &leaving);
 }
 
-size_t mailbox_apply_expunge(struct mailbox *m, const uint32_t *uids, size_t count, int64_t when)
+/* What is known for longer than anybody asks for goes. */
+static void trim_history(struct mailbox *m, int64_t now)
+{
+    const struct store_settings *s = &m->store->settings;
+    int64_t oldest = now - s->history_age / USEC_SEC;
+
+    expunge_history_trim(&m->c.expunged, oldest > 0 ? (uint32_t)oldest : 0,
+                         (uint64_t)s->history_max);
+}
+
+size_t mailbox_apply_expunge(struct mailbox *m, const uint32_t *uids, size_t count,
+                             const struct expunge_record *r)
 {
     size_t from = count > 0 ? mailbox_content_find(&m->c, uids[0]) : m->c.count;
-    size_t to = from, next = 0;
+    size_t to = from, next = 0, gone = 0;
+    uint32_t *removed = mem_array(count, sizeof(*removed));
 
-    m->modseq++;
+    mailbox_reach_modseq(m, r->modseq);
     for (size_t i = from; i < m->c.count; i++) {
         while (next < count && uids[next] < m->c.messages[i].uid)
             next++;
-        if (next < count && uids[next] == m->c.messages[i].uid)
-            remove_message(m, &m->c.messages[i], when);
-        else
+        if (next < count && uids[next] == m->c.messages[i].uid) {
+            removed[gone++] = uids[next];
+            remove_message(m, &m->c.messages[i], r->keep ? r->time : 0);
+        } else {
             m->c.messages[to++] = m->c.messages[i];
+        }
     }
-    size_t removed = m->c.count - to;
     m->c.count = to;
-    if (removed > 0)
+    expunge_history_add(&m->c.expunged, m->c.modseq, (uint32_t)r->time, removed, gone);
+    trim_history(m, r->time);
+    free(removed);
+    if (gone > 0)
         mailbox_mark_dirty(m); /* the list must tell that these UIDs were given out */
-    return removed;
+    return gone;
 }
 
 static bool commit_expunge(struct mailbox *m, const uint32_t *uids, size_t count, struct err *e)
 {
     struct store *s = m->store;
     struct change c = {.store = s, .accounts = {m->account}};
-    int64_t when = s->settings.keep_expunged > 0 ? clock_wall() / USEC_SEC : 0;
+    struct expunge_record r = {.modseq = mailbox_reserve_modseq(m),
+                               .time = clock_wall() / USEC_SEC,
+                               .keep = s->settings.keep_expunged > 0};
 
     buf_clear(&s->record);
     record_add_mailbox(&s->record, str_from_c(m->account->home), str_from_c(m->name), m->c.guid);
+    buf_add_u64(&s->record, r.modseq);
+    buf_add_u64(&s->record, (uint64_t)r.time);
     record_add_uids(&s->record, uids, count);
-    buf_add_u64(&s->record, (uint64_t)when);
+    buf_add_u64(&s->record, r.keep ? (uint64_t)r.time : 0);
     bool ok = change_commit(&c, RECORD_EXPUNGE, e);
     if (ok) {
-        s->expunged += mailbox_apply_expunge(m, uids, count, when);
+        s->expunged += mailbox_apply_expunge(m, uids, count, &r);
         mailbox_flush_soon(m, FLUSH_LEAVING);
         mailbox_notify(m);
     }

@@ -22,9 +22,11 @@
 
 void expunged_add_note(const struct mailbox *m, struct buf *note)
 {
-    expunged_note_add(note, &(struct expunged_note){.name = str_from_c(m->name),
-                                                    .uid_validity = m->c.uid_validity,
-                                                    .keywords = m->c.keywords});
+    struct expunged_note n = {.name = str_from_c(m->name), .uid_validity = m->c.uid_validity};
+
+    for (size_t i = 0; i < KEYWORD_LETTERS && i < m->c.keywords.count; i++)
+        n.keywords[i] = m->c.keywords.names[i];
+    expunged_note_add(note, &n);
 }
 
 struct sync_job {

@@ -177,10 +177,8 @@ static void read_note(struct list *l)
     expunged_note_parse(&note, buf_str(&text));
     kept->name = arena_str(l->arena, note.name);
     kept->uid_validity = note.uid_validity;
-    kept->keywords.count = note.keywords.count;
-    for (size_t i = 0; i < note.keywords.count; i++)
-        kept->keywords.names[i] = arena_str(l->arena, note.keywords.names[i]);
-    keywords_free(&note.keywords);
+    for (size_t i = 0; i < KEYWORD_LETTERS; i++)
+        kept->keywords[i] = arena_str(l->arena, note.keywords[i]);
     buf_free(&text);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "store/expunged_name.h"
 
+#include "store/keywords.h"
 #include "store/maildir_name.h"
 
 #include <inttypes.h>
@@ -60,16 +61,23 @@ bool expunged_deleted_parse(struct str name, int64_t *time)
 void expunged_note_add(struct buf *b, const struct expunged_note *n)
 {
     buf_printf(b, "name %.*s\nuidvalidity %" PRIu32 "\n", STR_ARG(n->name), n->uid_validity);
-    for (size_t i = 0; i < n->keywords.count; i++) {
-        if (n->keywords.names[i].n > 0)
-            buf_printf(b, "keyword %zu %.*s\n", i, STR_ARG(n->keywords.names[i]));
+    for (size_t i = 0; i < KEYWORD_LETTERS; i++) {
+        if (n->keywords[i].n > 0)
+            buf_printf(b, "keyword %zu %.*s\n", i, STR_ARG(n->keywords[i]));
     }
+}
+
+static void read_keyword(struct expunged_note *n, struct str line)
+{
+    uint32_t number;
+
+    if (str_to_u32(str_split(&line, ' '), &number) && number < KEYWORD_LETTERS &&
+        keywords_is_name(line))
+        n->keywords[number] = line;
 }
 
 void expunged_note_parse(struct expunged_note *n, struct str text)
 {
-    struct buf keywords = BUF_EMPTY;
-
     *n = (struct expunged_note){.name = STR("")};
     while (text.p) {
         struct str line = str_split(&text, '\n');
@@ -79,8 +87,6 @@ void expunged_note_parse(struct expunged_note *n, struct str text)
         else if (str_equal(word, STR("uidvalidity")))
             str_to_u32(line, &n->uid_validity);
         else if (str_equal(word, STR("keyword")) && line.p)
-            buf_printf(&keywords, "%.*s\n", STR_ARG(line));
+            read_keyword(n, line);
     }
-    keywords_parse(&n->keywords, buf_str(&keywords));
-    buf_free(&keywords);
 }

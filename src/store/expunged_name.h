@@ -9,7 +9,7 @@
  * Times are seconds since 1970. Flags and keywords are the letters of the Maildir. Pure.
  */
 #include "core/buf.h"
-#include "store/keywords.h"
+#include "store/limits.h"
 
 #define EXPUNGED_DIR "expunged"
 /* Bytes of the file `mailbox`. */
@@ -32,9 +32,9 @@ bool expunged_deleted_parse(struct str name, int64_t *time);
 struct expunged_note {
     struct str name; /* UTF-8 with '/' */
     uint32_t uid_validity;
-    struct keyword_set keywords; /* owned */
+    struct str keywords[KEYWORD_LETTERS]; /* names of the letters; empty: none */
 };
 
 void expunged_note_add(struct buf *b, const struct expunged_note *n);
-/* name points into text. Lines that are unknown or damaged are passed over. */
+/* Names point into text. Lines that are unknown or damaged are passed over. */
 void expunged_note_parse(struct expunged_note *n, struct str text);

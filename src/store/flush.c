@@ -21,8 +21,8 @@
 
 struct name_change {
     struct message_file *file;
-    uint32_t uid;      /* 0: it leaves */
-    uint32_t keywords; /* the new name's */
+    uint32_t uid;     /* 0: it leaves */
+    uint32_t letters; /* the new name's */
     uint8_t flags;
     bool done, gone;
     struct leaving_file leaving;
@@ -39,7 +39,7 @@ struct flush_job {
     size_t note_keywords;
     bool keeps, keep_ready; /* there are such files; the place is there */
     bool keywords_changed, keywords_done;
-    struct keyword_set keywords;
+    struct buf keywords;
     enum list_change list;
     bool list_done;
     struct uidlist_header header;
@@ -123,7 +123,8 @@ void mailbox_release_names(struct mailbox *m)
 static bool belongs_to_new(const struct mailbox *m, const struct message *message)
 {
     return message->file && ((struct message_file *)message->file)->place == FILE_NEW &&
-           message->uid >= m->c.recent_from && message->flags == 0 && message->keywords == 0;
+           message->uid >= m->c.recent_from && message->flags == 0 &&
+           keyword_set_letters(&m->c.keywords, message->keywords) == 0;
 }
 
 /* --- the worker's part --- */
@@ -167,7 +168,7 @@ static bool change_name(struct flush_job *job, struct name_change *change, struc
     }
     buf_clear(to);
     buf_printf(to, "%s/", job->dir);
-    message_file_add_new_path(to, change->file, change->flags, change->keywords);
+    message_file_add_new_path(to, change->file, change->flags, change->letters);
     change->done = disk_rename(buf_c(from), buf_c(to), &error);
     if (change->done)
         return true;
@@ -200,7 +201,7 @@ static void run_flush(void *arg)
 
     /* Before the names: no letter is on disk whose name is not. */
     if (job->keywords_changed) {
-        job->keywords_done = keywords_file_replace(job->dir, &job->keywords, &error);
+        job->keywords_done = keywords_file_replace(job->dir, buf_str(&job->keywords), &error);
         if (!job->keywords_done)
             keep_first(job, &error);
     }
@@ -232,8 +233,10 @@ static void take_leaving(struct mailbox *m, struct flush_job *job)
         return;
     job->maildir = m->account->maildir;
     expunged_disk_add_dir(&job->keep, job->maildir, m->c.guid);
-    if (!m->expunged_noted || m->expunged_keywords != m->c.keywords.count)
-        job->note_keywords = m->c.keywords.count, expunged_add_note(m, &job->note);
+    if (!m->expunged_noted || m->expunged_keywords != m->c.keywords.changes) {
+        job->note_keywords = m->c.keywords.changes;
+        expunged_add_note(m, &job->note);
+    }
 }
 
 /* Collects messages to rename, from m->dirty_from on; moves that up behind them. */
@@ -254,10 +257,11 @@ static void take_renames(struct mailbox *m, struct flush_job *job)
         }
         message->state &= (uint8_t)~STATE_DIRTY;
         if (!belongs_to_new(m, message))
-            job->names[job->name_count++] = (struct name_change){.file = message->file,
-                                                                 .uid = message->uid,
-                                                                 .flags = message->flags,
-                                                                 .keywords = message->keywords};
+            job->names[job->name_count++] = (struct name_change){
+                .file = message->file,
+                .uid = message->uid,
+                .flags = message->flags,
+                .letters = keyword_set_letters(&m->c.keywords, message->keywords)};
     }
     m->dirty_from = next;
 }
@@ -302,7 +306,7 @@ static void apply_names(struct mailbox *m, struct flush_job *job)
         if (change->uid == 0 && !change->done)
             mailbox_add_leaving(m, &change->leaving);
         else if (change->uid > 0 && change->done)
-            message_file_moved(change->file, change->flags, change->keywords);
+            message_file_moved(change->file, change->flags, change->letters);
         else if (message && !change->gone)
             mailbox_mark_message(m, message);
     }
@@ -352,9 +356,9 @@ static bool flush_once(struct mailbox *m, enum flush_what what, bool *more, stru
     take_leaving(m, &job);
     if (what & FLUSH_NAMES)
         take_renames(m, &job);
-    if (what & FLUSH_LISTS && m->c.keywords_changed) {
+    if (what & (FLUSH_NAMES | FLUSH_LISTS) && m->c.keywords_changed) {
         job.keywords_changed = true;
-        job.keywords = m->c.keywords;
+        keywords_format(&m->c.keywords, &job.keywords);
         m->c.keywords_changed = false;
     }
     if (what & FLUSH_LISTS)
@@ -366,6 +370,7 @@ static bool flush_once(struct mailbox *m, enum flush_what what, bool *more, stru
     apply(m, &job);
     free(job.names);
     free(job.messages);
+    buf_free(&job.keywords);
     buf_free(&job.keep);
     buf_free(&job.note);
     if (!job.ok)

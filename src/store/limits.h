@@ -4,7 +4,12 @@
  */
 
 /* Letters 'a' to 'z' in a Maildir file name. */
-#define KEYWORDS_MAX 26
+#define KEYWORD_LETTERS 26
+/* Keywords of one mailbox, combinations of them that its messages have, and the bytes of all
+ * these. */
+#define KEYWORDS_MAX           1000
+#define KEYWORD_SETS_MAX       100000
+#define KEYWORD_SETS_BYTES_MAX (16u * 1024 * 1024)
 /* Bytes of a keyword, so that dovecot-keywords stays readable. */
 #define KEYWORD_LENGTH_MAX 100
 /* A name in a directory (NAME_MAX). */

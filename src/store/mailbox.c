@@ -46,7 +46,7 @@ const struct message *mailbox_find_uid(const struct mailbox *m, uint32_t uid)
 
 uint64_t mailbox_modseq(const struct mailbox *m)
 {
-    return m->modseq;
+    return m->c.modseq;
 }
 
 bool mailbox_flag_changes(const struct mailbox *m, uint64_t modseq,
@@ -60,10 +60,28 @@ bool mailbox_is_deleted(const struct mailbox *m)
     return m->is_deleted;
 }
 
-const struct str *mailbox_keywords(const struct mailbox *m, size_t *count)
+struct str mailbox_id(const struct mailbox *m)
 {
-    *count = m->c.keywords.count;
-    return m->c.keywords.names;
+    return str_from(m->id, sizeof(m->id));
+}
+
+bool mailbox_expunged_since(const struct mailbox *m, uint64_t modseq, struct arena *a,
+                            uint32_t **uids, size_t *count)
+{
+    return expunge_history_since(&m->c.expunged, modseq, a, uids, count);
+}
+
+uint64_t mailbox_reserve_modseq(struct mailbox *m)
+{
+    return ++m->modseq_reserved;
+}
+
+void mailbox_reach_modseq(struct mailbox *m, uint64_t modseq)
+{
+    if (m->c.modseq < modseq)
+        m->c.modseq = modseq;
+    if (m->modseq_reserved < modseq)
+        m->modseq_reserved = modseq;
 }
 
 struct message_file *message_file_of(const struct message *m)
@@ -98,7 +116,8 @@ void mailbox_uncount(struct mailbox *m, const struct message *message)
 
 void mailbox_add_message(struct mailbox *m, struct message *message)
 {
-    message->modseq = m->modseq;
+    if (message->modseq == 0)
+        message->modseq = m->c.modseq;
     struct message *added = mailbox_content_insert(&m->c, message);
     count_message(m, added, 1);
     if (message->uid >= m->c.uid_next)
@@ -107,15 +126,17 @@ void mailbox_add_message(struct mailbox *m, struct message *message)
         m->uid_reserved = m->c.uid_next;
 }
 
-void mailbox_set_flags(struct mailbox *m, struct message *message, uint8_t flags, uint32_t keywords)
+void mailbox_set_flags(struct mailbox *m, struct message *message, uint8_t flags, uint32_t keywords,
+                       uint64_t modseq)
 {
     if (message->flags == flags && message->keywords == keywords)
         return;
     count_message(m, message, -1);
     message->flags = flags;
     message->keywords = keywords;
-    message->modseq = m->modseq;
-    flag_history_add(&m->flag_history, m->modseq, message->uid);
+    if (message->modseq < modseq)
+        message->modseq = modseq;
+    flag_history_add(&m->flag_history, m->c.modseq, message->uid);
     count_message(m, message, 1);
     mailbox_mark_message(m, message);
 }
@@ -153,29 +174,6 @@ uint32_t mailbox_claim_recent(struct mailbox *m, bool read_only)
     }
     m->c.recent_from = m->c.uid_next;
     return from;
-}
-
-/* --- keywords --- */
-
-bool mailbox_keyword_bits(struct mailbox *m, const struct str *names, size_t count, bool add,
-                          uint32_t *bits)
-{
-    *bits = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (names[i].n == 0)
-            continue;
-        int bit = keywords_find(&m->c.keywords, names[i]);
-        if (bit < 0 && add) {
-            bit = keywords_add(&m->c.keywords, names[i]);
-            if (bit < 0)
-                return false;
-            m->c.keywords_changed = true;
-            mailbox_mark_dirty(m);
-        }
-        if (bit >= 0)
-            *bits |= 1u << bit;
-    }
-    return true;
 }
 
 /* --- watchers --- */

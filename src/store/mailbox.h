@@ -8,6 +8,8 @@
  */
 #include "store/store.h"
 
+enum flags_change { FLAGS_ADD, FLAGS_REMOVE, FLAGS_REPLACE };
+
 enum message_flag {
     MESSAGE_SEEN = 1,
     MESSAGE_ANSWERED = 2,
@@ -19,15 +21,16 @@ enum message_flag {
 
 struct message {
     uint32_t uid;
-    uint8_t flags;      /* enum message_flag */
-    uint8_t state;      /* the store's own */
-    uint32_t keywords;  /* bit n: keyword n of the mailbox */
-    uint64_t modseq;    /* of its last change; grows over the mailbox; not told to clients yet */
-    uint64_t size;      /* stored bytes */
-    uint64_t size_crlf; /* as IMAP and POP3 count: RFC822.SIZE */
-    int64_t
-        internal_date; /* seconds since 1970; INT64_MIN: not known yet, ask message_internal_date */
-    void *file;        /* the store's own: name on disk */
+    uint32_t keywords;     /* id of a set of keywords of the mailbox; 0: none */
+    uint8_t flags;         /* enum message_flag */
+    uint8_t state;         /* the store's own */
+    uint64_t modseq;       /* MODSEQ: of its last change (RFC 7162); grows over the mailbox */
+    uint64_t size;         /* stored bytes */
+    uint64_t size_crlf;    /* as IMAP and POP3 count: RFC822.SIZE */
+    int64_t internal_date; /* seconds since 1970; INT64_MIN: not known yet: message_internal_date */
+    int64_t save_date;     /* when it came into this mailbox (RFC 8514); INT64_MIN as above */
+    uint64_t cached;       /* the store's own: place of its summary, 0: none */
+    void *file;            /* the store's own: name on disk */
 };
 
 /* ERR_NOT_FOUND; ERR_IO. INBOX and special folders are made at first use. Holds a reference. */
@@ -45,7 +48,7 @@ const struct message *mailbox_messages(const struct mailbox *m, size_t *count);
 const struct message *mailbox_find_uid(const struct mailbox *m, uint32_t uid);
 /* Index of the first message with a UID >= uid. */
 size_t mailbox_index_from_uid(const struct mailbox *m, uint32_t uid);
-/* Grows with every change that a session could have to tell. */
+/* HIGHESTMODSEQ: of the last change that a session could have to tell. Durable, never goes down. */
 uint64_t mailbox_modseq(const struct mailbox *m);
 /* UIDs of messages whose flags changed after `modseq`, ascending: who looks after each change need
  * not go through all messages. False: there were too many since then. */
@@ -53,8 +56,45 @@ uint64_t mailbox_modseq(const struct mailbox *m);
 bool mailbox_flag_changes(const struct mailbox *m, uint64_t modseq,
                           uint32_t uids[MAILBOX_FLAG_CHANGES_MAX], size_t *count);
 bool mailbox_is_deleted(const struct mailbox *m);
-/* Names by bit; count <= 26 (Dovecot's limit on disk). */
+/* MAILBOXID (RFC 8474): the same through renames, another one when it is made anew. */
+struct str mailbox_id(const struct mailbox *m);
+/* The UIDs expunged after that change, ascending, in `a`. False when the history does not reach
+ * back so far: then every UID that is missing counts as expunged. */
+bool mailbox_expunged_since(const struct mailbox *m, uint64_t modseq, struct arena *a,
+                            uint32_t **uids, size_t *count);
+
+/* --- keywords: of a mailbox they have numbers, of a message a set --- */
+
+/* Names by number; "" where there is none (any more). */
 const struct str *mailbox_keywords(const struct mailbox *m, size_t *count);
+/* Grows when a name comes or goes. */
+uint32_t mailbox_keyword_changes(const struct mailbox *m);
+/* Can a message have a keyword that the mailbox does not know yet? (PERMANENTFLAGS \*) */
+bool mailbox_takes_keywords(const struct mailbox *m);
+/* The numbers of a set, ascending. */
+const uint16_t *mailbox_set_keywords(const struct mailbox *m, uint32_t set, size_t *count);
+/* The names of a set with spaces between them, as FETCH FLAGS shows them. */
+struct str mailbox_set_text(const struct mailbox *m, uint32_t set);
+bool mailbox_set_has(const struct mailbox *m, uint32_t set, size_t keyword);
+/* The set that a change by mailbox_change_flags would make of a set. Names that the mailbox does
+ * not know are left out. */
+uint32_t mailbox_set_changed(struct mailbox *m, uint32_t set, enum flags_change change,
+                             const struct str *names, size_t count);
+
+/* Which sets have a keyword, for workers: covers the sets that there were when it was made. */
+struct keyword_test {
+    const uint8_t *bits; /* by set */
+    uint32_t sets, version;
+};
+/* In `a`. A name that the mailbox does not know matches no set. */
+void mailbox_keyword_test(const struct mailbox *m, struct str name, struct arena *a,
+                          struct keyword_test *t);
+/* False: messages may have sets by now that the test does not know. */
+bool mailbox_keyword_test_is_current(const struct mailbox *m, const struct keyword_test *t);
+static inline bool keyword_test_matches(const struct keyword_test *t, uint32_t set)
+{
+    return set < t->sets && t->bits[set / 8] & 1u << set % 8;
+}
 
 /* \Recent: the first session that asks for a UID range gets it. Returns the first UID that is
  * recent for this session (messages from it on are recent); claims them unless read_only. */
@@ -79,16 +119,29 @@ void mailbox_unwatch(struct mailbox_watcher *w);
 
 /* --- changes: durable when they return true --- */
 
-/* keywords: by name; unknown ones are added to the mailbox. More than 26: ERR_LIMIT. date: seconds,
+/* keywords: by name; unknown ones are added to the mailbox. Too many: ERR_LIMIT. date: seconds,
  * INT64_MIN: now. */
 SUSPENDS bool mailbox_append(struct mailbox *m, const char *id, struct spool *message,
                              uint8_t flags, const struct str *keywords, size_t keyword_count,
                              int64_t date, uint32_t *uid, struct err *e);
-enum flags_change { FLAGS_ADD, FLAGS_REMOVE, FLAGS_REPLACE };
-/* UIDs that do not exist (any more) are skipped. Sorted ascending. */
-SUSPENDS bool mailbox_change_flags(struct mailbox *m, const uint32_t *uids, size_t count,
-                                   enum flags_change change, uint8_t flags,
-                                   const struct str *keywords, size_t keyword_count, struct err *e);
+struct flags_request {
+    const uint32_t *uids; /* ascending; those that do not exist (any more) are passed over */
+    size_t count;
+    enum flags_change change;
+    uint8_t flags;
+    const struct str *keywords;
+    size_t keyword_count;
+    /* UNCHANGEDSINCE (RFC 7162 3.1.3): messages with a higher modseq are left alone. Checked in the
+     * order in which changes happen. */
+    bool conditional;
+    uint64_t unchanged_since;
+    struct arena *arena; /* for: */
+    /* result: those left alone, ascending */
+    uint32_t *failed;
+    size_t failed_count;
+};
+/* ERR_LIMIT: too many keywords. */
+SUSPENDS bool mailbox_change_flags(struct mailbox *m, struct flags_request *r, struct err *e);
 SUSPENDS bool mailbox_expunge(struct mailbox *m, const uint32_t *uids, size_t count, struct err *e);
 /* Copies (hard links) with flags, keywords and date; move: and expunges them here, in one step. All
  * or none. uids: sorted; those that do not exist any more are left out. *source and *copies (in a)
@@ -107,5 +160,7 @@ uint64_t message_reader_size(const struct message_reader *r);
 SUSPENDS bool message_read_at(struct message_reader *r, void *p, size_t n, uint64_t offset,
                               size_t *got, struct err *e);
 void message_close(struct message_reader *r);
-/* Fills in the date of the message if it is not known (one stat). */
+/* Fills in the dates of the message if they are not known (one stat). Of a message that was there
+ * before this server, the save date is the internal date. */
 SUSPENDS int64_t message_internal_date(struct mailbox *m, uint32_t uid);
+SUSPENDS int64_t message_save_date(struct mailbox *m, uint32_t uid);

@@ -327,7 +327,8 @@ static void finish_load(struct mailbox *m, struct load_job *job)
     m->c = job->content;
     m->load = MAILBOX_READY;
     m->uid_reserved = m->c.uid_next;
-    m->modseq = 1;
+    m->modseq_reserved = m->c.modseq;
+    guid_format(m->id, m->c.guid);
     mailbox_count_all(m);
     if (m->c.list_rewrite || m->c.keywords_changed)
         mailbox_mark_dirty(m);

@@ -16,6 +16,7 @@ void mailbox_content_free(struct mailbox_content *c)
     free(c->unknown);
     name_table_free(&c->unknown_names);
     keywords_free(&c->keywords);
+    expunge_history_free(&c->expunged);
     *c = (struct mailbox_content){0};
 }
 

@@ -3,6 +3,7 @@
  * What a mailbox holds, as read from disk: by load.c on a worker, then owned by the mailbox.
  */
 #include "core/err.h"
+#include "store/expunge_history.h"
 #include "store/keywords.h"
 #include "store/mailbox.h"
 #include "store/message_file.h"
@@ -30,7 +31,9 @@ struct mailbox_content {
     uint32_t uid_validity;
     uint32_t uid_next;    /* above all UIDs that were ever given out and published */
     uint32_t recent_from; /* messages from this UID on have not been claimed as recent */
-    struct keyword_set keywords;
+    uint64_t modseq;      /* of the last change */
+    struct expunge_history expunged;
+    struct keyword_table keywords;
     bool keywords_changed; /* dovecot-keywords is behind */
     /* dovecot-uidlist as it is on disk */
     char *list_extra;   /* unknown header fields, or NULL */
@@ -70,7 +73,8 @@ bool uidlist_file_append(const char *dir, const struct message *messages, size_t
 /* Writes it anew, synced, under Dovecot's dotlock. */
 bool uidlist_file_replace(const char *dir, const struct uidlist_header *h,
                           const struct message *messages, size_t count, struct err *e);
-bool keywords_file_replace(const char *dir, const struct keyword_set *k, struct err *e);
+/* content: as keywords_format writes it. */
+bool keywords_file_replace(const char *dir, struct str content, struct err *e);
 
 /* --- dovecot-uidvalidity of an account (uidvalidity.c); blocking --- */
 

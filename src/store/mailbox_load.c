@@ -329,15 +329,18 @@ static void add_message(struct load *l, const struct uidlist_line *line, struct 
 {
     struct mailbox_content *c = l->content;
     uint8_t state = f->place == FILE_TMP ? STATE_DIRTY : 0;
+    uint32_t set;
 
+    keyword_set_of_letters(&c->keywords, f->keywords, &set);
     mailbox_content_insert(c, &(struct message){.uid = line->uid,
                                                 .flags = f->flags,
                                                 .state = state,
-                                                .keywords = f->keywords,
-                                                .modseq = 1,
+                                                .keywords = set,
+                                                .modseq = c->modseq,
                                                 .size = line->size,
                                                 .size_crlf = line->size_crlf,
                                                 .internal_date = INT64_MIN,
+                                                .save_date = INT64_MIN,
                                                 .file = f});
 }
 
@@ -458,16 +461,19 @@ static bool load(struct load *l)
 {
     struct mailbox_content *c = l->content;
 
-    if (!make_subdirs(l) || !read_list(l) || !read_keywords(l) || !scan(l) ||
-        !add_known_messages(l))
+    /* No client has seen a change as high. */
+    c->modseq = (uint64_t)(l->settings->now / USEC_SEC) << 20;
+    c->expunged.floor = c->modseq;
+    if (!make_subdirs(l) || !read_list(l) || !read_keywords(l) || !scan(l))
+        return false;
+    c->keywords_changed = keywords_name_used(&c->keywords, l->letters);
+    if (!add_known_messages(l))
         return false;
     uint32_t first_new_uid = c->uid_next;
     if (l->settings->replaying)
         keep_unknown(l);
     else if (!add_unknown_messages(l))
         return false;
-    if (!l->settings->replaying)
-        c->keywords_changed = keywords_name_used(&c->keywords, l->letters);
     c->recent_from = l->lowest_new != UINT32_MAX ? l->lowest_new : c->uid_next;
     return write_decisions(l, first_new_uid);
 }

@@ -233,7 +233,8 @@ static void finish_target(struct pending_target *t, bool on_disk)
     } else if (message && message->state & STATE_PENDING && message->file == t) {
         message->state &= (uint8_t)~STATE_PENDING;
         message->file = t->file;
-        bool as_named = t->file->flags == message->flags && t->file->keywords == message->keywords;
+        bool as_named = t->file->flags == message->flags &&
+                        t->file->keywords == keyword_set_letters(&m->c.keywords, message->keywords);
         if (!as_named)
             mailbox_mark_message(m, message);
     }

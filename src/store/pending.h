@@ -13,6 +13,7 @@ struct pending_target {
     struct mailbox *mailbox;   /* a reference */
     struct message_file *file; /* the name it will have; set when published */
     uint32_t uid, keywords;
+    uint64_t modseq;
     bool expunged;
     struct leaving_file leaving; /* of an expunged one */
 };

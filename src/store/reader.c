@@ -260,6 +260,14 @@ static void take_dates(struct mailbox *m, uint32_t uid, struct date_job *job)
     buf_free(&path);
 }
 
+/* Of when a message came that was there before this server, its own date is the best guess. */
+static void set_date(struct message *message, int64_t date)
+{
+    message->internal_date = date;
+    if (message->save_date == INT64_MIN)
+        message->save_date = date;
+}
+
 /* Who asks for one date often asks for the next: each time twice as many are looked up. */
 int64_t message_internal_date(struct mailbox *m, uint32_t uid)
 {
@@ -282,7 +290,7 @@ int64_t message_internal_date(struct mailbox *m, uint32_t uid)
     for (size_t i = 0; i < job.count; i++) {
         message = find(m, job.uids[i]);
         if (message && job.dates[i] != INT64_MIN)
-            message->internal_date = job.dates[i];
+            set_date(message, job.dates[i]);
     }
     message = find(m, uid);
     int64_t date = message && message->internal_date != INT64_MIN ? message->internal_date : 0;
@@ -291,4 +299,13 @@ int64_t message_internal_date(struct mailbox *m, uint32_t uid)
     free(job.uids);
     mailbox_unref(m);
     return date;
+}
+
+int64_t message_save_date(struct mailbox *m, uint32_t uid)
+{
+    const struct message *message = find(m, uid);
+
+    if (message && message->save_date != INT64_MIN)
+        return message->save_date;
+    return message_internal_date(m, uid);
 }

@@ -104,16 +104,17 @@ uint32_t *record_read_uids(struct reader *r, struct arena *a, size_t *count)
     return uids;
 }
 
-void record_add_keywords(struct buf *b, const struct keyword_set *k, uint32_t bits)
+void record_add_keywords(struct buf *b, const struct keyword_table *k, uint32_t set)
 {
-    buf_add_u32(b, (uint32_t)__builtin_popcount(bits));
-    for (size_t i = 0; i < k->count; i++) {
-        if (bits & 1u << i)
-            buf_add_counted(b, k->names[i]);
-    }
+    size_t count;
+    const uint16_t *numbers = keyword_set_numbers(k, set, &count);
+
+    buf_add_u32(b, (uint32_t)count);
+    for (size_t i = 0; i < count; i++)
+        buf_add_counted(b, k->names[numbers[i]]);
 }
 
-void record_add_names(struct buf *b, const struct keyword_set *k)
+void record_add_names(struct buf *b, const struct keyword_table *k)
 {
     buf_add_u32(b, (uint32_t)k->count);
     for (size_t i = 0; i < k->count; i++)

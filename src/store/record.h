@@ -7,21 +7,23 @@
 #include "store/keywords.h"
 #include "store/uidlist.h"
 
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2 /* 1 is read as well: what [brackets] hold is not in it */
 
 enum record_type {
-    /* u32 n, n times (mailbox, u32 uid); str base name; u8 flags; u32 n, n keyword names; u64 date;
-     * u64 size, u64 size with CRLF; str file in the spool directory, or "" and the message's bytes
-     * to the end */
+    /* u32 n, n times (mailbox, u32 uid [, u64 modseq]); str base name; u8 flags; u32 n, n keyword
+     * names; u64 date [, u64 save date]; u64 size, u64 size with CRLF; str file in the spool
+     * directory, or "" and the message's bytes to the end */
     RECORD_DELIVER = 1,
-    /* mailbox; u8 enum flags_change; u8 flags; u32 n, n keyword names; UIDs */
+    /* mailbox; u8 enum flags_change; u8 flags; u32 n, n keyword names [, u64 modseq]; UIDs */
     RECORD_FLAGS = 2,
-    /* mailbox; UIDs; u64 time in seconds (maybe missing), 0: nothing is kept */
+    /* mailbox; [u64 modseq; u64 time, seconds;] UIDs; u64 time again, or 0: nothing is kept
+     * (version 1: maybe missing) */
     RECORD_EXPUNGE = 3,
-    /* mailbox from, mailbox to; u8 move; u8 last; u32 n, n keyword names of the target, by bit;
-     * u32 n, n times (u32 uid from, u32 uid to, u8 flags, u32 keywords, u64 size, u64 size with
-     * CRLF, str base name). A COPY of many messages is several records in a row; it happened when
-     * the last one is there. */
+    /* mailbox from, mailbox to; u8 move; u8 last; [u64 modseq to, u64 modseq from, u64 time;] u32
+     * n, n keyword names; [u32 n, n sets of keywords: u32 n, n times u16 position among the names;]
+     * u32 n, n times (u32 uid from, u32 uid to, u8 flags, u32 position + 1 among the sets (version
+     * 1: bits of the names), u64 size, u64 size with CRLF [, u64 date], str base name). A COPY of
+     * many messages is several records in a row; it happened when the last one is there. */
     RECORD_COPY = 4,
     /* mailbox */
     RECORD_DELETE = 5,
@@ -45,8 +47,8 @@ void record_add_uids(struct buf *b, const uint32_t *uids, size_t count);
 /* In `a`; r->bad when it is not well-formed. */
 uint32_t *record_read_uids(struct reader *r, struct arena *a, size_t *count);
 
-/* Names of the bits that are set. */
-void record_add_keywords(struct buf *b, const struct keyword_set *k, uint32_t bits);
-/* Names of all bits. */
-void record_add_names(struct buf *b, const struct keyword_set *k);
+/* Names of a set. */
+void record_add_keywords(struct buf *b, const struct keyword_table *k, uint32_t set);
+/* Names of all keywords, by number. */
+void record_add_names(struct buf *b, const struct keyword_table *k);
 struct str *record_read_names(struct reader *r, struct arena *a, size_t *count);

@@ -27,6 +27,7 @@
 struct deferred_record {
     struct deferred_record *next;
     uint8_t guid[GUID_SIZE];
+    unsigned version;
     size_t target; /* of the delivery */
     char *payload;
     size_t length;
@@ -79,47 +80,63 @@ struct mailbox *replay_find(struct store *s, const struct record_mailbox *r)
 
 /* --- changes of messages --- */
 
-static void replay_flags(struct store *s, struct reader *r, struct arena *a)
+uint64_t replay_modseq(const struct mailbox *m, unsigned version, uint64_t modseq)
+{
+    return version < 2 ? m->c.modseq + 1 : modseq;
+}
+
+static void replay_flags(struct store *s, struct reader *r, unsigned version, struct arena *a)
 {
     struct record_mailbox rm;
     size_t name_count, count;
-    uint32_t keywords = 0;
+    struct flags_record f;
 
     record_read_mailbox(r, &rm);
-    uint8_t change = read_u8(r), flags = read_u8(r);
+    f.change = read_u8(r);
+    f.flags = read_u8(r) & MESSAGE_FLAGS_ALL;
     struct str *names = record_read_names(r, a, &name_count);
+    f.modseq = version < 2 ? 0 : read_u64(r);
     uint32_t *uids = record_read_uids(r, a, &count);
     struct mailbox *m = r->bad ? NULL : replay_find(s, &rm);
     if (!m)
         return;
-    mailbox_keyword_bits(m, names, name_count, change != FLAGS_REMOVE, &keywords);
-    mailbox_apply_flags(m, uids, count, change, flags & MESSAGE_FLAGS_ALL, keywords);
+    f.modseq = replay_modseq(m, version, f.modseq);
+    mailbox_keyword_set(m, names, name_count, f.change != FLAGS_REMOVE, &f.keywords, NULL);
+    mailbox_apply_flags(m, uids, count, &f);
     mailbox_unref(m);
 }
 
-static void replay_expunge(struct store *s, struct reader *r, struct arena *a)
+static void replay_expunge(struct store *s, struct reader *r, unsigned version, struct arena *a)
 {
     struct record_mailbox rm;
+    struct expunge_record x;
     size_t count;
 
     record_read_mailbox(r, &rm);
+    x.modseq = version < 2 ? 0 : read_u64(r);
+    x.time = version < 2 ? clock_wall() / USEC_SEC : (int64_t)read_u64(r);
     uint32_t *uids = record_read_uids(r, a, &count);
-    int64_t when = r->n > 0 ? (int64_t)read_u64(r) : 0;
+    int64_t keep = r->n > 0 ? (int64_t)read_u64(r) : 0;
+    x.keep = keep > 0;
+    if (x.keep)
+        x.time = keep;
     struct mailbox *m = r->bad ? NULL : replay_find(s, &rm);
     if (!m)
         return;
-    mailbox_apply_expunge(m, uids, count, when);
+    x.modseq = replay_modseq(m, version, x.modseq);
+    mailbox_apply_expunge(m, uids, count, &x);
     mailbox_unref(m);
 }
 
 /* --- deliveries to mailboxes that are nowhere --- */
 
-void replay_defer(struct store *s, const struct record_mailbox *rm, size_t target,
+void replay_defer(struct store *s, const struct record_mailbox *rm, unsigned version, size_t target,
                   struct str payload)
 {
     struct deferred_record *d = MEM_NEW(struct deferred_record);
 
     memcpy(d->guid, rm->guid, GUID_SIZE);
+    d->version = version;
     d->target = target;
     d->payload = mem_dup(payload.p, payload.n);
     d->length = payload.n;
@@ -234,18 +251,19 @@ bool store_replay(void *arg, const struct journal_record *record, struct err *e)
     struct arena *a = arena_new();
     bool ok = true;
 
-    switch (record->version == RECORD_VERSION ? record->type : 0) {
+    unsigned version = record->version;
+    switch (version >= 1 && version <= RECORD_VERSION ? record->type : 0) {
     case RECORD_DELIVER:
-        ok = replay_deliver(s, &r, a, e);
+        ok = replay_deliver(s, &r, version, a, e);
         break;
     case RECORD_FLAGS:
-        replay_flags(s, &r, a);
+        replay_flags(s, &r, version, a);
         break;
     case RECORD_EXPUNGE:
-        replay_expunge(s, &r, a);
+        replay_expunge(s, &r, version, a);
         break;
     case RECORD_COPY:
-        ok = replay_copy(s, &r, a, e);
+        ok = replay_copy(s, &r, version, a, e);
         break;
     case RECORD_DELETE:
         ok = replay_delete(s, &r, e);
@@ -274,7 +292,7 @@ static bool apply_deferred(struct store *s, struct err *e)
         struct deferred_record *d = s->deferred;
         struct reader r = {.p = d->payload, .n = d->length};
         struct arena *a = arena_new();
-        ok = replay_deliver_by_name(s, &r, d->target, a, e);
+        ok = replay_deliver_by_name(s, &r, d->version, d->target, a, e);
         arena_free(a);
         if (!ok)
             break;

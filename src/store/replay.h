@@ -7,14 +7,19 @@
 /* The mailbox with the record's GUID, with a reference; NULL when there is none. */
 SUSPENDS struct mailbox *replay_find(struct store *s, const struct record_mailbox *r);
 /* Keeps a delivery back whose mailbox is nowhere. */
-void replay_defer(struct store *s, const struct record_mailbox *rm, size_t target,
+void replay_defer(struct store *s, const struct record_mailbox *rm, unsigned version, size_t target,
                   struct str payload);
 
-SUSPENDS bool replay_deliver(struct store *s, struct reader *r, struct arena *a, struct err *e);
+/* version: of the record. */
+SUSPENDS bool replay_deliver(struct store *s, struct reader *r, unsigned version, struct arena *a,
+                             struct err *e);
 /* One target of a delivery, into the mailbox of that name, made if need be. */
-SUSPENDS bool replay_deliver_by_name(struct store *s, struct reader *r, size_t target,
-                                     struct arena *a, struct err *e);
-SUSPENDS bool replay_copy(struct store *s, struct reader *r, struct arena *a, struct err *e);
+SUSPENDS bool replay_deliver_by_name(struct store *s, struct reader *r, unsigned version,
+                                     size_t target, struct arena *a, struct err *e);
+SUSPENDS bool replay_copy(struct store *s, struct reader *r, unsigned version, struct arena *a,
+                          struct err *e);
+/* A modseq of a record; one of version 1 gets the next. */
+uint64_t replay_modseq(const struct mailbox *m, unsigned version, uint64_t modseq);
 
 /* Finds a file without UID by its base name and takes it out of the unknown ones; or NULL. */
 struct message_file *replay_take_unknown(struct mailbox *m, struct str base);

@@ -1,5 +1,5 @@
 /*
- * Replaying deliveries and copies: the message must be in the mailbox under its UID, and its file
+ * Replaying deliveries: the message must be in the mailbox under its UID, and its file
  * must hold what the record says.
  *
  * A file that is there is compared with the record and written again in place (the same inode, so
@@ -47,6 +47,7 @@ void replay_add_message(struct mailbox *m, struct message *message)
 struct delivery_target {
     struct record_mailbox mailbox;
     uint32_t uid;
+    uint64_t modseq;
 };
 
 struct delivery_record {
@@ -56,16 +57,18 @@ struct delivery_record {
     uint8_t flags;
     struct str *keywords;
     size_t keyword_count;
-    int64_t date;
+    unsigned version;
+    int64_t date, save_date;
     uint64_t size, size_crlf;
     struct str file;  /* in the spool directory; or empty: */
     struct str bytes; /* the message */
     struct buf have;  /* path of a file that is right */
 };
 
-static void read_delivery(struct reader *r, struct arena *a, struct delivery_record *d)
+static void read_delivery(struct reader *r, unsigned version, struct arena *a,
+                          struct delivery_record *d)
 {
-    *d = (struct delivery_record){0};
+    *d = (struct delivery_record){.version = version};
     d->count = read_u32(r);
     if (d->count > r->n)
         r->bad = true;
@@ -73,11 +76,13 @@ static void read_delivery(struct reader *r, struct arena *a, struct delivery_rec
     for (size_t i = 0; i < d->count && !r->bad; i++) {
         record_read_mailbox(r, &d->targets[i].mailbox);
         d->targets[i].uid = read_u32(r);
+        d->targets[i].modseq = version < 2 ? 0 : read_u64(r);
     }
     d->base = read_counted(r);
     d->flags = read_u8(r) & MESSAGE_FLAGS_ALL;
     d->keywords = record_read_names(r, a, &d->keyword_count);
     d->date = (int64_t)read_u64(r);
+    d->save_date = version < 2 ? d->date : (int64_t)read_u64(r);
     d->size = read_u64(r);
     d->size_crlf = read_u64(r);
     d->file = read_counted(r);
@@ -215,29 +220,32 @@ static bool check_present(struct store *s, struct delivery_record *d, struct mai
 }
 
 static bool add_delivered(struct store *s, struct delivery_record *d, struct mailbox *m,
-                          uint32_t uid, struct err *e)
+                          uint32_t uid, uint64_t modseq, struct err *e)
 {
     struct message_file *f = replay_take_unknown(m, d->base);
     struct message message = {.uid = uid,
                               .flags = d->flags,
+                              .modseq = replay_modseq(m, d->version, modseq),
                               .size = d->size,
                               .size_crlf = d->size_crlf,
-                              .internal_date = INT64_MIN};
+                              .internal_date = d->date,
+                              .save_date = d->save_date};
     struct buf path = BUF_EMPTY;
     bool ok = true;
 
-    mailbox_keyword_bits(m, d->keywords, d->keyword_count, true, &message.keywords);
+    mailbox_keyword_set(m, d->keywords, d->keyword_count, true, &message.keywords, NULL);
+    uint32_t letters = keyword_set_letters(&m->c.keywords, message.keywords);
     /* What the file's name says may be of later; the records that say so will come. */
     if (f)
         ok = make_right(s, d, path_of(&path, m, f), true, e);
     else
-        f = make_file(s, d, m, message.keywords, e);
+        f = make_file(s, d, m, letters, e);
     buf_free(&path);
     if (!ok || !f)
         return false;
     message.file = f;
     replay_add_message(m, &message);
-    if (f->flags != message.flags || f->keywords != message.keywords)
+    if (f->flags != message.flags || f->keywords != letters)
         mailbox_mark_message(m, (struct message *)mailbox_find_uid(m, uid));
     remember_path(d, m, f);
     return true;
@@ -269,9 +277,10 @@ static void give_up_message(const struct delivery_record *d, struct mailbox *m, 
     mailbox_mark_dirty(m);
 }
 
-static bool deliver_to(struct store *s, struct delivery_record *d, struct mailbox *m, uint32_t uid,
-                       struct err *e)
+static bool deliver_to(struct store *s, struct delivery_record *d, struct mailbox *m,
+                       const struct delivery_target *t, struct err *e)
 {
+    uint32_t uid = t->uid;
     const struct message *message = mailbox_find_uid(m, uid);
 
     if (message && !str_equal(message_file_base(message->file), d->base)) {
@@ -279,7 +288,8 @@ static bool deliver_to(struct store *s, struct delivery_record *d, struct mailbo
         message = find_base(m, d->base);
         uid = m->c.uid_next;
     }
-    bool ok = message ? check_present(s, d, m, message, e) : add_delivered(s, d, m, uid, e);
+    bool ok =
+        message ? check_present(s, d, m, message, e) : add_delivered(s, d, m, uid, t->modseq, e);
     if (ok) {
         remove_tmp(m, d->base);
     } else if (file_is_lost(s, d)) {
@@ -289,32 +299,33 @@ static bool deliver_to(struct store *s, struct delivery_record *d, struct mailbo
     return ok;
 }
 
-bool replay_deliver(struct store *s, struct reader *r, struct arena *a, struct err *e)
+bool replay_deliver(struct store *s, struct reader *r, unsigned version, struct arena *a,
+                    struct err *e)
 {
     struct str payload = str_from(r->p, r->n);
     struct delivery_record d;
     bool ok = true;
 
-    read_delivery(r, a, &d);
+    read_delivery(r, version, a, &d);
     for (size_t i = 0; i < d.count && ok && !r->bad; i++) {
         struct mailbox *m = replay_find(s, &d.targets[i].mailbox);
         if (!m) {
-            replay_defer(s, &d.targets[i].mailbox, i, payload);
+            replay_defer(s, &d.targets[i].mailbox, version, i, payload);
             continue;
         }
-        ok = deliver_to(s, &d, m, d.targets[i].uid, e);
+        ok = deliver_to(s, &d, m, &d.targets[i], e);
         mailbox_unref(m);
     }
     buf_free(&d.have);
     return ok;
 }
 
-bool replay_deliver_by_name(struct store *s, struct reader *r, size_t target, struct arena *arena,
-                            struct err *e)
+bool replay_deliver_by_name(struct store *s, struct reader *r, unsigned version, size_t target,
+                            struct arena *arena, struct err *e)
 {
     struct delivery_record d;
 
-    read_delivery(r, arena, &d);
+    read_delivery(r, version, arena, &d);
     const struct record_mailbox *rm = &d.targets[target].mailbox;
     struct store_account *a = store_account_get(s, rm->home, e);
     if (!a)
@@ -333,152 +344,8 @@ bool replay_deliver_by_name(struct store *s, struct reader *r, size_t target, st
             *e = error;
         return false;
     }
-    ok = deliver_to(s, &d, m, d.targets[target].uid, e);
+    ok = deliver_to(s, &d, m, &d.targets[target], e);
     mailbox_unref(m);
     buf_free(&d.have);
     return ok;
-}
-
-/* --- copies --- */
-
-struct copy_record {
-    struct store *store;
-    struct mailbox *from, *to; /* either may be NULL: deleted later */
-    struct str *keywords;
-    size_t keyword_count;
-};
-
-struct copied {
-    uint32_t uid, copy, keywords;
-    uint8_t flags;
-    uint64_t size, size_crlf;
-    struct str base;
-};
-
-static void read_copied(struct reader *r, struct copied *c)
-{
-    c->uid = read_u32(r);
-    c->copy = read_u32(r);
-    c->flags = read_u8(r) & MESSAGE_FLAGS_ALL;
-    c->keywords = read_u32(r);
-    c->size = read_u64(r);
-    c->size_crlf = read_u64(r);
-    c->base = read_counted(r);
-    if (c->base.n == 0 || c->base.n > BASE_NAME_MAX || memchr(c->base.p, '/', c->base.n))
-        r->bad = true;
-}
-
-/* The record's keyword bits in the mailbox as it is now. */
-static uint32_t map_keywords(struct copy_record *r, uint32_t keywords)
-{
-    uint32_t mapped = 0, bit;
-
-    for (size_t i = 0; i < r->keyword_count; i++) {
-        if (keywords & 1u << i && mailbox_keyword_bits(r->to, &r->keywords[i], 1, true, &bit))
-            mapped |= bit;
-    }
-    return mapped;
-}
-
-/* Makes the copy's file from the original if it is missing or not whole. When both are gone, a
- * later record has expunged the copy as well, or flush.c will say that it is lost. */
-static void repair_copy(struct copy_record *r, const struct copied *c, const char *path)
-{
-    const struct message *original = r->from ? mailbox_find_uid(r->from, c->uid) : NULL;
-    struct buf from = BUF_EMPTY;
-
-    if (original && !has_size(path, c->size) &&
-        has_size(path_of(&from, r->from, original->file), c->size) && disk_unlink(path, NULL))
-        file_link_or_copy(from.p, path, NULL);
-    buf_free(&from);
-}
-
-static void add_copy(struct copy_record *r, const struct copied *c)
-{
-    struct mailbox *m = r->to;
-    const struct message *present = mailbox_find_uid(m, c->copy);
-    struct message message = {.uid = c->copy,
-                              .flags = c->flags,
-                              .size = c->size,
-                              .size_crlf = c->size_crlf,
-                              .internal_date = INT64_MIN};
-    struct buf path = BUF_EMPTY;
-
-    if (present && str_equal(message_file_base(present->file), c->base)) {
-        repair_copy(r, c, path_of(&path, m, present->file));
-        buf_free(&path);
-        return;
-    }
-    if (present)
-        message.uid = m->c.uid_next;
-    struct message_file *f = replay_take_unknown(m, c->base);
-    if (!f)
-        f = message_file_new(&m->c.files, FILE_TMP, c->base, STR(""));
-    repair_copy(r, c, path_of(&path, m, f));
-    message.keywords = map_keywords(r, c->keywords);
-    message.file = f;
-    replay_add_message(m, &message);
-    mailbox_mark_message(m, (struct message *)mailbox_find_uid(m, message.uid));
-    buf_free(&path);
-}
-
-static void copy_part(struct store *s, struct reader *r, struct arena *a)
-{
-    struct record_mailbox from, to;
-    struct copy_record record = {.store = s};
-
-    record_read_mailbox(r, &from);
-    record_read_mailbox(r, &to);
-    bool move = read_u8(r);
-    read_u8(r);
-    record.keywords = record_read_names(r, a, &record.keyword_count);
-    uint32_t count = read_u32(r);
-    if (count > r->n)
-        r->bad = true;
-    uint32_t *moved = arena_array(a, r->bad ? 0 : count, sizeof(*moved));
-    record.from = replay_find(s, &from);
-    record.to = replay_find(s, &to);
-    for (uint32_t i = 0; i < count && !r->bad; i++) {
-        struct copied c;
-        read_copied(r, &c);
-        moved[i] = c.uid;
-        if (record.to && !r->bad)
-            add_copy(&record, &c);
-    }
-    if (record.from && move && !r->bad)
-        mailbox_apply_expunge(record.from, moved, count, 0);
-    if (record.from)
-        mailbox_unref(record.from);
-    if (record.to)
-        mailbox_unref(record.to);
-}
-
-/* The "last" byte, without reading the rest. */
-static bool is_last(struct reader r)
-{
-    struct record_mailbox rm;
-
-    record_read_mailbox(&r, &rm);
-    record_read_mailbox(&r, &rm);
-    read_u8(&r);
-    return read_u8(&r) != 0;
-}
-
-bool replay_copy(struct store *s, struct reader *r, struct arena *a, struct err *e)
-{
-    (void)e;
-    bool last = is_last(*r);
-    buf_add_counted(&s->copy_parts, str_from(r->p, r->n));
-    if (!last)
-        return true;
-    struct buf parts = s->copy_parts;
-    s->copy_parts = BUF_EMPTY;
-    struct reader all = {.p = parts.p, .n = parts.n};
-    while (all.n > 0 && !all.bad && !r->bad) {
-        struct str part = read_counted(&all);
-        *r = (struct reader){.p = part.p, .n = part.n};
-        copy_part(s, r, a);
-    }
-    buf_free(&parts);
-    return true;
 }

@@ -47,6 +47,12 @@ static const struct setting settings[] = {
      "How long expunged messages and deleted mailboxes can be brought back (`mailctl mailbox "
      "undelete`). They do not count for quotas. When the disk runs full the oldest go earlier. 0: "
      "they are removed at once."},
+    {"history_age", SETTING_DURATION, offsetof(struct store_settings, history_age), "90d", 0,
+     3650 * 24 * 3600 * USEC_SEC, NULL,
+     "How long a mailbox remembers which messages were expunged, so that a client which comes back "
+     "need not compare all (QRESYNC)."},
+    {"history_max", SETTING_NUMBER, offsetof(struct store_settings, history_max), "1000000", 0,
+     100000000, NULL, "How many expunged messages a mailbox remembers."},
     {0},
 };
 

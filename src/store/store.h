@@ -24,6 +24,8 @@ struct store_settings {
                                    Drafts, Sent, Junk, Trash, Archive */
     int64_t mailboxes_open_max; /* unused mailboxes kept in memory */
     usec keep_expunged;         /* how long expunged messages can be brought back; 0: not at all */
+    usec history_age;           /* how long expunged UIDs are remembered */
+    int64_t history_max;        /* how many, per mailbox */
 };
 extern const struct settings_block store_settings_block; /* "store" */
 

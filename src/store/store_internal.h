@@ -36,9 +36,11 @@ struct mailbox {
     enum load_state load;
     struct err load_error;
     struct mailbox_content c;
-    uint32_t uid_reserved; /* UIDs below it are given out, published or not; >= c.uid_next */
-    uint64_t modseq;
+    uint32_t uid_reserved;    /* UIDs below it are given out, published or not; >= c.uid_next */
+    uint64_t modseq_reserved; /* given out to records; >= c.modseq, which is published */
     struct flag_history flag_history;
+    struct flags_in_flight *flags_in_flight;
+    char id[2 * GUID_SIZE];
     uint32_t unseen, deleted, first_unseen; /* no unseen message below that UID */
     uint64_t size_crlf;
     struct cond changed; /* loaded; names given back; a pending file written */
@@ -52,9 +54,16 @@ struct mailbox {
     uint32_t unsynced_from;       /* messages from here on may be unsynced if deliver_lsn is */
     struct leaving_file *leaving; /* files of expunged messages */
     size_t leaving_count, leaving_capacity;
-    bool expunged_noted; /* expunged/ knows the mailbox, and so many of its keywords: */
+    bool expunged_noted; /* expunged/ knows the mailbox, and its keywords up to this change: */
     size_t expunged_keywords;
     uint32_t date_batch; /* how many dates to look up at once */
+};
+
+/* UIDs of a change of flags that is on its way through the journal. */
+struct flags_in_flight {
+    struct flags_in_flight *next;
+    const uint32_t *uids;
+    size_t count;
 };
 
 /* A record that is appended, but whose effect is not in memory or on disk yet. */
@@ -160,16 +169,27 @@ struct message_file *message_file_of(const struct message *m);
 void mailbox_add_message(struct mailbox *m, struct message *message);
 /* Sets counters from the array. */
 void mailbox_count_all(struct mailbox *m);
-void mailbox_set_flags(struct mailbox *m, struct message *message, uint8_t flags,
-                       uint32_t keywords);
+/* modseq: of the change. */
+void mailbox_set_flags(struct mailbox *m, struct message *message, uint8_t flags, uint32_t keywords,
+                       uint64_t modseq);
 /* Takes a message that leaves the array out of the counters. */
 void mailbox_uncount(struct mailbox *m, const struct message *message);
 void mailbox_notify(struct mailbox *m);
 /* True while the mailbox may be changed; else *e. */
 bool mailbox_is_usable(const struct mailbox *m, struct err *e);
-/* Bits of keywords by name; adds unknown ones if `add`. False: no letter is left. */
-bool mailbox_keyword_bits(struct mailbox *m, const struct str *names, size_t count, bool add,
-                          uint32_t *bits);
+/* A modseq for a record that is appended without further suspension. */
+uint64_t mailbox_reserve_modseq(struct mailbox *m);
+/* The change is durable and applied. */
+void mailbox_reach_modseq(struct mailbox *m, uint64_t modseq);
+
+/* --- mailbox_keywords.c --- */
+
+/* The set of keywords by name; adds unknown ones if `add`. ERR_LIMIT. */
+bool mailbox_keyword_set(struct mailbox *m, const struct str *names, size_t count, bool add,
+                         uint32_t *set, struct err *e);
+/* Before the record of such a change: it will not fail for want of sets. ERR_LIMIT. */
+bool mailbox_prepare_sets(struct mailbox *m, const uint32_t *uids, size_t count,
+                          enum flags_change change, uint32_t with, struct err *e);
 
 /* --- in flight (store.c) --- */
 
@@ -212,11 +232,22 @@ SUSPENDS bool folder_create(struct store *s, struct store_account *a, struct str
 
 /* --- changes in memory, live and in replay --- */
 
-void mailbox_apply_flags(struct mailbox *m, const uint32_t *uids, size_t count, int change,
-                         uint8_t flags, uint32_t keywords);
-/* Returns how many there were. when: seconds, from when on the files are kept for the time that is
- * set; 0: they are removed. */
-size_t mailbox_apply_expunge(struct mailbox *m, const uint32_t *uids, size_t count, int64_t when);
+struct flags_record {
+    int change; /* enum flags_change */
+    uint8_t flags;
+    uint32_t keywords;
+    uint64_t modseq;
+};
+void mailbox_apply_flags(struct mailbox *m, const uint32_t *uids, size_t count,
+                         const struct flags_record *r);
+struct expunge_record {
+    uint64_t modseq;
+    int64_t time; /* when, seconds */
+    bool keep;    /* the files are kept for the time that is set */
+};
+/* Returns how many there were. */
+size_t mailbox_apply_expunge(struct mailbox *m, const uint32_t *uids, size_t count,
+                             const struct expunge_record *r);
 
 /* --- replay.c, checkpoint.c --- */
 

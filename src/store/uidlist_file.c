@@ -99,14 +99,12 @@ bool uidlist_file_replace(const char *dir, const struct uidlist_header *h,
     return ok;
 }
 
-bool keywords_file_replace(const char *dir, const struct keyword_set *k, struct err *e)
+bool keywords_file_replace(const char *dir, struct str content, struct err *e)
 {
-    struct buf path = BUF_EMPTY, content = BUF_EMPTY;
+    struct buf path = BUF_EMPTY;
 
-    keywords_format(k, &content);
     buf_printf(&path, "%s/dovecot-keywords", dir);
-    bool ok = replace_locked(buf_c(&path), buf_str(&content), e);
+    bool ok = replace_locked(buf_c(&path), content, e);
     buf_free(&path);
-    buf_free(&content);
     return ok;
 }

@@ -251,7 +251,7 @@ static bool restore_some(struct mailbox *m, const struct expunged_box *box,
                          const struct expunged_file *files, size_t count, size_t *done,
                          struct err *e)
 {
-    struct copy c = {.to = m, .keywords = &box->note.keywords};
+    struct copy c = {.to = m, .keywords = box->note.keywords};
     struct arena *a = arena_new();
 
     bool ok = may_change(m, e);

@@ -76,7 +76,7 @@ static void try_names(struct str name)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct str text = str_from((const char *)data, n);
-    struct keyword_set k = {0};
+    struct keyword_table k = {0};
     struct record_mailbox m;
     struct reader r = {.p = text.p, .n = text.n};
     struct buf b = BUF_EMPTY;

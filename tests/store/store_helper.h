@@ -36,7 +36,9 @@ static inline void fixture_open(struct fixture *f, char *root)
     const struct store_settings settings = {.path = "",
                                             .special = {special, 3},
                                             .mailboxes_open_max = 100,
-                                            .keep_expunged = f->keep_expunged};
+                                            .keep_expunged = f->keep_expunged,
+                                            .history_age = 90 * 24 * 3600 * USEC_SEC,
+                                            .history_max = 1000};
     struct err e = {0};
     char *journal_dir = path_in(root, "journal"), *mail = path_in(root, "mail");
     const struct journal_settings js = {.dir = journal_dir,
@@ -114,6 +116,29 @@ static inline uint32_t append(struct fixture *f, struct mailbox *m, struct str t
         fail_msg("%s", e.text);
     spool_unref(s);
     return uid;
+}
+
+static inline bool change_flags(struct mailbox *m, const uint32_t *uids, size_t count,
+                                enum flags_change change, uint8_t flags, const struct str *keywords,
+                                size_t keyword_count, struct err *e)
+{
+    struct flags_request r = {.uids = uids,
+                              .count = count,
+                              .change = change,
+                              .flags = flags,
+                              .keywords = keywords,
+                              .keyword_count = keyword_count};
+    return mailbox_change_flags(m, &r, e);
+}
+
+/* The keywords of a message, as in FETCH FLAGS. */
+static inline void assert_keywords(const struct mailbox *m, uint32_t uid, const char *expected)
+{
+    const struct message *message = mailbox_find_uid(m, uid);
+    assert_non_null(message);
+    struct str text = mailbox_set_text(m, message->keywords);
+    if (!str_equal(text, str_from_c(expected)))
+        fail_msg("uid %u: \"%.*s\", not \"%s\"", uid, STR_ARG(text), expected);
 }
 
 /* The whole message; the caller frees. */

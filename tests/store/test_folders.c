@@ -99,7 +99,7 @@ static void delete_and_create(void *arg)
     assert_true(mailbox_is_deleted(old));
     struct err e;
     uint32_t uid = 1;
-    assert_false(mailbox_change_flags(old, &uid, 1, FLAGS_ADD, MESSAGE_SEEN, NULL, 0, &e));
+    assert_false(change_flags(old, &uid, 1, FLAGS_ADD, MESSAGE_SEEN, NULL, 0, &e));
     assert_int_equal(e.kind, ERR_NOT_FOUND);
     create(f, "Box", ERR_NONE);
     struct mailbox *new = open_box(f, &alice, "Box");
@@ -135,7 +135,7 @@ static void renames(void *arg)
     assert_true(str_equal(mailbox_name(m), STR("X/Y/B")));
     assert_message(m, 1, "kept\n");
     uint32_t uid = 1;
-    assert_true(mailbox_change_flags(m, &uid, 1, FLAGS_ADD, MESSAGE_SEEN, NULL, 0, &e));
+    assert_true(change_flags(m, &uid, 1, FLAGS_ADD, MESSAGE_SEEN, NULL, 0, &e));
     struct mailbox *same = open_box(f, &alice, "X/Y/B");
     assert_ptr_equal(same, m);
     mailbox_unref(same);

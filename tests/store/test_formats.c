@@ -183,7 +183,7 @@ static void test_uidlist(void **state)
 static void test_keywords(void **state)
 {
     (void)state;
-    struct keyword_set k = {0};
+    struct keyword_table k = {0};
     keywords_parse(&k, STR("0 $Label1\n2 NonJunk\n30 x\nbad\n3 two words\n2 again\n"));
     assert_int_equal(k.count, 3);
     assert_int_equal(keywords_find(&k, STR("nonjunk")), 2);
@@ -195,8 +195,8 @@ static void test_keywords(void **state)
     keywords_format(&k, &b);
     assert_string_equal(buf_c(&b), "0 $Label1\n1 new\n2 NonJunk\n5 unknown-5\n");
     buf_free(&b);
-    for (int i = 0; i < 22; i++) {
-        char name[10];
+    for (int i = 0; i < KEYWORDS_MAX - 4; i++) {
+        char name[20];
         snprintf(name, sizeof(name), "k%d", i);
         assert_true(keywords_add(&k, str_from_c(name)) >= 0);
     }

@@ -53,7 +53,7 @@ static void one_mailbox(void *arg)
     assert_false(journal_checkpoint(f->journal, &e));
     /* Flags and expunges go on. */
     uint32_t uid = 1;
-    assert_true(mailbox_change_flags(m, &uid, 1, FLAGS_ADD, MESSAGE_SEEN, NULL, 0, &e));
+    assert_true(change_flags(m, &uid, 1, FLAGS_ADD, MESSAGE_SEEN, NULL, 0, &e));
     char *copy = crash_copy(f->root);
     assert_true(disk_unlink(tmp, &e));
     assert_true(disk_make_dir(tmp, 0700, &e));
@@ -167,7 +167,7 @@ static void full_disk(void *arg)
     buf_free(&b);
     for (uint32_t i = 0; i < 100; i++)
         uids[i] = i + 1;
-    assert_true(mailbox_change_flags(m, uids, 100, FLAGS_ADD, MESSAGE_DELETED, NULL, 0, &e));
+    assert_true(change_flags(m, uids, 100, FLAGS_ADD, MESSAGE_DELETED, NULL, 0, &e));
     assert_true(mailbox_expunge(m, uids, 100, &e));
     wait_pending(f, 0);
     /* The journal looks at the disk once a second. */
