@@ -63,9 +63,9 @@ static json_t *flags_json(const struct expunged_box *box, const struct expunged_
     for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++)
         if (n->flags & flags[i].flag)
             json_array_append_new(list, ctl_json_c(flags[i].name));
-    for (size_t i = 0; i < box->note.keywords.count; i++)
+    for (size_t i = 0; i < sizeof(box->note.keywords) / sizeof(*box->note.keywords); i++)
         if (n->keywords & UINT32_C(1) << i)
-            json_array_append_new(list, ctl_json_str(box->note.keywords.names[i]));
+            json_array_append_new(list, ctl_json_str(box->note.keywords[i]));
     return list;
 }
 
