@@ -20,7 +20,7 @@
 #include "core/session_list.h"
 #include "net/dns.h"
 #include "queue/queue.h"
-#include "store/store.h"
+#include "store/quota.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -87,6 +87,7 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
                           hostname, s->journal, e);
     if (!s->store)
         return false;
+    store_set_quota(s->store, config_block(s->boot, &quota_settings_block));
     struct queue_context queue = {
         .loop = s->loop,
         .directory = s->directory,
@@ -263,6 +264,7 @@ static SUSPENDS void stop_parts(struct server *s)
     while (s->reloading)
         fiber_yield();
     smtp_client_free(s->client);
+    store_stop(s->store);
     journal_close(s->journal);
     queue_free(s->queue);
     store_close(s->store);

@@ -10,6 +10,7 @@
 #include "core/session_list.h"
 #include "core/worker.h"
 #include "queue/queue.h"
+#include "store/quota.h"
 
 bool server_load_tls(const struct config *config, struct tls_context **server,
                      struct tls_context **client, struct err *e)
@@ -86,6 +87,7 @@ static void apply(struct server *s, struct loading *l)
     s->tls_client = tls_context_ref(l->client);
     session_list_set_limits(s->sessions, &limits);
     queue_reload(s->queue, config_block(s->config, &queue_settings_block), s->tls_client);
+    store_set_quota(s->store, config_block(s->config, &quota_settings_block));
     smtp_client_reload(s->client, config_block(s->config, &smtp_client_settings_block));
     reload_log(s, config_block(s->config, &server_settings_block));
     config_unref(old);

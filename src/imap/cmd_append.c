@@ -9,6 +9,7 @@
 #include "core/spool.h"
 #include "imap/command.h"
 #include "mime/date.h"
+#include "store/quota.h"
 
 struct append {
     struct mailbox *mailbox;
@@ -62,6 +63,7 @@ static bool prepare(struct imap_command *c, struct append *a)
 enum imap_literal_use imap_append_literal(struct imap_command *c,
                                           const struct imap_argument *arguments, uint64_t size)
 {
+    struct err e;
     if (!arguments->next)
         return IMAP_LITERAL_MEMORY; /* the mailbox name */
     if (c->data) {
@@ -75,6 +77,10 @@ enum imap_literal_use imap_append_literal(struct imap_command *c,
     if (size > (uint64_t)c->session->settings->append_size_max) {
         imap_no(c, "[TOOBIG] Messages may have %lld bytes",
                 (long long)c->session->settings->append_size_max);
+        return IMAP_LITERAL_REFUSED;
+    }
+    if (!quota_check_append(((struct append *)c->data)->mailbox, size, &e)) {
+        imap_fail(c, &e, true);
         return IMAP_LITERAL_REFUSED;
     }
     return IMAP_LITERAL_SPOOL;

@@ -70,7 +70,8 @@ void imap_fail(struct imap_command *c, const struct err *e, bool create)
         imap_no(c, "[CANNOT] %s", e->text);
         break;
     case ERR_QUOTA:
-        imap_no(c, "[OVERQUOTA] The quota is exceeded");
+    case ERR_QUOTA_NOW:
+        imap_no(c, "[OVERQUOTA] %s", e->text);
         break;
     case ERR_LIMIT:
         imap_no(c, "[LIMIT] %s", e->text);

@@ -36,3 +36,9 @@ struct route {
 /* address: "local@domain" or "postmaster". Result in a. postmaster@ and abuse@ our domains fall
  * back to the configured postmaster. Never fails otherwise. */
 SUSPENDS struct route *route_recipient(struct queue *q, struct str address, struct arena *a);
+
+/* Of an accepted route: would any of its targets take a message of so many bytes (0: not known)
+ * now? False: the mailboxes are full (ERR_QUOTA or ERR_QUOTA_NOW, as delivery would say), or it
+ * cannot be found out. The others of a list get theirs, and the sender a report. */
+SUSPENDS bool route_has_room(struct queue *q, const struct route *route, uint64_t size,
+                             struct err *e);

@@ -1,7 +1,8 @@
 /*
  * MAIL and RCPT (RFC 5321 4.1.1.2, 4.1.1.3) with their parameters: SIZE (RFC 1870), BODY (RFC
  * 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954). A recipient gets exactly the answer that delivery
- * would give: route_recipient() decides, here it is put into a reply.
+ * would give: route_recipient() decides, and route_has_room() with the announced size; here it is
+ * put into a reply.
  */
 #include "core/log.h"
 #include "mime/address.h"
@@ -158,7 +159,8 @@ static enum smtp_next refuse_recipient(struct smtp_session *s, struct str addres
 
 static enum smtp_next route_reply(struct smtp_session *s, struct str address, struct route *route)
 {
-    struct err relay_denied = {ERR_DENIED, "Relay access denied"};
+    struct smtp_transaction *t = s->transaction;
+    struct err relay_denied = {ERR_DENIED, "Relay access denied"}, no_room;
     switch (route->kind) {
     case ROUTE_REFUSE:
     case ROUTE_LATER:
@@ -168,9 +170,11 @@ static enum smtp_next route_reply(struct smtp_session *s, struct str address, st
             return refuse_recipient(s, address, &relay_denied);
         break;
     case ROUTE_ACCEPT:
+        if (!route_has_room(s->context->queue, route, t->size_announced, &no_room))
+            return refuse_recipient(s, address, &no_room);
         break;
     }
-    add_recipient(s->transaction, address, route);
+    add_recipient(t, address, route);
     smtp_reply(s, 250, "2.1.5", "Ok");
     return SMTP_GO_ON;
 }

@@ -56,5 +56,6 @@ struct store_account *store_account_open(struct store *s, const struct account *
 
     if (!a || !store_account_prepare(s, a, e) || !store_account_wait(a, e))
         return NULL;
+    quota_take_account(s, a, account);
     return a;
 }

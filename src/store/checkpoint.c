@@ -107,6 +107,7 @@ bool store_checkpoint(void *arg, lsn upto, struct err *e)
         cond_wait_certain(&s->in_flight_done);
     if (!write_pending(s, upto, e) || !flush_mailboxes(s, e))
         return false;
+    quota_flush(s);
     clean_spool(s);
     return true;
 }

@@ -400,6 +400,7 @@ bool mailbox_copy(struct mailbox *from, const uint32_t *uids, size_t count, stru
                   struct err *e)
 {
     struct copy c = {.from = from, .to = to, .move = move};
+    struct quota_count reserved;
 
     *done = 0;
     *source = *copies = NULL;
@@ -409,10 +410,13 @@ bool mailbox_copy(struct mailbox *from, const uint32_t *uids, size_t count, stru
         return false;
     mailbox_ref(from);
     mailbox_ref(to);
-    bool ok = make_links(&c, uids, count, e) && wait_for_accounts(&c, e) && copy_commit(&c, e);
+    bool ok = quota_reserve_copy(from, uids, count, to, move, &reserved, e) &&
+              wait_for_accounts(&c, e) && make_links(&c, uids, count, e) &&
+              wait_for_accounts(&c, e) && copy_commit(&c, e);
     if (ok)
         report(&c, a, source, copies, done);
     copy_end(&c);
+    quota_release(to, &reserved);
     mailbox_unref(from);
     mailbox_unref(to);
     return ok;

@@ -341,11 +341,20 @@ static void delivery_end(struct delivery *d, bool published)
     struct pending *p = d->pending;
 
     give_up_file(d);
+    for (size_t i = 0; i < p->count; i++)
+        quota_release(p->targets[i].mailbox, &p->targets[i].reserved);
     if (!published) {
         for (size_t i = 0; i < p->count; i++)
             mailbox_unref(p->targets[i].mailbox);
     }
     pending_unref(p);
+}
+
+static bool reserve_room(const struct delivery *d, struct pending_target *t, bool delivery,
+                         struct err *e)
+{
+    struct quota_count more = {.bytes = d->size, .messages = 1};
+    return quota_reserve(t->mailbox, more, delivery, &t->reserved, e);
 }
 
 bool mailbox_append(struct mailbox *m, const char *id, struct spool *message, uint8_t flags,
@@ -364,7 +373,8 @@ bool mailbox_append(struct mailbox *m, const char *id, struct spool *message, ui
         return false;
     delivery_begin(&d, 1);
     d.pending->targets[0].mailbox = mailbox_ref(m);
-    bool ok = is_in_memory(&d) || prepare_large(&d, e);
+    bool ok = reserve_room(&d, &d.pending->targets[0], false, e) &&
+              (is_in_memory(&d) || prepare_large(&d, e));
     while (ok && waited)
         ok = wait_for_accounts(&d, &waited, e);
     ok = ok && mailbox_is_usable(m, e) && commit(&d, e);
@@ -419,6 +429,7 @@ static void open_targets(struct delivery *d, struct store_delivery *list, size_t
     for (size_t i = 0; i < count; i++) {
         struct mailbox *m;
         order[i] = SIZE_MAX;
+        list[i].error = (struct err){0};
         if (!open_target(d->store, &list[i], &m, &list[i].error))
             continue;
         for (size_t k = 0; k < p->count && order[i] == SIZE_MAX; k++) {
@@ -429,15 +440,22 @@ static void open_targets(struct delivery *d, struct store_delivery *list, size_t
             mailbox_unref(m);
             continue;
         }
-        order[i] = p->count;
-        p->targets[p->count++] = (struct pending_target){.pending = p, .mailbox = m};
+        struct pending_target *t = &p->targets[p->count];
+        *t = (struct pending_target){.pending = p, .mailbox = m};
+        if (!list[i].exempt && !reserve_room(d, t, true, &list[i].error)) {
+            mailbox_unref(m);
+            continue;
+        }
+        order[i] = p->count++;
     }
 }
 
 static void close_targets(struct delivery *d)
 {
-    for (size_t i = 0; i < d->pending->count; i++)
+    for (size_t i = 0; i < d->pending->count; i++) {
+        quota_release(d->pending->targets[i].mailbox, &d->pending->targets[i].reserved);
         mailbox_unref(d->pending->targets[i].mailbox);
+    }
     d->pending->count = 0;
 }
 

@@ -304,3 +304,15 @@ bool folder_disk_list(const struct folder_disk *d, struct buf *names, struct err
     struct listing l = {.disk = d, .names = names};
     return disk_list(d->maildir, see_folder, &l, e);
 }
+
+bool folder_disk_count(const struct folder_disk *d, uint64_t *count, struct err *e)
+{
+    struct buf names = BUF_EMPTY;
+
+    bool ok = folder_disk_list(d, &names, e);
+    *count = 1;
+    for (size_t i = 0; i < names.n; i++)
+        *count += names.p[i] == '\0';
+    buf_free(&names);
+    return ok;
+}

@@ -32,5 +32,7 @@ bool folder_disk_rename(const struct folder_disk *d, struct str from, struct str
 bool folder_disk_sync(const struct folder_disk *d, struct err *e);
 /* The GUID of a mailbox's list; false when it has none. */
 bool folder_disk_guid(const struct folder_disk *d, struct str name, uint8_t guid[GUID_SIZE]);
+/* How many mailboxes there are, INBOX included. */
+bool folder_disk_count(const struct folder_disk *d, uint64_t *count, struct err *e);
 /* Appends the names of all mailboxes but INBOX, each with a NUL. */
 bool folder_disk_list(const struct folder_disk *d, struct buf *names, struct err *e);

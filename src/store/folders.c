@@ -23,6 +23,7 @@ struct folder_job {
     struct folder_disk disk;
     struct str name;
     const uint8_t *guid;
+    uint64_t mailboxes_max; /* of the account; 0: no limit */
     bool subscribe, keep;
     struct buf note;  /* of a mailbox that is kept */
     struct buf names; /* results: names with NULs; or a path to remove */
@@ -61,16 +62,40 @@ static bool check_name(struct str name, struct arena *a, struct str *canonical, 
 
 /* --- create and subscribe --- */
 
+/* The mailbox, and parents that are missing. */
+static uint64_t count_new(const struct folder_job *job)
+{
+    uint64_t count = 1;
+
+    for (size_t i = 0; i < job->name.n; i++)
+        count += job->name.p[i] == '/' && !folder_disk_exists(&job->disk, str_head(job->name, i));
+    return count;
+}
+
+static bool may_create(struct folder_job *job)
+{
+    uint64_t count;
+
+    if (job->mailboxes_max == 0 || folder_disk_exists(&job->disk, job->name))
+        return true;
+    if (!folder_disk_count(&job->disk, &count, &job->error))
+        return false;
+    return count + count_new(job) <= job->mailboxes_max ||
+           err_set(&job->error, ERR_QUOTA, "an account may have %llu mailboxes",
+                   (unsigned long long)job->mailboxes_max);
+}
+
 static void run_create(void *arg)
 {
     struct folder_job *job = arg;
-    job->ok = folder_disk_create(&job->disk, job->name, NULL, &job->error);
+    job->ok = may_create(job) && folder_disk_create(&job->disk, job->name, NULL, &job->error);
 }
 
 bool folder_create(struct store *s, struct store_account *a, struct str name, struct err *e)
 {
     struct folder_job job = job_for(s, a, name);
 
+    job.mailboxes_max = quota_limits_of(&s->quota, a).mailboxes;
     if (!store_account_take(a, e))
         return false;
     bool ok = run(run_create, &job, e);

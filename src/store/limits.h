@@ -48,6 +48,13 @@
 /* Bytes of mailbox names in the record of one delivery; one with more becomes several. */
 #define DELIVERY_NAMES_MAX (512u * 1024)
 
+/* maildirsize (Dovecot starts it anew at 5,120 bytes) and the like. */
+#define QUOTA_FILE_MAX (64u * 1024)
+/* Accounts whose quota files are written by one hand-off; and that a checkpoint counts because they
+ * have a maildirsize that nobody asked for yet. */
+#define QUOTA_FLUSH_BATCH 256
+#define QUOTA_LEARN_MAX   200
+
 /* Files in tmp/ older than this belong to nobody (maildir(5): 36 hours). */
 #define TMP_LIFETIME (36 * 3600 * USEC_SEC)
 

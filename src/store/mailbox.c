@@ -105,13 +105,18 @@ void mailbox_count_all(struct mailbox *m)
     m->unseen = m->deleted = 0;
     m->size_crlf = 0;
     m->first_unseen = UINT32_MAX;
-    for (size_t i = 0; i < m->c.count; i++)
+    struct quota_count stored = {.messages = m->c.count};
+    for (size_t i = 0; i < m->c.count; i++) {
         count_message(m, &m->c.messages[i], 1);
+        stored.bytes += m->c.messages[i].size;
+    }
+    quota_mailbox_set(m, stored);
 }
 
 void mailbox_uncount(struct mailbox *m, const struct message *message)
 {
     count_message(m, message, -1);
+    quota_mailbox_changed(m, -(int64_t)message->size, -1);
 }
 
 void mailbox_add_message(struct mailbox *m, struct message *message)
@@ -120,6 +125,7 @@ void mailbox_add_message(struct mailbox *m, struct message *message)
         message->modseq = m->c.modseq;
     struct message *added = mailbox_content_insert(&m->c, message);
     count_message(m, added, 1);
+    quota_mailbox_changed(m, (int64_t)message->size, 1);
     if (message->uid >= m->c.uid_next)
         m->c.uid_next = message->uid + 1;
     if (m->uid_reserved < m->c.uid_next)

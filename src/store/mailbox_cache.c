@@ -158,6 +158,7 @@ void mailbox_forget(struct mailbox *m)
     struct store *s = m->store;
     struct mailbox **at = &s->mailboxes[bucket_of(s, m->account, str_from_c(m->name))];
 
+    quota_mailbox_left(m, !m->is_deleted);
     while (*at && *at != m)
         at = &(*at)->next;
     if (*at) {
@@ -183,6 +184,7 @@ char *mailbox_dir_path(const struct store_account *a, struct str name)
 /* The mailbox is another one by name, but the same to all who have it open. */
 void mailbox_take_name(struct mailbox *m, struct str name)
 {
+    quota_mailbox_left(m, false);
     mailbox_forget(m);
     free(m->name);
     free(m->dir);
@@ -190,6 +192,7 @@ void mailbox_take_name(struct mailbox *m, struct str name)
     m->dir = mailbox_dir_path(m->account, name);
     m->expunged_noted = false;
     mailbox_remember(m);
+    quota_mailbox_entered(m);
     mailbox_notify(m);
 }
 
@@ -330,6 +333,7 @@ static void finish_load(struct mailbox *m, struct load_job *job)
     m->modseq_reserved = m->c.modseq;
     guid_format(m->id, m->c.guid);
     mailbox_count_all(m);
+    quota_mailbox_entered(m);
     if (m->c.list_rewrite || m->c.keywords_changed)
         mailbox_mark_dirty(m);
     if (job->warning.kind != ERR_NONE)

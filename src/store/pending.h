@@ -3,8 +3,8 @@
  * Delivered messages whose files are not written yet. The journal holds them; a writer makes the
  * files, many per hand-off to a worker. Until then they are read from memory.
  */
-#include "store/mailbox.h"
 #include "store/message_file.h"
+#include "store/quota.h"
 
 struct pending;
 
@@ -14,6 +14,7 @@ struct pending_target {
     struct message_file *file; /* the name it will have; set when published */
     uint32_t uid, keywords;
     uint64_t modseq;
+    struct quota_count reserved; /* until it counts */
     bool expunged;
     struct leaving_file leaving; /* of an expunged one */
 };

@@ -9,6 +9,7 @@
  *   expunged*.c undelete.c     what was expunged or deleted is kept for a while
  *   reader.c         reading messages; scan.c many of them on workers
  *   account.c folders.c        mailboxes as such
+ *   quota.c quota_count.c      what an account may keep, and what it keeps
  *   replay.c checkpoint.c      the journal's consumer
  *
  * Every change takes the same way: check, append one record, wait until it is durable, apply it in
@@ -148,10 +149,12 @@ static void keep(void *arg)
             /* What fails stays marked; the checkpoint tries again and says so. */
             mailbox_flush(m, what, NULL);
             mailbox_unref(m);
+        } else if (s->quota_flush_soon) {
+            quota_flush(s);
         } else {
             store_evict(s, (size_t)s->settings.mailboxes_open_max);
         }
-    } while (s->keeper_first);
+    } while (s->keeper_first || s->quota_flush_soon);
     s->keeper_running = false;
     s->background--;
     cond_broadcast(&s->background_done);
@@ -295,6 +298,7 @@ static void free_accounts(struct store *s)
     for (size_t i = 0; i < s->account_buckets; i++) {
         for (struct store_account *a = s->accounts[i], *next; a; a = next) {
             next = a->next;
+            quota_free(&a->quota);
             free(a->home);
             free(a->maildir);
             free(a);
@@ -329,6 +333,7 @@ void store_close(struct store *s)
         free((char *)s->special[i].attribute.p);
     }
     free(s->special);
+    quota_policy_free(&s->quota);
     buf_free(&s->record);
     buf_free(&s->name);
     buf_free(&s->copy_parts);

@@ -32,6 +32,8 @@ extern const struct settings_block store_settings_block; /* "store" */
 /* Registers with the journal (replay, checkpoint): call before journal_start. path: absolute. */
 SUSPENDS struct store *store_open(const struct store_settings *s, const char *path,
                                   const char *hostname, struct journal *j, struct err *e);
+/* Before journal_close: ends what the store delivers by itself. */
+SUSPENDS void store_stop(struct store *s);
 /* After journal_close; no mailbox may be in use. */
 SUSPENDS void store_close(struct store *s);
 /* Directory on the store's file system where spools go, so that they can be linked: PATH/.spool */
@@ -42,6 +44,7 @@ const char *store_spool_dir(const struct store *s);
 struct store_delivery {
     const struct account *account;
     struct str mailbox; /* "INBOX" */
+    bool exempt;        /* quota does not apply: a note of the server itself */
     /* result */
     bool delivered;
     uint32_t uid, uid_validity;

@@ -5,6 +5,7 @@
 #include "core/loop.h"
 #include "store/flag_history.h"
 #include "store/mailbox_content.h"
+#include "store/quota_internal.h"
 #include "store/record.h"
 
 /* An account that was used since the start. Never freed before the store. */
@@ -19,6 +20,7 @@ struct store_account {
     bool busy;
     size_t in_flight; /* changes in the journal that are not applied yet; loads; links being made */
     struct cond changed;
+    struct account_quota quota;
 };
 
 enum load_state { MAILBOX_LOADING, MAILBOX_READY, MAILBOX_FAILED };
@@ -43,8 +45,10 @@ struct mailbox {
     char id[2 * GUID_SIZE];
     uint32_t unseen, deleted, first_unseen; /* no unseen message below that UID */
     uint64_t size_crlf;
-    struct cond changed; /* loaded; names given back; a pending file written */
-    uint8_t keeper_what; /* enum flush_what that the keeper shall do; 0: not queued */
+    struct quota_count stored; /* all messages */
+    bool counted;              /* and the account's usage holds that */
+    struct cond changed;       /* loaded; names given back; a pending file written */
+    uint8_t keeper_what;       /* enum flush_what that the keeper shall do; 0: not queued */
     bool is_deleted, dirty, unused, stale, names_taken, write_failed;
     uint32_t flush_round;
     unsigned flush_failures;
@@ -126,6 +130,12 @@ struct store {
     bool replaying;
     struct deferred_record *deferred, *deferred_last;
     struct buf copy_parts; /* records of a COPY whose last one has not come */
+
+    struct quota_policy quota;
+    struct store_account *quota_dirty; /* files of quota are behind */
+    struct store_account *quota_warn;  /* users to be warned */
+    bool quota_warning, quota_flushing, quota_flush_soon, stopping;
+    struct cond quota_flushed;
 
     int64_t pid;
     uint64_t name_counter;

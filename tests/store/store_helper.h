@@ -61,6 +61,7 @@ static inline void fixture_open(struct fixture *f, char *root)
 
 static inline void fixture_close(struct fixture *f)
 {
+    store_stop(f->store);
     journal_close(f->journal);
     store_close(f->store);
 }
