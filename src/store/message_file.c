@@ -56,46 +56,51 @@ static char *text_of(struct message_file *f)
     return f->bytes + skip;
 }
 
-static struct str name_of(const struct message_file *f)
+struct str message_file_name(const struct message_file *f)
 {
     return str_from(text_of((struct message_file *)f), f->length);
 }
 
-struct message_file *message_file_new(struct file_pool *p, enum file_place place, struct str name,
-                                      struct str extra)
+struct message_file *message_file_make(struct file_pool *p, const struct message_file *like,
+                                       struct str name, struct str extra)
 {
-    struct str base, info;
-    uint8_t flags;
-    uint32_t keywords;
-
-    assert(name.n <= FILE_NAME_MAX);
-    maildir_name_split(name, &base, &info);
-    bool canonical = maildir_info_parse(info, &flags, &keywords);
-    bool raw = place == FILE_CUR ? !canonical : info.n > 0;
-    size_t length = raw ? name.n : base.n;
     if (extra.n > UINT16_MAX)
         extra.n = 0;
-    struct message_file *f = pool_take(p, sizeof(*f) + length + (raw ? MAILDIR_INFO_MAX : 0) +
+    assert(name.n <= FILE_NAME_MAX && like->base_length <= name.n);
+    struct message_file *f = pool_take(p, sizeof(*f) + name.n + (like->raw ? MAILDIR_INFO_MAX : 0) +
                                               (extra.n > 0 ? 2 + extra.n : 0));
-    *f = (struct message_file){.keywords = keywords,
-                               .flags = flags,
-                               .place = place,
-                               .raw = raw,
-                               .extra = extra.n > 0,
-                               .base_length = (uint8_t)base.n,
-                               .length = (uint8_t)length};
+    *f = *like;
+    f->extra = extra.n > 0;
+    f->length = (uint8_t)name.n;
     if (extra.n > 0) {
         f->bytes[0] = (char)extra.n;
         f->bytes[1] = (char)(extra.n >> 8);
         memcpy(f->bytes + 2, extra.p, extra.n);
     }
-    memcpy(text_of(f), name.p, length);
+    memcpy(text_of(f), name.p, name.n);
     return f;
+}
+
+struct message_file *message_file_new(struct file_pool *p, enum file_place place, struct str name,
+                                      struct str extra)
+{
+    struct message_file like = {.place = place};
+    struct str base, info;
+    uint8_t flags;
+    uint32_t keywords;
+
+    maildir_name_split(name, &base, &info);
+    bool canonical = maildir_info_parse(info, &flags, &keywords);
+    like.raw = place == FILE_CUR ? !canonical : info.n > 0;
+    like.flags = flags;
+    like.keywords = keywords;
+    like.base_length = (uint8_t)base.n;
+    return message_file_make(p, &like, like.raw ? name : base, extra);
 }
 
 struct str message_file_base(const struct message_file *f)
 {
-    return str_head(name_of(f), f->base_length);
+    return str_head(message_file_name(f), f->base_length);
 }
 
 struct str message_file_extra(const struct message_file *f)
@@ -112,7 +117,7 @@ void file_path_add(struct buf *b, enum file_place place, struct str name)
 
 void message_file_add_path(struct buf *b, const struct message_file *f)
 {
-    file_path_add(b, f->place, name_of(f));
+    file_path_add(b, f->place, message_file_name(f));
     if (f->place == FILE_CUR && !f->raw) {
         char info[MAILDIR_INFO_MAX];
         buf_add(b, info, maildir_info_format(info, f->flags, f->keywords));
@@ -124,7 +129,8 @@ void message_file_add_new_path(struct buf *b, const struct message_file *f, uint
 {
     struct str base = message_file_base(f);
     file_path_add(b, FILE_CUR, base);
-    maildir_info_merge(b, f->raw ? str_skip(name_of(f), base.n) : STR(""), flags, keywords);
+    maildir_info_merge(b, f->raw ? str_skip(message_file_name(f), base.n) : STR(""), flags,
+                       keywords);
 }
 
 void message_file_moved(struct message_file *f, uint8_t flags, uint32_t keywords)

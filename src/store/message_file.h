@@ -41,6 +41,12 @@ void file_pool_free(struct file_pool *p);
  * further fields of its uidlist line. */
 struct message_file *message_file_new(struct file_pool *p, enum file_place place, struct str name,
                                       struct str extra);
+/* The same from what is known already: all of *like but its lengths counts. name: the base name, of
+ * a raw one all. */
+struct message_file *message_file_make(struct file_pool *p, const struct message_file *like,
+                                       struct str name, struct str extra);
+/* The base name, or when raw all of it. */
+struct str message_file_name(const struct message_file *f);
 struct str message_file_base(const struct message_file *f);
 struct str message_file_extra(const struct message_file *f);
 /* Appends "cur/<base>:2,S". */
