@@ -114,8 +114,8 @@ static const struct ctl_verb *find_verb(const char *name)
 
 static const struct ctl_stream_verb *find_stream_verb(const char *name)
 {
-    static const struct ctl_stream_verb *const tables[] = {ctl_mailbox_stream_verbs,
-                                                           ctl_expunged_verbs};
+    static const struct ctl_stream_verb *const tables[] = {
+        ctl_mailbox_stream_verbs, ctl_expunged_verbs, ctl_message_verbs, ctl_fetch_verbs};
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
         for (const struct ctl_stream_verb *v = tables[i]; v->name; v++)
             if (strcmp(v->name, name) == 0)

@@ -78,6 +78,16 @@ int ask(struct mailctl *m, const char *verb, json_t *args, json_t **result);
 int ask_items(struct mailctl *m, const char *verb, json_t *args,
               void (*fn)(void *arg, const json_t *item), void *arg, json_t **result);
 
+/* --- mailctl_message.c: what the commands with a query share --- */
+
+/* "user" or "all", and "query" from the words: a user unless --all, `words` others from *next on,
+ * then the query. NULL: something is missing, which was said. */
+json_t *query_args(const struct arguments *a, size_t words, size_t *next);
+/* An item that tells of a failure: prints it. */
+bool print_failure(const json_t *item);
+/* Prints "what N messages in M mailboxes" from the result (taken); the exit status. */
+int end_counted(struct mailctl *m, int status, json_t *result, const char *what);
+
 /* --- mailctl_progress.c --- */
 
 /* One line on a terminal (standard error) once it has taken two seconds; of 0: unknown; bytes 0:
@@ -167,3 +177,5 @@ command_function command_mailbox_list, command_mailbox_status, command_mailbox_c
     command_mailbox_delete, command_mailbox_rename, command_mailbox_subscribe,
     command_mailbox_unsubscribe, command_mailbox_path;
 command_function command_mailbox_undelete, command_mailbox_purge;
+command_function command_search, command_fetch, command_expunge, command_move, command_copy;
+command_function command_flags_add, command_flags_remove, command_flags_set;

@@ -92,7 +92,7 @@ void imap_write_mailbox_flags(struct buf *out, struct imap_selected *v)
     buf_add_c(out, ")] Flags permitted\r\n");
 }
 
-static bool find_system_flag(struct str name, uint8_t *flag)
+bool imap_flag_find(struct str name, uint8_t *flag)
 {
     for (size_t i = 0; i < SYSTEM_FLAGS; i++)
         if (str_equal_nocase(name, system_flags[i].name)) {
@@ -108,7 +108,7 @@ static bool take_flag(struct imap_command *c, const struct imap_argument *a, str
     if (a->type != IMAP_ATOM || a->has_section) {
         imap_expected(c, a, "a flag");
     } else if (a->text.p[0] == '\\') {
-        if (find_system_flag(a->text, &flag)) {
+        if (imap_flag_find(a->text, &flag)) {
             f->flags |= flag;
             return true;
         }

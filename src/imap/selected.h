@@ -93,6 +93,9 @@ void imap_write_flags_response(struct buf *out, const struct imap_selected *v, s
 /* The untagged FLAGS line and PERMANENTFLAGS of the mailbox. */
 void imap_write_mailbox_flags(struct buf *out, struct imap_selected *v);
 
+/* "\\Seen" and the other system flags, in any case. */
+bool imap_flag_find(struct str name, uint8_t *flag);
+
 struct imap_flags {
     uint8_t flags;
     struct str *keywords;
