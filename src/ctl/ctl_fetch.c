@@ -24,6 +24,8 @@ enum field_kind {
     FIELD_SIZE,
     FIELD_STORED,
     FIELD_RECEIVED,
+    FIELD_SAVED,
+    FIELD_MODSEQ,
     FIELD_SENT,
     FIELD_HEADER,       /* hdr.NAME */
     FIELD_WHOLE_HEADER, /* from here on: as bytes */
@@ -39,6 +41,7 @@ static const struct field_name {
     {"mailbox-guid", FIELD_GUID},  {"uid", FIELD_UID},
     {"flags", FIELD_FLAGS},        {"size", FIELD_SIZE},
     {"size.stored", FIELD_STORED}, {"date.received", FIELD_RECEIVED},
+    {"date.saved", FIELD_SAVED},   {"modseq", FIELD_MODSEQ},
     {"date.sent", FIELD_SENT},     {"hdr", FIELD_WHOLE_HEADER},
     {"body", FIELD_BODY},          {"text", FIELD_TEXT},
 };
@@ -54,7 +57,7 @@ struct fetching {
     struct arena *arena;
     struct field fields[FIELDS_MAX];
     size_t count;
-    bool needs_header, needs_date;
+    bool needs_header, needs_date, needs_save_date;
     struct imap_body body;
     char *part; /* CTL_PART_MAX bytes */
     uint64_t done;
@@ -78,11 +81,13 @@ static bool take_field(struct fetching *f, struct str name, struct err *e)
         field->kind = field_names[i].kind;
         f->needs_header |= field->kind == FIELD_SENT || field->kind >= FIELD_WHOLE_HEADER;
         f->needs_date |= field->kind == FIELD_RECEIVED;
+        f->needs_save_date |= field->kind == FIELD_SAVED;
         return true;
     }
     return err_set(e, ERR_SYNTAX,
                    "there is no field \"%.*s\"; there are user, mailbox, mailbox-guid, uid, flags, "
-                   "size, size.stored, date.received, date.sent, hdr.NAME, hdr, body, text",
+                   "size, size.stored, date.received, date.saved, date.sent, modseq, hdr.NAME, "
+                   "hdr, body, text",
                    STR_ARG(str_head(name, 40)));
 }
 
@@ -147,6 +152,10 @@ static json_t *value_of(struct fetching *f, const struct field *field,
         return json_integer((json_int_t)m->size);
     case FIELD_RECEIVED:
         return json_integer(m->internal_date);
+    case FIELD_SAVED:
+        return json_integer(m->save_date);
+    case FIELD_MODSEQ:
+        return json_integer((json_int_t)m->modseq);
     case FIELD_SENT:
         return sent_json(block);
     case FIELD_HEADER:
@@ -198,6 +207,8 @@ static SUSPENDS bool send_message(struct fetching *f, const struct ctl_found *fo
         return e->kind == ERR_NOT_FOUND;
     if (f->needs_date)
         message_internal_date(found->mailbox, uid);
+    if (f->needs_save_date)
+        message_save_date(found->mailbox, uid);
     const struct message *m = mailbox_find_uid(found->mailbox, uid);
     if (!m)
         return true; /* expunged meanwhile */

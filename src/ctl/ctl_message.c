@@ -168,8 +168,13 @@ static bool copy(struct ctl_call *c, const json_t *args, json_t **result, struct
 static bool change_found(void *arg, const struct ctl_found *f, struct err *e)
 {
     struct action *a = arg;
-    if (!mailbox_change_flags(f->mailbox, f->uids, f->count, a->change, a->flags.flags,
-                              a->flags.keywords, a->flags.keyword_count, e))
+    struct flags_request request = {.uids = f->uids,
+                                    .count = f->count,
+                                    .change = a->change,
+                                    .flags = a->flags.flags,
+                                    .keywords = a->flags.keywords,
+                                    .keyword_count = a->flags.keyword_count};
+    if (!mailbox_change_flags(f->mailbox, &request, e))
         return false;
     a->mailboxes++;
     a->done += f->count;

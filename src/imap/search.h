@@ -27,6 +27,9 @@ enum search_kind {
     SEARCH_BEFORE,
     SEARCH_ON,
     SEARCH_SINCE,
+    SEARCH_SAVEDBEFORE,
+    SEARCH_SAVEDON,
+    SEARCH_SAVEDSINCE,
     /* from here on: the message is looked into */
     SEARCH_SENTBEFORE,
     SEARCH_SENTON,
@@ -56,7 +59,7 @@ struct search_program {
     struct search_node *root;
     struct arena *arena;
     struct search_node *keywords; /* nodes with a keyword */
-    bool needs_date;
+    bool needs_date, needs_save_date;
     size_t costly; /* keys that look into the message */
 };
 
@@ -98,6 +101,7 @@ struct search_message {
     uint32_t keywords;
     uint64_t size;
     int64_t date, day; /* internal date: seconds, days */
+    int64_t save_date; /* seconds */
     struct str header; /* SEARCH_HEADERS */
     struct str bytes;  /* SEARCH_CONTENT: the whole message and its structure */
     const struct mime_part *root;

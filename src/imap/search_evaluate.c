@@ -114,6 +114,12 @@ static bool leaf_matches(const struct search_node *node, const struct search_mes
     case SEARCH_ON:
     case SEARCH_SINCE:
         return time_matches(node, node->kind, m->date, m->day);
+    case SEARCH_SAVEDBEFORE:
+    case SEARCH_SAVEDON:
+    case SEARCH_SAVEDSINCE:
+        return time_matches(node,
+                            (enum search_kind)(node->kind - SEARCH_SAVEDBEFORE + SEARCH_BEFORE),
+                            m->save_date, date_day(m->save_date, 0));
     case SEARCH_SENTBEFORE:
     case SEARCH_SENTON:
     case SEARCH_SENTSINCE:

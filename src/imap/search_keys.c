@@ -12,7 +12,8 @@
 #include "mime/date.h"
 #include "mime/header.h"
 
-enum operand { NONE, STRING, DATE, SIZE, KEYWORD, FIELD, UIDS, MAILBOX, ONE_KEY, TWO_KEYS };
+/* The last two are for command lines only. */
+enum operand { NONE, STRING, DATE, SIZE, KEYWORD, FIELD, UIDS, ONE_KEY, TWO_KEYS, SAVED, MAILBOX };
 
 static const struct key_name {
     const char *name;
@@ -41,6 +42,9 @@ static const struct key_name {
     {"ON", DATE, SEARCH_ON, false, 0, NULL},
     {"OR", TWO_KEYS, SEARCH_OR, false, 0, NULL},
     {"RECENT", NONE, SEARCH_RECENT, false, 0, NULL},
+    {"SAVEDBEFORE", SAVED, SEARCH_SAVEDBEFORE, false, 0, NULL},
+    {"SAVEDON", SAVED, SEARCH_SAVEDON, false, 0, NULL},
+    {"SAVEDSINCE", SAVED, SEARCH_SAVEDSINCE, false, 0, NULL},
     {"SEEN", NONE, SEARCH_FLAG, false, MESSAGE_SEEN, NULL},
     {"SENTBEFORE", DATE, SEARCH_SENTBEFORE, false, 0, NULL},
     {"SENTON", DATE, SEARCH_SENTON, false, 0, NULL},
@@ -161,6 +165,8 @@ static bool take_date(struct compiler *p, struct search_node *node)
                !(p->scope->words && search_word_day(text, &node->day))) {
         return expected(p, a, what);
     }
+    if (node->kind >= SEARCH_SAVEDBEFORE && node->kind <= SEARCH_SAVEDSINCE)
+        p->program->needs_save_date = true;
     if (node->kind == SEARCH_BEFORE || node->kind == SEARCH_ON || node->kind == SEARCH_SINCE)
         p->program->needs_date = true;
     return true;
@@ -234,6 +240,8 @@ static bool take_operand(struct compiler *p, const struct key_name *name, struct
         return take_field(p, node);
     case UIDS:
         return take_set(p, node, true);
+    case SAVED:
+        return take_date(p, node);
     case MAILBOX:
         return take_mailbox(p, node);
     case ONE_KEY:
@@ -313,7 +321,7 @@ static bool take_one(struct compiler *p, struct search_node **node)
     if (a && a->type == IMAP_LIST)
         return take_list(p, a, node);
     for (size_t i = 0; a && i < sizeof names / sizeof *names; i++)
-        if (imap_argument_is(a, names[i].name) && (names[i].operand != MAILBOX || p->scope->words))
+        if (imap_argument_is(a, names[i].name) && (names[i].operand < SAVED || p->scope->words))
             return take_named(p, &names[i], node);
     if (a && imap_argument_is(a, "NEW")) {
         *node = new_messages(p);

@@ -49,10 +49,13 @@ static bool snapshot(const struct search_run *r, uint32_t index, struct search_m
         .size = found->size_crlf,
         .recent = number_set_contains(&r->recent, uid),
     };
-    int64_t date = found->internal_date;
+    int64_t date = found->internal_date, save_date = found->save_date;
     if (r->program->needs_date && date == INT64_MIN)
         date = message_internal_date(r->mailbox, uid);
     m->date = date;
+    m->save_date = save_date;
+    if (r->program->needs_save_date && save_date == INT64_MIN)
+        m->save_date = message_save_date(r->mailbox, uid);
     m->day = date_day(date, 0);
     return true;
 }

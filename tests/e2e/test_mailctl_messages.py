@@ -86,6 +86,8 @@ def test_expunge_asks_and_open_sessions_see_it():
         other = login(server, "bob")
         fill(other, "Trash", 3, age=lambda i: 50)
         box.select("Trash")
+        assert uids(server, "alice", "mailbox", "Trash", "savedbefore", "1d") == {}
+        assert uids(server, "alice", "mailbox", "Trash", "savedsince", "1h") == {("alice", "Trash"): "1:6"}
         refused = server.run_mailctl("expunge", "--all", "mailbox", "Trash", "before", "30d", check=False)
         assert refused.returncode == 1 and "--yes" in refused.stderr
         result = server.mailctl_json("expunge", "--all", "--yes", "mailbox", "Trash", "before", "30d")

@@ -157,8 +157,12 @@ static const char *decided_words(struct arena *a, const char *const *words, size
                                  .charset = STR("UTF-8"),
                                  .name = STR("Lists/dev"),
                                  .now = NOW};
-    struct search_message message = {
-        .index = 1, .flags = MESSAGE_SEEN, .size = 2000, .date = NOW - 7200, .day = 20000};
+    struct search_message message = {.index = 1,
+                                     .flags = MESSAGE_SEEN,
+                                     .size = 2000,
+                                     .date = NOW - 7200,
+                                     .day = 20000,
+                                     .save_date = NOW - 31 * 86400};
     for (size_t i = 0; i < count; i++)
         list[i] = str_from_c(words[i]);
     if (!search_words_parse(a, list, count, &keys, &scope.error) ||
@@ -188,6 +192,8 @@ static void test_words(void **state)
     EXPECT_WORDS("true", "before", "2024-10-05", "since", "4-Oct-2024");
     EXPECT_WORDS("false", "on", "2024-10-05");
     EXPECT_WORDS("true", "larger", "1K", "smaller", "1M");
+    EXPECT_WORDS("true", "savedbefore", "30d", "savedsince", "2024-09-01");
+    EXPECT_WORDS("false", "savedsince", "30d");
     EXPECT_WORDS("true", "mailbox", "Lists/dev");
     EXPECT_WORDS("true", "mailbox", "Lists/%", "seen");
     EXPECT_WORDS("no mailbox", "mailbox", "Trash", "seen");
@@ -207,6 +213,7 @@ static void test_mailbox_is_no_key_of_imap(void **state)
 {
     (void)state;
     expect("MAILBOX Trash", "Expected a search key at byte 4");
+    expect("SAVEDBEFORE 1-Jan-2026", "Expected a search key at byte 4");
     expect("BEFORE 30d", "Expected a date as in 21-Nov-2026 at byte 11");
 }
 
