@@ -18,6 +18,7 @@
 #include "store/change.h"
 #include "store/limits.h"
 #include "store/link_file.h"
+#include "store/summary_cache.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -299,10 +300,27 @@ static void add_record(struct copy *c, size_t first, size_t count, bool last)
     free(places);
 }
 
+static struct summary_copy *note_summaries(const struct copy *c)
+{
+    struct summary_copy *list = mem_array(c->count, sizeof(*list));
+
+    for (size_t i = 0; i < c->count; i++) {
+        const struct copy_item *item = &c->items[i];
+        const struct message *original = c->from ? mailbox_find_uid(c->from, item->uid) : NULL;
+        if (item->reserved && original)
+            list[i] = (struct summary_copy){.place = original->cached,
+                                            .size = original->size,
+                                            .uid = original->uid,
+                                            .copy = item->copy.uid};
+    }
+    return list;
+}
+
 static void publish(struct copy *c)
 {
     struct mailbox *to = c->to;
     uint32_t *moved = mem_array(c->count, sizeof(*moved));
+    struct summary_copy *summaries = note_summaries(c);
     size_t count = 0;
 
     mailbox_reach_modseq(to, c->modseq_to);
@@ -316,6 +334,9 @@ static void publish(struct copy *c)
         item->made = false; /* it is a message now */
         moved[count++] = item->uid;
     }
+    if (c->from)
+        summary_copy(c->from, to, summaries, c->count);
+    free(summaries);
     if (c->move)
         c->from->store->expunged += mailbox_apply_expunge(
             c->from, moved, count,

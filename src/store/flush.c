@@ -13,6 +13,7 @@
 #include "store/expunged.h"
 #include "store/limits.h"
 #include "store/store_internal.h"
+#include "store/summary_cache.h"
 
 #include <stdlib.h>
 
@@ -385,8 +386,10 @@ bool mailbox_flush(struct mailbox *m, enum flush_what what, struct err *e)
 
     mailbox_ref(m);
     mailbox_take_names(m);
-    if (what == FLUSH_ALL)
+    if (what == FLUSH_ALL) {
         mailbox_unmark_dirty(m);
+        summary_write(m, true);
+    }
     while (ok && more && !m->is_deleted)
         ok = flush_once(m, what, &more, &error);
     /* A list that somebody removed cannot be appended to, but it can be written anew. */

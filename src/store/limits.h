@@ -89,3 +89,11 @@
 #define SCAN_HEADER_MAX   ((size_t)256 * 1024)
 /* A file takes longer than this to open and read: it was not in memory. */
 #define SCAN_COLD ((usec)60)
+
+/* Summaries: the largest that is kept, bytes of a block when it is written though not full, of all
+ * that wait to be written, and how many messages are read for them in one go. */
+#define SUMMARY_RECORD_MAX  ((size_t)256 * 1024)
+#define SUMMARY_BLOCK_BYTES ((size_t)1024 * 1024)
+#define SUMMARY_DRAFTS_MAX  ((size_t)32 * 1024 * 1024)
+#define SUMMARY_CHUNK_FIRST 256
+#define SUMMARY_CHUNK_MAX   4096

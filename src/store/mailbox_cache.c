@@ -8,6 +8,7 @@
 #include "core/worker.h"
 #include "store/folder_name.h"
 #include "store/store_internal.h"
+#include "store/summary_cache.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -235,6 +236,7 @@ struct mailbox *mailbox_ref(struct mailbox *m)
 static void mailbox_free(struct mailbox *m)
 {
     assert(m->refs == 0 && !m->watchers && !m->dirty && m->pending == 0);
+    summary_free(m);
     mailbox_content_free(&m->c);
     flag_history_free(&m->flag_history);
     free(m->leaving);

@@ -19,6 +19,7 @@
 #include "store/limits.h"
 #include "store/link_file.h"
 #include "store/store_internal.h"
+#include "store/summary_cache.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -28,14 +29,16 @@ struct write_item {
     struct pending *pending;
     struct pending_target **targets; /* those that were not expunged, or are kept nevertheless */
     size_t count;
-    struct pending_target *at; /* the one being written, or the one that failed */
-    struct err *error;         /* NULL: all are written */
+    struct pending_target *at;      /* the one being written, or the one that failed */
+    struct err *error;              /* NULL: all are written */
+    struct summary_record *summary; /* NULL: none was made */
 };
 
 struct batch {
     struct store *store;
     struct pending_target **targets; /* of all items */
     size_t count;
+    bool summaries; /* are to be made */
     struct write_item items[PENDING_BATCH];
 };
 
@@ -44,7 +47,8 @@ static void kick(void *arg);
 /* --- the worker's part --- */
 
 struct writer {
-    struct buf tmp, to;
+    struct buf tmp, to, message;
+    struct arena *arena;
     struct err *error;
 };
 
@@ -147,11 +151,29 @@ static bool link_large(struct writer *w, struct write_item *item)
     return true;
 }
 
+/* The bytes are at hand: what clients will ask for is taken from them now. */
+static void summarize(struct writer *w, struct write_item *item)
+{
+    const struct pending *p = item->pending;
+    struct str message = spool_memory(p->message);
+
+    if (p->path || item->count == 0)
+        return;
+    if (p->prefix.n > 0) {
+        buf_clear(&w->message);
+        buf_add_str(&w->message, p->prefix);
+        buf_add_str(&w->message, message);
+        message = buf_str(&w->message);
+    }
+    item->summary = summary_record_of(w->arena, message, message.n);
+    arena_reset(w->arena);
+}
+
 static void write_batch(void *arg)
 {
     struct batch *b = arg;
     struct err error;
-    struct writer w = {.error = &error};
+    struct writer w = {.error = &error, .arena = arena_new()};
 
     for (size_t i = 0; i < b->count; i++) {
         struct write_item *item = &b->items[i];
@@ -160,10 +182,14 @@ static void write_batch(void *arg)
         if (!ok) {
             item->error = MEM_NEW(struct err);
             *item->error = error;
+        } else if (b->summaries) {
+            summarize(&w, item);
         }
     }
     buf_free(&w.tmp);
     buf_free(&w.to);
+    buf_free(&w.message);
+    arena_free(w.arena);
 }
 
 /* --- the loop's part --- */
@@ -219,7 +245,7 @@ static void take_off_list(struct store *s, struct pending *p)
     s->pending_bytes -= p->path ? 0 : p->size;
 }
 
-static void finish_target(struct pending_target *t, bool on_disk)
+static void finish_target(struct pending_target *t, bool on_disk, struct summary_record *summary)
 {
     struct mailbox *m = t->mailbox;
     struct message *message = (struct message *)mailbox_find_uid(m, t->uid);
@@ -233,6 +259,8 @@ static void finish_target(struct pending_target *t, bool on_disk)
     } else if (message && message->state & STATE_PENDING && message->file == t) {
         message->state &= (uint8_t)~STATE_PENDING;
         message->file = t->file;
+        if (summary)
+            summary_put(m, t->uid, summary);
         bool as_named = t->file->flags == message->flags &&
                         t->file->keywords == keyword_set_letters(&m->c.keywords, message->keywords);
         if (!as_named)
@@ -253,11 +281,12 @@ static void finish(struct store *s, struct write_item *item)
         bool on_disk = written < item->count && item->targets[written] == t;
         written += on_disk;
         t->mailbox->write_failed = false;
-        finish_target(t, on_disk);
+        finish_target(t, on_disk, item->summary);
     }
     if (p->path)
         store_add_spool_file(s, p->path, p->lsn);
     p->path = NULL;
+    summary_record_unref(item->summary);
     pending_unref(p);
 }
 
@@ -336,6 +365,7 @@ static void start_batch(struct store *s)
     struct batch *b = mem_alloc(sizeof(*b));
     b->store = s;
     b->count = 0;
+    b->summaries = s->settings.summary_at_delivery;
     b->targets = mem_array(targets, sizeof(struct pending_target *));
     for (size_t i = 0; i < count; i++)
         add_item(b, all[i], &used);

@@ -82,6 +82,7 @@ static void look(struct slice *s, const struct item *item, struct str bytes)
     const struct mailbox_scan *scan = s->scanner->scan;
     struct scan_message m = {.index = item->index,
                              .uid = item->uid,
+                             .size = item->size,
                              .bytes = bytes,
                              .whole = bytes.n == item->size,
                              .arena = s->arena};

@@ -17,6 +17,7 @@ enum scan_part {
 struct scan_message {
     size_t index; /* in the list given to mailbox_scan */
     uint32_t uid;
+    uint64_t size; /* of the message */
     struct str bytes;
     bool whole;          /* bytes are all that was asked for */
     struct arena *arena; /* reset after each message; nothing is in it before */

@@ -8,6 +8,7 @@
  *   flags.c expunge.c copy.c   changes: a journal record, then memory, then (flush.c) disk
  *   expunged*.c undelete.c     what was expunged or deleted is kept for a while
  *   reader.c         reading messages; scan.c many of them on workers
+ *   summary*.c       what clients ask of messages most, without reading them
  *   account.c folders.c        mailboxes as such
  *   quota.c quota_count.c      what an account may keep, and what it keeps
  *   replay.c checkpoint.c      the journal's consumer
@@ -54,6 +55,10 @@ static const struct setting settings[] = {
      "need not compare all (QRESYNC)."},
     {"history_max", SETTING_NUMBER, offsetof(struct store_settings, history_max), "1000000", 0,
      100000000, NULL, "How many expunged messages a mailbox remembers."},
+    {"summary_at_delivery", SETTING_BOOL, offsetof(struct store_settings, summary_at_delivery),
+     "yes", 0, 0, NULL,
+     "What mail clients show of a message in their lists is noted when it is delivered; if not, "
+     "when a client asks for it the first time, which then takes longer."},
     {0},
 };
 
@@ -355,5 +360,6 @@ void store_get_stats(const struct store *s, struct store_stats *st)
                                .appended = s->appended,
                                .expunged = s->expunged,
                                .mailboxes_open = s->mailbox_count,
+                               .summaries_waiting = s->summary_bytes,
                                .files_pending = s->pending_count};
 }

@@ -26,6 +26,7 @@ struct store_settings {
     usec keep_expunged;         /* how long expunged messages can be brought back; 0: not at all */
     usec history_age;           /* how long expunged UIDs are remembered */
     int64_t history_max;        /* how many, per mailbox */
+    bool summary_at_delivery;   /* else when somebody asks */
 };
 extern const struct settings_block store_settings_block; /* "store" */
 
@@ -88,5 +89,6 @@ SUSPENDS bool store_subscribe(struct store *s, const struct account *account, st
 struct store_stats {
     uint64_t delivered, appended, expunged;
     size_t mailboxes_open, files_pending;
+    size_t summaries_waiting; /* bytes of them that are not written yet */
 };
 void store_get_stats(const struct store *s, struct store_stats *st);

@@ -60,7 +60,8 @@ struct mailbox {
     size_t leaving_count, leaving_capacity;
     bool expunged_noted; /* expunged/ knows the mailbox, and its keywords up to this change: */
     size_t expunged_keywords;
-    uint32_t date_batch; /* how many dates to look up at once */
+    uint32_t date_batch;             /* how many dates to look up at once */
+    struct summary_cache *summaries; /* NULL: not used yet */
 };
 
 /* UIDs of a change of flags that is on its way through the journal. */
@@ -116,6 +117,9 @@ struct store {
     bool pending_kicked;
     struct err pending_error; /* why files cannot be written now; kind ERR_NONE: they can */
     struct timer pending_retry;
+
+    size_t summary_bytes; /* of summaries that are not written yet */
+    struct cond summary_room;
 
     size_t scan_large; /* large messages that scans have in memory */
     struct cond scan_room;

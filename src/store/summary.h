@@ -13,9 +13,10 @@ enum summary_field {
     SUMMARY_ENVELOPE = 2,  /* as IMAP writes it (RFC 3501 7.4.2), with its parentheses */
     SUMMARY_STRUCTURE = 4, /* BODYSTRUCTURE as IMAP writes it */
     SUMMARY_PARTS = 8,     /* the tree of parts with offsets */
-    SUMMARY_HEADER = 16,   /* the fields of summary_header_names, whole, in the message's order */
+    SUMMARY_HEADER = 16,   /* the fields of summary_keeps_header, whole, in the message's order */
     SUMMARY_PREVIEW = 32,  /* at most 200 characters of text, UTF-8 (RFC 8970) */
 };
+#define SUMMARY_FIELDS 6
 
 #define SUMMARY_HASH_SIZE 20
 
@@ -25,27 +26,35 @@ struct message_summary {
                                           In-Reply-To, else Message-ID tell: THREADID */
     int64_t sent;                      /* Date: in seconds; INT64_MIN: none that can be read */
     int32_t sent_zone;                 /* minutes east */
-    uint32_t header_size;              /* stored bytes to behind the empty line */
+    uint64_t header_size;              /* stored bytes to behind the empty line */
     struct str envelope, structure, header, preview;
     struct str parts; /* summary_part_find */
 };
 
-/* Is the field among those kept in `header`? Case does not matter. */
+/* Is the field among those kept in `header`? Case does not matter. What header holds gives the same
+ * as the message's own header for fields of these names. */
 bool summary_keeps_header(struct str name);
 
-/* A part of the message by its IMAP section path, from message_summary.parts, without the file.
- * False: there is no such part. */
-struct summary_part {
-    uint64_t header_start, header_end, body_end; /* as in struct mime_part */
+/* Offsets and bare LFs of a part, as in struct mime_part. */
+struct summary_extent {
+    uint64_t header_start, header_end, body_end;
     uint64_t header_lf, body_lf;
-    bool is_message;
-    struct str encoding; /* Content-Transfer-Encoding */
 };
+
+struct summary_part {
+    struct summary_extent at;
+    bool is_message;
+    struct summary_extent inner; /* of the message inside, if is_message */
+    struct str encoding;         /* Content-Transfer-Encoding */
+};
+/* A part of the message by its IMAP section path (as mime_find_part), from message_summary.parts,
+ * without the file. False: there is no such part. */
 bool summary_part_find(struct str parts, const unsigned *path, size_t length,
                        struct summary_part *part);
 
-/* Builds it from a message's bytes. Pure; for workers. Strings are in `a`. */
-void summary_build(struct arena *a, struct str message, struct message_summary *s);
+/* Builds it from a message's bytes; of one larger than SCAN_LARGE_MAX they are its beginning, size
+ * tells all. Pure; for workers. Strings are in `a`. */
+void summary_build(struct arena *a, struct str message, uint64_t size, struct message_summary *s);
 
 /* Goes through summaries of a mailbox, best in ascending order of UIDs. */
 struct summary_reader;

@@ -19,6 +19,7 @@
 struct fixture {
     char *root; /* journal in root/journal, mail in root/mail */
     usec keep_expunged;
+    bool no_summaries; /* at delivery */
     struct journal *journal;
     struct store *store;
 };
@@ -38,7 +39,8 @@ static inline void fixture_open(struct fixture *f, char *root)
                                             .mailboxes_open_max = 100,
                                             .keep_expunged = f->keep_expunged,
                                             .history_age = 90 * 24 * 3600 * USEC_SEC,
-                                            .history_max = 1000};
+                                            .history_max = 1000,
+                                            .summary_at_delivery = !f->no_summaries};
     struct err e = {0};
     char *journal_dir = path_in(root, "journal"), *mail = path_in(root, "mail");
     const struct journal_settings js = {.dir = journal_dir,
