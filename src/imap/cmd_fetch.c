@@ -3,10 +3,11 @@
  *
  * The whole command first sets \Seen where a section without PEEK asks for it, in one change of the
  * mailbox; then it goes through the messages, reads of each what the items need before it says
- * anything, and writes the response. Responses are collected and written in portions, a long one
- * already between its items: the items times the message may be a thousand times its size. A
- * message that another session has expunged is passed over; with sequence numbers the answer is
- * then OK [EXPUNGEISSUED] (RFC 5530), since the client believes it to be there.
+ * anything, and writes the response. Envelopes, structures, the usual header fields and the places
+ * of parts come from the messages' summaries (store/summary.h). Responses are collected and written
+ * in portions, a long one already between its items: the items times the message may be a thousand
+ * times its size. A message that another session has expunged is passed over; with sequence numbers
+ * the answer is then OK [EXPUNGEISSUED] (RFC 5530), since the client believes it to be there.
  */
 #include "imap/fetch.h"
 
@@ -60,7 +61,9 @@ static bool load(struct fetch *f, uint32_t uid, struct err *e)
 {
     const struct fetch_request *r = &f->request;
     struct imap_body *b = &f->body;
-    if (!r->needs_header && !r->needs_structure && !r->needs_section)
+    if (f->reader && !summary_read(f->reader, uid, &f->summary, e))
+        return false;
+    if (!r->needs_header && !r->needs_structure && !r->needs_section && !r->needs_file)
         return true;
     if (!imap_body_open(b, uid, e))
         return false;
@@ -82,7 +85,6 @@ static void write_flags(struct fetch *f, const struct message *m)
 static bool write_item(struct fetch *f, const struct fetch_item *item, const struct message *m,
                        struct err *e)
 {
-    struct str block = STR("");
     if (item->kind == FETCH_FLAGS) {
         write_flags(f, m);
         return true;
@@ -92,7 +94,7 @@ static bool write_item(struct fetch *f, const struct fetch_item *item, const str
         buf_add_char(&f->out, ' ');
     switch (item->kind) {
     case FETCH_UID:
-        buf_printf(&f->out, "%u", m->uid);
+        buf_add_number(&f->out, m->uid);
         break;
     case FETCH_INTERNALDATE:
         buf_add_char(&f->out, '"');
@@ -100,19 +102,19 @@ static bool write_item(struct fetch *f, const struct fetch_item *item, const str
         buf_add_char(&f->out, '"');
         break;
     case FETCH_SIZE:
-        buf_printf(&f->out, "%llu", (unsigned long long)m->size_crlf);
+        buf_add_number(&f->out, m->size_crlf);
         break;
     case FETCH_ENVELOPE:
-        if (!imap_body_header(&f->body, &block, e))
-            return false;
-        header_write_envelope(&f->out, block);
+        buf_add_str(&f->out, f->summary.envelope);
+        break;
+    case FETCH_BODYSTRUCTURE:
+        buf_add_str(&f->out, f->summary.structure);
         break;
     case FETCH_BODY:
-    case FETCH_BODYSTRUCTURE:
-        imap_body_write_structure(&f->body, &f->out, item->kind == FETCH_BODYSTRUCTURE);
+        imap_body_write_structure(&f->body, &f->out, false);
         break;
     case FETCH_SECTION:
-        return fetch_write_section(f->c, &f->body, item, &f->out, e);
+        return fetch_write_section(f->c, &f->body, item, &f->summary, &f->out, e);
     case FETCH_FLAGS:
         break;
     }
@@ -138,7 +140,9 @@ static bool write_message(struct fetch *f, size_t index, const struct message *m
     const char *separator = "";
     bool seen_now = number_set_contains(&f->seen, m->uid);
     bool uid_asked = false;
-    buf_printf(&f->out, "* %zu FETCH (", index + 1);
+    buf_add_c(&f->out, "* ");
+    buf_add_number(&f->out, index + 1);
+    buf_add_c(&f->out, " FETCH (");
     for (const struct fetch_item *item = f->request.items; item; item = item->next) {
         uid_asked = uid_asked || item->kind == FETCH_UID;
         buf_add_c(&f->out, separator);
@@ -146,8 +150,11 @@ static bool write_message(struct fetch *f, size_t index, const struct message *m
         if (!write_item(f, item, m, e) || !make_room(f, e))
             return false;
     }
-    if (f->c->uid && !uid_asked)
-        buf_printf(&f->out, "%sUID %u", separator, m->uid);
+    if (f->c->uid && !uid_asked) {
+        buf_add_c(&f->out, separator);
+        buf_add_c(&f->out, "UID ");
+        buf_add_number(&f->out, m->uid);
+    }
     if (seen_now) {
         if (!f->request.flags) {
             buf_add_char(&f->out, ' ');
@@ -213,6 +220,17 @@ static void fetch_all(struct fetch *f)
     imap_write(s, buf_str(&f->out));
 }
 
+/* What summaries have is asked of them; they learn at once for which messages. */
+static void open_summaries(struct fetch *f)
+{
+    size_t count;
+    if (!f->request.summary)
+        return;
+    const uint32_t *uids = imap_selected_uids(f->view, f->c->arena, &f->indexes, &count);
+    f->reader = summary_reader_new(f->view->mailbox, f->request.summary);
+    summary_reader_expect(f->reader, uids, count);
+}
+
 static void conclude(struct fetch *f)
 {
     if (f->failed.kind)
@@ -235,10 +253,12 @@ void imap_cmd_fetch(struct imap_command *c)
     }
     set_seen(&f);
     imap_body_init(&f.body, c->session->context, f.view->mailbox, &f.view->structure);
+    open_summaries(&f);
     if (fetch_is_plain(&f.request))
         fetch_plain(&f);
     else
         fetch_all(&f);
+    summary_reader_free(f.reader);
     imap_body_free(&f.body);
     buf_free(&f.out);
     conclude(&f);

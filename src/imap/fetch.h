@@ -6,6 +6,7 @@
  */
 #include "imap/body.h"
 #include "imap/command.h"
+#include "store/summary.h"
 
 enum fetch_kind {
     FETCH_UID,
@@ -39,6 +40,7 @@ struct fetch_item {
     struct str *fields;
     struct str *sorted; /* the same, for looking up */
     size_t field_count;
+    bool kept; /* the summary has all of the fields */
     bool partial;
     uint64_t offset, length;
     struct fetch_item *next;
@@ -47,6 +49,8 @@ struct fetch_item {
 struct fetch_request {
     struct fetch_item *items, **end;
     bool needs_header, needs_structure, needs_section; /* what has to be read of the message */
+    bool needs_file;                                   /* parts of it, found by the summary */
+    unsigned summary;                                  /* enum summary_field */
     bool sets_seen;
     bool flags, date; /* among the items */
 };
@@ -59,6 +63,8 @@ struct fetch {
     struct number_set indexes;
     struct number_set seen; /* indexes of messages that were not \Seen before */
     struct imap_body body;
+    struct summary_reader *reader; /* NULL: nothing is asked for that summaries have */
+    struct message_summary summary;
     struct buf out;
     bool gone;         /* a message was expunged */
     struct err failed; /* a message could not be read */
@@ -73,6 +79,9 @@ bool fetch_is_plain(const struct fetch_request *r);
 SUSPENDS void fetch_plain(struct fetch *f);
 
 /* Appends " {n}\r\n" and the section's bytes to out; for large messages what out holds is written
- * before, and the section is streamed. */
+ * before, and the section is streamed. summary: of the message, with the fields that the request
+ * names. */
 SUSPENDS bool fetch_write_section(struct imap_command *c, struct imap_body *b,
-                                  const struct fetch_item *item, struct buf *out, struct err *e);
+                                  const struct fetch_item *item,
+                                  const struct message_summary *summary, struct buf *out,
+                                  struct err *e);

@@ -57,19 +57,33 @@ static struct fetch_item *add_item(struct imap_command *c, struct fetch_request 
     item->kind = kind;
     r->flags = r->flags || kind == FETCH_FLAGS;
     r->date = r->date || kind == FETCH_INTERNALDATE;
-    r->needs_header = r->needs_header || kind == FETCH_ENVELOPE;
-    r->needs_structure = r->needs_structure || kind == FETCH_BODY || kind == FETCH_BODYSTRUCTURE;
+    r->needs_structure = r->needs_structure || kind == FETCH_BODY;
+    r->summary |= kind == FETCH_ENVELOPE        ? SUMMARY_ENVELOPE
+                  : kind == FETCH_BODYSTRUCTURE ? SUMMARY_STRUCTURE
+                                                : 0;
     return item;
 }
 
-/* What has to be read for a section. The header and the text of the message itself need no
- * structure. */
-static void note_needs(struct fetch_request *r, const struct fetch_item *item)
+static bool all_are_kept(const struct fetch_item *item)
+{
+    for (size_t i = 0; i < item->field_count; i++)
+        if (!summary_keeps_header(item->fields[i]))
+            return false;
+    return true;
+}
+
+/* What has to be read for a section. Where a part is tells the summary; the header and the text of
+ * the message itself need no structure. */
+static void note_needs(struct fetch_request *r, struct fetch_item *item)
 {
     bool header = item->part == SECTION_HEADER || item->part == SECTION_FIELDS ||
                   item->part == SECTION_FIELDS_NOT;
+    item->kept = !item->path_length && item->part == SECTION_FIELDS && all_are_kept(item);
+    r->summary |= item->kept ? SUMMARY_HEADER : item->path_length ? SUMMARY_PARTS : 0;
+    if (item->kept)
+        return;
     if (item->path_length)
-        r->needs_structure = true;
+        r->needs_file = true;
     else if (header)
         r->needs_header = true;
     else

@@ -40,27 +40,26 @@ static bool find_whole_range(struct imap_body *b, const struct fetch_item *item,
 
 /* Of a part. False: there is no such section. HEADER and TEXT exist of messages only, and mean the
  * message inside a message/rfc822 part. */
-static bool find_part_range(const struct imap_body *b, const struct fetch_item *item,
+static bool find_part_range(const struct message_summary *summary, const struct fetch_item *item,
                             struct range *r)
 {
-    const struct mime_part *part = mime_find_part(b->root, item->path, item->path_length);
-    if (!part)
+    struct summary_part part;
+    if (!summary_part_find(summary->parts, item->path, item->path_length, &part))
         return false;
     if (item->part == SECTION_MIME) {
-        *r = (struct range){part->header_start, part->header_end};
+        *r = (struct range){part.at.header_start, part.at.header_end};
         return true;
     }
     if (item->part == SECTION_ALL) {
-        *r = (struct range){part->header_end, part->body_end};
+        *r = (struct range){part.at.header_end, part.at.body_end};
         return true;
     }
-    if (!part->is_message || !part->children)
+    if (!part.is_message)
         return false;
-    const struct mime_part *message = part->children;
     if (item->part == SECTION_TEXT)
-        *r = (struct range){message->header_end, message->body_end};
+        *r = (struct range){part.inner.header_end, part.inner.body_end};
     else
-        *r = (struct range){message->header_start, message->header_end};
+        *r = (struct range){part.inner.header_start, part.inner.header_end};
     return true;
 }
 
@@ -242,16 +241,16 @@ static bool write_large(struct imap_command *c, struct imap_body *b, const struc
     return ok;
 }
 
-/* A header, or what is looked at of it, in memory. */
-static bool read_header(struct imap_body *b, const struct range *r, struct buf *block,
-                        struct err *e)
+/* A section, or what is looked at of a header, in memory. */
+static bool read_range(struct imap_body *b, const struct range *r, size_t most, struct buf *bytes,
+                       struct err *e)
 {
     uint64_t size = r->end - r->start;
-    size_t wanted = size < IMAP_HEADER_MAX ? (size_t)size : IMAP_HEADER_MAX, got;
-    char *p = buf_reserve(block, wanted + 1);
+    size_t wanted = size < most ? (size_t)size : most, got;
+    char *p = buf_reserve(bytes, wanted + 1);
     if (!message_read_at(b->reader, p, wanted, r->start, &got, e))
         return false;
-    block->n = got;
+    bytes->n = got;
     return true;
 }
 
@@ -260,29 +259,38 @@ static struct str slice(const struct imap_body *b, const struct range *r)
     return str_head(str_skip(buf_str(&b->bytes), (size_t)r->start), (size_t)(r->end - r->start));
 }
 
+static bool write_range(struct imap_command *c, struct imap_body *b, const struct fetch_item *item,
+                        const struct range *r, struct buf *out, struct err *e)
+{
+    bool fields = item->part == SECTION_FIELDS || item->part == SECTION_FIELDS_NOT;
+    bool in_memory = r->end <= b->bytes.n;
+    struct buf read = BUF_EMPTY;
+    if (!in_memory && !fields && r->end - r->start > IMAP_MESSAGE_WHOLE)
+        return write_large(c, b, item, r, out, e);
+    bool ok =
+        in_memory || read_range(b, r, fields ? IMAP_HEADER_MAX : IMAP_MESSAGE_WHOLE, &read, e);
+    struct str bytes = in_memory ? slice(b, r) : buf_str(&read);
+    if (ok && fields)
+        write_fields(out, item, bytes);
+    else if (ok)
+        write_literal(out, item, bytes);
+    buf_free(&read);
+    return ok;
+}
+
 bool fetch_write_section(struct imap_command *c, struct imap_body *b, const struct fetch_item *item,
-                         struct buf *out, struct err *e)
+                         const struct message_summary *summary, struct buf *out, struct err *e)
 {
     struct range r;
+    if (item->kept) {
+        write_fields(out, item, summary->header);
+        return true;
+    }
     if (item->path_length) {
-        if (!find_part_range(b, item, &r)) {
-            buf_add_c(out, " NIL");
-            return true;
-        }
-    } else if (!find_whole_range(b, item, &r, e)) {
-        return false;
+        if (find_part_range(summary, item, &r))
+            return write_range(c, b, item, &r, out, e);
+        buf_add_c(out, " NIL");
+        return true;
     }
-    bool in_memory = r.end <= b->bytes.n;
-    if (item->part == SECTION_FIELDS || item->part == SECTION_FIELDS_NOT) {
-        struct buf block = BUF_EMPTY;
-        bool ok = in_memory || read_header(b, &r, &block, e);
-        if (ok)
-            write_fields(out, item, in_memory ? slice(b, &r) : buf_str(&block));
-        buf_free(&block);
-        return ok;
-    }
-    if (!in_memory)
-        return write_large(c, b, item, &r, out, e);
-    write_literal(out, item, slice(b, &r));
-    return true;
+    return find_whole_range(b, item, &r, e) && write_range(c, b, item, &r, out, e);
 }

@@ -5,7 +5,8 @@
 #include "imap/fetch.h"
 #include "imap/imap_test.h"
 
-/* "name, name ... [header] [structure] [section] [seen]", or the result when malformed. */
+/* "name, name ... [summary] [file] [header] [structure] [section] [seen]", or the result when
+ * malformed. */
 static const char *described(struct arena *a, const char *arguments)
 {
     struct imap_command *c = command_from(a, NULL, arguments, true);
@@ -14,9 +15,9 @@ static const char *described(struct arena *a, const char *arguments)
     if (fetch_take_items(c, &r)) {
         for (const struct fetch_item *item = r.items; item; item = item->next)
             buf_printf(&out, "%s%.*s", item == r.items ? "" : ", ", STR_ARG(item->name));
-        buf_printf(&out, ":%s%s%s%s", r.needs_header ? " header" : "",
-                   r.needs_structure ? " structure" : "", r.needs_section ? " section" : "",
-                   r.sets_seen ? " seen" : "");
+        buf_printf(&out, ":%s%s%s%s%s%s", r.summary ? " summary" : "", r.needs_file ? " file" : "",
+                   r.needs_header ? " header" : "", r.needs_structure ? " structure" : "",
+                   r.needs_section ? " section" : "", r.sets_seen ? " seen" : "");
     } else {
         buf_add_str(&out, c->text);
     }
@@ -36,9 +37,9 @@ static void test_macros_and_simple_items(void **state)
 {
     (void)state;
     expect("fast", "FLAGS, INTERNALDATE, RFC822.SIZE:");
-    expect("ALL", "FLAGS, INTERNALDATE, RFC822.SIZE, ENVELOPE: header");
-    expect("FULL", "FLAGS, INTERNALDATE, RFC822.SIZE, ENVELOPE, BODY: header structure");
-    expect("(uid bodystructure)", "UID, BODYSTRUCTURE: structure");
+    expect("ALL", "FLAGS, INTERNALDATE, RFC822.SIZE, ENVELOPE: summary");
+    expect("FULL", "FLAGS, INTERNALDATE, RFC822.SIZE, ENVELOPE, BODY: summary structure");
+    expect("(uid bodystructure)", "UID, BODYSTRUCTURE: summary");
     expect("RFC822", "RFC822: section seen");
     expect("(RFC822.HEADER RFC822.TEXT)", "RFC822.HEADER, RFC822.TEXT: header section seen");
 }
@@ -50,10 +51,11 @@ static void test_sections(void **state)
     expect("body.peek[text]<10.20>", "BODY[TEXT]<10>: section");
     expect("BODY.PEEK[HEADER.FIELDS (From \"To\" \"x y\")]",
            "BODY[HEADER.FIELDS (From To \"x y\")]: header");
+    expect("BODY.PEEK[HEADER.FIELDS (From TO cc)]", "BODY[HEADER.FIELDS (From TO cc)]: summary");
     expect("BODY.PEEK[header.fields.not (Bcc)]<0.5>", "BODY[HEADER.FIELDS.NOT (Bcc)]<0>: header");
-    expect("BODY[1.2.3]", "BODY[1.2.3]: structure seen");
-    expect("BODY.PEEK[4.MIME]", "BODY[4.MIME]: structure");
-    expect("BODY.PEEK[4.1.HEADER]", "BODY[4.1.HEADER]: structure");
+    expect("BODY[1.2.3]", "BODY[1.2.3]: summary file seen");
+    expect("BODY.PEEK[4.MIME]", "BODY[4.MIME]: summary file");
+    expect("BODY.PEEK[4.1.HEADER]", "BODY[4.1.HEADER]: summary file");
 }
 
 static void test_malformed(void **state)
