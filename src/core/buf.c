@@ -23,7 +23,7 @@ void buf_clear(struct buf *b)
     b->n = 0;
 }
 
-static void grow(struct buf *b, size_t more)
+char *buf_grow(struct buf *b, size_t more)
 {
     size_t wanted;
     if (__builtin_add_overflow(b->n, more, &wanted))
@@ -34,37 +34,7 @@ static void grow(struct buf *b, size_t more)
             capacity = wanted;
     b->p = mem_resize(b->p, capacity);
     b->capacity = capacity;
-}
-
-char *buf_reserve(struct buf *b, size_t more)
-{
-    if (more > b->capacity - b->n || !b->p)
-        grow(b, more);
     return b->p + b->n;
-}
-
-void buf_add(struct buf *b, const void *p, size_t n)
-{
-    if (n == 0)
-        return;
-    memcpy(buf_reserve(b, n), p, n);
-    b->n += n;
-}
-
-void buf_add_str(struct buf *b, struct str s)
-{
-    buf_add(b, s.p, s.n);
-}
-
-void buf_add_c(struct buf *b, const char *s)
-{
-    buf_add(b, s, strlen(s));
-}
-
-void buf_add_char(struct buf *b, char c)
-{
-    *buf_reserve(b, 1) = c;
-    b->n++;
 }
 
 void buf_add_number(struct buf *b, uint64_t n)

@@ -19,12 +19,38 @@ struct buf {
 void buf_free(struct buf *b);
 /* Keeps the memory. */
 void buf_clear(struct buf *b);
+/* The slow half of buf_reserve. */
+char *buf_grow(struct buf *b, size_t more);
 /* Room for at least `more` bytes behind p[n]; returns where they go. The caller adds to n. */
-char *buf_reserve(struct buf *b, size_t more);
-void buf_add(struct buf *b, const void *p, size_t n);
-void buf_add_str(struct buf *b, struct str s);
-void buf_add_c(struct buf *b, const char *s);
-void buf_add_char(struct buf *b, char c);
+static inline char *buf_reserve(struct buf *b, size_t more)
+{
+    return more > b->capacity - b->n || !b->p ? buf_grow(b, more) : b->p + b->n;
+}
+
+static inline void buf_add(struct buf *b, const void *p, size_t n)
+{
+    if (n == 0)
+        return;
+    memcpy(buf_reserve(b, n), p, n);
+    b->n += n;
+}
+
+static inline void buf_add_str(struct buf *b, struct str s)
+{
+    buf_add(b, s.p, s.n);
+}
+
+static inline void buf_add_c(struct buf *b, const char *s)
+{
+    buf_add(b, s, strlen(s));
+}
+
+static inline void buf_add_char(struct buf *b, char c)
+{
+    *buf_reserve(b, 1) = c;
+    b->n++;
+}
+
 /* Decimal, for where buf_printf would be the work. */
 void buf_add_number(struct buf *b, uint64_t n);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -15,41 +15,74 @@
 #include "mime/imap.h"
 #include "mime/limits.h"
 
+/* What a quoted string can hold: as it is, behind a backslash, not at all. */
+enum { PLAIN, ESCAPED, LITERAL };
+static const unsigned char classes[256] = {
+    ['\0'] = LITERAL, ['\r'] = LITERAL, ['\n'] = LITERAL,
+    ['"'] = ESCAPED,  ['\\'] = ESCAPED, [128 ... 255] = LITERAL,
+};
+
+static void write_literal(struct buf *out, struct str s)
+{
+    buf_printf(out, "{%zu}\r\n", s.n);
+    for (size_t i = 0; i < s.n; i++)
+        buf_add_char(out, s.p[i] == '\0' ? '\x80' : s.p[i]); /* no literal may hold NUL */
+}
+
+/* Writes s, which is no longer than fits, to `to`. NULL: it must be a literal. */
+static char *write_quoted(char *to, struct str s)
+{
+    *to++ = '"';
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char class = classes[(unsigned char)s.p[i]];
+        if (class == LITERAL)
+            return NULL;
+        if (class == ESCAPED)
+            *to++ = '\\';
+        *to++ = s.p[i];
+    }
+    *to++ = '"';
+    return to;
+}
+
 void imap_write_nstring(struct buf *out, struct str s)
 {
     if (s.p == NULL) {
-        buf_add_c(out, "NIL");
+        buf_add(out, "NIL", 3);
         return;
     }
-    bool literal = false;
-    for (size_t i = 0; i < s.n && !literal; i++)
-        literal = s.p[i] == '\r' || s.p[i] == '\n' || s.p[i] == '\0' || (unsigned char)s.p[i] > 127;
-    if (literal) {
-        buf_printf(out, "{%zu}\r\n", s.n);
-        for (size_t i = 0; i < s.n; i++)
-            buf_add_char(out, s.p[i] == '\0' ? '\x80' : s.p[i]); /* no literal may hold NUL */
-        return;
-    }
-    buf_add_char(out, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '"' || s.p[i] == '\\')
-            buf_add_char(out, '\\');
-        buf_add_char(out, s.p[i]);
-    }
-    buf_add_char(out, '"');
+    char *end = write_quoted(buf_reserve(out, 2 * s.n + 2), s);
+    if (end)
+        out->n = (size_t)(end - out->p);
+    else
+        write_literal(out, s);
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Is every space in it a single blank? */
+static bool is_clean(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (is_space(s.p[i]) && (s.p[i] != ' ' || is_space(s.p[i + 1])))
+            return false;
+    return true;
 }
 
 void imap_write_text(struct buf *out, struct str s)
 {
-    if (s.p == NULL) {
+    if (s.p)
+        s = str_trim(s); /* so no space is the last byte */
+    if (!s.p || is_clean(s)) {
         imap_write_nstring(out, s);
         return;
     }
     struct buf clean = BUF_EMPTY;
-    s = str_trim(s);
     for (size_t i = 0; i < s.n; i++) {
-        bool space = s.p[i] == ' ' || s.p[i] == '\t' || s.p[i] == '\r' || s.p[i] == '\n';
-        if (!space)
+        if (!is_space(s.p[i]))
             buf_add_char(&clean, s.p[i]);
         else if (clean.p[clean.n - 1] != ' ')
             buf_add_char(&clean, ' ');

@@ -7,21 +7,39 @@
  */
 #include "mime/lexer.h"
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
+enum { SPACE = 1, ENDS_ATOM = 2, ENDS_TOKEN = 4 };
 
-/* ()<>[]:;@\,." and white space */
-static bool ends_atom(char c)
-{
-    return is_space(c) || (c != '\0' && strchr("()<>[]:;@\\,.\"", c) != NULL);
-}
+/* Atoms end at ()<>[]:;@\,." and white space; tokens at ()<>@,;:\"/[]?=, white space, controls. */
+static const unsigned char classes[256] = {
+    [0 ... 8] = ENDS_TOKEN,
+    [11 ... 12] = ENDS_TOKEN,
+    [14 ... 31] = ENDS_TOKEN,
+    [127] = ENDS_TOKEN,
+    [' '] = SPACE | ENDS_ATOM | ENDS_TOKEN,
+    ['\t'] = SPACE | ENDS_ATOM | ENDS_TOKEN,
+    ['\r'] = SPACE | ENDS_ATOM | ENDS_TOKEN,
+    ['\n'] = SPACE | ENDS_ATOM | ENDS_TOKEN,
+    ['('] = ENDS_ATOM | ENDS_TOKEN,
+    [')'] = ENDS_ATOM | ENDS_TOKEN,
+    ['<'] = ENDS_ATOM | ENDS_TOKEN,
+    ['>'] = ENDS_ATOM | ENDS_TOKEN,
+    ['['] = ENDS_ATOM | ENDS_TOKEN,
+    [']'] = ENDS_ATOM | ENDS_TOKEN,
+    [':'] = ENDS_ATOM | ENDS_TOKEN,
+    [';'] = ENDS_ATOM | ENDS_TOKEN,
+    ['@'] = ENDS_ATOM | ENDS_TOKEN,
+    ['\\'] = ENDS_ATOM | ENDS_TOKEN,
+    [','] = ENDS_ATOM | ENDS_TOKEN,
+    ['"'] = ENDS_ATOM | ENDS_TOKEN,
+    ['.'] = ENDS_ATOM,
+    ['/'] = ENDS_TOKEN,
+    ['?'] = ENDS_TOKEN,
+    ['='] = ENDS_TOKEN,
+};
 
-/* ()<>@,;:\"/[]?= and white space and controls */
-static bool ends_token(char c)
+static bool is(char c, int class)
 {
-    return (unsigned char)c <= ' ' || c == 127 || strchr("()<>@,;:\\\"/[]?=", c) != NULL;
+    return classes[(unsigned char)c] & class;
 }
 
 /* At an opening parenthesis. */
@@ -46,7 +64,7 @@ static void skip_comment(struct lexer *l)
 void lexer_skip_space(struct lexer *l)
 {
     while (l->p < l->end) {
-        if (is_space(*l->p))
+        if (is(*l->p, SPACE))
             l->p++;
         else if (*l->p == '(')
             skip_comment(l);
@@ -103,7 +121,7 @@ void lexer_add_comment(struct buf *out, struct str comment)
 struct str lexer_atom(struct lexer *l)
 {
     const char *start = l->p;
-    while (l->p < l->end && !ends_atom(*l->p))
+    while (l->p < l->end && !is(*l->p, ENDS_ATOM))
         l->p++;
     return str_from(start, (size_t)(l->p - start));
 }
@@ -111,7 +129,7 @@ struct str lexer_atom(struct lexer *l)
 struct str lexer_token(struct lexer *l)
 {
     const char *start = l->p;
-    while (l->p < l->end && !ends_token(*l->p))
+    while (l->p < l->end && !is(*l->p, ENDS_TOKEN))
         l->p++;
     return str_from(start, (size_t)(l->p - start));
 }
