@@ -69,8 +69,7 @@ static int compare_uids(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Position of the first range of a change after modseq. */
-static size_t find(const struct expunge_history *h, uint64_t modseq)
+size_t expunge_history_find(const struct expunge_history *h, uint64_t modseq)
 {
     size_t low = h->start, high = h->count;
 
@@ -87,7 +86,7 @@ static size_t find(const struct expunge_history *h, uint64_t modseq)
 bool expunge_history_since(const struct expunge_history *h, uint64_t modseq, struct arena *a,
                            uint32_t **uids, size_t *count)
 {
-    size_t from = find(h, modseq), total = 0;
+    size_t from = expunge_history_find(h, modseq), total = 0;
     bool sorted = true;
 
     *uids = NULL;

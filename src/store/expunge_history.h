@@ -25,6 +25,8 @@ void expunge_history_add(struct expunge_history *h, uint64_t modseq, uint32_t ti
 void expunge_history_add_range(struct expunge_history *h, const struct expunge_range *r);
 /* Forgets changes from before `oldest`, and the oldest until at most uids_max are left. */
 void expunge_history_trim(struct expunge_history *h, uint32_t oldest, uint64_t uids_max);
+/* Position of the first range of a later change. */
+size_t expunge_history_find(const struct expunge_history *h, uint64_t modseq);
 /* The UIDs expunged after a change, ascending, in `a`; false when that is not known. */
 bool expunge_history_since(const struct expunge_history *h, uint64_t modseq, struct arena *a,
                            uint32_t **uids, size_t *count);

@@ -21,11 +21,16 @@ struct pool_chunk {
     _Alignas(4) char bytes[];
 };
 
+static size_t round_up(size_t n)
+{
+    return (n + 3) & ~(size_t)3;
+}
+
 static void *pool_take(struct file_pool *p, size_t n)
 {
     struct pool_chunk *c = p->newest;
 
-    n = (n + 3) & ~(size_t)3;
+    n = round_up(n);
     if (!c || c->size - c->used < n) {
         size_t size = c ? c->size * 2 : FIRST_CHUNK;
         if (size > CHUNK_MAX)
@@ -48,6 +53,13 @@ void file_pool_free(struct file_pool *p)
         p->newest = c->older;
         free(c);
     }
+}
+
+char *file_pool_adopt(struct file_pool *p, const char *bytes, size_t n)
+{
+    char *at = pool_take(p, n);
+    memcpy(at, bytes, n);
+    return at;
 }
 
 static char *text_of(struct message_file *f)
@@ -79,6 +91,41 @@ struct message_file *message_file_make(struct file_pool *p, const struct message
     }
     memcpy(text_of(f), name.p, name.n);
     return f;
+}
+
+size_t message_file_size(const struct message_file *f)
+{
+    size_t skip = (size_t)(text_of((struct message_file *)f) - f->bytes);
+    return round_up(sizeof(*f) + skip + f->length + (f->raw ? MAILDIR_INFO_MAX : 0));
+}
+
+/* Without what is behind the name: it was never written. */
+void message_file_dump(char *to, const struct message_file *f)
+{
+    size_t used = (size_t)(text_of((struct message_file *)f) - (const char *)f) + f->length;
+
+    memcpy(to, f, used);
+    memset(to + used, 0, message_file_size(f) - used);
+}
+
+size_t message_file_check(const char *bytes, size_t n)
+{
+    const struct message_file *f = (const struct message_file *)bytes;
+
+    if (n < sizeof(*f) || (f->extra && n < sizeof(*f) + 2))
+        return 0;
+    size_t size = message_file_size(f);
+    struct str base, info;
+    if (size > n || f->length == 0 || f->base_length == 0 || f->base_length > f->length ||
+        f->place > FILE_TMP || (!f->raw && f->base_length != f->length) ||
+        f->keywords >> KEYWORD_LETTERS)
+        return 0;
+    struct str name = message_file_name(f);
+    maildir_name_split(name, &base, &info);
+    return base.n == f->base_length && !memchr(name.p, '/', name.n) && !memchr(name.p, 0, name.n) &&
+                   name.p[0] != '.'
+               ? size
+               : 0;
 }
 
 struct message_file *message_file_new(struct file_pool *p, enum file_place place, struct str name,

@@ -45,6 +45,12 @@ struct message_file *message_file_new(struct file_pool *p, enum file_place place
  * a raw one all. */
 struct message_file *message_file_make(struct file_pool *p, const struct message_file *like,
                                        struct str name, struct str extra);
+/* For the index: the bytes of a record, and the records as they come from disk, in the pool's
+ * memory. message_file_check returns the size of the first of them, 0 when it is none. */
+size_t message_file_size(const struct message_file *f);
+void message_file_dump(char *to, const struct message_file *f);
+char *file_pool_adopt(struct file_pool *p, const char *bytes, size_t n);
+size_t message_file_check(const char *bytes, size_t n);
 /* The base name, or when raw all of it. */
 struct str message_file_name(const struct message_file *f);
 struct str message_file_base(const struct message_file *f);
