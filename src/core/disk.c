@@ -159,6 +159,56 @@ bool disk_read_file(const char *path, size_t max, struct buf *b, struct err *e)
     return ok;
 }
 
+#define SALVAGE_STEP  ((size_t)256 * 1024)
+#define SALVAGE_BLOCK ((size_t)4096)
+
+/* Reads a step of the file block by block, after it could not be read at once. */
+static size_t salvage_blocks(int fd, char *p, size_t n, uint64_t offset, const char *path,
+                             uint64_t *bad)
+{
+    size_t done = 0, got;
+    while (done < n) {
+        size_t part = n - done < SALVAGE_BLOCK ? n - done : SALVAGE_BLOCK;
+        if (!disk_read_at(fd, p + done, part, offset + done, &got, path, NULL)) {
+            memset(p + done, 0, part);
+            *bad += part;
+            got = part;
+        }
+        done += got;
+        if (got < part)
+            break;
+    }
+    return done;
+}
+
+bool disk_read_salvage(const char *path, size_t max, struct buf *b, uint64_t *bad, struct err *e)
+{
+    int fd;
+    *bad = 0;
+    if (!disk_open(path, O_RDONLY, 0, &fd, e)) {
+        int error = errno;
+        *bad = 1;
+        return error != EACCES && error != EPERM && error != ENOMEM && error != EMFILE &&
+               error != ENFILE;
+    }
+    struct stat st;
+    size_t size = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? (size_t)st.st_size : 0, got = 0;
+    if (size == 0)
+        *bad = 1;
+    size = size < max ? size : max;
+    for (size_t done = 0; done < size; done += got) {
+        size_t n = size - done < SALVAGE_STEP ? size - done : SALVAGE_STEP;
+        char *p = buf_reserve(b, n);
+        if (!disk_read_at(fd, p, n, done, &got, path, NULL))
+            got = salvage_blocks(fd, p, n, done, path, bad);
+        b->n += got;
+        if (got < n)
+            break;
+    }
+    disk_close(fd);
+    return true;
+}
+
 /* The directory that holds path. */
 static void directory_of(const char *path, struct buf *b)
 {

@@ -28,6 +28,10 @@ bool disk_read_at(int fd, void *p, size_t n, uint64_t offset, size_t *got, const
 void disk_read_ahead(const char *path, size_t n);
 /* Whole file into *b (appended), at most max bytes: ERR_LIMIT when it is larger. */
 bool disk_read_file(const char *path, size_t max, struct buf *b, struct err *e);
+/* The same as far as the disk gives it: blocks that cannot be read are zeros, *bad is their number
+ * of bytes (of a file that cannot be opened at all: 1, and nothing is read). False only for what
+ * somebody can mend: no permission, no memory, no descriptors. */
+bool disk_read_salvage(const char *path, size_t max, struct buf *b, uint64_t *bad, struct err *e);
 /* Writes path.tmp, syncs it, renames it over path, syncs the directory. */
 bool disk_replace_file(const char *path, struct str content, mode_t mode, struct err *e);
 /* fdatasync; a failure is final for that file. */

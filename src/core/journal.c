@@ -74,6 +74,8 @@ static void free_journal(struct journal *j)
     disk_close(j->lock);
     free(j->dir);
     free(j->checkpoint_path);
+    free(j->checkpoint_copy);
+    damage_free_all(j);
     free(j);
 }
 
@@ -87,6 +89,10 @@ struct journal *journal_open(const struct journal_settings *s, struct err *e)
     buf_printf(&path, "%s/checkpoint", s->dir);
     buf_c(&path);
     j->checkpoint_path = path.p;
+    path = BUF_EMPTY;
+    buf_printf(&path, "%s/checkpoint.copy", s->dir);
+    buf_c(&path);
+    j->checkpoint_copy = path.p;
     j->segment_size = s->segment_size ? s->segment_size : 16 * MIB;
     if (j->segment_size < SEGMENT_SIZE_MIN)
         j->segment_size = SEGMENT_SIZE_MIN;

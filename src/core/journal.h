@@ -7,6 +7,9 @@
  * again. After a crash the records since the last checkpoint are replayed in order; replaying one
  * twice does no harm (the consumers see to that).
  *
+ * A journal that was damaged while nobody looked does not keep the server from starting: everything
+ * that can be read is replayed, the file goes to DIR/damaged/, and it is said what is missing.
+ *
  * After a failed write or sync the journal is failed for good: every commit returns ERR_IO, new
  * mail gets temporary errors, and a restart replays what was durable.
  */
@@ -47,7 +50,8 @@ struct journal_consumer {
     /* A path on the file system of the consumer's files, which checkpoints sync. Outlives the
      * journal. */
     const char *sync_path;
-    /* A record at start, in order. False ends the start: the server does not run with it. */
+    /* A record at start, in order, maybe with some missing (see lsn). False ends the start: the
+     * server does not run with it. */
     SUSPENDS bool (*replay)(void *arg, const struct journal_record *r, struct err *e);
     /* Bring all effects of records up to `upto` into files (not synced). False: the checkpoint
      * is given up and tried again later. */
@@ -59,8 +63,8 @@ struct journal_consumer {
 SUSPENDS struct journal *journal_open(const struct journal_settings *s, struct err *e);
 void journal_add_consumer(struct journal *j, const struct journal_consumer *c);
 /* Replays all records since the last checkpoint, then makes a checkpoint and starts the background
- * fibers. A damaged record at the end of the last segment is where the crash was; a damaged one
- * before that is ERR_IO with the segment's name, and nothing is changed. */
+ * fibers. A damaged record at the end of the last segment is where the crash was; one before
+ * that is reported (journal_damage), and the replay goes on behind it. */
 SUSPENDS bool journal_start(struct journal *j, struct err *e);
 /* A last checkpoint, then closes. */
 SUSPENDS void journal_close(struct journal *j);
@@ -84,6 +88,9 @@ lsn journal_checkpointed(const struct journal *j);
 /* Asks for a checkpoint now and waits for it. */
 SUSPENDS bool journal_checkpoint(struct journal *j, struct err *e);
 
+/* What was damaged when the journal was read, at this start and at earlier ones, until the operator
+ * has removed the files in DIR/damaged/: a text for people; NULL behind the last. */
+const char *journal_damage(const struct journal *j, size_t i);
 /* Free bytes below which journal_ready refuses. */
 uint64_t journal_disk_reserve(const struct journal *j);
 

@@ -17,14 +17,14 @@
 #include <assert.h>
 
 #define MAGIC         "MAILDCKP"
-#define VERSION       1
+#define VERSION       2
 #define FILE_MAX      4096
 #define RETRY_AFTER   (5 * USEC_SEC)
-#define CONTENT_BYTES 29 /* before the checksum */
+#define CONTENT_BYTES 37 /* before the checksum; 29 in version 1, which had no salt */
 
 /* --- the file --- */
 
-bool checkpoint_write(const char *path, const struct checkpoint *c, struct err *e)
+bool checkpoint_write(const char *path, const char *copy, const struct checkpoint *c, struct err *e)
 {
     struct buf b = BUF_EMPTY;
     buf_add_c(&b, MAGIC);
@@ -32,8 +32,10 @@ bool checkpoint_write(const char *path, const struct checkpoint *c, struct err *
     buf_add_u64(&b, c->upto);
     buf_add_u64(&b, c->sequence);
     buf_add_u8(&b, c->begun);
+    buf_add_u64(&b, c->salt);
     buf_add_u32(&b, crc32c(0, b.p, b.n));
-    bool ok = disk_replace_file(path, buf_str(&b), 0600, e);
+    bool ok = disk_replace_file(path, buf_str(&b), 0600, e) &&
+              disk_replace_file(copy, buf_str(&b), 0600, e);
     buf_free(&b);
     return ok;
 }
@@ -47,21 +49,24 @@ bool checkpoint_read(const char *path, struct checkpoint *c, bool *found, struct
         buf_free(&b);
         if (why.kind == ERR_NOT_FOUND)
             return true;
-        return err_set(e, ERR_IO, "%s", why.text);
+        return err_set(e, why.kind == ERR_LIMIT ? ERR_SYNTAX : ERR_IO, "%s", why.text);
     }
     struct reader r = {.p = b.p, .n = b.n};
-    bool ok = b.n == CONTENT_BYTES + 4 && memcmp(b.p, MAGIC, 8) == 0;
+    bool ok = b.n >= 12 && memcmp(b.p, MAGIC, 8) == 0;
     if (ok) {
         r.p += 8;
         r.n -= 8;
-        ok = read_u32(&r) == VERSION;
+        uint32_t version = read_u32(&r);
         c->upto = read_u64(&r);
         c->sequence = read_u64(&r);
         c->begun = read_u8(&r);
-        ok = ok && read_u32(&r) == crc32c(0, b.p, CONTENT_BYTES);
+        c->salt = version == 1 ? 0 : read_u64(&r);
+        size_t content = (size_t)(r.p - b.p);
+        ok = (version == 1 || version == VERSION) && !r.bad && r.n == 4 &&
+             read_u32(&r) == crc32c(0, b.p, content);
     }
     buf_free(&b);
-    return ok || err_set(e, ERR_IO, "%s is damaged or of another version", path);
+    return ok || err_set(e, ERR_SYNTAX, "%s is damaged or of another version", path);
 }
 
 /* --- a checkpoint --- */
@@ -94,7 +99,7 @@ static void sync_on_worker(void *arg)
 }
 
 struct write_job {
-    const char *path;
+    const char *path, *copy;
     struct checkpoint checkpoint;
     struct err e;
     bool ok;
@@ -103,7 +108,7 @@ struct write_job {
 static void write_on_worker(void *arg)
 {
     struct write_job *w = arg;
-    w->ok = checkpoint_write(w->path, &w->checkpoint, &w->e);
+    w->ok = checkpoint_write(w->path, w->copy, &w->checkpoint, &w->e);
 }
 
 static void remove_on_worker(void *arg)
@@ -113,10 +118,18 @@ static void remove_on_worker(void *arg)
     segment_free(s);
 }
 
+static void put_aside_on_worker(void *arg)
+{
+    struct segment *s = arg;
+    if (!damage_move(s))
+        disk_unlink(s->path, NULL);
+    segment_free(s);
+}
+
 /* The segment in which the record behind `upto` is or will be. */
 static struct checkpoint position_behind(const struct journal *j, lsn upto)
 {
-    struct checkpoint c = {.upto = upto, .sequence = j->next_sequence};
+    struct checkpoint c = {.upto = upto, .sequence = j->next_sequence, .salt = j->salt};
     if (!j->current)
         return c;
     for (const struct segment *s = j->active.first; s; s = s->next)
@@ -129,13 +142,15 @@ static struct checkpoint position_behind(const struct journal *j, lsn upto)
     return c;
 }
 
-static void release_segments(struct journal *j, uint64_t before)
+static SUSPENDS void release_segments(struct journal *j, uint64_t before)
 {
     while (j->active.first && j->active.first->sequence < before) {
         struct segment *s = segment_list_take(&j->active);
         uint64_t others = (j->active.count + j->free.count) * j->segment_size;
         s->used = 0;
-        if (s->size == j->segment_size && others < j->size_max)
+        if (s->damaged)
+            worker_run(WORKER_DISK, put_aside_on_worker, s);
+        else if (s->size == j->segment_size && others < j->size_max)
             segment_list_append(&j->free, s);
         else
             worker_start(WORKER_DISK, remove_on_worker, NULL, s);
@@ -162,18 +177,21 @@ static bool bring_up_to(struct journal *j, lsn upto, struct err *e)
 bool journal_run_checkpoint(struct journal *j, struct err *e)
 {
     lsn upto = j->next - 1;
-    if (upto == j->checkpointed)
+    if (upto == j->checkpointed && j->salt_written)
         return true;
     uint64_t bytes = j->bytes_total;
-    if (!bring_up_to(j, upto, e))
+    if (upto != j->checkpointed && !bring_up_to(j, upto, e))
         return false;
-    struct write_job w = {.path = j->checkpoint_path, .checkpoint = position_behind(j, upto)};
+    struct write_job w = {.path = j->checkpoint_path,
+                          .copy = j->checkpoint_copy,
+                          .checkpoint = position_behind(j, upto)};
     worker_run(WORKER_DISK, write_on_worker, &w);
     if (!w.ok) {
         if (e)
             *e = w.e;
         return false;
     }
+    j->salt_written = true;
     j->checkpointed = upto;
     j->bytes_checkpointed = bytes;
     j->stats.checkpoints++;

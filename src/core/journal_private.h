@@ -4,7 +4,9 @@
  *   journal.c             append, commit
  *   journal_room.c        back-pressure
  *   journal_segment.c     segment files and their header block
- *   journal_recover.c     reading segments, deciding what is whole, replay
+ *   journal_scan.c        reading the records of a segment
+ *   journal_recover.c     which segments are needed, what is whole, replay
+ *   journal_damage.c      what could not be read: quarantine and reports
  *   journal_checkpoint.c  checkpoints and their file
  */
 #include "core/journal.h"
@@ -27,6 +29,8 @@ struct segment {
     lsn first;
     uint64_t used; /* bytes */
     uint32_t seed; /* of the records' checksums */
+    char *damaged; /* where the file goes when it is not needed any more, because it is damaged */
+    char *report;  /* and what is said there about it */
 };
 
 struct segment_list {
@@ -65,7 +69,7 @@ struct waiter {
 
 struct journal {
     struct loop *loop;
-    char *dir, *checkpoint_path;
+    char *dir, *checkpoint_path, *checkpoint_copy;
     uint64_t segment_size, size_max, disk_reserve;
     usec checkpoint_interval;
     int lock;
@@ -94,6 +98,7 @@ struct journal {
 
     bool checkpoint_running, checkpoint_fiber;
     uint64_t checkpoint_asked, checkpoint_done;
+    bool salt_written;           /* the checkpoint file has it */
     struct err checkpoint_error; /* of the last one, ERR_NONE if it succeeded */
     struct cond checkpoint_wake, checkpoint_ended;
     uint64_t bytes_total, bytes_checkpointed;
@@ -101,6 +106,8 @@ struct journal {
     usec space_checked;
     bool space_short, space_checking;
     struct err space_error;
+
+    struct damage *damage_first, *damage_last;
 
     struct journal_stats stats;
 };
@@ -130,6 +137,47 @@ void segment_header_write(char *block, const struct segment *s, uint64_t salt);
 /* False if the block holds no valid header. */
 bool segment_header_read(const char *block, struct segment *s);
 
+/* --- journal_scan.c --- */
+
+struct scan {
+    const char *p;
+    uint64_t size, at;
+    uint32_t seed;
+    lsn next; /* the position that should come */
+    uint64_t most_missing;
+    /* about the record that was found last: */
+    uint64_t gap;              /* so many records before it are missing */
+    uint64_t gap_from, gap_to; /* bytes where they were */
+    bool new_batch;            /* it begins a batch: everything before was durable once */
+};
+
+/* bytes: of the whole segment. */
+void scan_begin(struct scan *s, struct str bytes, uint32_t seed, lsn first);
+/* The next record that can be read; false when there is none. */
+bool scan_next(struct scan *s, struct journal_record *record);
+/* After the last record: does something stand there that was to be the next one? */
+bool scan_is_torn(const struct scan *s);
+
+/* --- journal_damage.c --- */
+
+/* A file that could not be read as a whole, now or at an earlier start. */
+struct damage {
+    struct damage *next;
+    char *text; /* for people */
+};
+
+void damage_add(struct journal *j, const char *text);
+void damage_free_all(struct journal *j);
+/* Path in the directory of damaged files for one that is called `name` now; the caller frees. */
+char *damage_path(const struct journal *j, const char *name);
+/* Blocking. Moves the file of a segment that is marked as damaged out of the way, with its report.
+ * False: it is still there. */
+bool damage_move(const struct segment *s);
+/* Blocking. Puts a copy of the file there, as far as it can be read. */
+void damage_copy(const char *path, const char *to, const char *report);
+/* Blocking. Adds the reports of earlier starts. */
+void damage_load(struct journal *j);
+
 /* --- journal_recover.c --- */
 
 /* What the checkpoint file says. */
@@ -137,15 +185,18 @@ struct checkpoint {
     lsn upto;
     uint64_t sequence; /* segments before it are not needed */
     bool begun;        /* the segment with that sequence exists */
+    uint64_t salt;     /* of the records behind it; 0: not known */
 };
 
 SUSPENDS bool journal_recover(struct journal *j, struct err *e);
 
 /* --- journal_checkpoint.c --- */
 
-/* Blocking. *found is false when there is no file. */
+/* Blocking. *found is false when there is no file; ERR_SYNTAX: it is damaged. */
 bool checkpoint_read(const char *path, struct checkpoint *c, bool *found, struct err *e);
-bool checkpoint_write(const char *path, const struct checkpoint *c, struct err *e);
+/* Blocking. Writes it, then its copy. */
+bool checkpoint_write(const char *path, const char *copy, const struct checkpoint *c,
+                      struct err *e);
 /* A checkpoint in the calling fiber. */
 SUSPENDS bool journal_run_checkpoint(struct journal *j, struct err *e);
 bool journal_start_checkpoints(struct journal *j);

@@ -1,108 +1,86 @@
 /*
  * After a crash: finding the segments that are needed, deciding what is whole, and replay.
  *
- * Needed are the segments from the checkpoint's on; their sequence numbers must follow each other.
- * In each, the records are read from the header on as long as position and checksum are right.
- * Where that ends before the last segment, the next one must begin with exactly the position
- * behind, otherwise something that was acknowledged is gone. In the last segment the end is where
- * the crash was: a batch that was not written whole, of which nobody was told. But a batch is only
- * begun when the one before is durable, so if a whole batch is found behind that place, it was no
- * crash but damage. Then nothing is changed and the error names the file.
+ * Needed are the segments from the checkpoint's on. In each, the records are read from the header
+ * on as long as positions follow each other and checksums are right. In the last segment the end is
+ * where the crash was: a batch that was not written whole, of which nobody was told.
+ *
+ * Anything else is damage: the disk lost what it had promised to keep. A server that does not start
+ * helps nobody then, so every record that can still be read is replayed (the consumers can do
+ * without those that are missing), what was damaged is put aside (journal_damage.c), and it is said
+ * what is gone. What helps against the worst: the checkpoint file has a copy, and it knows the salt
+ * of the records, so that they can be read without the header of their segment.
  *
  * All segments are checked before the first record is replayed. New records go to a fresh segment.
  */
 #include "core/crc32c.h"
 #include "core/disk.h"
 #include "core/journal_private.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "core/worker.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #define PREFIX           "segment-"
 #define INITIAL_SEGMENTS 2
-
-/* --- reading records --- */
-
-struct scan {
-    const char *p;
-    uint64_t size, at;
-    uint32_t seed;
-    lsn next; /* the position that must come */
-};
-
-/* A record with the right checksum at `at`. */
-static bool record_at(const struct scan *s, uint64_t at, struct journal_record *record,
-                      uint8_t *flags)
-{
-    if (at + JOURNAL_HEADER_SIZE > s->size)
-        return false;
-    struct reader r = {.p = s->p + at, .n = JOURNAL_HEADER_SIZE};
-    record->owner = read_u8(&r);
-    record->type = read_u8(&r);
-    record->version = read_u8(&r);
-    *flags = read_u8(&r);
-    uint32_t length = read_u32(&r);
-    record->lsn = read_u64(&r);
-    uint32_t crc = read_u32(&r);
-    if (record->owner == 0 || length > JOURNAL_RECORD_MAX ||
-        length > s->size - at - JOURNAL_HEADER_SIZE)
-        return false;
-    record->payload = str_from(s->p + at + JOURNAL_HEADER_SIZE, length);
-    uint32_t sum = crc32c(s->seed, s->p + at, JOURNAL_HEADER_SIZE - 4);
-    return crc == crc32c(sum, record->payload.p, length);
-}
-
-static bool scan_next(struct scan *s, struct journal_record *record)
-{
-    uint8_t flags;
-    if (s->at % JOURNAL_BLOCK != 0 && s->at < s->size && s->p[s->at] == 0)
-        s->at = (s->at + JOURNAL_BLOCK - 1) & ~(uint64_t)(JOURNAL_BLOCK - 1);
-    if (!record_at(s, s->at, record, &flags) || record->lsn != s->next)
-        return false;
-    s->at += JOURNAL_HEADER_SIZE + record->payload.n;
-    s->next++;
-    return true;
-}
-
-/* Whether a batch that was begun later lies behind the place where the records end. */
-static bool later_batch(const struct scan *s)
-{
-    struct journal_record record;
-    uint8_t flags;
-    for (uint64_t at = (s->at / JOURNAL_BLOCK + 1) * JOURNAL_BLOCK; at < s->size;
-         at += JOURNAL_BLOCK)
-        if (record_at(s, at, &record, &flags) && (flags & JOURNAL_BATCH_FIRST) &&
-            record.lsn > s->next)
-            return true;
-    return false;
-}
+#define SEGMENT_MAX      ((size_t)1 << 30)
 
 /* --- finding segments (on a worker) --- */
 
 struct recovery {
     struct journal *j;
     struct checkpoint checkpoint;
-    struct segment_list found; /* with a valid header, any order */
-    struct segment_list blank; /* without */
-    struct segment_list needed;
-    lsn end; /* last whole record */
+    bool have_checkpoint;
+    struct segment_list found;  /* with a valid header, any order */
+    struct segment_list blank;  /* without */
+    struct segment_list needed; /* by position */
+    struct segment_list old;    /* before the checkpoint */
+    uint64_t highest;           /* sequence seen */
+    lsn end;                    /* last whole record */
     struct err e;
     bool ok;
 };
 
+static const char *name_of(const struct segment *s)
+{
+    return strrchr(s->path, '/') + 1;
+}
+
+/* The segment's file is damaged: it will be put aside with the report. */
+static void mark_damaged(struct recovery *r, struct segment *s, const char *what)
+{
+    struct buf b = BUF_EMPTY;
+    if (!s->damaged)
+        s->damaged = damage_path(r->j, name_of(s));
+    if (s->report)
+        buf_printf(&b, "%s\n", s->report);
+    buf_printf(&b,
+               "%s: %s Every record that can be read was replayed; what the missing ones said may "
+               "be missing in mailboxes and queue (messages, flags, expunges of the last minutes "
+               "before the crash): \"mailctl store check --all\" finds what does not fit. The "
+               "damaged file is kept as %s; remove it when it is not needed any more, and see to "
+               "the disk.",
+               s->path, what, s->damaged);
+    free(s->report);
+    s->report = mem_dup(b.p, b.n);
+    buf_free(&b);
+    log_error("maild", NULL, "the journal is damaged: %s", s->report);
+}
+
 static bool find_one(struct recovery *r, const char *name)
 {
     struct journal *j = r->j;
-    uint64_t number;
+    uint64_t number, bad;
     struct str rest = str_skip(str_from_c(name), sizeof PREFIX - 1);
     if (strncmp(name, PREFIX, sizeof PREFIX - 1) != 0)
         return true;
     struct segment *s = segment_new(j->dir, 0, 0);
     free(s->path);
-    struct buf path = BUF_EMPTY;
+    struct buf path = BUF_EMPTY, block = BUF_EMPTY;
     buf_printf(&path, "%s/%s", j->dir, name);
     buf_c(&path);
     s->path = path.p;
@@ -115,23 +93,17 @@ static bool find_one(struct recovery *r, const char *name)
     }
     if (number >= j->next_number)
         j->next_number = number + 1;
-    char block[JOURNAL_BLOCK];
-    size_t got = 0;
-    struct stat st;
-    int fd;
-    bool ok = disk_open(s->path, O_RDONLY, 0, &fd, &r->e);
-    if (ok) {
-        ok = disk_stat(s->path, &st, &r->e) &&
-             disk_read_at(fd, block, sizeof block, 0, &got, s->path, &r->e);
-        disk_close(fd);
-    }
-    if (!ok) {
+    if (!disk_read_salvage(s->path, JOURNAL_BLOCK, &block, &bad, &r->e)) {
         segment_free(s);
         return false;
     }
-    s->size = (uint64_t)st.st_size;
-    bool valid = got == sizeof block && segment_header_read(block, s);
+    struct stat st;
+    s->size = disk_stat(s->path, &st, NULL) ? (uint64_t)st.st_size : 0;
+    bool valid = block.n == JOURNAL_BLOCK && segment_header_read(block.p, s);
+    if (valid && s->sequence > r->highest)
+        r->highest = s->sequence;
     segment_list_append(valid ? &r->found : &r->blank, s);
+    buf_free(&block);
     return true;
 }
 
@@ -143,84 +115,243 @@ static bool find_entry(void *arg, const char *name, unsigned char type)
     return r->ok;
 }
 
-/* The segments that the checkpoint needs, in order; the others are blank. */
-static bool select_needed(struct recovery *r, bool have_checkpoint)
+/* --- the checkpoint file --- */
+
+/* Reads one of the two. *damaged: it is there, but of no use. */
+static bool read_one(const char *path, struct checkpoint *c, bool *damaged)
+{
+    struct err e = {0};
+    bool found;
+    bool ok = checkpoint_read(path, c, &found, &e);
+    *damaged = !ok;
+    if (!ok)
+        log_error("maild", NULL, "the journal is damaged: %s", e.text);
+    return ok && found;
+}
+
+static void report_checkpoint(struct recovery *r, const char *path, const char *rest)
+{
+    struct buf b = BUF_EMPTY;
+    char *to = damage_path(r->j, strrchr(path, '/') + 1);
+    buf_printf(&b, "%s was damaged or missing; %s What there was is kept as %s.", path, rest, to);
+    damage_copy(path, to, buf_c(&b));
+    damage_add(r->j, b.p);
+    log_error("maild", NULL, "the journal is damaged: %s", b.p);
+    buf_free(&b);
+    free(to);
+}
+
+/* The later of the two that is readable. */
+static void read_checkpoint(struct recovery *r)
 {
     struct journal *j = r->j;
-    uint64_t next = have_checkpoint ? r->checkpoint.sequence : 1;
-    if (!have_checkpoint && r->found.count > 0)
-        return err_set(&r->e, ERR_IO, "%s is missing, though there are segments",
-                       j->checkpoint_path);
-    for (;;) {
-        struct segment_list rest = {0};
-        bool more = false;
-        for (struct segment *s; (s = segment_list_take(&r->found));) {
-            bool is_next = s->sequence == next && !more;
-            more |= is_next;
-            segment_list_append(is_next ? &r->needed : &rest, s);
-        }
-        r->found = rest;
-        if (!more)
-            break;
-        next++;
+    struct checkpoint first = {0}, second = {0};
+    bool first_damaged, second_damaged;
+    bool have_first = read_one(j->checkpoint_path, &first, &first_damaged);
+    bool have_second = read_one(j->checkpoint_copy, &second, &second_damaged);
+    r->have_checkpoint = have_first || have_second;
+    r->checkpoint = !have_first || (have_second && second.upto > first.upto) ? second : first;
+    if (first_damaged && have_second)
+        report_checkpoint(r, j->checkpoint_path, "its copy was used, nothing is lost.");
+}
+
+/* --- which are needed --- */
+
+/* Returns the one before it, or NULL. */
+static struct segment *insert_by_position(struct segment_list *list, struct segment *s)
+{
+    struct segment_list rest = *list;
+    struct segment *other, *before = NULL;
+    *list = (struct segment_list){0};
+    while (rest.first && rest.first->first <= s->first) {
+        before = segment_list_take(&rest);
+        segment_list_append(list, before);
     }
-    if (have_checkpoint && r->checkpoint.begun && r->needed.count == 0)
-        return err_set(&r->e, ERR_IO, "%s: segment %llu of the journal is missing or damaged",
-                       j->dir, (unsigned long long)r->checkpoint.sequence);
-    for (struct segment *s; (s = segment_list_take(&r->found));) {
-        if (s->sequence > next) {
-            err_set(&r->e, ERR_IO,
-                    "%s: segment %llu of the journal is missing or damaged, %s follows", j->dir,
-                    (unsigned long long)next, s->path);
-            segment_free(s);
-            return false;
-        }
-        segment_list_append(&r->blank, s);
+    segment_list_append(list, s);
+    while ((other = segment_list_take(&rest)))
+        segment_list_append(list, other);
+    return before;
+}
+
+/* A segment whose header is gone may hold records behind the checkpoint: then their salt is that of
+ * the checkpoint, or of another segment. */
+static bool adopt(struct recovery *r, struct segment *s)
+{
+    struct journal_record record;
+    struct buf b = BUF_EMPTY;
+    uint64_t bad;
+    uint32_t seeds[8];
+    size_t count = 0;
+    bool ok = false;
+    if (r->checkpoint.salt > 0)
+        seeds[count++] = journal_seed(r->checkpoint.salt);
+    for (const struct segment *o = r->needed.first ? r->needed.first : r->old.first; o && count < 8;
+         o = o->next)
+        if (count == 0 || seeds[count - 1] != o->seed)
+            seeds[count++] = o->seed;
+    if (s->size > SEGMENT_MAX || !disk_read_salvage(s->path, SEGMENT_MAX, &b, &bad, NULL))
+        count = 0;
+    for (size_t i = 0; i < count && !ok; i++) {
+        struct scan scan;
+        scan_begin(&scan, buf_str(&b), seeds[i], r->checkpoint.upto + 1);
+        scan.most_missing = UINT32_MAX;
+        ok = scan_next(&scan, &record);
+        s->seed = seeds[i];
+        s->first = record.lsn;
     }
-    j->next_sequence = next;
+    buf_free(&b);
+    if (!ok)
+        return false;
+    struct segment *before = insert_by_position(&r->needed, s);
+    s->sequence = before    ? before->sequence + 1
+                  : s->next ? s->next->sequence - 1
+                            : r->checkpoint.sequence;
+    mark_damaged(r, s, "its header cannot be read.");
     return true;
 }
 
-static bool read_segment(const struct segment *s, struct buf *b, struct err *e)
+static void select_needed(struct recovery *r)
 {
-    buf_clear(b);
-    return disk_read_file(s->path, (size_t)s->size, b, e);
+    struct segment_list rest = {0};
+    struct segment *s;
+    while ((s = segment_list_take(&r->found))) {
+        if (s->sequence >= r->checkpoint.sequence)
+            insert_by_position(&r->needed, s);
+        else
+            segment_list_append(&r->old, s);
+    }
+    while ((s = segment_list_take(&r->blank)))
+        if (!adopt(r, s))
+            segment_list_append(&rest, s);
+    while ((s = segment_list_take(&r->old)))
+        segment_list_append(&rest, s);
+    r->blank = rest;
+    uint64_t next = r->checkpoint.sequence + r->checkpoint.begun;
+    if (next <= r->highest)
+        next = r->highest + 1;
+    for (s = r->needed.first; s; s = s->next)
+        if (next <= s->sequence)
+            next = s->sequence + 1;
+    r->j->next_sequence = next;
 }
 
-static bool check_segment(struct recovery *r, struct segment *s, struct buf *b)
+/* --- what is whole --- */
+
+static bool read_segment(const struct segment *s, struct buf *b, uint64_t *bad, struct err *e)
 {
-    if (!read_segment(s, b, &r->e))
-        return false;
-    struct scan scan = {b->p, b->n, JOURNAL_BLOCK, s->seed, s->first};
+    buf_clear(b);
+    return disk_read_salvage(s->path, SEGMENT_MAX, b, bad, e);
+}
+
+static void add_lost(struct buf *b, lsn first, lsn last)
+{
+    if (first == last)
+        buf_printf(b, "record %" PRIu64 " is lost.", first);
+    else
+        buf_printf(b, "records %" PRIu64 " to %" PRIu64 " are lost.", first, last);
+}
+
+/* Records are missing between two segments: at the end of the one before, or a whole file. */
+static void note_missing(struct recovery *r, struct segment *before, struct segment *s, lsn first,
+                         lsn last)
+{
+    struct buf b = BUF_EMPTY;
+    bool follows = before && before->sequence + 1 >= s->sequence;
+    buf_add_c(&b, follows ? "its end cannot be read, "
+                          : "the segment before it is missing or cannot be read, ");
+    add_lost(&b, first, last);
+    mark_damaged(r, follows ? before : s, buf_c(&b));
+    buf_free(&b);
+}
+
+/* A gap within a segment. In the last batch of all it is what a crash leaves when the disk wrote
+ * the blocks of a batch in another order. */
+static void note_gap(struct recovery *r, struct segment *s, const struct scan *scan, bool torn)
+{
+    struct buf b = BUF_EMPTY;
+    lsn last = scan->next - 2, first = last + 1 - scan->gap;
+    if (first <= r->checkpoint.upto)
+        first = r->checkpoint.upto + 1;
+    if (last < first)
+        return;
+    buf_printf(&b, "bytes %" PRIu64 " to %" PRIu64 " cannot be read, ", scan->gap_from,
+               scan->gap_to - 1);
+    add_lost(&b, first, last);
+    if (torn)
+        log_warning("maild", NULL,
+                    "%s: the last write before the crash was not complete: %s Nobody was told that "
+                    "they had been kept.",
+                    s->path, b.p);
+    else
+        mark_damaged(r, s, buf_c(&b));
+    buf_free(&b);
+}
+
+/* Is there a batch behind the one that the scan has just reached? */
+static bool batch_follows(const struct segment *s, struct scan scan)
+{
     struct journal_record record;
-    if (s == r->needed.first && s->first > r->checkpoint.upto + 1)
-        return err_set(&r->e, ERR_IO, "%s begins with record %llu, the checkpoint ends at %llu",
-                       s->path, (unsigned long long)s->first,
-                       (unsigned long long)r->checkpoint.upto);
-    while (scan_next(&scan, &record)) {
-    }
+    if (scan.new_batch || s->next)
+        return true;
+    while (scan_next(&scan, &record))
+        if (scan.new_batch)
+            return true;
+    return false;
+}
+
+static bool check_segment(struct recovery *r, struct segment *before, struct segment *s,
+                          struct buf *b)
+{
+    uint64_t bad;
+    struct scan scan;
+    struct journal_record record;
+    if (!read_segment(s, b, &bad, &r->e))
+        return false;
+    lsn expected = r->end + 1;
+    if (s->first > expected)
+        note_missing(r, before, s, expected, s->first - 1);
+    scan_begin(&scan, buf_str(b), s->seed, s->first);
+    while (scan_next(&scan, &record))
+        if (scan.gap > 0)
+            note_gap(r, s, &scan, !batch_follows(s, scan));
     s->used = scan.at;
-    r->end = scan.next - 1;
-    bool damaged = s->next ? s->next->first != scan.next : later_batch(&scan);
-    if (damaged)
-        return err_set(&r->e, ERR_IO, "%s is damaged behind record %llu", s->path,
-                       (unsigned long long)r->end);
+    if (scan.next - 1 > r->end)
+        r->end = scan.next - 1;
+    if (!s->next && scan_is_torn(&scan))
+        log_warning("maild", NULL,
+                    "%s: the last write before the crash was not complete, it begins with record "
+                    "%" PRIu64 ". Nobody was told that it had been kept.",
+                    s->path, scan.next);
+    if (bad > 0 && !s->damaged)
+        mark_damaged(r, s, "some of it cannot be read, but none of the records that are needed.");
     return true;
 }
 
 static bool check_all(struct recovery *r)
 {
     struct buf b = BUF_EMPTY;
+    struct segment *before = NULL;
     bool ok = true;
     r->end = r->checkpoint.upto;
-    for (struct segment *s = r->needed.first; ok && s; s = s->next)
-        ok = check_segment(r, s, &b);
+    if (!r->have_checkpoint && r->needed.first)
+        r->end = r->checkpoint.upto = r->needed.first->first - 1;
+    if (r->checkpoint.begun && !r->needed.first) {
+        buf_printf(&b,
+                   "%s: segment %" PRIu64 " of the journal is missing or cannot be read; whatever "
+                   "came behind record %" PRIu64 " is lost. \"mailctl store check --all\" finds "
+                   "what does not fit.",
+                   r->j->dir, r->checkpoint.sequence, r->checkpoint.upto);
+        damage_add(r->j, buf_c(&b));
+        log_error("maild", NULL, "the journal is damaged: %s", b.p);
+    }
+    for (struct segment *s = r->needed.first; ok && s; s = s->next) {
+        ok = check_segment(r, before, s, &b);
+        before = s;
+    }
     buf_free(&b);
-    if (ok && r->end < r->checkpoint.upto)
-        return err_set(&r->e, ERR_IO,
-                       "%s is damaged: it ends at record %llu, the checkpoint at %llu",
-                       r->needed.last->path, (unsigned long long)r->end,
-                       (unsigned long long)r->checkpoint.upto);
+    for (const struct segment *s = r->needed.first; ok && s; s = s->next)
+        if (s->report)
+            damage_add(r->j, s->report);
     return ok;
 }
 
@@ -228,15 +359,24 @@ static void find_on_worker(void *arg)
 {
     struct recovery *r = arg;
     struct journal *j = r->j;
-    bool have_checkpoint;
+    struct checkpoint first = {.sequence = 1, .salt = j->salt};
     r->ok = true;
-    r->ok = checkpoint_read(j->checkpoint_path, &r->checkpoint, &have_checkpoint, &r->e) &&
-            disk_list(j->dir, find_entry, r, &r->e) && r->ok && select_needed(r, have_checkpoint) &&
-            check_all(r);
-    if (r->ok && !have_checkpoint) {
-        struct checkpoint first = {.sequence = 1};
-        r->ok = checkpoint_write(j->checkpoint_path, &first, &r->e);
-    }
+    damage_load(j);
+    read_checkpoint(r);
+    r->ok = disk_list(j->dir, find_entry, r, &r->e) && r->ok;
+    if (!r->ok)
+        return;
+    if (!r->have_checkpoint)
+        r->checkpoint = (struct checkpoint){.sequence = 1};
+    if (!r->have_checkpoint && r->found.count > 0)
+        report_checkpoint(r, j->checkpoint_path,
+                          "everything in the journal was replayed, so messages that were expunged "
+                          "a while ago may be back.");
+    select_needed(r);
+    r->ok = check_all(r);
+    /* Without one there must be no segments that are in use. */
+    if (r->ok && !r->have_checkpoint && !r->needed.first)
+        r->ok = checkpoint_write(j->checkpoint_path, j->checkpoint_copy, &first, &r->e);
 }
 
 /* --- replay --- */
@@ -251,7 +391,8 @@ struct load {
 static void load_on_worker(void *arg)
 {
     struct load *l = arg;
-    l->ok = read_segment(l->segment, &l->b, l->e);
+    uint64_t bad;
+    l->ok = read_segment(l->segment, &l->b, &bad, l->e);
 }
 
 static bool replay_record(struct journal *j, const struct journal_record *record, struct err *e)
@@ -269,8 +410,9 @@ static bool replay_segment(struct journal *j, const struct segment *s, lsn upto,
     struct load l = {.segment = s, .e = e};
     worker_run(WORKER_DISK, load_on_worker, &l);
     bool ok = l.ok;
-    struct scan scan = {l.b.p, l.b.n, JOURNAL_BLOCK, s->seed, s->first};
+    struct scan scan;
     struct journal_record record;
+    scan_begin(&scan, buf_str(&l.b), s->seed, s->first);
     while (ok && scan.next <= end && scan_next(&scan, &record))
         if (record.lsn > upto)
             ok = replay_record(j, &record, e);
@@ -296,18 +438,20 @@ static void open_on_worker(void *arg)
     o->ok = true;
     while ((s = segment_list_take(&o->blank))) {
         uint64_t size = (j->active.count + o->usable.count + 1) * j->segment_size;
-        bool keep = o->ok && s->size == j->segment_size && size <= j->size_max;
+        bool keep = s->size == j->segment_size && size <= j->size_max;
+        /* One that cannot be used is in nobody's way. */
+        struct err e;
+        if (keep ? !segment_open(s, &e) : !disk_unlink(s->path, &e)) {
+            log_warning("maild", NULL, "%s", e.text);
+            keep = false;
+        }
         if (keep)
-            o->ok = segment_open(s, &o->e);
-        else if (o->ok)
-            o->ok = disk_unlink(s->path, &o->e);
-        if (keep && o->ok)
             segment_list_append(&o->usable, s);
         else
             segment_free(s);
     }
     for (s = j->active.first; o->ok && s; s = s->next)
-        o->ok = segment_open(s, &o->e);
+        o->ok = s->damaged || segment_open(s, &o->e);
     while (o->ok && o->usable.count < INITIAL_SEGMENTS) {
         s = segment_new(j->dir, j->next_number++, j->segment_size);
         segment_list_append(&o->usable, s);

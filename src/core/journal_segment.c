@@ -60,6 +60,8 @@ void segment_free(struct segment *s)
 {
     disk_close(s->fd);
     free(s->path);
+    free(s->damaged);
+    free(s->report);
     free(s);
 }
 

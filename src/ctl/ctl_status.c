@@ -73,6 +73,11 @@ static void add_store(json_t *status, const struct ctl_context *c)
     set(json, "checkpoints", j.checkpoints);
     set(json, "segments", j.segments);
     set(json, "segments_free", j.segments_free);
+    json_t *damage = json_array();
+    const char *text;
+    for (size_t i = 0; (text = journal_damage(c->journal, i)); i++)
+        json_array_append_new(damage, ctl_json_c(text));
+    json_object_set_new(json, "damage", damage);
 }
 
 static void add_ground(json_t *status, const struct ctl_context *c)

@@ -197,6 +197,19 @@ static void print_counts(const json_t *status, struct buf *b)
     line("mailboxes", b);
 }
 
+/* What an operator must see to. */
+static void print_attention(const json_t *status, struct buf *b)
+{
+    json_t *journal = json_object_get(status, "journal"), *text;
+    size_t i;
+
+    json_array_foreach(json_object_get(journal, "damage"), i, text)
+    {
+        buf_printf(b, "the journal was damaged: %s", json_string_value(text));
+        line("attention", b);
+    }
+}
+
 static void print_listeners(const json_t *status)
 {
     static const char *const titles[] = {"listener", "protocol", "tls", "address", NULL};
@@ -234,6 +247,7 @@ int command_status(struct mailctl *m, const struct arguments *a)
     line("data", &b);
     print_sessions(json_object_get(status, "sessions"), &b);
     print_counts(status, &b);
+    print_attention(status, &b);
     print_listeners(status);
     buf_free(&b);
     json_decref(status);

@@ -263,7 +263,7 @@ bool store_replay(void *arg, const struct journal_record *record, struct err *e)
         replay_expunge(s, &r, version, a);
         break;
     case RECORD_COPY:
-        ok = replay_copy(s, &r, version, a, e);
+        ok = replay_copy(s, record->lsn, &r, version, a, e);
         break;
     case RECORD_DELETE:
         ok = replay_delete(s, &r, e);
@@ -341,10 +341,7 @@ bool store_end_replay(struct store *s, struct err *e)
 {
     if (!s->replaying)
         return true;
-    if (s->copy_parts.n > 0) {
-        log_warning("store", NULL, "a copy of messages was not complete and did not happen");
-        buf_free(&s->copy_parts);
-    }
+    replay_forget_copy(s);
     if (!apply_deferred(s, e) || !drop_mailboxes(s, e))
         return false;
     /* What was left in the spool directory may have been linked just now: it stays until that is

@@ -16,8 +16,10 @@ SUSPENDS bool replay_deliver(struct store *s, struct reader *r, unsigned version
 /* One target of a delivery, into the mailbox of that name, made if need be. */
 SUSPENDS bool replay_deliver_by_name(struct store *s, struct reader *r, unsigned version,
                                      size_t target, struct arena *a, struct err *e);
-SUSPENDS bool replay_copy(struct store *s, struct reader *r, unsigned version, struct arena *a,
-                          struct err *e);
+SUSPENDS bool replay_copy(struct store *s, lsn position, struct reader *r, unsigned version,
+                          struct arena *a, struct err *e);
+/* A COPY that was begun has no further records: it did not happen. */
+void replay_forget_copy(struct store *s);
 /* A modseq of a record; one of version 1 gets the next. */
 uint64_t replay_modseq(const struct mailbox *m, unsigned version, uint64_t modseq);
 

@@ -4,6 +4,7 @@
  * nothing has happened.
  */
 #include "core/disk.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "store/limits.h"
 #include "store/link_file.h"
@@ -222,11 +223,22 @@ static bool is_last(struct reader r)
     return read_u8(&r) != 0;
 }
 
-bool replay_copy(struct store *s, struct reader *r, unsigned version, struct arena *a,
+void replay_forget_copy(struct store *s)
+{
+    if (s->copy_parts.n > 0)
+        log_warning("store", NULL, "a copy of messages was not complete and did not happen");
+    buf_free(&s->copy_parts);
+}
+
+bool replay_copy(struct store *s, lsn position, struct reader *r, unsigned version, struct arena *a,
                  struct err *e)
 {
     (void)e;
     bool last = is_last(*r);
+    /* Its records follow each other without a gap. */
+    if (position != s->copy_next)
+        replay_forget_copy(s);
+    s->copy_next = position + 1;
     buf_add_u8(&s->copy_parts, (uint8_t)version);
     buf_add_counted(&s->copy_parts, str_from(r->p, r->n));
     if (!last)

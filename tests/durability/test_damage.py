@@ -1,0 +1,119 @@
+"""A disk that lost what it promised: the server starts, brings back all that can be read, and says what is gone."""
+
+import glob
+import os
+import random
+import re
+import shutil
+
+from support.instance import Instance
+from support.mail import imap_bodies, inject
+
+COUNT = 12
+
+
+def token(number):
+    return f"token-{number:03}-of-this-message"
+
+
+def deliver(server, numbers):
+    for n in numbers:
+        inject(server, "s@elsewhere.test", ["alice"], f"Subject: {n}\r\n\r\n{token(n)}\r\n")
+
+
+def tokens(server):
+    return sorted(int(re.search(rb"token-(\d+)-", body)[1]) for body in imap_bodies(server, "alice").values())
+
+
+def lose_unsynced(server):
+    """What a power cut does to the message files: none of them was synced."""
+    for directory in ("new", "cur"):
+        for path in glob.glob(server.maildir("alice") + f"/{directory}/*"):
+            os.unlink(path)
+
+
+def journal(server):
+    return os.path.join(server.root, "data", "journal")
+
+
+def change(path, at, data):
+    with open(path, "r+b") as f:
+        f.seek(at)
+        f.write(data)
+
+
+def find(server, needle):
+    for path in sorted(glob.glob(journal(server) + "/segment-*")):
+        at = open(path, "rb").read().find(needle)
+        if at >= 0:
+            return path, at
+    raise AssertionError(needle)
+
+
+def damage_of(server):
+    return server.mailctl_json("status")["journal"]["damage"]
+
+
+def test_rotten_records_are_put_aside_and_the_others_come_back():
+    with Instance() as server:
+        deliver(server, range(COUNT))
+        server.kill()
+        for n in (3, 7):
+            path, at = find(server, token(n).encode())
+            change(path, at, b"TOKEN")
+        lose_unsynced(server)
+        server.start()
+        left = [n for n in range(COUNT) if n not in (3, 7)]
+        assert tokens(server) == left
+        said = damage_of(server)
+        assert len(said) == 1 and path in said[0] and said[0].count("lost") == 2, said
+        assert "attention" in server.mailctl("status") and "the journal is damaged" in server.log()
+        kept = [f for f in os.listdir(journal(server) + "/damaged") if not f.endswith(".txt")]
+        assert len(kept) == 1 and kept[0].endswith(os.path.basename(path))
+        # Life goes on; it is said until somebody has looked at it.
+        deliver(server, [100])
+        server.kill()
+        server.start()
+        assert tokens(server) == left + [100]
+        assert damage_of(server) == said
+        shutil.rmtree(journal(server) + "/damaged")
+        server.restart()
+        assert damage_of(server) == [] and "attention" not in server.mailctl("status")
+
+
+def test_headers_and_checkpoints_may_rot():
+    with Instance() as server:
+        deliver(server, range(4))
+        server.kill()
+        path, _ = find(server, token(0).encode())
+        change(path, 0, b"\0" * 4096)
+        change(journal(server) + "/checkpoint", 9, b"\xff")
+        lose_unsynced(server)
+        server.start()
+        assert tokens(server) == [0, 1, 2, 3]
+        assert len(damage_of(server)) == 2
+        assert any("copy" in text for text in damage_of(server))
+        deliver(server, [4])
+        server.kill()
+        for name in ("checkpoint", "checkpoint.copy"):
+            os.unlink(os.path.join(journal(server), name))
+        server.start()
+        assert tokens(server) == [0, 1, 2, 3, 4]
+
+
+def test_bits_flip_everywhere():
+    generator = random.Random(20261122)
+    with Instance() as server:
+        for round in range(6):
+            deliver(server, range(round * 20, round * 20 + 8))
+            before = tokens(server)
+            server.kill()
+            path, at = find(server, token(round * 20).encode())
+            size = at + 8 * 4096
+            for _ in range(generator.randrange(1, 4)):
+                change(path, generator.randrange(max(0, at - 8192), size), bytes([generator.randrange(256)]))
+            server.start()
+            after = tokens(server)
+            # The files were not lost this time: nothing is missing, and nothing is there twice.
+            assert after == before, (round, before, after)
+            shutil.rmtree(journal(server) + "/damaged", ignore_errors=True)
