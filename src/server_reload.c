@@ -34,7 +34,10 @@ struct session_limits server_limits(const struct config *config)
 {
     const struct server_settings *s = config_block(config, &server_settings_block);
     return (struct session_limits){.total = (size_t)s->connections_max,
-                                   .per_address = (size_t)s->connections_per_address};
+                                   .per_address = (size_t)s->connections_per_address,
+                                   .per_login = (size_t)s->connections_per_login,
+                                   .per_login_and_address =
+                                       (size_t)s->connections_per_login_and_address};
 }
 
 struct loading {

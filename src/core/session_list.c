@@ -12,7 +12,7 @@
  * A kick may free the session, which removes its entry: session_list_kick_all keeps its place in
  * the list where session_list_remove can move it.
  */
-#include "core/session_list.h"
+#include "core/session_list_private.h"
 
 #include "core/mem.h"
 #include "core/random.h"
@@ -23,26 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ADDRESS_KEY 16
-#define CHAINS_MIN  64
-
-struct address_count {
-    struct address_count *next;
-    uint8_t key[ADDRESS_KEY];
-    size_t count;
-};
-
-struct session_list {
-    struct session_entry *first, *last;
-    struct session_entry *cursor; /* next one to kick */
-    size_t count;
-    struct session_limits limits;
-    bool refuse;
-    struct cond empty;
-    struct address_count **chains;
-    size_t chain_count, addresses;
-    uint64_t seed;
-};
+#define CHAINS_MIN 64
 
 struct session_list *session_list_new(void)
 {
@@ -50,6 +31,7 @@ struct session_list *session_list_new(void)
     l->chain_count = CHAINS_MIN;
     l->chains = mem_array(l->chain_count, sizeof(*l->chains));
     l->seed = random_u64();
+    session_login_init(l);
     return l;
 }
 
@@ -59,6 +41,7 @@ void session_list_free(struct session_list *l)
         return;
     assert(l->count == 0 && l->addresses == 0);
     free(l->chains);
+    session_login_free(l);
     free(l);
 }
 
@@ -187,6 +170,7 @@ void session_list_remove(struct session_list *l, struct session_entry *entry)
     l->count--;
     address_release(l, entry->address);
     entry->address = NULL;
+    session_login_remove(l, entry);
     if (l->count == 0)
         cond_broadcast(&l->empty);
 }

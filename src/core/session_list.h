@@ -12,6 +12,7 @@
 struct session_list;
 struct session_entry;
 struct address_count;
+struct login_count;
 
 /* One per protocol (a constant). */
 struct session_kind {
@@ -20,15 +21,19 @@ struct session_kind {
      * stream_abort; a parked session may be freed (and removed from the list) at once. `reason` is
      * for that line: "server shutting down". */
     void (*kick)(struct session_entry *entry, const char *reason);
+    /* Since when the client has been waited for (clock_monotonic); 0: it is being served. */
+    usec (*idle_since)(const struct session_entry *entry);
 };
 
 struct session_entry {
     struct session_entry *next, *previous; /* private */
     struct address_count *address;         /* private */
+    struct login_count *account;           /* private */
+    struct session_entry *account_next;    /* private: next session of that login */
     const struct session_kind *kind;
     const char *id;    /* the session's log id */
     const char *peer;  /* stream_peer(): "192.0.2.1", "unix" */
-    const char *login; /* account's address, NULL before the login */
+    const char *login; /* account's address, NULL before the login: session_list_login */
     const char *state; /* last command or what it does: "IDLE", "DATA", "parked"; may be NULL */
     usec since;        /* clock_wall() of the connection; set by session_list_add when 0 */
 };
@@ -36,6 +41,9 @@ struct session_entry {
 struct session_limits {
     size_t total;       /* sessions of all protocols; 0: no limit */
     size_t per_address; /* of one IPv4 address or IPv6 /64; loopback and Unix sockets are exempt */
+    /* Of one login with one protocol: in all, and from one address (loopback and Unix sockets are
+     * exempt here too). 0: no limit. */
+    size_t per_login, per_login_and_address;
 };
 
 struct session_list *session_list_new(void);
@@ -48,6 +56,12 @@ void session_list_set_limits(struct session_list *l, const struct session_limits
 bool session_list_add(struct session_list *l, struct session_entry *entry, struct err *e);
 /* An entry that was never added (zeroed links) is no error. */
 void session_list_remove(struct session_list *l, struct session_entry *entry);
+
+/* The session belongs to this login from now on (the string is the session's). When that makes too
+ * many, the one whose client has been silent for longest is kicked; when all are busy: ERR_LIMIT,
+ * and entry->login stays NULL. May be called again with another login, or NULL for none. */
+bool session_list_login(struct session_list *l, struct session_entry *entry, const char *login,
+                        struct err *e);
 
 /* For iteration without suspension: first, then entry->next. Newest last. */
 struct session_entry *session_list_first(const struct session_list *l);

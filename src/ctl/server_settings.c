@@ -76,6 +76,12 @@ static const struct setting server_table[] = {
      NULL,
      "Connections at a time of one IPv4 address or IPv6 /64 network, loopback excepted. 0: no "
      "limit."},
+    {"connections_per_login", SETTING_NUMBER, FIELD(connections_per_login), "200", 0, 10000000,
+     NULL,
+     "Sessions at a time of one user with one protocol. A further one is let in, and the one that "
+     "has been idle for longest is ended. 0: no limit."},
+    {"connections_per_login_and_address", SETTING_NUMBER, FIELD(connections_per_login_and_address),
+     "50", 0, 10000000, NULL, "The same from one address, loopback excepted. 0: no limit."},
     {0},
 };
 
@@ -194,8 +200,13 @@ static const struct settings_block *const live_blocks[] = {
     &smtp_client_settings_block, &imap_settings_block,     &pop3_settings_block,
     &queue_settings_block,       &quota_settings_block,
 };
-static const char *const live_settings[] = {"hostname", "log", "log_level", "connections_max",
-                                            "connections_per_address"};
+static const char *const live_settings[] = {"hostname",
+                                            "log",
+                                            "log_level",
+                                            "connections_max",
+                                            "connections_per_address",
+                                            "connections_per_login",
+                                            "connections_per_login_and_address"};
 
 static bool is_live(const struct config_entry *entry)
 {

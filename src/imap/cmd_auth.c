@@ -39,7 +39,11 @@ void imap_cmd_starttls(struct imap_command *c)
 
 static void log_in(struct imap_command *c, const struct account *account, const char *mechanism)
 {
-    imap_session_login(c->session, account, mechanism);
+    struct err e;
+    if (!imap_session_login(c->session, account, mechanism, &e)) {
+        imap_no(c, "[LIMIT] %s", e.text);
+        return;
+    }
     stream_set_timeout(c->session->net.stream, c->session->settings->timeout);
     struct buf text = BUF_EMPTY;
     imap_write_capabilities(&text, c->session);

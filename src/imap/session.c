@@ -136,7 +136,7 @@ static void work(struct session *session, unsigned events)
 }
 
 static const struct session_protocol protocol = {
-    .kind = {"imap", session_kick},
+    .kind = {"imap", session_kick, session_idle_since},
     .greet = greet,
     .work = work,
     .timeout = parked_timeout,
@@ -164,8 +164,8 @@ struct auth_peer imap_session_peer(const struct imap_session *s)
                               .secure = session_is_secure(&s->net)};
 }
 
-void imap_session_login(struct imap_session *s, const struct account *account,
-                        const char *mechanism)
+bool imap_session_login(struct imap_session *s, const struct account *account,
+                        const char *mechanism, struct err *e)
 {
     struct arena *a = arena_new();
     struct imap_user *u = ARENA_NEW(a, struct imap_user);
@@ -175,10 +175,14 @@ void imap_session_login(struct imap_session *s, const struct account *account,
     u->account.name = arena_str(a, account->name);
     u->account.home = arena_str(a, account->home);
     u->login = arena_c(a, account->login);
+    if (!session_list_login(s->net.list, &s->net.entry, u->login, e)) {
+        arena_free(a);
+        return false;
+    }
     s->user = u;
-    s->net.entry.login = u->login;
     s->bad_count = 0;
     const char *tls = stream_tls_version(s->net.stream);
     log_info("imap", s->net.id, "login user=<%s> peer=%s tls=%s mechanism=%s", u->login,
              s->net.entry.peer, tls ? tls : "none", mechanism);
+    return true;
 }

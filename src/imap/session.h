@@ -38,9 +38,9 @@ SUSPENDS void imap_write(struct imap_session *s, struct str bytes);
 SUSPENDS void imap_writef(struct imap_session *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 struct auth_peer imap_session_peer(const struct imap_session *s);
-/* After authentication: takes copies of the account. */
-void imap_session_login(struct imap_session *s, const struct account *account,
-                        const char *mechanism);
+/* After authentication: takes copies of the account. ERR_LIMIT: it has too many sessions. */
+bool imap_session_login(struct imap_session *s, const struct account *account,
+                        const char *mechanism, struct err *e);
 
 /* The capability list that holds at this moment, appended (imap/capability.c). */
 void imap_write_capabilities(struct buf *out, const struct imap_session *s);

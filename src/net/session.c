@@ -85,6 +85,12 @@ void session_kick(struct session_entry *entry, const char *reason)
     }
 }
 
+usec session_idle_since(const struct session_entry *entry)
+{
+    const struct session *s = (const struct session *)entry;
+    return s->fiber ? 0 : s->parked;
+}
+
 bool session_flush(struct session *s)
 {
     struct err e;
@@ -144,6 +150,7 @@ void session_wake(struct session *s)
 static void park(struct session *s)
 {
     s->fiber = NULL;
+    s->parked = clock_monotonic();
     s->entry.state = s->protocol->state ? s->protocol->state(s) : NULL;
     stream_park(s->stream, s->protocol->timeout(s), on_event, s);
 }

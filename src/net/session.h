@@ -37,6 +37,7 @@ struct session {
     struct service *service;
     struct stream *stream;
     struct fiber *fiber; /* NULL: parked */
+    usec parked;         /* when it was, last */
     const char *ended;   /* why the session is over (a constant); NULL while it is not */
     char id[ID_SIZE];
     uint8_t events; /* enum session_event */
@@ -45,7 +46,7 @@ struct session {
 };
 
 struct session_protocol {
-    struct session_kind kind; /* {component, session_kick} */
+    struct session_kind kind; /* {component, session_kick, session_idle_since} */
     /* First of all, after TLS where that is implicit. */
     SUSPENDS void (*greet)(struct session *s);
     /* events: enum session_event, at least one. May do a part only: it is called again as long as
@@ -81,6 +82,7 @@ SUSPENDS bool session_read_line(struct session *s, size_t max, struct str *line,
 
 /* Ends it soon, with protocol->farewell; a parked session is gone when this returns. */
 void session_kick(struct session_entry *entry, const char *reason);
+usec session_idle_since(const struct session_entry *entry);
 /* Stops at once: no byte is written or read any more. */
 void session_abort(struct session *s, const char *reason);
 /* Has it TLS, or may it do without? */

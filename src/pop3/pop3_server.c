@@ -78,16 +78,18 @@ bool pop3_session_log_in(struct pop3_session *s, const struct account *account,
     if (is_taken(s->context, account->login))
         return err_set(e, ERR_EXISTS, "another session has the maildrop");
     copy_account(s, account);
+    if (!session_list_login(s->net.list, &s->net.entry, arena_c(s->arena, s->account.login), e))
+        return false;
     s->next_logged_in = s->context->logged_in;
     s->context->logged_in = s;
     if (!mailbox_open(s->context->store, &s->account, STR("INBOX"), &s->mailbox, e)) {
         s->mailbox = NULL;
+        session_list_login(s->net.list, &s->net.entry, NULL, NULL);
         release(s);
         return false;
     }
     const struct message *messages = mailbox_messages(s->mailbox, &count);
     maildrop_take(&s->maildrop, mailbox_uid_validity(s->mailbox), messages, count);
-    s->net.entry.login = arena_c(s->arena, s->account.login);
     const char *tls = stream_tls_version(s->net.stream);
     log_info("pop3", s->net.id,
              "login user=%s peer=%s mechanism=%s tls=%s messages=%zu octets=%llu",
@@ -177,7 +179,7 @@ static void work(struct session *session, unsigned events)
 }
 
 static const struct session_protocol protocol = {
-    .kind = {"pop3", session_kick},
+    .kind = {"pop3", session_kick, session_idle_since},
     .greet = greet,
     .work = work,
     .timeout = parked_timeout,

@@ -12,7 +12,7 @@
 static void forget_plain_text(struct smtp_session *s)
 {
     smtp_transaction_free(s);
-    s->net.entry.login = NULL;
+    session_list_login(s->net.list, &s->net.entry, NULL, NULL);
     arena_free(s->arena);
     s->arena = NULL;
     free(s->helo);
@@ -138,7 +138,11 @@ static enum smtp_next auth_run(struct smtp_session *s, struct sasl *sasl, struct
     buf_free(&response);
     if (status == SASL_STATUS_FAILED)
         return auth_failed(s, &e);
-    s->net.entry.login = arena_c(smtp_session_arena(s), sasl_account(sasl)->login);
+    const char *login = arena_c(smtp_session_arena(s), sasl_account(sasl)->login);
+    if (!session_list_login(s->net.list, &s->net.entry, login, &e)) {
+        smtp_reply(s, 454, "4.7.0", "%s", e.text);
+        return SMTP_GO_ON;
+    }
     const char *tls = stream_tls_version(s->net.stream);
     log_info(smtp_component(s), s->net.id, "login user=%s peer=%s mechanism=%s tls=%s",
              s->net.entry.login, s->net.entry.peer, sasl_mechanism(sasl), tls ? tls : "-");

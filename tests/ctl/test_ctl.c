@@ -143,7 +143,7 @@ static void kick(struct session_entry *entry, const char *reason)
 
 static void play_who(struct server *s)
 {
-    static const struct session_kind kind = {"imap", kick};
+    static const struct session_kind kind = {"imap", kick, NULL};
     struct session_entry entry = {.kind = &kind,
                                   .id = "ID1",
                                   .peer = "192.0.2.1",

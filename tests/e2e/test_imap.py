@@ -225,3 +225,18 @@ def test_keepalive_in_idle_and_time_out_before_login():
         assert c.until(b"a ").startswith(b"a OK")
         assert silent.line().startswith(b"* BYE Autologout")
         assert silent.line() == b""
+
+
+def test_a_user_with_too_many_sessions_loses_the_one_idle_for_longest():
+    server = Instance()
+    server.add_config("connections_per_login = 3")
+    with server:
+        sessions = [Raw(server) for _ in range(3)]
+        sessions[0].send(b"a NOOP\r\n")
+        assert sessions[0].until(b"a ").startswith(b"a OK")
+        fourth = Raw(server)
+        assert sessions[1].line().startswith(b"* BYE [UNAVAILABLE] Too many connections")
+        assert sessions[1].line() == b""
+        for session in (sessions[0], sessions[2], fourth):
+            session.send(b"b NOOP\r\n")
+            assert session.until(b"b ").startswith(b"b OK")

@@ -66,7 +66,7 @@ static void finish(struct session *s)
     free(echo);
 }
 
-static const struct session_protocol protocol = {.kind = {"echo", session_kick},
+static const struct session_protocol protocol = {.kind = {"echo", session_kick, session_idle_since},
                                                  .greet = greet,
                                                  .work = work,
                                                  .timeout = parked_timeout,

@@ -1,0 +1,43 @@
+#pragma once
+/*
+ * The registry of sessions as its own files see it: session_list.c, session_login.c.
+ */
+#include "core/session_list.h"
+
+#include <stdint.h>
+
+#define ADDRESS_KEY 16
+
+struct address_count {
+    struct address_count *next;
+    uint8_t key[ADDRESS_KEY];
+    size_t count;
+};
+
+/* The sessions of one login with one protocol, oldest first. */
+struct login_count {
+    struct login_count *next;
+    struct session_entry *first;
+    const struct session_kind *kind;
+    size_t count;
+    char login[];
+};
+
+struct session_list {
+    struct session_entry *first, *last;
+    struct session_entry *cursor; /* next one to kick */
+    size_t count;
+    struct session_limits limits;
+    bool refuse;
+    struct cond empty;
+    struct address_count **chains;
+    size_t chain_count, addresses;
+    struct login_count **login_chains;
+    size_t login_chain_count, logins;
+    uint64_t seed;
+};
+
+void session_login_init(struct session_list *l);
+void session_login_free(struct session_list *l);
+/* Takes the entry away from its login, if it has one. */
+void session_login_remove(struct session_list *l, struct session_entry *entry);
