@@ -94,10 +94,15 @@ SUSPENDS static bool replay_accept(struct queue *q, const struct journal_record 
     struct queue_message *m = in.bad ? NULL : message_decode(q, envelope, &body_size);
     if (!m)
         return damaged(r, e);
-    if (message_find(q, str_from_c(m->id))) {
+    struct queue_message *found = message_find(q, str_from_c(m->id));
+    if (found && m->body_in_file) {
         message_free(m);
         return true;
     }
+    /* The checkpoint that wrote its files did not end, so their bytes may be missing. Everything
+     * that happened to it since comes in the records behind this one. */
+    if (found)
+        message_remove(found);
     if (m->body_in_file) {
         envelope_file_attach_body(m, body_size);
         m->body_missing = !envelope_file_body_found(m, body_size);
