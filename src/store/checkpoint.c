@@ -40,7 +40,7 @@ static bool flush_failed(struct mailbox *m, const struct err *error, struct err 
         return false;
     if (++m->flush_failures == 1)
         log_error("store", NULL, "%s cannot be brought up to date: %s", m->dir, error->text);
-    return m->flush_failures > FLUSH_FAILURES_MAX;
+    return m->flush_failures > (error->kind == ERR_TEMP ? FLUSH_LOCKED_MAX : FLUSH_FAILURES_MAX);
 }
 
 static bool flush_mailboxes(struct store *s, struct err *e)

@@ -187,12 +187,15 @@ static void publish_target(struct delivery *d, struct pending_target *t, struct 
     struct pending *p = d->pending;
     uint32_t letters = keyword_set_letters(&m->c.keywords, t->keywords);
     bool plain = d->flags == 0 && letters == 0;
+    /* A letter whose name is not in dovecot-keywords yet would mean nothing after a crash: the
+     * flush that writes the list renames the file. */
+    bool lettered = !m->c.keywords_changed && !m->names_taken;
     char info[MAILDIR_INFO_MAX];
 
     buf_clear(name);
     buf_add_str(name, p->base);
     if (!plain)
-        buf_add(name, info, maildir_info_format(info, d->flags, letters));
+        buf_add(name, info, maildir_info_format(info, d->flags, lettered ? letters : 0));
     t->file = message_file_new(&m->c.files, plain ? FILE_NEW : FILE_CUR, buf_str(name), STR(""));
     if (journal_checkpointed(d->store->journal) >= m->deliver_lsn)
         m->unsynced_from = t->uid;

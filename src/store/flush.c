@@ -146,8 +146,9 @@ static bool leave(struct flush_job *job, const struct name_change *change, const
         buf_clear(to);
         buf_printf(to, "%.*s/", STR_ARG(buf_str(&job->keep)));
         expunged_name_add(to, &name);
+        /* After a crash both names may be of one file already: then rename(2) does nothing. */
         if (disk_rename(from, buf_c(to), &error))
-            return true;
+            return disk_unlink(from, e);
         /* Gone by somebody else's hand, or the directory is. */
         if (error.kind != ERR_NOT_FOUND)
             job->keep_error = error;
@@ -209,7 +210,8 @@ static void run_flush(void *arg)
     job->keep_ready =
         job->keeps && expunged_disk_prepare(job->maildir, &job->keep, &job->note, &job->keep_error);
     for (size_t i = 0; i < job->name_count; i++) {
-        if (!change_name(job, &job->names[i], &from, &to, &error))
+        bool possible = job->names[i].uid == 0 || job->keywords_done == job->keywords_changed;
+        if (possible && !change_name(job, &job->names[i], &from, &to, &error))
             keep_first(job, &error);
     }
     if (job->list != LIST_KEEP) {

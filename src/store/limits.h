@@ -76,6 +76,8 @@
 /* A checkpoint passes over a mailbox whose names and lists could not be written this often, for
  * another reason than a full disk. Message bodies are never passed over. */
 #define FLUSH_FAILURES_MAX 3
+/* The same while another program holds its lock: longer than a lock that was left is respected. */
+#define FLUSH_LOCKED_MAX 30
 
 /* Scans: what one hand-off to a worker has of messages and of bytes, a few milliseconds of work. A
  * message with more bytes goes alone, and of these only so many are in memory at a time, and only

@@ -73,6 +73,8 @@ bool uidlist_file_append(const char *dir, const struct message *messages, size_t
 /* Writes it anew, synced, under Dovecot's dotlock. */
 bool uidlist_file_replace(const char *dir, const struct uidlist_header *h,
                           const struct message *messages, size_t count, struct err *e);
+/* After a crash: the dotlocks that are there were left by it. */
+void uidlist_file_break_locks(const char *dir);
 /* content: as keywords_format writes it. */
 bool keywords_file_replace(const char *dir, struct str content, struct err *e);
 

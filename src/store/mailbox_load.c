@@ -464,6 +464,8 @@ static bool load(struct load *l)
     /* No client has seen a change as high. */
     c->modseq = (uint64_t)(l->settings->now / USEC_SEC) << 20;
     c->expunged.floor = c->modseq;
+    if (l->settings->replaying)
+        uidlist_file_break_locks(l->settings->dir);
     if (!make_subdirs(l) || !read_list(l) || !read_keywords(l) || !scan(l))
         return false;
     c->keywords_changed = keywords_name_used(&c->keywords, l->letters);

@@ -159,16 +159,15 @@ static const char *path_of(struct buf *b, const struct mailbox *m, const struct 
     return buf_c(b);
 }
 
-/* A new file, by way of tmp/. */
+/* A new file, by way of tmp/. Keywords get their letters when their names are on disk. */
 static struct message_file *make_file(struct store *s, struct delivery_record *d, struct mailbox *m,
-                                      uint32_t keywords, struct err *e)
+                                      bool plain, struct err *e)
 {
-    bool plain = d->flags == 0 && keywords == 0;
     struct buf name = BUF_EMPTY, tmp = BUF_EMPTY, path = BUF_EMPTY;
 
     buf_add_str(&name, d->base);
     if (!plain)
-        maildir_info_merge(&name, STR(""), d->flags, keywords);
+        maildir_info_merge(&name, STR(""), d->flags, 0);
     struct message_file *f =
         message_file_new(&m->c.files, plain ? FILE_NEW : FILE_CUR, buf_str(&name), STR(""));
     buf_printf(&tmp, "%s/tmp/%.*s", m->dir, STR_ARG(d->base));
@@ -206,17 +205,22 @@ static const struct message *find_base(const struct mailbox *m, struct str base)
     return NULL;
 }
 
-/* The message is there: is its file right? */
+/* The message is there: is its file right? Its name may tell flags of later, or not yet those that
+ * the message came with; the records that say what came later will follow. */
 static bool check_present(struct store *s, struct delivery_record *d, struct mailbox *m,
-                          const struct message *message, struct err *e)
+                          struct message *message, uint64_t modseq, struct err *e)
 {
     struct buf path = BUF_EMPTY;
+    uint32_t keywords;
 
     bool ok = make_right(s, d, path_of(&path, m, message->file), true, e);
     buf_free(&path);
-    if (ok)
-        remember_path(d, m, message->file);
-    return ok;
+    if (!ok)
+        return false;
+    remember_path(d, m, message->file);
+    mailbox_keyword_set(m, d->keywords, d->keyword_count, true, &keywords, NULL);
+    mailbox_set_flags(m, message, d->flags, keywords, replay_modseq(m, d->version, modseq));
+    return true;
 }
 
 static bool add_delivered(struct store *s, struct delivery_record *d, struct mailbox *m,
@@ -239,7 +243,7 @@ static bool add_delivered(struct store *s, struct delivery_record *d, struct mai
     if (f)
         ok = make_right(s, d, path_of(&path, m, f), true, e);
     else
-        f = make_file(s, d, m, letters, e);
+        f = make_file(s, d, m, d->flags == 0 && letters == 0, e);
     buf_free(&path);
     if (!ok || !f)
         return false;
@@ -281,15 +285,15 @@ static bool deliver_to(struct store *s, struct delivery_record *d, struct mailbo
                        const struct delivery_target *t, struct err *e)
 {
     uint32_t uid = t->uid;
-    const struct message *message = mailbox_find_uid(m, uid);
+    struct message *message = (struct message *)mailbox_find_uid(m, uid);
 
     if (message && !str_equal(message_file_base(message->file), d->base)) {
         /* The list was lost and made anew by somebody else. */
-        message = find_base(m, d->base);
+        message = (struct message *)find_base(m, d->base);
         uid = m->c.uid_next;
     }
-    bool ok =
-        message ? check_present(s, d, m, message, e) : add_delivered(s, d, m, uid, t->modseq, e);
+    bool ok = message ? check_present(s, d, m, message, t->modseq, e)
+                      : add_delivered(s, d, m, uid, t->modseq, e);
     if (ok) {
         remove_tmp(m, d->base);
     } else if (file_is_lost(s, d)) {

@@ -84,6 +84,19 @@ static bool replace_locked(const char *path, struct str content, struct err *e)
     return ok;
 }
 
+void uidlist_file_break_locks(const char *dir)
+{
+    static const char *const names[] = {"dovecot-uidlist", "dovecot-keywords"};
+    struct buf path = BUF_EMPTY;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        buf_clear(&path);
+        buf_printf(&path, "%s/%s.lock", dir, names[i]);
+        disk_unlink(buf_c(&path), NULL);
+    }
+    buf_free(&path);
+}
+
 bool uidlist_file_replace(const char *dir, const struct uidlist_header *h,
                           const struct message *messages, size_t count, struct err *e)
 {
