@@ -1,6 +1,9 @@
-"""A power cut at random moments under load. The data lies on an ext4 file system in a file; what the
-block device holds at one moment is what a power cut would leave (nothing that was not synced is sure to be
-there). The server is stopped dead, that file is copied, and the server is started on the copy."""
+"""Power cuts, in two ways.
+
+From a recording of the server's system calls (support/power.py): hundreds of disks that may be left behind, with
+any part of what was not synced missing. And on a real ext4 file system in a file, under load: what the
+block device holds at one moment is what a power cut would leave. The server is stopped dead, that file is
+copied, and the server is started on the copy."""
 
 import filecmp
 import os
@@ -11,12 +14,17 @@ import subprocess
 import tempfile
 import time
 
-from support import Skip
+from support import Skip, power
 from support.instance import Instance
 from support.load import USERS, Load
 from support.mail import imap_bodies
 
-ROUNDS = 5
+ROUNDS = 3
+STATES = 150
+
+
+def test_power_cut_between_system_calls():
+    power.run(seed=time.time_ns() % 1000000, states=STATES)
 
 
 class Disk:
@@ -86,7 +94,7 @@ def test_power_cut_under_load():
             server.start()
             load.check(server, acknowledged)
             server.kill()
-        assert len(acknowledged) > 200, "hardly anything was sent: %d" % len(acknowledged)
+        assert len(acknowledged) > 100, "hardly anything was sent: %d" % len(acknowledged)
         server.start()
         before = {u: imap_bodies(server, u) for u in USERS}
         server.restart()
