@@ -103,7 +103,7 @@ static const struct ctl_verb *find_verb(const char *name)
 {
     static const struct ctl_verb *const tables[] = {
         ctl_status_verbs,  ctl_session_verbs, ctl_user_verbs,    ctl_domain_verbs,
-        ctl_address_verbs, ctl_queue_verbs,   ctl_mailbox_verbs,
+        ctl_address_verbs, ctl_queue_verbs,   ctl_mailbox_verbs, ctl_quota_verbs,
     };
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
         for (const struct ctl_verb *v = tables[i]; v->name; v++)
@@ -114,8 +114,9 @@ static const struct ctl_verb *find_verb(const char *name)
 
 static const struct ctl_stream_verb *find_stream_verb(const char *name)
 {
-    static const struct ctl_stream_verb *const tables[] = {
-        ctl_mailbox_stream_verbs, ctl_expunged_verbs, ctl_message_verbs, ctl_fetch_verbs};
+    static const struct ctl_stream_verb *const tables[] = {ctl_mailbox_stream_verbs,
+                                                           ctl_expunged_verbs, ctl_message_verbs,
+                                                           ctl_fetch_verbs, ctl_quota_stream_verbs};
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
         for (const struct ctl_stream_verb *v = tables[i]; v->name; v++)
             if (strcmp(v->name, name) == 0)

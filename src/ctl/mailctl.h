@@ -179,3 +179,4 @@ command_function command_mailbox_list, command_mailbox_status, command_mailbox_c
 command_function command_mailbox_undelete, command_mailbox_purge;
 command_function command_search, command_fetch, command_expunge, command_move, command_copy;
 command_function command_flags_add, command_flags_remove, command_flags_set;
+command_function command_quota_get, command_quota_set, command_quota_recalc;

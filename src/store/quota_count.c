@@ -319,14 +319,18 @@ bool quota_learn(struct store *s, struct store_account *a, bool fresh, struct er
 
 /* --- other rules --- */
 
+void quota_forget(struct store_account *a)
+{
+    a->quota.known = false;
+    a->quota.round++;
+    entries_remove_old(&a->quota, true);
+}
+
 void quota_forget_all(struct store *s)
 {
     for (size_t i = 0; i < s->account_buckets; i++) {
-        for (struct store_account *a = s->accounts[i]; a; a = a->next) {
-            a->quota.known = false;
-            a->quota.round++;
-            entries_remove_old(&a->quota, true);
-        }
+        for (struct store_account *a = s->accounts[i]; a; a = a->next)
+            quota_forget(a);
     }
     for (size_t i = 0; i < s->mailbox_buckets; i++) {
         for (struct mailbox *m = s->mailboxes[i]; m; m = m->next) {

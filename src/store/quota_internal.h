@@ -89,6 +89,8 @@ void quota_mailbox_set(struct mailbox *m, struct quota_count stored);
 
 /* Makes the usage known; `again`: from the directories, even if it is. */
 SUSPENDS bool quota_learn(struct store *s, struct store_account *a, bool again, struct err *e);
+/* A mailbox that is not in memory came from elsewhere: all is counted anew when it is asked for. */
+void quota_forget(struct store_account *a);
 /* Forgets what was counted by other rules. */
 void quota_forget_all(struct store *s);
 void quota_free(struct account_quota *q);

@@ -181,6 +181,7 @@ static bool restore_mailbox(struct store *s, struct store_account *a, const stru
     if (!journal_checkpoint(s->journal, e) || !store_account_take(a, e))
         return false;
     worker_run(WORKER_DISK, run_restore, &job);
+    quota_forget(a);
     store_account_release(a);
     if (!job.ok) {
         *e = job.error;
