@@ -30,6 +30,8 @@
 #define IMAP_SEARCH_KEYS_MAX 500
 /* Messages of a search that are held at a time. */
 #define IMAP_SEARCH_PORTION 4096
+/* With more keys that look into messages, headers are searched on workers only. */
+#define IMAP_SEARCH_KEYS_HERE 8
 /* Bytes of a message times keys that look into it: more is refused. */
 #define IMAP_SEARCH_WORK_MAX (UINT64_C(4) * 1024 * 1024 * 1024)
 /* Large messages in memory at a time, over all sessions. */

@@ -1,8 +1,9 @@
 /*
  * A compiled search over the messages of a mailbox. Each message is evaluated at the cheapest level
  * that decides it: what is in memory, then its header, then its content. The first happens here,
- * with a word to the others every few milliseconds; for the others the files are read and evaluated
- * on workers (store/scan.h), many at a time, on a copy of what the mailbox knows of each.
+ * with a word to the others every few milliseconds, and so does the second if the mailbox's
+ * summaries hold all the fields that keys ask for. Else the files are read and evaluated on workers
+ * (store/scan.h), many at a time, on a copy of what the mailbox knows of each.
  *
  * The messages are taken in portions, so that memory is bounded whatever the size of the mailbox.
  */
@@ -13,6 +14,7 @@
 #include "mime/date.h"
 #include "mime/header.h"
 #include "store/scan.h"
+#include "store/summary.h"
 
 #include <stdlib.h>
 
@@ -79,6 +81,52 @@ static void take_portion(struct searching *s, size_t first, size_t end)
     }
 }
 
+/* Fills uids and which. */
+static size_t list_undecided(struct searching *s)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->candidates[i].answer == SEARCH_UNDECIDED) {
+            s->uids[count] = s->candidates[i].uid;
+            s->which[count++] = (uint32_t)i;
+        }
+    return count;
+}
+
+/* --- in summaries --- */
+
+static bool evaluate_summary(struct searching *s, struct summary_reader *reader,
+                             struct candidate *c, struct err *e)
+{
+    struct message_summary summary;
+    struct err error;
+    s->stopped = !s->run->breathe(s->run->arg);
+    if (s->stopped)
+        return true;
+    if (summary_read(reader, c->uid, &summary, &error)) {
+        c->message.header = summary.header;
+        c->answer = search_evaluate(s->run->program->root, &c->message, SEARCH_HEADERS);
+        return true;
+    }
+    c->answer = SEARCH_FALSE;
+    s->run->gone = s->run->gone || error.kind == ERR_NOT_FOUND;
+    if (error.kind != ERR_NOT_FOUND && e)
+        *e = error;
+    return error.kind == ERR_NOT_FOUND;
+}
+
+static bool search_summaries(struct searching *s, struct err *e)
+{
+    struct summary_reader *reader = summary_reader_new(s->run->mailbox, SUMMARY_HEADER);
+    size_t count = list_undecided(s);
+    bool ok = true;
+    summary_reader_expect(reader, s->uids, count);
+    for (size_t i = 0; i < count && ok && !s->stopped; i++)
+        ok = evaluate_summary(s, reader, &s->candidates[s->which[i]], e);
+    summary_reader_free(reader);
+    return ok;
+}
+
 /* --- on workers --- */
 
 /* Reading costs the same whatever the number of keys, looking does not. */
@@ -123,12 +171,7 @@ static bool progress(void *arg, size_t done)
 /* Evaluates those that are undecided. Who is missing stays undecided. */
 static bool scan(struct searching *s, enum scan_part part, struct err *e)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < s->count; i++)
-        if (s->candidates[i].answer == SEARCH_UNDECIDED) {
-            s->uids[count] = s->candidates[i].uid;
-            s->which[count++] = (uint32_t)i;
-        }
+    size_t count = list_undecided(s);
     struct mailbox_scan scan = {.mailbox = s->run->mailbox,
                                 .uids = s->uids,
                                 .count = count,
@@ -169,25 +212,39 @@ static bool add_portion(struct searching *s, struct err *e)
     return true;
 }
 
-/* Does every key that looks into messages look no further than the header, or some? */
-static void find_levels(const struct search_node *node, bool *header, bool *content)
+/* What the keys look into. */
+struct needs {
+    bool header, content;
+    bool other_fields; /* that summaries do not keep */
+};
+
+static void find_needs(const struct search_node *node, struct needs *n)
 {
-    *header = *header || (node->kind >= SEARCH_SENTBEFORE && node->kind <= SEARCH_ADDRESS);
-    *content = *content || node->kind == SEARCH_BODY || node->kind == SEARCH_TEXT;
+    bool field = node->kind == SEARCH_HEADER || node->kind == SEARCH_ADDRESS;
+    bool sent = node->kind >= SEARCH_SENTBEFORE && node->kind <= SEARCH_SENTSINCE;
+    n->header = n->header || field || sent;
+    n->other_fields = n->other_fields || (field && !summary_keeps_header(node->field));
+    n->content = n->content || node->kind == SEARCH_BODY || node->kind == SEARCH_TEXT;
     for (const struct search_node *child = node->children; child; child = child->next)
-        find_levels(child, header, content);
+        find_needs(child, n);
+}
+
+static bool search_headers(struct searching *s, const struct needs *needs, struct err *e)
+{
+    bool here = !needs->other_fields && s->run->program->costly <= IMAP_SEARCH_KEYS_HERE;
+    return here ? search_summaries(s, e) : scan(s, SCAN_HEADER, e);
 }
 
 static bool search_portions(struct searching *s, size_t portion, struct err *e)
 {
-    bool header = false, content = false;
-    find_levels(s->run->program->root, &header, &content);
+    struct needs needs = {0};
+    find_needs(s->run->program->root, &needs);
     for (size_t i = 0; i < s->run->count && !s->stopped; i += portion) {
         size_t left = s->run->count - i;
         take_portion(s, i, i + (left < portion ? left : portion));
-        if (header && !scan(s, SCAN_HEADER, e))
+        if (needs.header && !search_headers(s, &needs, e))
             return false;
-        if (content && !scan(s, SCAN_WHOLE, e))
+        if (needs.content && !scan(s, SCAN_WHOLE, e))
             return false;
         if (!add_portion(s, e))
             return false;
