@@ -1,7 +1,7 @@
 #pragma once
 /*
  * What FETCH was asked for: its arguments as a list of items (imap/fetch_items.c), how a section
- * becomes a literal (imap/fetch_section.c), and the way of requests that need no message's bytes
+ * becomes a literal (imap/fetch_section.c), and the way of requests that need no message's file
  * (imap/fetch_plain.c). RFC 3501 6.4.5.
  */
 #include "imap/body.h"
@@ -73,7 +73,7 @@ struct fetch {
 /* An item or a list of them. False: the result is set. */
 bool fetch_take_items(struct imap_command *c, struct fetch_request *r);
 
-/* Do the items need nothing but what the mailbox has in memory? */
+/* Can the items be answered without the messages' files? */
 bool fetch_is_plain(const struct fetch_request *r);
 /* All messages of a plain request. */
 SUSPENDS void fetch_plain(struct fetch *f);

@@ -1,31 +1,43 @@
 /*
- * FETCH of what is in memory: UIDs, flags, sizes and dates, of a hundred messages or a hundred
- * thousand. Clients ask for this of the whole mailbox each time they open it.
+ * FETCH without the messages' files: UIDs, flags, sizes and dates, which are in memory, and
+ * envelopes, structures and the usual header fields, which are in the summaries of the mailbox
+ * (store/summary.h). Clients ask for these of a hundred messages or a hundred thousand each time
+ * they open a mailbox.
  *
- * View and mailbox are both in the order of UIDs, so one walk goes along both. Messages are written
- * in slices during which nothing else runs; between slices the others have their turn, and the
- * place in the mailbox is looked up again.
+ * View and mailbox are both in the order of UIDs, so one walk goes along both. Of what is in memory
+ * messages are written in slices during which nothing else runs. A summary may have to be read
+ * first; then the place in the mailbox is the first guess, and is looked up again if it moved.
  */
 #include "imap/fetch.h"
 #include "imap/limits.h"
 
 #include "mime/date.h"
 
-/* Messages of a slice; writing one takes far less than a microsecond. */
-#define SLICE_MAX 1000
+/* Messages between two looks at the clock; one takes less than a microsecond. */
+#define SLICE_MAX         500
+#define SLICE_SUMMARY_MAX 32
+
+/* --- what is plain --- */
 
 bool fetch_is_plain(const struct fetch_request *r)
 {
-    for (const struct fetch_item *item = r->items; item; item = item->next)
-        if (item->kind != FETCH_UID && item->kind != FETCH_FLAGS && item->kind != FETCH_SIZE &&
-            item->kind != FETCH_INTERNALDATE)
-            return false;
-    return true;
+    return !r->needs_header && !r->needs_structure && !r->needs_section && !r->needs_file &&
+           !r->sets_seen;
+}
+
+/* --- one message --- */
+
+static void write_text(struct buf *out, struct str name, struct str text)
+{
+    buf_add_str(out, name);
+    buf_add_char(out, ' ');
+    buf_add_str(out, text);
 }
 
 static void write_item(struct fetch *f, const struct fetch_item *item, const struct message *m)
 {
     struct buf *out = &f->out;
+    struct err e;
     switch (item->kind) {
     case FETCH_UID:
         buf_add(out, "UID ", 4);
@@ -39,6 +51,16 @@ static void write_item(struct fetch *f, const struct fetch_item *item, const str
         buf_add(out, "INTERNALDATE \"", 14);
         date_write_imap(out, m->internal_date);
         buf_add_char(out, '"');
+        break;
+    case FETCH_ENVELOPE:
+        write_text(out, item->name, f->summary.envelope);
+        break;
+    case FETCH_BODYSTRUCTURE:
+        write_text(out, item->name, f->summary.structure);
+        break;
+    case FETCH_SECTION:
+        buf_add_str(out, item->name);
+        fetch_write_section(f->c, &f->body, item, &f->summary, out, &e); /* of the summary */
         break;
     default:
         buf_add(out, "FLAGS (", 7);
@@ -66,7 +88,50 @@ static void write_message(struct fetch *f, size_t index, const struct message *m
         buf_add_number(out, m->uid);
     }
     buf_add(out, ")\r\n", 3);
+    f->c->session->user->fetched++;
 }
+
+/* The message of that index; *position is where it may be. NULL: it is gone. */
+static const struct message *find(struct fetch *f, size_t index, size_t *position)
+{
+    size_t total;
+    const struct message *messages = mailbox_messages(f->view->mailbox, &total);
+    uint32_t uid = f->view->uids[index];
+    if (*position >= total || messages[*position].uid != uid)
+        *position = mailbox_index_from_uid(f->view->mailbox, uid);
+    if (*position < total && messages[*position].uid == uid)
+        return &messages[*position];
+    f->gone = true;
+    return NULL;
+}
+
+/* With the date asked for, if it is not known, and the summary. */
+static void fetch_one(struct fetch *f, size_t index, size_t *position)
+{
+    struct err e;
+    uint32_t uid = f->view->uids[index];
+    const struct message *found = find(f, index, position);
+    if (!found)
+        return;
+    struct message m = *found;
+    if (f->request.date && m.internal_date == INT64_MIN)
+        m.internal_date = message_internal_date(f->view->mailbox, uid);
+    if (f->reader && !summary_read(f->reader, uid, &f->summary, &e)) {
+        f->gone = f->gone || e.kind == ERR_NOT_FOUND;
+        if (e.kind != ERR_NOT_FOUND)
+            f->failed = e;
+        return;
+    }
+    found = find(f, index, position);
+    if (!found)
+        return;
+    int64_t date = m.internal_date;
+    m = *found;
+    m.internal_date = date;
+    write_message(f, index, &m);
+}
+
+/* --- all --- */
 
 /* Writes messages from index `at` on; returns the first that is left. Ends early at one whose date
  * is not known. */
@@ -86,39 +151,36 @@ static size_t write_slice(struct fetch *f, size_t at, size_t end)
         if (f->request.date && messages[position].internal_date == INT64_MIN)
             break;
         write_message(f, at, &messages[position]);
-        f->c->session->user->fetched++;
     }
     return at;
 }
 
-/* The one whose date was not known: a file that cannot be looked at has none. */
-static void write_dated(struct fetch *f, size_t at)
+static size_t write_with_summaries(struct fetch *f, size_t at, size_t end)
 {
-    uint32_t uid = f->view->uids[at];
-    int64_t date = message_internal_date(f->view->mailbox, uid);
-    const struct message *found = mailbox_find_uid(f->view->mailbox, uid);
-    if (!found) {
-        f->gone = true;
-        return;
-    }
-    struct message m = *found;
-    m.internal_date = date;
-    write_message(f, at, &m);
-    f->c->session->user->fetched++;
+    size_t position = mailbox_index_from_uid(f->view->mailbox, f->view->uids[at]);
+    for (; at < end && f->out.n < IMAP_CHUNK / 2; at++, position++)
+        fetch_one(f, at, &position);
+    return at;
+}
+
+static size_t min(size_t a, size_t b)
+{
+    return a < b ? a : b;
 }
 
 static void write_range(struct fetch *f, size_t first, size_t end)
 {
-    size_t at = first;
+    size_t at = first, position = 0;
     while (at < end && imap_breathe(f->c)) {
-        size_t next = write_slice(f, at, end - at < SLICE_MAX ? end : at + SLICE_MAX);
+        size_t before = at;
+        at = f->reader ? write_with_summaries(f, at, min(end, at + SLICE_SUMMARY_MAX))
+                       : write_slice(f, at, min(end, at + SLICE_MAX));
+        if (at == before)
+            fetch_one(f, at++, &position);
         if (f->out.n >= IMAP_CHUNK / 2) {
             imap_write(f->c->session, buf_str(&f->out));
             buf_clear(&f->out);
-        } else if (next == at) {
-            write_dated(f, next++);
         }
-        at = next;
     }
 }
 
