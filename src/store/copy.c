@@ -155,8 +155,10 @@ static bool make_links(struct copy *c, const uint32_t *uids, size_t count, struc
     store_account_landed(c->to->account);
     if (!taken)
         return false;
-    for (size_t i = 0; i < c->count; i++)
-        c->from->stale |= c->items[i].gone;
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->items[i].gone)
+            foreign_suspect(c->from);
+    }
     if (!c->ok && e)
         *e = c->error;
     return c->ok;

@@ -10,6 +10,7 @@
 #include "store/limits.h"
 #include "store/maildir_name.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 
 /* --- stamps --- */
@@ -69,9 +70,8 @@ static bool see(void *arg, const char *name, unsigned char type)
     struct str s = str_from_c(name), base, info;
     struct dir_entry e;
 
-    (void)type;
     maildir_name_split(s, &base, &info);
-    if (base.n == 0 || s.p[0] == '.' || s.n > FILE_NAME_MAX || l->names.n > UINT32_MAX - s.n)
+    if (type == DT_DIR || base.n == 0 || s.p[0] == '.' || s.n > FILE_NAME_MAX || l->names.n > UINT32_MAX - s.n)
         return true;
     bool canonical = maildir_info_parse(info, &e.flags, &e.letters);
     e.raw = r->place == FILE_CUR ? !canonical : info.n > 0;

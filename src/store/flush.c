@@ -4,7 +4,7 @@
  * from new/ to cur/; dovecot-keywords and dovecot-uidlist are written. All on a worker, from a
  * snapshot, with the mailbox's names taken: so no two jobs rename the same file, and a copy does
  * not look for a file that is moving. A file that is not where it should be was moved or removed
- * by another program: the mailbox is read anew when nobody uses it.
+ * by another program: the mailbox is compared with the disk soon.
  */
 #include "core/disk.h"
 #include "core/log.h"
@@ -12,6 +12,7 @@
 #include "core/worker.h"
 #include "store/expunged.h"
 #include "store/limits.h"
+#include "store/own_change.h"
 #include "store/store_internal.h"
 #include "store/summary_cache.h"
 
@@ -50,6 +51,7 @@ struct flush_job {
     bool ok;
     struct err error;      /* of the first failure */
     struct err keep_error; /* why expunged files are not kept */
+    struct own_change own;
 };
 
 /* --- what is to be done --- */
@@ -295,6 +297,23 @@ static void take_list(struct mailbox *m, struct flush_job *job)
     memcpy(job->header.guid, c->guid, GUID_SIZE);
 }
 
+/* Which names the worker will make and remove. */
+static void announce(struct mailbox *m, struct flush_job *job)
+{
+    struct buf path = BUF_EMPTY;
+
+    for (size_t i = 0; i < job->name_count; i++) {
+        const struct name_change *change = &job->names[i];
+        own_change_add_file(&job->own, m, change->file);
+        if (change->uid == 0)
+            continue;
+        buf_clear(&path);
+        message_file_add_new_path(&path, change->file, change->flags, change->letters);
+        own_change_add(&job->own, m, buf_str(&path));
+    }
+    buf_free(&path);
+}
+
 static void apply_names(struct mailbox *m, struct flush_job *job)
 {
     for (size_t i = 0; i < job->name_count; i++) {
@@ -305,7 +324,7 @@ static void apply_names(struct mailbox *m, struct flush_job *job)
             log_error("store", NULL, "replay: the copy %s/tmp/%.*s is lost", m->dir,
                       STR_ARG(message_file_base(change->file)));
         if (change->gone)
-            m->stale = true;
+            foreign_suspect(m);
         if (change->uid == 0 && !change->done)
             mailbox_add_leaving(m, &change->leaving);
         else if (change->uid > 0 && change->done)
@@ -368,8 +387,10 @@ static bool flush_once(struct mailbox *m, enum flush_what what, bool *more, stru
         take_list(m, &job);
     *more = job.name_count == NAMES_BATCH;
     job.ok = true;
+    announce(m, &job);
     if (job.name_count > 0 || job.keywords_changed || job.list != LIST_KEEP)
         worker_run(WORKER_DISK, run_flush, &job);
+    own_change_end(m->store, &job.own);
     apply(m, &job);
     free(job.names);
     free(job.messages);

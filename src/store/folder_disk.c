@@ -189,18 +189,23 @@ static bool complete_account(const struct folder_disk *d, const struct str *spec
     return make_file(d->maildir, MARKER, STR(""), e) && disk_sync_dir(d->maildir, e);
 }
 
-bool folder_disk_prepare(const struct folder_disk *d, const struct str *special, size_t count,
-                         struct err *e)
+bool folder_disk_is_prepared(const struct folder_disk *d)
 {
     struct buf path = BUF_EMPTY;
     struct stat st;
 
-    if (!folder_disk_exists(d, STR("INBOX")))
-        return create_account(d, special, count, e);
     buf_printf(&path, "%s/" MARKER, d->maildir);
     bool marked = disk_stat(buf_c(&path), &st, NULL);
     buf_free(&path);
-    return marked || complete_account(d, special, count, e);
+    return marked;
+}
+
+bool folder_disk_prepare(const struct folder_disk *d, const struct str *special, size_t count,
+                         struct err *e)
+{
+    if (!folder_disk_exists(d, STR("INBOX")))
+        return create_account(d, special, count, e);
+    return folder_disk_is_prepared(d) || complete_account(d, special, count, e);
 }
 
 /* --- moving --- */

@@ -16,6 +16,8 @@ struct folder_disk {
  * (taken over, say) gets the special folders that are missing, once. */
 bool folder_disk_prepare(const struct folder_disk *d, const struct str *special, size_t count,
                          struct err *e);
+/* Was that done for this Maildir? */
+bool folder_disk_is_prepared(const struct folder_disk *d);
 /* Makes the mailbox and its missing parents. name: canonical. guid: of the mailbox itself, or NULL
  * for a new one. ERR_EXISTS. */
 bool folder_disk_create(const struct folder_disk *d, struct str name, const uint8_t *guid,

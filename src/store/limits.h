@@ -99,3 +99,19 @@
 #define SUMMARY_DRAFTS_MAX  ((size_t)32 * 1024 * 1024)
 #define SUMMARY_CHUNK_FIRST 256
 #define SUMMARY_CHUNK_MAX   4096
+
+/* Mailboxes whose directories the kernel watches at a time, two watches each. */
+#define FOREIGN_WATCHED_MAX 20000
+/* From another program's change to its merge: renames come in numbers. */
+#define FOREIGN_DELAY (50 * USEC_MSEC)
+/* The same for a file that was made in place and is not whole yet, maybe. */
+#define FOREIGN_CREATED_DELAY (500 * USEC_MSEC)
+/* Between two merges of a mailbox: this, and this many times as long as the last one took. */
+#define FOREIGN_INTERVAL (100 * USEC_MSEC)
+#define FOREIGN_REST     20
+/* After a merge that failed. */
+#define FOREIGN_RETRY (5 * USEC_SEC)
+/* How often selected mailboxes that are not watched are looked at. */
+#define FOREIGN_POLL (10 * USEC_SEC)
+/* Messages of one record of a merge. */
+#define FOREIGN_RECORD_MAX 2000

@@ -193,6 +193,7 @@ void mailbox_watch(struct mailbox *m, struct mailbox_watcher *w)
     if (w->next)
         w->next->previous = w;
     m->watchers = w;
+    foreign_selected(m);
 }
 
 void mailbox_unwatch(struct mailbox_watcher *w)

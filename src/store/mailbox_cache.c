@@ -7,6 +7,7 @@
 #include "core/mem.h"
 #include "core/worker.h"
 #include "store/folder_name.h"
+#include "store/foreign_compare.h"
 #include "store/store_internal.h"
 #include "store/summary_cache.h"
 
@@ -201,6 +202,7 @@ void mailbox_vanish(struct mailbox *m)
 {
     m->is_deleted = true;
     mailbox_unmark_dirty(m);
+    foreign_forget(m);
     mailbox_forget(m);
     mailbox_notify(m);
 }
@@ -284,17 +286,8 @@ void mailbox_unref(struct mailbox *m)
 
     if (!release(m))
         return;
-    if (m->stale || (int64_t)s->unused_count > s->settings.mailboxes_open_max)
+    if ((int64_t)s->unused_count > s->settings.mailboxes_open_max)
         store_wake_keeper(s);
-}
-
-/* The unused mailbox to go next: one that must be read anew, else the oldest beyond `most`. */
-static struct mailbox *to_evict(struct store *s, size_t most)
-{
-    if (s->unused_count > most)
-        return s->oldest;
-    struct mailbox *m = s->newest;
-    return m && m->stale ? m : NULL;
 }
 
 void store_evict(struct store *s, size_t most)
@@ -302,12 +295,14 @@ void store_evict(struct store *s, size_t most)
     struct mailbox *m;
     bool clean = true;
 
-    while (clean && (m = to_evict(s, most))) {
+    while (clean && s->unused_count > most) {
+        m = s->oldest;
         mailbox_ref(m);
-        m->stale = false;
         clean = !m->dirty || mailbox_flush(m, FLUSH_ALL, NULL);
-        if (clean && m->refs == 1 && !m->dirty && m->pending == 0)
+        if (clean && m->refs == 1 && !m->dirty && m->pending == 0) {
+            foreign_forget(m);
             mailbox_forget(m);
+        }
         release(m);
     }
 }
@@ -317,6 +312,8 @@ void store_evict(struct store *s, size_t most)
 struct load_job {
     struct load_settings settings;
     struct mailbox_content content;
+    struct dir_stamp stamps[2];
+    bool young;
     struct err warning, error;
     bool ok;
 };
@@ -324,6 +321,7 @@ struct load_job {
 static void run_load(void *arg)
 {
     struct load_job *job = arg;
+    foreign_stamps_take(job->settings.dir, job->stamps, &job->young);
     job->ok = mailbox_content_load(&job->content, &job->settings, &job->warning, &job->error);
 }
 
@@ -332,6 +330,7 @@ static void finish_load(struct mailbox *m, struct load_job *job)
     m->c = job->content;
     m->load = MAILBOX_READY;
     m->uid_reserved = m->c.uid_next;
+    foreign_stamp(m, job->stamps, job->young, m->foreign.own_changes);
     m->modseq_reserved = m->c.modseq;
     guid_format(m->id, m->c.guid);
     mailbox_count_all(m);
@@ -417,6 +416,14 @@ bool mailbox_open(struct store *s, const struct account *account, struct str nam
     *m = NULL;
     bool ok =
         a && folder_name_check(name, &canonical, e) && mailbox_get(s, a, buf_str(&canonical), m, e);
+    if (ok) {
+        foreign_look(*m);
+        /* Another one may have its name by now. */
+        if ((*m)->is_deleted) {
+            mailbox_unref(*m);
+            ok = mailbox_get(s, a, buf_str(&canonical), m, e);
+        }
+    }
     buf_free(&canonical);
     return ok;
 }

@@ -18,6 +18,7 @@
 #include "store/message_count.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -205,8 +206,7 @@ static bool see_message(void *arg, const char *name, unsigned char type)
     struct load *l = arg;
     struct str s = str_from_c(name), base, info;
 
-    (void)type;
-    if (s.n == 0 || s.p[0] == '.' || s.n > FILE_NAME_MAX)
+    if (s.n == 0 || s.p[0] == '.' || s.n > FILE_NAME_MAX || type == DT_DIR)
         return true;
     maildir_name_split(s, &base, &info);
     if (base.n == 0)

@@ -62,6 +62,18 @@ char *file_pool_adopt(struct file_pool *p, const char *bytes, size_t n)
     return at;
 }
 
+/* Behind the newest chunk, which still has room. */
+void file_pool_join(struct file_pool *p, struct file_pool *from)
+{
+    struct pool_chunk **to = p->newest ? &p->newest->older : &p->newest, **end = &from->newest;
+
+    while (*end)
+        end = &(*end)->older;
+    *end = *to;
+    *to = from->newest;
+    from->newest = NULL;
+}
+
 static char *text_of(struct message_file *f)
 {
     size_t skip = f->extra ? 2 + ((uint8_t)f->bytes[0] | (size_t)(uint8_t)f->bytes[1] << 8) : 0;

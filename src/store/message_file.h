@@ -36,6 +36,8 @@ struct file_pool {
 };
 
 void file_pool_free(struct file_pool *p);
+/* Moves all of `from` to `p`. */
+void file_pool_join(struct file_pool *p, struct file_pool *from);
 
 /* name: the whole file name (base and info as on disk), at most FILE_NAME_MAX bytes. extra: the
  * further fields of its uidlist line. */

@@ -18,6 +18,7 @@
 #include "core/worker.h"
 #include "store/limits.h"
 #include "store/link_file.h"
+#include "store/own_change.h"
 #include "store/store_internal.h"
 #include "store/summary_cache.h"
 
@@ -39,6 +40,7 @@ struct batch {
     struct pending_target **targets; /* of all items */
     size_t count;
     bool summaries; /* are to be made */
+    struct own_change own;
     struct write_item items[PENDING_BATCH];
 };
 
@@ -316,6 +318,7 @@ static void batch_done(void *arg)
     size_t failed = 0;
 
     s->writers--;
+    own_change_end(s, &b->own);
     for (size_t i = 0; i < b->count; i++) {
         struct write_item *item = &b->items[i];
         item->pending->writing = false;
@@ -341,8 +344,10 @@ static void add_item(struct batch *b, struct pending *p, size_t *used)
 
     *item = (struct write_item){.pending = p, .targets = b->targets + *used};
     for (size_t i = 0; i < p->count; i++) {
-        if (!p->targets[i].expunged || p->targets[i].leaving.expunged > 0)
-            item->targets[item->count++] = &p->targets[i];
+        if (p->targets[i].expunged && p->targets[i].leaving.expunged == 0)
+            continue;
+        item->targets[item->count++] = &p->targets[i];
+        own_change_add_file(&b->own, p->targets[i].mailbox, p->targets[i].file);
     }
     *used += item->count;
     p->writing = true;
@@ -366,6 +371,7 @@ static void start_batch(struct store *s)
     b->store = s;
     b->count = 0;
     b->summaries = s->settings.summary_at_delivery;
+    b->own = (struct own_change){0};
     b->targets = mem_array(targets, sizeof(struct pending_target *));
     for (size_t i = 0; i < count; i++)
         add_item(b, all[i], &used);

@@ -2,15 +2,14 @@
  * Reading a message. One whose file is not written yet is read from memory (or from the spool
  * directory when it is large); a reader holds what it reads from, so a message stays readable
  * when it is expunged. The file's name may change while it is being opened: then the new name is
- * tried. If a file is not there under the name we know, another program may have renamed it: it is
- * looked for once by its base name.
+ * tried. If a file is not there under the name we know, another program has renamed or removed it:
+ * the mailbox is merged with what is on disk (foreign_merge.c).
  */
 #include "core/disk.h"
 #include "core/file.h"
 #include "core/mem.h"
 #include "core/worker.h"
 #include "store/limits.h"
-#include "store/maildir_name.h"
 #include "store/pending.h"
 #include "store/store_internal.h"
 
@@ -18,6 +17,7 @@
 #include <stdlib.h>
 
 #define OPEN_TRIES     10
+#define SEARCH_TRIES   3
 #define DATE_BATCH_MAX 1024
 
 struct message_reader {
@@ -47,65 +47,11 @@ static void add_path(struct buf *b, const struct mailbox *m, const struct messag
 
 /* --- a file that is not where it should be --- */
 
-struct search {
-    const char *dir;
-    struct str base;
-    struct buf name; /* what was found */
-    enum file_place place;
-};
-
-static bool see_entry(void *arg, const char *name, unsigned char type)
+/* Another program renamed or removed it: the mailbox is brought up to date. */
+static bool search_file(struct mailbox *m)
 {
-    struct search *search = arg;
-    struct str base, info;
-
-    (void)type;
-    maildir_name_split(str_from_c(name), &base, &info);
-    if (!str_equal(base, search->base))
-        return true;
-    buf_add_c(&search->name, name);
-    return false;
-}
-
-static void run_search(void *arg)
-{
-    static const struct {
-        const char *name;
-        enum file_place place;
-    } places[] = {{"cur", FILE_CUR}, {"new", FILE_NEW}};
-    struct search *search = arg;
-    struct buf path = BUF_EMPTY;
-
-    for (size_t i = 0; i < 2 && search->name.n == 0; i++) {
-        buf_clear(&path);
-        buf_printf(&path, "%s/%s", search->dir, places[i].name);
-        search->place = places[i].place;
-        disk_list(buf_c(&path), see_entry, search, NULL);
-    }
-    buf_free(&path);
-}
-
-/* Looks for the file by its base name and takes note of its name. Flags that another program set
- * are seen when the mailbox is loaded anew. */
-static bool search_file(struct mailbox *m, uint32_t uid)
-{
-    struct message *message = find(m, uid);
-    struct str base = message_file_base(message_file_of(message));
-    struct search search = {.dir = m->dir, .base = base};
-
-    m->stale = true;
-    mailbox_take_names(m);
-    worker_run(WORKER_DISK, run_search, &search);
-    message = find(m, uid);
-    bool found = message && !(message->state & STATE_PENDING) && search.name.n > 0;
-    if (found) {
-        struct str extra = message_file_extra(message->file);
-        message->file = message_file_new(&m->c.files, search.place, buf_str(&search.name), extra);
-        mailbox_mark_message(m, message);
-    }
-    mailbox_release_names(m);
-    buf_free(&search.name);
-    return found;
+    m->foreign.seen = true;
+    return mailbox_merge(m, NULL);
 }
 
 /* --- opening --- */
@@ -154,7 +100,7 @@ static bool try_open(struct mailbox *m, uint32_t uid, bool may_search, struct bu
     *again = !message || !str_equal(buf_str(&now), buf_str(path));
     buf_free(&now);
     if (!*again && may_search)
-        *again = search_file(m, uid);
+        *again = search_file(m);
     return false;
 }
 
@@ -166,7 +112,7 @@ bool message_open(struct mailbox *m, uint32_t uid, struct message_reader **r, st
     *r = NULL;
     mailbox_ref(m);
     for (int i = 0; i < OPEN_TRIES && again; i++) {
-        ok = try_open(m, uid, i < OPEN_TRIES - 1, &path, r, &again, e);
+        ok = try_open(m, uid, i < SEARCH_TRIES, &path, r, &again, e);
         if (ok)
             break;
     }

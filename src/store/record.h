@@ -29,6 +29,12 @@ enum record_type {
     RECORD_DELETE = 5,
     /* u32 n, n times (mailbox under its old name, str new name) */
     RECORD_RENAME = 6,
+    /* What another program did to files (since version 2): mailbox; u64 modseq; u64 time, seconds;
+     * u32 n, n names of the keyword letters below; u32 n, n times (u32 uid, u8 flags and u32
+     * letters that came, u8 flags and u32 letters that went); u32 n, n times (u32 uid, u8 flags,
+     * u32 letters, u64 size, u64 size with CRLF, str base name) of new messages; UIDs of messages
+     * whose files are gone */
+    RECORD_FOREIGN = 7,
 };
 
 /* str home, str name, 16 bytes GUID. */

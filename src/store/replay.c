@@ -265,6 +265,9 @@ bool store_replay(void *arg, const struct journal_record *record, struct err *e)
     case RECORD_COPY:
         ok = replay_copy(s, record->lsn, &r, version, a, e);
         break;
+    case RECORD_FOREIGN:
+        replay_foreign(s, &r, a);
+        break;
     case RECORD_DELETE:
         ok = replay_delete(s, &r, e);
         break;

@@ -20,6 +20,7 @@ SUSPENDS bool replay_copy(struct store *s, lsn position, struct reader *r, unsig
                           struct arena *a, struct err *e);
 /* A COPY that was begun has no further records: it did not happen. */
 void replay_forget_copy(struct store *s);
+SUSPENDS void replay_foreign(struct store *s, struct reader *r, struct arena *a);
 /* A modseq of a record; one of version 1 gets the next. */
 uint64_t replay_modseq(const struct mailbox *m, unsigned version, uint64_t modseq);
 

@@ -10,6 +10,7 @@
  *   reader.c         reading messages; scan.c many of them on workers
  *   summary*.c       what clients ask of messages most, without reading them
  *   account.c folders.c        mailboxes as such
+ *   foreign*.c own_change.c    what other programs do to the files
  *   quota.c quota_count.c      what an account may keep, and what it keeps
  *   replay.c checkpoint.c      the journal's consumer
  *
@@ -275,6 +276,7 @@ struct store *store_open(const struct store_settings *set, const char *path, con
     }
     note_left(s, &job.left);
     buf_free(&job.left);
+    foreign_open(s);
     journal_add_consumer(j, &(struct journal_consumer){.owner = JOURNAL_STORE,
                                                        .arg = s,
                                                        .sync_path = s->path,
@@ -320,6 +322,7 @@ void store_close(struct store *s)
     while (s->background > 0 || s->writers > 0)
         cond_wait_certain(s->background > 0 ? &s->background_done : &s->pending_done);
     pending_drop_all(s);
+    foreign_close(s);
     while (s->keeper_first) {
         struct mailbox *m = s->keeper_first;
         s->keeper_first = m->keeper_next;

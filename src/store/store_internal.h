@@ -4,6 +4,7 @@
  */
 #include "core/loop.h"
 #include "store/flag_history.h"
+#include "store/foreign.h"
 #include "store/mailbox_content.h"
 #include "store/quota_internal.h"
 #include "store/record.h"
@@ -49,7 +50,8 @@ struct mailbox {
     bool counted;              /* and the account's usage holds that */
     struct cond changed;       /* loaded; names given back; a pending file written */
     uint8_t keeper_what;       /* enum flush_what that the keeper shall do; 0: not queued */
-    bool is_deleted, dirty, unused, stale, names_taken, write_failed;
+    bool is_deleted, dirty, unused, names_taken, write_failed;
+    struct mailbox_foreign foreign; /* what other programs do to its files */
     uint32_t flush_round;
     unsigned flush_failures;
     uint32_t dirty_from;          /* no message below that UID is STATE_DIRTY */
@@ -125,6 +127,15 @@ struct store {
     struct cond scan_room;
 
     struct spool_file *spool_files, *spool_files_last; /* linked into Maildirs, maybe not synced */
+
+    struct watch_set *watches; /* NULL: there are none */
+    size_t watched;            /* mailboxes */
+    bool watch_limit_told;
+    struct own_change *own_changes; /* names that workers are changing */
+    struct timer poll_timer;        /* for selected mailboxes without a watch */
+    uint32_t poll_round;
+    bool polling;
+    struct buf event_path; /* scratch */
 
     size_t background; /* fibers of the store */
     struct cond background_done;
