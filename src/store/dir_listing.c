@@ -71,7 +71,8 @@ static bool see(void *arg, const char *name, unsigned char type)
     struct dir_entry e;
 
     maildir_name_split(s, &base, &info);
-    if (type == DT_DIR || base.n == 0 || s.p[0] == '.' || s.n > FILE_NAME_MAX || l->names.n > UINT32_MAX - s.n)
+    if (type == DT_DIR || base.n == 0 || s.p[0] == '.' || s.n > FILE_NAME_MAX ||
+        l->names.n > UINT32_MAX - s.n)
         return true;
     bool canonical = maildir_info_parse(info, &e.flags, &e.letters);
     e.raw = r->place == FILE_CUR ? !canonical : info.n > 0;
