@@ -28,6 +28,7 @@ static const struct {
     {"UNSELECT", LOGGED_IN},          /* RFC 3691 */
     {"UIDPLUS", LOGGED_IN},           /* RFC 4315 */
     {"MOVE", LOGGED_IN},              /* RFC 6851 */
+    {"CATENATE", LOGGED_IN},          /* RFC 4469 */
     {"ESEARCH", LOGGED_IN},           /* RFC 4731 */
     {"LIST-EXTENDED", LOGGED_IN},     /* RFC 5258 */
     {"SPECIAL-USE", LOGGED_IN},       /* RFC 6154 */

@@ -78,6 +78,15 @@ bool fetch_is_plain(const struct fetch_request *r);
 /* All messages of a plain request. */
 SUSPENDS void fetch_plain(struct fetch *f);
 
+/* Where the section's bytes are in the stored file; of HEADER.FIELDS the whole header.
+ * ERR_NOT_FOUND: there is no such part. summary: with its parts, for an item with a path. */
+struct fetch_range {
+    uint64_t start, end;
+};
+SUSPENDS bool fetch_find_range(struct imap_body *b, const struct fetch_item *item,
+                               const struct message_summary *summary, struct fetch_range *r,
+                               struct err *e);
+
 /* Appends " {n}\r\n" and the section's bytes to out; for large messages what out holds is written
  * before, and the section is streamed. summary: of the message, with the fields that the request
  * names. */

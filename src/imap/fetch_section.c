@@ -16,17 +16,13 @@
 
 #include <stdlib.h>
 
-struct range {
-    uint64_t start, end;
-};
-
 /* --- where a section is --- */
 
 /* Of the message itself; its structure does not matter. */
-static bool find_whole_range(struct imap_body *b, const struct fetch_item *item, struct range *r,
-                             struct err *e)
+static bool find_whole_range(struct imap_body *b, const struct fetch_item *item,
+                             struct fetch_range *r, struct err *e)
 {
-    *r = (struct range){0, b->size};
+    *r = (struct fetch_range){0, b->size};
     if (item->part == SECTION_ALL)
         return true;
     if (!imap_body_header(b, NULL, e))
@@ -41,26 +37,34 @@ static bool find_whole_range(struct imap_body *b, const struct fetch_item *item,
 /* Of a part. False: there is no such section. HEADER and TEXT exist of messages only, and mean the
  * message inside a message/rfc822 part. */
 static bool find_part_range(const struct message_summary *summary, const struct fetch_item *item,
-                            struct range *r)
+                            struct fetch_range *r)
 {
     struct summary_part part;
     if (!summary_part_find(summary->parts, item->path, item->path_length, &part))
         return false;
     if (item->part == SECTION_MIME) {
-        *r = (struct range){part.at.header_start, part.at.header_end};
+        *r = (struct fetch_range){part.at.header_start, part.at.header_end};
         return true;
     }
     if (item->part == SECTION_ALL) {
-        *r = (struct range){part.at.header_end, part.at.body_end};
+        *r = (struct fetch_range){part.at.header_end, part.at.body_end};
         return true;
     }
     if (!part.is_message)
         return false;
     if (item->part == SECTION_TEXT)
-        *r = (struct range){part.inner.header_end, part.inner.body_end};
+        *r = (struct fetch_range){part.inner.header_end, part.inner.body_end};
     else
-        *r = (struct range){part.inner.header_start, part.inner.header_end};
+        *r = (struct fetch_range){part.inner.header_start, part.inner.header_end};
     return true;
+}
+
+bool fetch_find_range(struct imap_body *b, const struct fetch_item *item,
+                      const struct message_summary *summary, struct fetch_range *r, struct err *e)
+{
+    if (!item->path_length)
+        return find_whole_range(b, item, r, e);
+    return find_part_range(summary, item, r) || err_set(e, ERR_NOT_FOUND, "there is no such part");
 }
 
 /* --- in memory --- */
@@ -162,7 +166,8 @@ static bool count_section(struct streamer *t, struct imap_cursor *cursor, struct
 }
 
 /* Makes the cursor one of this section, at a place not behind `offset`. */
-static bool place_cursor(struct streamer *t, const struct range *r, uint64_t offset, struct err *e)
+static bool place_cursor(struct streamer *t, const struct fetch_range *r, uint64_t offset,
+                         struct err *e)
 {
     struct imap_cursor *cursor = &t->c->session->selected->cursor;
     bool same = cursor->uid == t->b->uid && cursor->start == r->start && cursor->end == r->end;
@@ -209,8 +214,8 @@ static bool send_piece(struct streamer *t, uint64_t offset, uint64_t length, str
     return true;
 }
 
-static bool stream_range(struct streamer *t, const struct fetch_item *item, const struct range *r,
-                         struct buf *out, struct err *e)
+static bool stream_range(struct streamer *t, const struct fetch_item *item,
+                         const struct fetch_range *r, struct buf *out, struct err *e)
 {
     struct imap_session *s = t->c->session;
     uint64_t offset = item->partial ? item->offset : 0;
@@ -232,7 +237,7 @@ static bool stream_range(struct streamer *t, const struct fetch_item *item, cons
 /* --- all together --- */
 
 static bool write_large(struct imap_command *c, struct imap_body *b, const struct fetch_item *item,
-                        const struct range *r, struct buf *out, struct err *e)
+                        const struct fetch_range *r, struct buf *out, struct err *e)
 {
     struct streamer t = {.c = c, .b = b, .chunk = mem_alloc(IMAP_CHUNK)};
     bool ok = stream_range(&t, item, r, out, e);
@@ -242,8 +247,8 @@ static bool write_large(struct imap_command *c, struct imap_body *b, const struc
 }
 
 /* A section, or what is looked at of a header, in memory. */
-static bool read_range(struct imap_body *b, const struct range *r, size_t most, struct buf *bytes,
-                       struct err *e)
+static bool read_range(struct imap_body *b, const struct fetch_range *r, size_t most,
+                       struct buf *bytes, struct err *e)
 {
     uint64_t size = r->end - r->start;
     size_t wanted = size < most ? (size_t)size : most, got;
@@ -254,13 +259,13 @@ static bool read_range(struct imap_body *b, const struct range *r, size_t most, 
     return true;
 }
 
-static struct str slice(const struct imap_body *b, const struct range *r)
+static struct str slice(const struct imap_body *b, const struct fetch_range *r)
 {
     return str_head(str_skip(buf_str(&b->bytes), (size_t)r->start), (size_t)(r->end - r->start));
 }
 
 static bool write_range(struct imap_command *c, struct imap_body *b, const struct fetch_item *item,
-                        const struct range *r, struct buf *out, struct err *e)
+                        const struct fetch_range *r, struct buf *out, struct err *e)
 {
     bool fields = item->part == SECTION_FIELDS || item->part == SECTION_FIELDS_NOT;
     bool in_memory = r->end <= b->bytes.n;
@@ -281,7 +286,7 @@ static bool write_range(struct imap_command *c, struct imap_body *b, const struc
 bool fetch_write_section(struct imap_command *c, struct imap_body *b, const struct fetch_item *item,
                          const struct message_summary *summary, struct buf *out, struct err *e)
 {
-    struct range r;
+    struct fetch_range r;
     if (item->kept) {
         write_fields(out, item, summary->header);
         return true;

@@ -217,7 +217,10 @@ static enum imap_parse parse_literal_header(struct imap_parser *p)
         !imap_line_literal(rest, &p->literal_size, &p->literal_sync))
         return expected(p, "a literal: {number} or {number+} at the end of the line");
     p->literal = add(p, IMAP_LITERAL);
-    return p->literal ? IMAP_PARSE_LITERAL : IMAP_PARSE_BAD;
+    if (!p->literal)
+        return IMAP_PARSE_BAD;
+    p->literal->binary = p->literal_binary = rest.p[0] == '~';
+    return IMAP_PARSE_LITERAL;
 }
 
 static enum imap_parse parse_atom(struct imap_parser *p, const char *what)
@@ -254,6 +257,10 @@ static enum imap_parse parse_value(struct imap_parser *p)
         return parse_quoted(p);
     case '{':
         return parse_literal_header(p);
+    case '~':
+        if (p->at + 1 < p->line.n && p->line.p[p->at + 1] == '{')
+            return parse_literal_header(p);
+        return parse_atom(p, "an argument");
     case ')':
         if (p->frame->close == ')')
             return close_frame(p);

@@ -19,6 +19,7 @@ enum imap_argument_type {
 struct imap_argument {
     enum imap_argument_type type;
     bool has_section;               /* an atom with brackets behind it: BODY[...] */
+    bool binary;                    /* a literal8: ~{n} (RFC 3516); may hold NUL */
     struct str text;                /* of an atom, quoted string or literal in memory */
     struct spool *spool;            /* literal that was streamed */
     struct str partial;             /* behind the section, between < and >; p == NULL: none */
@@ -44,8 +45,9 @@ struct imap_parser {
     bool sections; /* "[" behind an atom opens a section (FETCH) instead of being part of it */
     struct imap_argument *arguments; /* the result: first of the top level */
     uint64_t literal_size;
-    bool literal_sync; /* the client waits for "+" */
-    struct str error;  /* "expected ... at byte 12" */
+    bool literal_sync;   /* the client waits for "+" */
+    bool literal_binary; /* a literal8 */
+    struct str error;    /* "expected ... at byte 12" */
 
     /* private */
     struct imap_frame *frame;

@@ -161,8 +161,10 @@ static void drop_spool(void *spool)
     spool_unref(spool);
 }
 
-/* A failure of the disk becomes the command's result; the literal is read to its end. */
-static bool read_into_spool(struct imap_command *c, uint64_t size, struct spool **spool)
+/* A literal8 stays as it is: what is binary has no line ends. A failure of the disk becomes the
+ * command's result; the literal is read to its end. */
+static bool read_into_spool(struct imap_command *c, uint64_t size, bool binary,
+                            struct spool **spool)
 {
     char id[ID_SIZE];
     random_id(id);
@@ -179,7 +181,10 @@ static bool read_into_spool(struct imap_command *c, uint64_t size, struct spool 
         if (!reading)
             break;
         buf_clear(&out);
-        strip_cr(&out, bytes, &crs);
+        if (binary)
+            buf_add_str(&out, bytes);
+        else
+            strip_cr(&out, bytes, &crs);
         stream_consume(c->session->net.stream, bytes.n);
         if (!in.left)
             add_crs(&out, &crs);
@@ -200,7 +205,7 @@ static bool read_literal(struct imap_command *c, struct imap_parser *p, enum ima
         if (!session_flush(&c->session->net))
             return false;
     }
-    if (use == IMAP_LITERAL_SPOOL ? !read_into_spool(c, p->literal_size, &spool)
+    if (use == IMAP_LITERAL_SPOOL ? !read_into_spool(c, p->literal_size, p->literal_binary, &spool)
                                   : !read_into_memory(c, p->literal_size, &bytes))
         return false;
     imap_parser_literal(p, bytes, spool);

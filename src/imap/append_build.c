@@ -1,0 +1,249 @@
+/*
+ * From literals and URLs to one message in a spool. A plain literal is the spool it arrived in;
+ * CATENATE's parts are written one behind the other, URLs from the stored bytes of the messages
+ * they name, in portions; a literal8 is made storable on a worker (mime/binary.h).
+ */
+#include "core/disk.h"
+#include "core/mem.h"
+#include "core/worker.h"
+#include "imap/append.h"
+#include "imap/fetch.h"
+#include "imap/limits.h"
+#include "imap/url.h"
+#include "mime/binary.h"
+#include "store/summary.h"
+
+#include <stdlib.h>
+
+struct builder {
+    struct imap_command *c;
+    struct spool *out;
+    struct err e;
+};
+
+static void drop_spool(void *spool)
+{
+    spool_unref(spool);
+}
+
+static struct spool *new_spool(struct imap_command *c)
+{
+    char id[ID_SIZE];
+    random_id(id);
+    struct spool *spool = spool_new(c->session->context->spool_dir, id);
+    arena_on_free(c->arena, drop_spool, spool);
+    return spool;
+}
+
+static bool add(struct builder *b, struct str bytes)
+{
+    uint64_t most = (uint64_t)b->c->session->settings->append_size_max;
+    if (spool_size(b->out) + bytes.n > most) {
+        imap_no(b->c, "[TOOBIG] Messages may have %llu bytes", (unsigned long long)most);
+        return false;
+    }
+    if (spool_write(b->out, bytes, &b->e))
+        return true;
+    imap_fail(b->c, &b->e, false);
+    return false;
+}
+
+static bool add_spool(struct builder *b, struct spool *from)
+{
+    char *chunk = mem_alloc(IMAP_CHUNK);
+    uint64_t at = 0;
+    size_t got = 0;
+    bool ok = true;
+    do {
+        if (!spool_read_at(from, chunk, IMAP_CHUNK, at, &got, &b->e)) {
+            imap_fail(b->c, &b->e, false);
+            ok = false;
+        }
+        ok = ok && add(b, str_from(chunk, got));
+        at += got;
+    } while (ok && got == IMAP_CHUNK);
+    free(chunk);
+    return ok;
+}
+
+/* --- URLs --- */
+
+static bool bad_url(struct builder *b, struct str url)
+{
+    struct buf text = BUF_EMPTY;
+    for (size_t i = 0; i < url.n && i < 1000; i++)
+        if (url.p[i] > ' ' && url.p[i] < 0x7f && url.p[i] != ']')
+            buf_add_char(&text, url.p[i]);
+    imap_no(b->c, "[BADURL %s] There is no such message or part", buf_c(&text));
+    buf_free(&text);
+    return false;
+}
+
+/* The section as an item of FETCH. */
+static struct fetch_item *section_item(struct imap_command *c, struct str section)
+{
+    struct imap_parser p;
+    struct fetch_request request;
+    struct imap_command scratch = {.session = c->session, .arena = c->arena};
+    struct imap_parser_limits limits = {IMAP_ANONYMOUS_ARGUMENTS_MAX, IMAP_DEPTH_MAX};
+    imap_parser_init(&p, c->arena, limits);
+    p.sections = true;
+    imap_parser_line(&p, arena_printf(c->arena, "BODY.PEEK[%.*s]", STR_ARG(section)));
+    if (imap_parser_arguments(&p) != IMAP_PARSE_DONE || !p.arguments || p.arguments->next)
+        return NULL;
+    scratch.next = p.arguments;
+    return fetch_take_items(&scratch, &request) ? request.items : NULL;
+}
+
+static bool add_range(struct builder *b, struct imap_body *body, struct fetch_range range)
+{
+    char *chunk = mem_alloc(IMAP_CHUNK);
+    bool ok = true;
+    while (ok && range.start < range.end) {
+        size_t wanted = range.end - range.start < IMAP_CHUNK ? range.end - range.start : IMAP_CHUNK;
+        size_t got = 0;
+        if (!message_read_at(body->reader, chunk, wanted, range.start, &got, &b->e)) {
+            imap_fail(b->c, &b->e, false);
+            ok = false;
+        }
+        ok = ok && add(b, str_from(chunk, got));
+        range.start += got;
+        if (got < wanted)
+            break;
+    }
+    free(chunk);
+    return ok;
+}
+
+/* False: there is no such part, or it cannot be read. */
+static bool find_section(struct builder *b, struct imap_body *body, const struct fetch_item *item,
+                         uint32_t uid, struct fetch_range *range)
+{
+    struct message_summary summary = {0};
+    struct summary_reader *reader;
+    if (!imap_body_open(body, uid, &b->e))
+        return false;
+    if (!item->path_length)
+        return fetch_find_range(body, item, NULL, range, &b->e);
+    reader = summary_reader_new(body->mailbox, SUMMARY_PARTS);
+    bool ok = summary_read(reader, uid, &summary, &b->e) &&
+              fetch_find_range(body, item, &summary, range, &b->e);
+    summary_reader_free(reader);
+    return ok;
+}
+
+static bool add_section(struct builder *b, struct mailbox *m, const struct imap_url *u,
+                        struct str url)
+{
+    struct imap_body body;
+    struct fetch_range range;
+    struct fetch_item *item = section_item(b->c, u->section);
+    imap_body_init(&body, b->c->session->context, m, NULL);
+    bool ok = item && find_section(b, &body, item, u->uid, &range);
+    ok = ok ? add_range(b, &body, range) : bad_url(b, url);
+    imap_body_free(&body);
+    return ok;
+}
+
+static bool add_url(struct builder *b, struct str url)
+{
+    struct imap_session *s = b->c->session;
+    struct mailbox *m = s->selected ? s->selected->mailbox : NULL;
+    struct imap_url u;
+    bool ok = imap_url_parse(b->c->arena, url, str_from_c(s->net.service->hostname),
+                             s->user->account.login, &u);
+    if (!ok || (!u.mailbox.p && !m))
+        return bad_url(b, url);
+    if (!u.mailbox.p)
+        mailbox_ref(m);
+    else if (!mailbox_open(s->context->store, &s->user->account, u.mailbox, &m, &b->e))
+        return bad_url(b, url);
+    if (u.uid_validity && u.uid_validity != mailbox_uid_validity(m))
+        ok = bad_url(b, url);
+    else
+        ok = add_section(b, m, &u, url);
+    mailbox_unref(m);
+    return ok;
+}
+
+/* --- literal8 --- */
+
+struct encode_job {
+    struct str message;
+    struct buf out;
+};
+
+static void run_encode(void *arg)
+{
+    struct encode_job *job = arg;
+    mime_encode_binary(&job->out, job->message);
+}
+
+static bool read_all(struct builder *b, struct spool *from, struct buf *bytes)
+{
+    size_t got = 0;
+    do {
+        char *p = buf_reserve(bytes, IMAP_CHUNK);
+        if (!spool_read_at(from, p, IMAP_CHUNK, bytes->n, &got, &b->e)) {
+            imap_fail(b->c, &b->e, false);
+            return false;
+        }
+        bytes->n += got;
+    } while (got == IMAP_CHUNK);
+    return true;
+}
+
+/* Both forms are in memory at once, so only few of these may be. */
+static bool add_binary(struct builder *b, struct spool *from)
+{
+    struct imap_context *context = b->c->session->context;
+    struct buf bytes = BUF_EMPTY;
+    bool ok = true;
+    while (ok && context->large_now >= IMAP_LARGE_AT_ONCE)
+        ok = cond_wait(&context->large_free, DEADLINE_NONE, &b->e);
+    if (!ok) {
+        imap_fail(b->c, &b->e, false);
+        return false;
+    }
+    context->large_now++;
+    if (read_all(b, from, &bytes)) {
+        struct encode_job job = {.message = buf_str(&bytes)};
+        worker_run(WORKER_CPU, run_encode, &job);
+        buf_free(&bytes);
+        ok = add(b, buf_str(&job.out));
+        buf_free(&job.out);
+    } else {
+        ok = false;
+    }
+    buf_free(&bytes);
+    context->large_now--;
+    cond_signal(&context->large_free);
+    return ok;
+}
+
+/* --- all together --- */
+
+static bool add_literal(struct builder *b, const struct imap_argument *literal)
+{
+    return literal->binary ? add_binary(b, literal->spool) : add_spool(b, literal->spool);
+}
+
+bool append_build(struct imap_command *c, const struct append_message *m, struct spool **spool)
+{
+    struct builder b = {.c = c};
+    if (m->literal && !m->literal->binary) {
+        *spool = m->literal->spool;
+    } else {
+        *spool = b.out = new_spool(c);
+        bool ok = !m->literal || add_binary(&b, m->literal->spool);
+        for (size_t i = 0; i < m->part_count && ok; i++)
+            ok = m->parts[i].literal ? add_literal(&b, m->parts[i].literal)
+                                     : add_url(&b, m->parts[i].url);
+        if (!ok)
+            return false;
+    }
+    if (spool_size(*spool) > 0)
+        return true;
+    imap_no(c, "[CANNOT] An empty message cannot be stored");
+    return false;
+}
