@@ -78,6 +78,7 @@ extern const struct ctl_verb ctl_queue_verbs[];
 extern const struct ctl_verb ctl_mailbox_verbs[];
 extern const struct ctl_stream_verb ctl_mailbox_stream_verbs[];
 extern const struct ctl_stream_verb ctl_expunged_verbs[];
+extern const struct ctl_stream_verb ctl_store_verbs[];
 extern const struct ctl_stream_verb ctl_message_verbs[];
 extern const struct ctl_stream_verb ctl_fetch_verbs[];
 extern const struct ctl_verb ctl_quota_verbs[];

@@ -177,6 +177,7 @@ command_function command_mailbox_list, command_mailbox_status, command_mailbox_c
     command_mailbox_delete, command_mailbox_rename, command_mailbox_subscribe,
     command_mailbox_unsubscribe, command_mailbox_path;
 command_function command_mailbox_undelete, command_mailbox_purge;
+command_function command_store_check, command_store_rebuild, command_store_flush;
 command_function command_search, command_fetch, command_expunge, command_move, command_copy;
 command_function command_flags_add, command_flags_remove, command_flags_set;
 command_function command_quota_get, command_quota_set, command_quota_recalc;

@@ -320,6 +320,31 @@ const struct command commands[] = {
      0,
      MANY,
      {ALL_OPTION}},
+    {"store check",
+     "USER|--all",
+     "Compare what is known about mailboxes with what is on disk; the server serves meanwhile.",
+     command_store_check,
+     0,
+     1,
+     {ALL_OPTION,
+      {"--repair", NULL,
+       "Take over what is on disk, write lists anew, remove what is left over in tmp/."}}},
+    {"store rebuild",
+     "USER [MAILBOX]",
+     "Drop index and summaries of a mailbox, or of all, and make them anew from the Maildir; UIDs "
+     "stay.",
+     command_store_rebuild,
+     1,
+     2,
+     {{0}}},
+    {"store flush",
+     "",
+     "Bring everything that is only in the journal into files, now. After mailctl stop it is so as "
+     "well.",
+     command_store_flush,
+     0,
+     0,
+     {{0}}},
 };
 
 const size_t command_count = sizeof(commands) / sizeof(*commands);

@@ -1,0 +1,106 @@
+/*
+ * The store as a whole: check, rebuild, flush.
+ */
+#include "ctl/mailctl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct findings {
+    size_t count, bad; /* bad: neither harmless nor repaired */
+};
+
+static void print_finding(void *arg, const json_t *item)
+{
+    struct findings *f = arg;
+    bool harmless = json_is_true(json_object_get(item, "harmless"));
+    bool repaired = json_is_true(json_object_get(item, "repaired"));
+    const char *mailbox = text_of(item, "mailbox");
+
+    printf("%s%s%s: %s%s\n", text_of(item, "user"), mailbox[0] ? " " : "", mailbox,
+           text_of(item, "finding"),
+           repaired   ? " - repaired"
+           : harmless ? " - harmless"
+                      : "");
+    f->count++;
+    f->bad += !harmless && !repaired;
+}
+
+static int end_check(const json_t *result, const struct findings *f)
+{
+    struct buf size = BUF_EMPTY;
+
+    add_size(&size, number_of(result, "bytes"));
+    printf("%lld users, %lld mailboxes, %lld messages, %s: %s\n",
+           (long long)number_of(result, "users"), (long long)number_of(result, "mailboxes"),
+           (long long)number_of(result, "messages"), buf_c(&size),
+           f->count == 0 ? "everything fits"
+           : f->bad == 0 ? "nothing is wrong any more"
+                         : "see above");
+    buf_free(&size);
+    return f->bad > 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+int command_store_check(struct mailctl *m, const struct arguments *a)
+{
+    json_t *args = json_object(), *result = NULL;
+    struct findings f = {0};
+    bool all = option(a, "--all");
+
+    if (a->count + all != 1) {
+        json_decref(args);
+        return fail_usage("one user is needed, or --all");
+    }
+    if (all)
+        json_object_set_new(args, "all", json_true());
+    else
+        json_object_set_new(args, "user", json_string(a->words[0]));
+    if (option(a, "--repair"))
+        json_object_set_new(args, "repair", json_true());
+    int status = ask_items(m, "store check", args, print_finding, &f, &result);
+    if (status == EXIT_OK && !m->json)
+        status = end_check(result, &f);
+    json_decref(result);
+    return status;
+}
+
+static void print_rebuilt(void *arg, const json_t *item)
+{
+    struct findings *f = arg;
+    const char *error = text_of(item, "error");
+
+    if (error[0]) {
+        fail("%s: %s", text_of(item, "mailbox"), error);
+        f->bad++;
+        return;
+    }
+    printf("%s: %lld messages%s\n", text_of(item, "mailbox"),
+           (long long)number_of(item, "messages"),
+           json_is_true(json_object_get(item, "in_use"))
+               ? "; a client has it open, so what is in memory stays"
+               : "");
+}
+
+int command_store_rebuild(struct mailctl *m, const struct arguments *a)
+{
+    json_t *args = json_pack("{s:s}", "user", a->words[0]);
+    struct findings f = {0};
+
+    if (a->count > 1)
+        json_object_set_new(args, "mailbox", json_string(a->words[1]));
+    int status = ask_items(m, "store rebuild", args, print_rebuilt, &f, NULL);
+    return status == EXIT_OK && f.bad > 0 ? EXIT_FAILED : status;
+}
+
+int command_store_flush(struct mailctl *m, const struct arguments *a)
+{
+    json_t *result = NULL;
+    (void)a;
+    int status = ask(m, "store flush", NULL, &result);
+    if (result)
+        printf("%lld records of the journal are in files and synced now, in %lld ms\n",
+               (long long)number_of(result, "records"),
+               (long long)number_of(result, "milliseconds"));
+    json_decref(result);
+    return status;
+}
