@@ -158,7 +158,7 @@ static bool report_list(struct checking *k, const struct check_listing *l)
 {
     bool wrong = l->list_unreadable || l->list_foreign || l->list_damaged + l->list_missing > 0;
 
-    if (wrong) {
+    if (wrong && k->check->repair) {
         k->mailbox->c.list_rewrite = true;
         mailbox_mark_dirty(k->mailbox);
     }
