@@ -30,6 +30,11 @@ static bool is_full(const struct writer *w)
 /* One character of well-formed UTF-8. */
 static void add_character(struct writer *w, const char *p, size_t n)
 {
+    if (*p > ' ' && *p < 127 && !w->space && !is_full(w)) { /* most of all text */
+        buf_add_char(w->out, *p);
+        w->characters++;
+        return;
+    }
     bool invisible =
         n == 3 && (memcmp(p, "\xe2\x80\x8b", 3) == 0 || /* zero width ... */
                    memcmp(p, "\xe2\x80\x8c", 3) == 0 || memcmp(p, "\xe2\x80\x8d", 3) == 0 ||

@@ -16,6 +16,7 @@
  */
 #include "store/summary.h"
 
+#include "core/log.h"
 #include "mime/date.h"
 #include "mime/header.h"
 #include "mime/preview.h"
@@ -23,6 +24,7 @@
 #include "store/summary_record.h"
 
 #include <openssl/evp.h>
+#include <stdlib.h>
 
 /* --- the fields that are kept --- */
 
@@ -86,25 +88,40 @@ bool summary_keeps_header(struct str name)
 
 /* --- identifiers --- */
 
-static void hash_bytes(uint8_t hash[SUMMARY_HASH_SIZE], struct str bytes, struct str more)
+/* One for both hashes of a summary: finding the algorithm takes OpenSSL longer than a short hash.
+ */
+static EVP_MD_CTX *hasher_new(void)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    EVP_MD_CTX *h = EVP_MD_CTX_new();
 
-    EVP_DigestInit_ex(context, EVP_sha256(), NULL);
-    EVP_DigestUpdate(context, bytes.p, bytes.n);
-    EVP_DigestUpdate(context, more.p, more.n);
-    EVP_DigestFinal_ex(context, digest, NULL);
-    EVP_MD_CTX_free(context);
-    memcpy(hash, digest, SUMMARY_HASH_SIZE);
+    if (!h || !EVP_DigestInit_ex(h, EVP_sha256(), NULL)) {
+        log_error("store", NULL, "OpenSSL has no SHA-256");
+        log_flush();
+        abort();
+    }
+    return h;
 }
 
-static void hash_message(uint8_t hash[SUMMARY_HASH_SIZE], struct str message, uint64_t size)
+/* What was added since the last time. */
+static void hasher_take(EVP_MD_CTX *h, uint8_t hash[SUMMARY_HASH_SIZE])
 {
-    char number[8];
+    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+
+    EVP_DigestFinal_ex(h, digest, NULL);
+    memcpy(hash, digest, SUMMARY_HASH_SIZE);
+    EVP_DigestInit_ex(h, NULL, NULL);
+}
+
+static void hash_message(EVP_MD_CTX *h, struct str message, uint64_t size,
+                         uint8_t hash[SUMMARY_HASH_SIZE])
+{
+    unsigned char number[8];
+
     for (size_t i = 0; i < sizeof(number); i++)
-        number[i] = (char)(size >> 8 * i);
-    hash_bytes(hash, message, str_from(number, sizeof(number)));
+        number[i] = (unsigned char)(size >> 8 * i);
+    EVP_DigestUpdate(h, message.p, message.n);
+    EVP_DigestUpdate(h, number, sizeof(number));
+    hasher_take(h, hash);
 }
 
 /* The first "<...>" without its brackets. */
@@ -154,15 +171,21 @@ static void take_header(struct arena *a, struct str block, struct header_values 
     s->header = str_from(copy, n);
 }
 
-static void set_thread(const struct header_values *v, struct message_summary *s)
+static void set_identifiers(struct str message, uint64_t size, const struct header_values *v,
+                            struct message_summary *s)
 {
+    EVP_MD_CTX *h = hasher_new();
     struct str id;
 
+    hash_message(h, message, size, s->hash);
     if (first_identifier(v->references, &id) || first_identifier(v->in_reply_to, &id) ||
-        first_identifier(v->message_id, &id))
-        hash_bytes(s->thread, id, STR(""));
-    else
+        first_identifier(v->message_id, &id)) {
+        EVP_DigestUpdate(h, id.p, id.n);
+        hasher_take(h, s->thread);
+    } else {
         memcpy(s->thread, s->hash, SUMMARY_HASH_SIZE);
+    }
+    EVP_MD_CTX_free(h);
 }
 
 static void set_sent(const struct header_values *v, struct message_summary *s)
@@ -315,9 +338,8 @@ void summary_build(struct arena *a, struct str message, uint64_t size, struct me
     header_find_end(message, NULL, &end);
     s->header_size = end;
     struct str block = str_head(message, end < SCAN_HEADER_MAX ? end : SCAN_HEADER_MAX);
-    hash_message(s->hash, message, size);
     take_header(a, block, &values, s);
-    set_thread(&values, s);
+    set_identifiers(message, size, &values, s);
     set_sent(&values, s);
     buf_reserve(&out, 4096);
     header_write_envelope(&out, block);
