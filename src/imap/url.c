@@ -72,7 +72,7 @@ static bool take_pair(struct arena *a, struct str name, struct str value, struct
 
 static bool take_pairs(struct arena *a, struct str rest, struct imap_url *url)
 {
-    while (rest.n > 0) {
+    while (rest.p) {
         struct str value = str_split(&rest, ';');
         while (value.n > 0 && value.p[value.n - 1] == '/')
             value.n--;
