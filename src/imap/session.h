@@ -18,6 +18,15 @@ struct imap_user {
     uint64_t fetched, appended, copied, expunged; /* messages, for the log */
 };
 
+/* What the client has switched on, with ENABLE (RFC 5161) or by using it. */
+enum imap_enabled {
+    ENABLED_CONDSTORE = 1, /* MODSEQ is told (RFC 7162) */
+    ENABLED_QRESYNC = 2,   /* VANISHED instead of EXPUNGE (RFC 7162); CONDSTORE with it */
+    ENABLED_UTF8 = 4,      /* UTF8=ACCEPT (RFC 9755) */
+    ENABLED_REV2 = 8,      /* IMAP4rev2 (RFC 9051): no \Recent, ESEARCH */
+    ENABLED_UIDONLY = 16,  /* UIDs instead of sequence numbers (RFC 9586) */
+};
+
 struct imap_session {
     struct session net;
     struct imap_context *context;
@@ -29,9 +38,16 @@ struct imap_session {
     uint32_t commands;
     uint8_t bad_count; /* malformed commands in a row */
     uint8_t login_failures;
+    uint8_t enabled; /* enum imap_enabled */
     bool identified; /* its ID has been logged */
     bool in_literal; /* half a response is out: nothing else may be said */
 };
+
+/* Quoted strings and mailbox names in UTF-8, both ways. */
+static inline bool imap_session_utf8(const struct imap_session *s)
+{
+    return s->enabled & (ENABLED_UTF8 | ENABLED_REV2);
+}
 
 /* Appends to the stream; after a failure nothing happens any more and the session ends. */
 SUSPENDS void imap_write(struct imap_session *s, struct str bytes);
