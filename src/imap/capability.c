@@ -33,6 +33,10 @@ static const struct {
     {"LIST-EXTENDED", LOGGED_IN},     /* RFC 5258 */
     {"SPECIAL-USE", LOGGED_IN},       /* RFC 6154 */
     {"STATUS=SIZE", LOGGED_IN},       /* RFC 8438 */
+    {"QUOTA", LOGGED_IN},             /* RFC 9208 */
+    {"QUOTA=RES-STORAGE", LOGGED_IN},
+    {"QUOTA=RES-MESSAGE", LOGGED_IN},
+    {"QUOTA=RES-MAILBOX", LOGGED_IN},
 };
 
 static bool holds(enum when when, const struct imap_session *s)

@@ -1,12 +1,22 @@
 /*
- * STATUS (RFC 3501 6.3.10) with SIZE (RFC 8438).
+ * STATUS (RFC 3501 6.3.10) with SIZE (RFC 8438), DELETED and DELETED-STORAGE (RFC 9208 4.1.4).
  */
 #include "imap/command.h"
 
-enum status_item { MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE, ITEMS };
+enum status_item {
+    MESSAGES,
+    RECENT,
+    UIDNEXT,
+    UIDVALIDITY,
+    UNSEEN,
+    SIZE,
+    DELETED,
+    DELETED_STORAGE,
+    ITEMS
+};
 
-static const char *const names[ITEMS] = {"MESSAGES",    "RECENT", "UIDNEXT",
-                                         "UIDVALIDITY", "UNSEEN", "SIZE"};
+static const char *const names[ITEMS] = {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY",
+                                         "UNSEEN",   "SIZE",   "DELETED", "DELETED-STORAGE"};
 
 static bool take_items(struct imap_command *c, bool wanted[ITEMS])
 {
@@ -20,7 +30,9 @@ static bool take_items(struct imap_command *c, bool wanted[ITEMS])
         while (i < ITEMS && !imap_argument_is(a, names[i]))
             i++;
         if (i == ITEMS) {
-            imap_expected(c, a, "MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN or SIZE");
+            imap_expected(
+                c, a,
+                "MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE, DELETED or DELETED-STORAGE");
             return false;
         }
         wanted[i] = true;
@@ -28,14 +40,30 @@ static bool take_items(struct imap_command *c, bool wanted[ITEMS])
     return true;
 }
 
+/* What an EXPUNGE would free, as the quota counts. */
+static uint64_t deleted_bytes(const struct mailbox *m)
+{
+    uint64_t bytes = 0;
+    size_t count;
+    const struct message *messages = mailbox_messages(m, &count);
+    for (size_t i = 0; i < count; i++)
+        bytes += messages[i].flags & MESSAGE_DELETED ? messages[i].size : 0;
+    return bytes;
+}
+
 static void write_items(struct buf *out, const struct mailbox *m, const bool wanted[ITEMS])
 {
     struct mailbox_counts counts;
     mailbox_get_counts(m, &counts);
     const uint64_t values[ITEMS] = {
-        [MESSAGES] = counts.messages,    [RECENT] = counts.recent,
-        [UIDNEXT] = mailbox_uid_next(m), [UIDVALIDITY] = mailbox_uid_validity(m),
-        [UNSEEN] = counts.unseen,        [SIZE] = counts.size_crlf,
+        [MESSAGES] = counts.messages,
+        [RECENT] = counts.recent,
+        [UIDNEXT] = mailbox_uid_next(m),
+        [UIDVALIDITY] = mailbox_uid_validity(m),
+        [UNSEEN] = counts.unseen,
+        [SIZE] = counts.size_crlf,
+        [DELETED] = counts.deleted,
+        [DELETED_STORAGE] = wanted[DELETED_STORAGE] && counts.deleted > 0 ? deleted_bytes(m) : 0,
     };
     const char *separator = "";
     for (size_t i = 0; i < ITEMS; i++)

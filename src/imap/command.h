@@ -134,6 +134,9 @@ void imap_cmd_list(struct imap_command *c);
 void imap_cmd_lsub(struct imap_command *c);
 void imap_cmd_namespace(struct imap_command *c);
 void imap_cmd_status(struct imap_command *c);
+void imap_cmd_getquota(struct imap_command *c);
+void imap_cmd_getquotaroot(struct imap_command *c);
+void imap_cmd_setquota(struct imap_command *c);
 void imap_cmd_append(struct imap_command *c);
 enum imap_literal_use imap_append_literal(struct imap_command *c,
                                           const struct imap_argument *arguments, uint64_t size);

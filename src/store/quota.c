@@ -127,6 +127,17 @@ bool quota_reserve_copy(struct mailbox *from, const uint32_t *uids, size_t count
 
 /* --- questions from outside --- */
 
+bool quota_is_limited(struct store *s, const struct account *account, struct str mailbox)
+{
+    struct store_account *a = store_account_get(s, account->home, NULL);
+
+    if (!a || (mailbox.p && quota_is_ignored(&s->quota, mailbox)))
+        return false;
+    quota_take_account(s, a, account);
+    struct quota_limits l = quota_limits_of(&s->quota, a);
+    return is_limited(l) || l.mailboxes > 0;
+}
+
 bool quota_check_delivery(struct store *s, const struct account *account, struct str mailbox,
                           uint64_t size, struct err *e)
 {

@@ -33,6 +33,9 @@ struct quota_count {
 /* At start and at each reload. Without: no limits. */
 void store_set_quota(struct store *s, const struct quota_settings *settings);
 
+/* Is there a limit of any kind; and, unless mailbox is {0}, for what is in the mailbox? */
+bool quota_is_limited(struct store *s, const struct account *account, struct str mailbox);
+
 struct quota_status {
     struct quota_limits limits; /* without folder rules */
     struct quota_count used;
