@@ -40,12 +40,10 @@ def read(path):
 
 
 def dovecot_quota(reference):
-    client = RawImap(reference.port("imap"), "alice@example.test", "secret")
-    try:
-        lines = client.command("GETQUOTAROOT INBOX")
-        return str(lines)
-    finally:
-        client.close()
+    client = RawImap(reference.port("imap")).login("alice@example.test")
+    lines = client.ok(b"GETQUOTAROOT", b"INBOX")
+    client.close()
+    return str(lines)
 
 
 def test_both_ways():
@@ -74,10 +72,12 @@ def test_both_ways():
         shutil.chown(os.path.dirname(os.path.dirname(theirs)), owner.pw_uid, owner.pw_gid)
         give(server.maildir("alice"), theirs, owner)
         answer = dovecot_quota(reference)
-        assert "STORAGE %d 1024 MESSAGE %d 1000" % (q["storage"] // 1024, q["messages"]) in answer, answer
+        assert "STORAGE %d 1024 MESSAGE %d 1000" % (-(-q["storage"] // 1024), q["messages"]) in answer, answer
         assert read(theirs + "/maildirsize") == read(ours), read(theirs + "/maildirsize")
-        client = RawImap(reference.port("imap"), "alice@example.test", "secret")
-        client.command("APPEND INBOX {%d+}\r\n%s" % (len(message(7000)), message(7000)))
+        client = RawImap(reference.port("imap")).login("alice@example.test")
+        text = message(7000).encode()
+        status, text, _ = client.command(b"APPEND", b"INBOX", b"{%d+}\r\n%s" % (len(text), text))
+        assert status == b"OK", text
         client.close()
         assert read(theirs + "/maildirsize").count("\n") == 3, read(theirs + "/maildirsize")
         after = sum(int(line.split()[0]) for line in read(theirs + "/maildirsize").split("\n")[1:3])
@@ -88,5 +88,8 @@ def test_both_ways():
         server.start()
         q = server.mailctl_json("quota", "get", "alice@example.test")[0]
         assert (q["storage"], q["messages"]) == (after, 4), (q, after)
+        assert read(ours).count("\n") == 3, "it was right: " + read(ours)
+        inject(server, "s@elsewhere.test", ["alice"], message(500))
+        q = server.mailctl_json("quota", "get", "alice@example.test")[0]
         server.stop()
-        assert read(ours) == "1048576S,1000C\n%d 4\n" % after, read(ours)
+        assert read(ours) == "1048576S,1000C\n%d 5\n" % q["storage"], read(ours)
