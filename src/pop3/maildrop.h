@@ -11,18 +11,26 @@ struct maildrop_message {
     uint64_t size; /* with CRLF */
     uint32_t uid;
     bool deleted;
+    uint32_t unique_id; /* 1 + place among the maildrop's texts; 0: made of UID and UIDVALIDITY */
 };
 
 struct maildrop {
     uint32_t uid_validity;
+    struct str format; /* of unique ids; outlives the maildrop */
+    struct buf texts;  /* unique ids that cannot be made of UID and UIDVALIDITY, with NULs */
     struct maildrop_message *messages;
     size_t count;
     size_t left;     /* not deleted */
     uint64_t octets; /* of those */
 };
 
-void maildrop_take(struct maildrop *d, uint32_t uid_validity, const struct message *messages,
-                   size_t count);
+/* "%08Xu%08Xv", Dovecot's pop3_uidl_format: %u UID, %v UIDVALIDITY, %f base name of the file, %g
+ * GUID of the message, between % and the letter a width (with 0: filled with zeros) and X (in
+ * hexadecimal); %% is a %. */
+bool maildrop_check_format(struct str format, struct err *e);
+/* In the order that Dovecot's list has for POP3, if it has one. format: checked. */
+void maildrop_take(struct maildrop *d, uint32_t uid_validity, struct str format,
+                   const struct message *messages, size_t count);
 void maildrop_free(struct maildrop *d);
 
 /* number as in a command; NULL when there is none. */
@@ -34,8 +42,7 @@ void maildrop_undelete_all(struct maildrop *d);
 /* UIDs of those marked, ascending; the caller frees. */
 uint32_t *maildrop_deleted(const struct maildrop *d, size_t *count);
 
-/* "0000000a65f1c2d3": UID and UIDVALIDITY, so that it is never used again, in the form that
- * Dovecot gives by default: clients that leave mail on the server fetch nothing twice after a
- * change from there. */
+/* What Dovecot's list has kept for the message, else as the format says: clients that leave mail on
+ * the server fetch nothing twice after a change from there. */
 void maildrop_add_unique_id(const struct maildrop *d, const struct maildrop_message *m,
                             struct buf *b);

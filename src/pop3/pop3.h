@@ -11,7 +11,8 @@
 struct pop3_session;
 
 struct pop3_settings {
-    usec timeout; /* 10 minutes, RFC 1939 3 */
+    usec timeout;            /* 10 minutes, RFC 1939 3 */
+    const char *uidl_format; /* maildrop.h */
 };
 extern const struct settings_block pop3_settings_block; /* "pop3" */
 

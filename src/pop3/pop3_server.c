@@ -21,14 +21,29 @@ static const struct setting settings[] = {
     {"timeout", SETTING_DURATION, offsetof(struct pop3_settings, timeout), "10m", USEC_SEC,
      24 * 3600 * USEC_SEC, NULL,
      "How long a client may be silent before it is disconnected (RFC 1939: at least 10 minutes)."},
+    {"uidl_format", SETTING_STRING, offsetof(struct pop3_settings, uidl_format), "%08Xu%08Xv", 0, 0,
+     NULL,
+     "How unique ids of messages are made (Dovecot's pop3_uidl_format): %u is the UID, %v the "
+     "UIDVALIDITY, %f the base name of the file, %g the GUID of the message; a width and X, for "
+     "hexadecimal, may stand between. What Dovecot has saved for a message goes first."},
     {NULL, 0, 0, NULL, 0, 0, NULL, NULL},
 };
+
+static bool check_settings(const void *values, struct err *e)
+{
+    const struct pop3_settings *s = values;
+    struct err error;
+
+    return maildrop_check_format(str_from_c(s->uidl_format), &error) ||
+           err_set(e, ERR_SYNTAX, "uidl_format: \"%s\": %s", s->uidl_format, error.text);
+}
 
 const struct settings_block pop3_settings_block = {
     .name = "pop3",
     .help = "Reading mail over POP3.",
     .size = sizeof(struct pop3_settings),
     .settings = settings,
+    .check = check_settings,
 };
 
 struct arena *pop3_session_arena(struct pop3_session *s)
@@ -89,7 +104,8 @@ bool pop3_session_log_in(struct pop3_session *s, const struct account *account,
         return false;
     }
     const struct message *messages = mailbox_messages(s->mailbox, &count);
-    maildrop_take(&s->maildrop, mailbox_uid_validity(s->mailbox), messages, count);
+    maildrop_take(&s->maildrop, mailbox_uid_validity(s->mailbox),
+                  str_from_c(s->settings->uidl_format), messages, count);
     const char *tls = stream_tls_version(s->net.stream);
     log_info("pop3", s->net.id,
              "login user=%s peer=%s mechanism=%s tls=%s messages=%zu octets=%llu",

@@ -33,10 +33,13 @@ bool store_account_prepare(struct store *s, struct store_account *a, struct err 
     if (!store_account_take(a, e))
         return false;
     if (!a->prepared) {
-        struct prepare_job job = {
-            .disk = {.maildir = a->maildir, .spool_dir = s->spool_dir, .now = clock_wall()},
-            .special = mem_array(s->special_count, sizeof(struct str)),
-            .count = s->special_count};
+        struct prepare_job job = {.disk = {.maildir = a->maildir,
+                                           .spool_dir = s->spool_dir,
+                                           .now = clock_wall(),
+                                           .naming = s->naming,
+                                           .owner = a->home},
+                                  .special = mem_array(s->special_count, sizeof(struct str)),
+                                  .count = s->special_count};
         for (size_t i = 0; i < s->special_count; i++)
             job.special[i] = s->special[i].name;
         worker_run(WORKER_DISK, run_prepare, &job);

@@ -15,6 +15,7 @@
 #include "core/mem.h"
 #include "core/worker.h"
 #include "store/homes.h"
+#include "store/layout.h"
 #include "store/limits.h"
 #include "store/undelete.h"
 
@@ -150,9 +151,13 @@ static void walk_homes(struct store *s, unsigned pause)
         usec begun = clock_monotonic();
         worker_run(WORKER_DISK, run_walk, &job);
         for (size_t at = 0; at < job.keeping.n; at += strlen(job.keeping.p + at) + 1) {
-            struct store_account *a = store_account_get(s, str_from_c(job.keeping.p + at), NULL);
+            struct buf home = BUF_EMPTY;
+            struct store_account *a = NULL;
+            if (layout_add_home(&home, str_from_c(s->layout), str_from_c(job.keeping.p + at)))
+                a = store_account_get(s, buf_str(&home), NULL);
             if (a)
                 a->expunged_from = 0;
+            buf_free(&home);
         }
         pause_after(s, begun, pause);
     } while (job.more && !s->closing);

@@ -7,7 +7,8 @@
  * there at leisure (or at the next start).
  *
  * `maild-account` in a Maildir marks that the special folders were made: one that the user
- * deletes stays deleted.
+ * deletes stays deleted. It says whose Maildir it is, so that a layout which gives two accounts the
+ * same one does not mix their mail.
  */
 #include "store/folder_disk.h"
 
@@ -33,7 +34,7 @@ static const char *dir_path(struct buf *b, const struct folder_disk *d, struct s
     buf_add_c(b, d->maildir);
     if (!str_equal(name, STR("INBOX"))) {
         buf_add_char(b, '/');
-        folder_name_add_dir(b, name);
+        folder_name_add_dir(b, &d->naming, name);
     }
     return buf_c(b);
 }
@@ -146,13 +147,13 @@ static bool build_account(const char *dir, const struct folder_disk *d, const st
     for (size_t i = 0; ok && i < count; i++) {
         buf_clear(&b);
         buf_printf(&b, "%s/", dir);
-        folder_name_add_dir(&b, special[i]);
+        folder_name_add_dir(&b, &d->naming, special[i]);
         ok = build_mailbox(buf_c(&b), false, validity + 1 + (uint32_t)i, NULL, e);
     }
     buf_clear(&b);
-    subscriptions_format(&b, special, count);
+    subscriptions_format(&b, &d->naming, special, count);
     ok = ok && make_file(dir, "subscriptions", buf_str(&b), e) &&
-         make_file(dir, MARKER, STR(""), e) && disk_sync_dir(dir, e);
+         make_file(dir, MARKER, str_from_c(d->owner), e) && disk_sync_dir(dir, e);
     buf_free(&b);
     return ok;
 }
@@ -183,10 +184,10 @@ static bool complete_account(const struct folder_disk *d, const struct str *spec
             *e = error;
             return false;
         }
-        if (!subscriptions_change(d->maildir, special[i], true, e))
+        if (!subscriptions_change(d->maildir, &d->naming, special[i], true, e))
             return false;
     }
-    return make_file(d->maildir, MARKER, STR(""), e) && disk_sync_dir(d->maildir, e);
+    return make_file(d->maildir, MARKER, str_from_c(d->owner), e) && disk_sync_dir(d->maildir, e);
 }
 
 bool folder_disk_is_prepared(const struct folder_disk *d)
@@ -200,12 +201,29 @@ bool folder_disk_is_prepared(const struct folder_disk *d)
     return marked;
 }
 
+/* Made before markers had a content, it belongs to who asks. */
+static bool check_owner(const struct folder_disk *d, struct err *e)
+{
+    struct buf path = BUF_EMPTY, owner = BUF_EMPTY;
+
+    buf_printf(&path, "%s/" MARKER, d->maildir);
+    bool read = disk_read_file(buf_c(&path), FOLDER_NAME_MAX, &owner, NULL);
+    bool ok =
+        !read || owner.n == 0 || !d->owner || str_equal(buf_str(&owner), str_from_c(d->owner));
+    if (!ok)
+        err_set(e, ERR_PERM, "%s is the Maildir of %.*s", d->maildir, STR_ARG(buf_str(&owner)));
+    buf_free(&path);
+    buf_free(&owner);
+    return ok;
+}
+
 bool folder_disk_prepare(const struct folder_disk *d, const struct str *special, size_t count,
                          struct err *e)
 {
     if (!folder_disk_exists(d, STR("INBOX")))
         return create_account(d, special, count, e);
-    return folder_disk_is_prepared(d) || complete_account(d, special, count, e);
+    return check_owner(d, e) &&
+           (folder_disk_is_prepared(d) || complete_account(d, special, count, e));
 }
 
 /* --- moving --- */
@@ -294,7 +312,7 @@ static bool see_folder(void *arg, const char *entry, unsigned char type)
 
     if (dir.p[0] != '.' || (type != DT_DIR && type != DT_UNKNOWN && type != DT_LNK))
         return true;
-    bool ok = folder_name_add_decoded(&name, dir) &&
+    bool ok = folder_name_add_decoded(&name, &l->disk->naming, dir) &&
               folder_name_check(buf_str(&name), &canonical, NULL) &&
               str_equal(buf_str(&name), buf_str(&canonical));
     if (ok && (type == DT_DIR || folder_disk_exists(l->disk, buf_str(&name))))

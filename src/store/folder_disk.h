@@ -4,16 +4,20 @@
  */
 #include "core/clock.h"
 #include "core/err.h"
+#include "store/folder_name.h"
 #include "store/uidlist.h"
 
 struct folder_disk {
     const char *maildir;   /* of the account */
     const char *spool_dir; /* where new directories are built */
     usec now;
+    struct folder_naming naming;
+    const char *owner; /* the account's home; NULL: not asked for. Only for folder_disk_prepare. */
 };
 
 /* Makes the Maildir of an account with INBOX and the special folders, subscribed; one that is there
- * (taken over, say) gets the special folders that are missing, once. */
+ * (taken over, say) gets the special folders that are missing, once. ERR_PERM: it is the Maildir of
+ * another account. */
 bool folder_disk_prepare(const struct folder_disk *d, const struct str *special, size_t count,
                          struct err *e);
 /* Was that done for this Maildir? */

@@ -12,29 +12,43 @@
 #include "mime/utf7.h"
 #include "store/limits.h"
 
-static bool is_escaped_slash(struct str s)
+bool folder_escape_is_usable(char c)
 {
-    return s.n >= 3 && str_equal_nocase(str_head(s, 3), STR("\\2f"));
+    return c != '\0' && strchr("\\%^_+=!#", c) != NULL;
 }
 
-static void add_part(struct buf *b, struct str part)
+static char escape_of(const struct folder_naming *naming)
 {
-    struct buf mutf7 = BUF_EMPTY;
+    return naming->escape ? naming->escape : '\\';
+}
 
-    buf_add_mutf7(&mutf7, part);
-    for (size_t i = 0; i < mutf7.n; i++) {
-        char c = mutf7.p[i];
+static bool is_escaped_slash(struct str s, char escape)
+{
+    return s.n >= 3 && s.p[0] == escape && str_equal_nocase(str_from(s.p + 1, 2), STR("2f"));
+}
+
+static void add_part(struct buf *b, const struct folder_naming *naming, struct str part)
+{
+    struct buf text = BUF_EMPTY;
+    char escape = escape_of(naming);
+
+    if (naming->utf8)
+        buf_add_str(&text, part);
+    else
+        buf_add_mutf7(&text, part);
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
         bool special = c == '.' || c == '/' || (c == '~' && i == 0) ||
-                       (c == '\\' && !is_escaped_slash(str_skip(buf_str(&mutf7), i)));
+                       (c == escape && !is_escaped_slash(str_skip(buf_str(&text), i), escape));
         if (special)
-            buf_printf(b, "\\%02x", (unsigned char)c);
+            buf_printf(b, "%c%02x", escape, (unsigned char)c);
         else
             buf_add_char(b, c);
     }
-    buf_free(&mutf7);
+    buf_free(&text);
 }
 
-void folder_name_add_dir(struct buf *b, struct str name)
+void folder_name_add_dir(struct buf *b, const struct folder_naming *naming, struct str name)
 {
     struct str rest = name;
 
@@ -42,7 +56,7 @@ void folder_name_add_dir(struct buf *b, struct str name)
         return;
     while (rest.p) {
         buf_add_char(b, '.');
-        add_part(b, str_split(&rest, '/'));
+        add_part(b, naming, str_split(&rest, '/'));
     }
 }
 
@@ -55,11 +69,25 @@ static bool check_part(struct str part, struct err *e)
     return true;
 }
 
+/* However names look on disk. */
+static bool fits_directory(struct str name)
+{
+    struct buf dir = BUF_EMPTY;
+    bool fits = true;
+
+    for (int utf8 = 0; utf8 < 2; utf8++) {
+        buf_clear(&dir);
+        folder_name_add_dir(&dir, &(struct folder_naming){.utf8 = utf8}, name);
+        fits &= dir.n <= FILE_NAME_MAX;
+    }
+    buf_free(&dir);
+    return fits;
+}
+
 bool folder_name_check(struct str name, struct buf *canonical, struct err *e)
 {
     struct str rest = name;
     size_t depth = 0;
-    struct buf dir = BUF_EMPTY;
 
     if (name.n > FOLDER_NAME_MAX)
         return err_set(e, ERR_LIMIT, "a mailbox name has at most %d bytes", FOLDER_NAME_MAX);
@@ -80,9 +108,7 @@ bool folder_name_check(struct str name, struct buf *canonical, struct err *e)
     if (name.n >= 5 && str_equal_nocase(str_head(name, 5), STR("INBOX")) &&
         (name.n == 5 || name.p[5] == '/'))
         memcpy(canonical->p + first, "INBOX", 5);
-    folder_name_add_dir(&dir, str_skip(buf_str(canonical), first));
-    bool fits = dir.n <= FILE_NAME_MAX;
-    buf_free(&dir);
+    bool fits = fits_directory(str_skip(buf_str(canonical), first));
     if (!fits)
         canonical->n = first;
     return fits || err_set(e, ERR_LIMIT, "the mailbox name is too long for a directory");
@@ -96,26 +122,30 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool add_decoded_part(struct buf *b, struct str part)
+static bool add_decoded_part(struct buf *b, const struct folder_naming *naming, struct str part)
 {
     struct buf plain = BUF_EMPTY;
+    char escape = escape_of(naming);
 
     for (size_t i = 0; i < part.n; i++) {
         struct str rest = str_skip(part, i);
-        if (rest.n >= 3 && rest.p[0] == '\\' && hex_digit(rest.p[1]) >= 0 &&
-            hex_digit(rest.p[2]) >= 0 && !is_escaped_slash(rest)) {
+        if (rest.n >= 3 && rest.p[0] == escape && hex_digit(rest.p[1]) >= 0 &&
+            hex_digit(rest.p[2]) >= 0 && !is_escaped_slash(rest, escape)) {
             buf_add_char(&plain, (char)(hex_digit(rest.p[1]) << 4 | hex_digit(rest.p[2])));
             i += 2;
         } else {
             buf_add_char(&plain, part.p[i]);
         }
     }
-    bool ok = plain.n > 0 && buf_add_mutf7_decoded(b, buf_str(&plain));
+    bool ok = plain.n > 0 && (naming->utf8 ? str_is_utf8(buf_str(&plain))
+                                           : buf_add_mutf7_decoded(b, buf_str(&plain)));
+    if (ok && naming->utf8)
+        buf_add_str(b, buf_str(&plain));
     buf_free(&plain);
     return ok;
 }
 
-bool folder_name_add_decoded(struct buf *b, struct str dir)
+bool folder_name_add_decoded(struct buf *b, const struct folder_naming *naming, struct str dir)
 {
     size_t before = b->n;
     struct str rest = str_skip(dir, 1);
@@ -125,10 +155,10 @@ bool folder_name_add_decoded(struct buf *b, struct str dir)
     while (ok && rest.p) {
         if (b->n > before)
             buf_add_char(b, '/');
-        ok = add_decoded_part(b, str_split(&rest, '.'));
+        ok = add_decoded_part(b, naming, str_split(&rest, '.'));
     }
     if (ok)
-        folder_name_add_dir(&again, str_skip(buf_str(b), before));
+        folder_name_add_dir(&again, naming, str_skip(buf_str(b), before));
     ok = ok && str_equal(buf_str(&again), dir);
     buf_free(&again);
     if (!ok)

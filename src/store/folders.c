@@ -36,9 +36,11 @@ struct folder_job {
 
 static struct folder_job job_for(struct store *s, struct store_account *a, struct str name)
 {
-    return (struct folder_job){
-        .disk = {.maildir = a->maildir, .spool_dir = s->spool_dir, .now = clock_wall()},
-        .name = name};
+    return (struct folder_job){.disk = {.maildir = a->maildir,
+                                        .spool_dir = s->spool_dir,
+                                        .now = clock_wall(),
+                                        .naming = s->naming},
+                               .name = name};
 }
 
 static bool run(void (*fn)(void *arg), struct folder_job *job, struct err *e)
@@ -119,7 +121,8 @@ bool store_create_mailbox(struct store *s, const struct account *account, struct
 static void run_subscribe(void *arg)
 {
     struct folder_job *job = arg;
-    job->ok = subscriptions_change(job->disk.maildir, job->name, job->subscribe, &job->error);
+    job->ok = subscriptions_change(job->disk.maildir, &job->disk.naming, job->name, job->subscribe,
+                                   &job->error);
 }
 
 bool store_subscribe(struct store *s, const struct account *account, struct str name,
@@ -147,7 +150,7 @@ static void run_list(void *arg)
 {
     struct folder_job *job = arg;
     job->ok = folder_disk_list(&job->disk, &job->names, &job->error) &&
-              subscriptions_read(job->disk.maildir, job->arena, &job->subscribed,
+              subscriptions_read(job->disk.maildir, &job->disk.naming, job->arena, &job->subscribed,
                                  &job->subscribed_count, &job->error);
 }
 

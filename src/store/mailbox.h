@@ -150,6 +150,18 @@ SUSPENDS bool mailbox_copy(struct mailbox *from, const uint32_t *uids, size_t co
                            struct mailbox *to, bool move, struct arena *a, uint32_t **source,
                            uint32_t **copies, size_t *done, struct err *e);
 
+/* --- POP3 --- */
+
+/* What Dovecot's list says of a message for POP3, and what UIDLs can be made of. Borrowed until the
+ * next suspension. */
+struct message_pop3 {
+    bool has_uidl, has_order;
+    struct str uidl; /* empty: the base name */
+    uint32_t order;
+    struct str base, guid; /* of the file */
+};
+void message_get_pop3(const struct message *m, struct message_pop3 *p);
+
 /* --- reading --- */
 
 struct message_reader;

@@ -8,6 +8,7 @@
 #include "core/worker.h"
 #include "store/folder_name.h"
 #include "store/foreign_compare.h"
+#include "store/layout.h"
 #include "store/store_internal.h"
 #include "store/summary_cache.h"
 
@@ -65,8 +66,15 @@ struct store_account *store_account_get(struct store *s, struct str home, struct
     }
     if (!check_home(home, e))
         return NULL;
+    buf_printf(&path, "%s/", s->path);
+    if (!layout_add_path(&path, str_from_c(s->layout), home)) {
+        buf_free(&path);
+        err_set(e, ERR_PERM, "the account's home \"%.*s\" does not fit store.maildir",
+                STR_ARG(str_head(home, 200)));
+        return NULL;
+    }
     struct store_account *a = MEM_NEW(struct store_account);
-    buf_printf(&path, "%s/%.*s/Maildir", s->path, STR_ARG(home));
+    a->store = s;
     a->home = mem_dup(home.p, home.n);
     a->maildir = mem_dup(path.p, path.n);
     a->expunged_from = INT64_MAX;
@@ -177,7 +185,7 @@ char *mailbox_dir_path(const struct store_account *a, struct str name)
     buf_add_c(&path, a->maildir);
     if (!str_equal(name, STR("INBOX"))) {
         buf_add_char(&path, '/');
-        folder_name_add_dir(&path, name);
+        folder_name_add_dir(&path, &a->store->naming, name);
     }
     buf_c(&path);
     return path.p;

@@ -168,6 +168,7 @@ bool quota_check_append(struct mailbox *m, uint64_t size, struct err *e)
 struct count_mailboxes {
     const char *maildir;
     uint64_t count;
+    struct folder_naming naming;
     bool ok;
     struct err error;
 };
@@ -175,7 +176,7 @@ struct count_mailboxes {
 static void run_count_mailboxes(void *arg)
 {
     struct count_mailboxes *job = arg;
-    struct folder_disk disk = {.maildir = job->maildir};
+    struct folder_disk disk = {.maildir = job->maildir, .naming = job->naming};
     job->ok = folder_disk_count(&disk, &job->count, &job->error);
 }
 
@@ -187,7 +188,7 @@ bool quota_get(struct store *s, const struct account *account, struct quota_stat
     *status = (struct quota_status){0};
     if (!a || !quota_learn(s, a, false, e))
         return false;
-    struct count_mailboxes job = {.maildir = a->maildir};
+    struct count_mailboxes job = {.maildir = a->maildir, .naming = s->naming};
     worker_run(WORKER_DISK, run_count_mailboxes, &job);
     if (!job.ok && e)
         *e = job.error;

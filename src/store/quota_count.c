@@ -172,6 +172,7 @@ struct count_job {
     size_t count;
     struct quota_files files;
     struct err warning; /* of a mailbox that could not be read */
+    struct folder_naming naming;
     bool ok;
     struct err error;
 };
@@ -179,7 +180,7 @@ struct count_job {
 static void run_list(void *arg)
 {
     struct count_job *job = arg;
-    struct folder_disk disk = {.maildir = job->maildir};
+    struct folder_disk disk = {.maildir = job->maildir, .naming = job->naming};
 
     buf_add(&job->names, "INBOX", sizeof("INBOX"));
     job->ok = folder_disk_list(&disk, &job->names, &job->error);
@@ -268,7 +269,7 @@ static void job_free(struct count_job *job)
 static bool count(struct store *s, struct store_account *a, bool *again, struct err *e)
 {
     struct account_quota *q = &a->quota;
-    struct count_job job = {.maildir = a->maildir};
+    struct count_job job = {.maildir = a->maildir, .naming = a->store->naming};
     uint32_t round = ++q->round;
     bool first = !q->known;
 

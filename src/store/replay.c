@@ -36,7 +36,7 @@ struct deferred_record {
 static struct folder_disk disk_of(const struct store *s, const struct store_account *a)
 {
     return (struct folder_disk){
-        .maildir = a->maildir, .spool_dir = s->spool_dir, .now = clock_wall()};
+        .maildir = a->maildir, .spool_dir = s->spool_dir, .now = clock_wall(), .naming = s->naming};
 }
 
 /* --- mailboxes by GUID --- */

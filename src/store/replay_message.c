@@ -335,7 +335,7 @@ bool replay_deliver_by_name(struct store *s, struct reader *r, unsigned version,
     if (!a)
         return false;
     struct folder_disk disk = {
-        .maildir = a->maildir, .spool_dir = s->spool_dir, .now = clock_wall()};
+        .maildir = a->maildir, .spool_dir = s->spool_dir, .now = clock_wall(), .naming = s->naming};
     struct err error = {0};
     struct mailbox *m;
     log_warning("store", NULL, "%s: mailbox %.*s was lost, a message for it is delivered by name",

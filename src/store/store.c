@@ -26,6 +26,7 @@
 #include "core/mem.h"
 #include "core/worker.h"
 #include "store/expunged.h"
+#include "store/layout.h"
 #include "store/limits.h"
 #include "store/maildir_name.h"
 #include "store/pending.h"
@@ -39,6 +40,19 @@ static const struct setting settings[] = {
     {"path", SETTING_PATH, offsetof(struct store_settings, path), "", 0, 0, NULL,
      "The directory of all mail; one home per account below it. Empty: `mail` in the data "
      "directory."},
+    {"maildir", SETTING_STRING, offsetof(struct store_settings, maildir), LAYOUT_DEFAULT, 0, 0,
+     NULL,
+     "Where the Maildir of an account is below the path: %u is the login, %n the part of it before "
+     "the @, %d the domain. For Maildirs that are taken over."},
+    {"folder_escape", SETTING_STRING, offsetof(struct store_settings, folder_escape), "\\", 0, 0,
+     NULL,
+     "The character that with two hex digits stands for one that the name of a folder's directory "
+     "cannot hold (Dovecot: listescape_char)."},
+    {"folder_names_utf8", SETTING_BOOL, offsetof(struct store_settings, folder_names_utf8), "no", 0,
+     0, NULL,
+     "Directories of folders have their names in UTF-8 instead of modified UTF-7 (Dovecot: UTF-8 "
+     "in "
+     "mail_location, mailbox_list_utf8). Changing it renames nothing."},
     {"special_folders", SETTING_STRING_LIST, offsetof(struct store_settings, special),
      "Drafts:\\Drafts, Sent:\\Sent, Junk:\\Junk, Trash:\\Trash, Archive:\\Archive", 0, 0, NULL,
      "Folders that an account has from its first use, with their special use (RFC 6154): "
@@ -66,7 +80,12 @@ static const struct setting settings[] = {
 static bool check_settings(const void *values, struct err *e)
 {
     const struct store_settings *s = values;
+    struct err error;
 
+    if (!layout_check(str_from_c(s->maildir), &error))
+        return err_set(e, ERR_SYNTAX, "maildir: \"%s\": %s", s->maildir, error.text);
+    if (strlen(s->folder_escape) != 1 || !folder_escape_is_usable(s->folder_escape[0]))
+        return err_set(e, ERR_SYNTAX, "folder_escape: one of \\ %% ^ _ + = ! # is needed");
     for (size_t i = 0; i < s->special.count; i++) {
         struct str rest = str_from_c(s->special.items[i]);
         struct str name = str_split(&rest, ':');
@@ -255,6 +274,14 @@ struct store *store_open(const struct store_settings *set, const char *path, con
     s->journal = j;
     s->settings = *set;
     s->settings.path = NULL;
+    /* A store that is opened by hand has no table behind it. */
+    const char *layout = set->maildir ? set->maildir : LAYOUT_DEFAULT;
+    s->layout = mem_dup(layout, strlen(layout));
+    s->settings.maildir = NULL;
+    s->naming.utf8 = set->folder_names_utf8;
+    if (set->folder_escape && set->folder_escape[0] != '\\')
+        s->naming.escape = set->folder_escape[0];
+    s->settings.folder_escape = NULL;
     s->replaying = true;
     s->pid = getpid();
     s->path = mem_dup(path, strlen(path));
@@ -349,6 +376,7 @@ void store_close(struct store *s)
     free(s->path);
     free(s->spool_dir);
     free(s->hostname);
+    free(s->layout);
     free(s);
 }
 

@@ -19,7 +19,10 @@ struct store;
 struct mailbox;
 
 struct store_settings {
-    const char *path;           /* "" : DATA/mail */
+    const char *path;          /* "" : DATA/mail */
+    const char *maildir;       /* of an account, below the path: layout.h */
+    const char *folder_escape; /* one character: folder_name.h */
+    bool folder_names_utf8;
     struct string_list special; /* "Drafts:\\Drafts" ...: name:attribute, made at first use; default
                                    Drafts, Sent, Junk, Trash, Archive */
     int64_t mailboxes_open_max; /* unused mailboxes kept in memory */

@@ -4,6 +4,7 @@
  */
 #include "core/loop.h"
 #include "store/flag_history.h"
+#include "store/folder_name.h"
 #include "store/foreign.h"
 #include "store/mailbox_content.h"
 #include "store/quota_internal.h"
@@ -11,9 +12,10 @@
 
 /* An account that was used since the start. Never freed before the store. */
 struct store_account {
+    struct store *store;
     struct store_account *next; /* in its hash chain */
     char *home;                 /* "example.test/alice" */
-    char *maildir;              /* PATH/home/Maildir */
+    char *maildir;              /* absolute; PATH/home/Maildir, or as the layout has it */
     bool prepared;              /* INBOX and special folders were made */
     int64_t expunged_from; /* nothing in expunged/ is older (seconds); INT64_MAX: it is empty */
     /* A folder operation (first use, create, delete, rename) is under way: everything else that
@@ -92,6 +94,8 @@ struct store {
     struct loop *loop;
     struct journal *journal;
     char *path, *spool_dir, *hostname; /* hostname: as in file names */
+    char *layout;                      /* layout.h */
+    struct folder_naming naming;
     struct store_settings settings;
     struct special_folder {
         struct str name, attribute;

@@ -60,7 +60,8 @@ static void add_unescaped(struct buf *b, struct str s)
 }
 
 /* Appends the UTF-8 name of a line; false when it is none. */
-static bool add_name(struct buf *b, struct str line, int version)
+static bool add_name(struct buf *b, const struct folder_naming *naming, struct str line,
+                     int version)
 {
     struct buf dir = BUF_EMPTY;
 
@@ -78,17 +79,17 @@ static bool add_name(struct buf *b, struct str line, int version)
     } else {
         buf_add_str(&dir, line);
     }
-    bool ok = folder_name_add_decoded(b, buf_str(&dir));
+    bool ok = folder_name_add_decoded(b, naming, buf_str(&dir));
     buf_free(&dir);
     return ok;
 }
 
 /* Appends a line of version 2. What is on disk holds no control characters: nothing to escape. */
-static void add_line(struct buf *b, struct str name)
+static void add_line(struct buf *b, const struct folder_naming *naming, struct str name)
 {
     struct buf dir = BUF_EMPTY;
 
-    folder_name_add_dir(&dir, name);
+    folder_name_add_dir(&dir, naming, name);
     for (size_t i = 1; i < dir.n; i++)
         buf_add_char(b, dir.p[i] == '.' ? '\t' : dir.p[i]);
     if (dir.n == 0)
@@ -97,8 +98,8 @@ static void add_line(struct buf *b, struct str name)
     buf_free(&dir);
 }
 
-bool subscriptions_read(const char *maildir, struct arena *a, struct str **names, size_t *count,
-                        struct err *e)
+bool subscriptions_read(const char *maildir, const struct folder_naming *naming, struct arena *a,
+                        struct str **names, size_t *count, struct err *e)
 {
     struct buf content = BUF_EMPTY, name = BUF_EMPTY;
     char *path = file_path(maildir);
@@ -115,7 +116,7 @@ bool subscriptions_read(const char *maildir, struct arena *a, struct str **names
     while (ok && text.n > 0) {
         struct str line = str_split(&text, '\n');
         buf_clear(&name);
-        if (line.n > 0 && add_name(&name, line, version))
+        if (line.n > 0 && add_name(&name, naming, line, version))
             (*names)[(*count)++] = arena_str(a, buf_str(&name));
     }
     buf_free(&content);
@@ -124,7 +125,8 @@ bool subscriptions_read(const char *maildir, struct arena *a, struct str **names
 }
 
 /* Copies the lines into *out as version 2, but not those of `without`; true when it was there. */
-static bool copy_lines(struct buf *out, struct str text, struct str without)
+static bool copy_lines(struct buf *out, const struct folder_naming *naming, struct str text,
+                       struct str without)
 {
     struct buf name = BUF_EMPTY;
     bool found = false;
@@ -134,11 +136,11 @@ static bool copy_lines(struct buf *out, struct str text, struct str without)
     while (text.n > 0) {
         struct str line = str_split(&text, '\n');
         buf_clear(&name);
-        bool known = add_name(&name, line, version);
+        bool known = add_name(&name, naming, line, version);
         if (known && str_equal(buf_str(&name), without)) {
             found = true;
         } else if (known) {
-            add_line(out, buf_str(&name));
+            add_line(out, naming, buf_str(&name));
         } else if (line.n > 0) {
             buf_add_str(out, line);
             buf_add_char(out, '\n');
@@ -148,16 +150,17 @@ static bool copy_lines(struct buf *out, struct str text, struct str without)
     return found;
 }
 
-bool subscriptions_change(const char *maildir, struct str name, bool subscribe, struct err *e)
+bool subscriptions_change(const char *maildir, const struct folder_naming *naming, struct str name,
+                          bool subscribe, struct err *e)
 {
     struct buf old = BUF_EMPTY, out = BUF_EMPTY;
     char *path = file_path(maildir);
 
     bool ok = read_file(path, &old, e);
     buf_add_c(&out, header);
-    bool found = ok && copy_lines(&out, buf_str(&old), name);
+    bool found = ok && copy_lines(&out, naming, buf_str(&old), name);
     if (subscribe)
-        add_line(&out, name);
+        add_line(&out, naming, name);
     if (ok && found != subscribe)
         ok = out.n <= SUBSCRIPTIONS_SIZE_MAX ? disk_replace_file(path, buf_str(&out), 0600, e)
                                              : err_set(e, ERR_LIMIT, "too many subscriptions");
@@ -167,9 +170,10 @@ bool subscriptions_change(const char *maildir, struct str name, bool subscribe, 
     return ok;
 }
 
-void subscriptions_format(struct buf *b, const struct str *names, size_t count)
+void subscriptions_format(struct buf *b, const struct folder_naming *naming,
+                          const struct str *names, size_t count)
 {
     buf_add_c(b, header);
     for (size_t i = 0; i < count; i++)
-        add_line(b, names[i]);
+        add_line(b, naming, names[i]);
 }

@@ -86,10 +86,12 @@ static bool list_boxes(struct store *s, struct store_account *a, struct str name
 {
     struct buf canonical = BUF_EMPTY;
 
-    *l = (struct box_list){
-        .disk = {.maildir = a->maildir, .spool_dir = s->spool_dir, .now = clock_wall()},
-        .filter = f,
-        .arena = arena};
+    *l = (struct box_list){.disk = {.maildir = a->maildir,
+                                    .spool_dir = s->spool_dir,
+                                    .now = clock_wall(),
+                                    .naming = s->naming},
+                           .filter = f,
+                           .arena = arena};
     bool ok = name.n == 0 || folder_name_check(name, &canonical, e);
     l->name = arena_str(arena, buf_str(&canonical));
     buf_free(&canonical);
@@ -165,7 +167,7 @@ static void run_restore(void *arg)
     job->ok = free_name(job);
     if (job->ok) {
         buf_printf(&to, "%s/", job->disk.maildir);
-        folder_name_add_dir(&to, job->into);
+        folder_name_add_dir(&to, &job->disk.naming, job->into);
         job->ok = disk_rename(buf_c(&from), buf_c(&to), &job->error) &&
                   folder_disk_sync(&job->disk, &job->error);
     }

@@ -13,6 +13,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
+static const struct folder_naming naming;
+
 static void try_uidlist(struct str text)
 {
     struct uidlist_header h, h2;
@@ -60,15 +62,15 @@ static void try_names(struct str name)
     buf_clear(&b);
     if (folder_name_check(name, &b, NULL)) {
         struct buf decoded = BUF_EMPTY;
-        folder_name_add_dir(&c, buf_str(&b));
+        folder_name_add_dir(&c, &naming, buf_str(&b));
         if (c.n > 0) {
-            assert(folder_name_add_decoded(&decoded, buf_str(&c)));
+            assert(folder_name_add_decoded(&decoded, &naming, buf_str(&c)));
             assert(str_equal(buf_str(&decoded), buf_str(&b)));
         }
         buf_free(&decoded);
     }
     buf_clear(&b);
-    folder_name_add_decoded(&b, name);
+    folder_name_add_decoded(&b, &naming, name);
     buf_free(&b);
     buf_free(&c);
 }

@@ -11,6 +11,8 @@
 #include "store/subscriptions.h"
 #include "store/uidlist.h"
 
+static const struct folder_naming naming;
+
 static void test_file_names(void **state)
 {
     (void)state;
@@ -62,10 +64,10 @@ static void test_file_names(void **state)
 static void folder(const char *name, const char *dir)
 {
     struct buf b = BUF_EMPTY;
-    folder_name_add_dir(&b, str_from_c(name));
+    folder_name_add_dir(&b, &naming, str_from_c(name));
     assert_string_equal(buf_c(&b), dir);
     buf_clear(&b);
-    assert_true(folder_name_add_decoded(&b, str_from_c(dir)));
+    assert_true(folder_name_add_decoded(&b, &naming, str_from_c(dir)));
     assert_string_equal(buf_c(&b), name);
     buf_free(&b);
 }
@@ -96,7 +98,7 @@ static void test_folder_names(void **state)
     static const char *const no_folder[] = {".", "..", "cur", ".a..b", ".a.", ".&", ".\xc3\xbc"};
     for (size_t i = 0; i < sizeof(no_folder) / sizeof(*no_folder); i++) {
         struct buf b = BUF_EMPTY;
-        assert_false(folder_name_add_decoded(&b, str_from_c(no_folder[i])));
+        assert_false(folder_name_add_decoded(&b, &naming, str_from_c(no_folder[i])));
         assert_int_equal(b.n, 0);
         buf_free(&b);
     }
@@ -213,21 +215,21 @@ static void test_subscriptions(void **state)
     size_t count;
     struct err e;
 
-    assert_true(subscriptions_read(dir, a, &names, &count, &e));
+    assert_true(subscriptions_read(dir, &naming, a, &names, &count, &e));
     assert_int_equal(count, 0);
     write_test_file(path, STR("INBOX\nA.B\nEntw&APw-rfe\n&bad\n"));
-    assert_true(subscriptions_read(dir, a, &names, &count, &e));
+    assert_true(subscriptions_read(dir, &naming, a, &names, &count, &e));
     assert_int_equal(count, 3);
     assert_true(str_equal(names[1], STR("A/B")));
     assert_true(str_equal(names[2], STR("Entw\xc3\xbcrfe")));
-    assert_true(subscriptions_change(dir, STR("a.b/c"), true, &e));
-    assert_true(subscriptions_change(dir, STR("INBOX"), false, &e));
-    assert_true(subscriptions_change(dir, STR("A/B"), true, &e));
+    assert_true(subscriptions_change(dir, &naming, STR("a.b/c"), true, &e));
+    assert_true(subscriptions_change(dir, &naming, STR("INBOX"), false, &e));
+    assert_true(subscriptions_change(dir, &naming, STR("A/B"), true, &e));
     struct buf b = BUF_EMPTY;
     assert_true(disk_read_file(path, 1000, &b, &e));
     assert_string_equal(buf_c(&b), "V\t2\n\nA\tB\nEntw&APw-rfe\n&bad\na\\2eb\tc\n");
     buf_free(&b);
-    assert_true(subscriptions_read(dir, a, &names, &count, &e));
+    assert_true(subscriptions_read(dir, &naming, a, &names, &count, &e));
     assert_int_equal(count, 3);
     assert_true(str_equal(names[2], STR("a.b/c")));
     arena_free(a);
