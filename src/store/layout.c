@@ -92,7 +92,12 @@ bool layout_add_home(struct buf *b, struct str layout, struct str dir)
         buf_add_str(b, dir);
         return true;
     }
-    while (pattern.n > 0 && is_variable(pattern)) {
+    while (pattern.n > 0 && rest.n > 0) {
+        if (!is_variable(pattern)) {
+            pattern = str_skip(pattern, 1);
+            rest = str_skip(rest, 1);
+            continue;
+        }
         struct str value = take_value(pattern, rest);
         ptrdiff_t at = pattern.p[1] == 'u' ? str_find_last_char(value, '@') : -1;
         if (pattern.p[1] == 'd' || at >= 0)
@@ -101,8 +106,6 @@ bool layout_add_home(struct buf *b, struct str layout, struct str dir)
             name = at >= 0 ? str_head(value, (size_t)at) : value;
         rest = str_skip(rest, value.n);
         pattern = str_skip(pattern, 2);
-        for (; pattern.n > 0 && !is_variable(pattern) && rest.n > 0; rest = str_skip(rest, 1))
-            pattern = str_skip(pattern, 1);
     }
     buf_printf(&home, "%.*s/%.*s", STR_ARG(domain), STR_ARG(name));
     buf_add_str(&path, dir);
