@@ -4,7 +4,7 @@
  * pieces to be joined (RFC 4469). RFC 3501 6.3.11.
  */
 #include "core/spool.h"
-#include "imap/command.h"
+#include "imap/access.h"
 
 struct append_part {
     struct str url; /* p == NULL: a literal */

@@ -164,14 +164,10 @@ static void close_mailbox(void *mailbox)
 
 static bool open_mailbox(struct imap_command *c, struct append *a)
 {
-    struct imap_session *s = c->session;
-    struct err e;
     if (a->mailbox)
         return true;
-    if (!mailbox_open(s->context->store, &s->user->account, a->name, &a->mailbox, &e)) {
-        imap_fail(c, &e, true);
+    if (!imap_open(c, a->name, RIGHT_INSERT, true, &a->mailbox))
         return false;
-    }
     arena_on_free(c->arena, close_mailbox, a->mailbox);
     return true;
 }

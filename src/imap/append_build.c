@@ -156,7 +156,8 @@ static bool add_url(struct builder *b, struct str url)
         return bad_url(b, url);
     if (!u.mailbox.p)
         mailbox_ref(m);
-    else if (!mailbox_open(s->context->store, &s->user->account, u.mailbox, &m, &b->e))
+    else if (!(imap_rights(s, u.mailbox) & RIGHT_READ) ||
+             !mailbox_open(s->context->store, &s->user->account, u.mailbox, &m, &b->e))
         return bad_url(b, url);
     if (u.uid_validity && u.uid_validity != mailbox_uid_validity(m))
         ok = bad_url(b, url);

@@ -31,6 +31,7 @@ static const struct {
     {"CATENATE", LOGGED_IN},          /* RFC 4469 */
     {"ESEARCH", LOGGED_IN},           /* RFC 4731 */
     {"LIST-EXTENDED", LOGGED_IN},     /* RFC 5258 */
+    {"LIST-STATUS", LOGGED_IN},       /* RFC 5819 */
     {"SPECIAL-USE", LOGGED_IN},       /* RFC 6154 */
     {"STATUS=SIZE", LOGGED_IN},       /* RFC 8438 */
     {"QUOTA", LOGGED_IN},             /* RFC 9208 */

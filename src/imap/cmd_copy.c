@@ -1,7 +1,7 @@
 /*
  * COPY (RFC 3501 6.4.7) and MOVE (RFC 6851), with the response code of UIDPLUS (RFC 4315).
  */
-#include "imap/command.h"
+#include "imap/access.h"
 
 /* The messages of the set that exist. False: the result is set. */
 static bool find_messages(struct imap_command *c, struct number_set *set, uint32_t **uids,
@@ -69,12 +69,9 @@ static void copy(struct imap_command *c, bool move)
     struct mailbox *to;
     struct err e;
     if (!imap_take_set(c, &set) || !imap_take_mailbox(c, &name) || !imap_take_end(c) ||
-        !find_messages(c, &set, &uids, &count))
+        !imap_may_selected(c, move ? RIGHT_READ | RIGHT_DELETE | RIGHT_EXPUNGE : RIGHT_READ) ||
+        !find_messages(c, &set, &uids, &count) || !imap_open(c, name, RIGHT_INSERT, true, &to))
         return;
-    if (!mailbox_open(s->context->store, &s->user->account, name, &to, &e)) {
-        imap_fail(c, &e, true);
-        return;
-    }
     if (!count || mailbox_copy(s->selected->mailbox, uids, count, to, move, c->arena, &source,
                                &copies, &done, &e))
         conclude(c, move, to, source, copies, done);

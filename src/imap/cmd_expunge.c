@@ -1,7 +1,7 @@
 /*
  * EXPUNGE (RFC 3501 6.4.3), UID EXPUNGE (RFC 4315 2.1) and CLOSE (RFC 3501 6.4.2).
  */
-#include "imap/command.h"
+#include "imap/access.h"
 
 /* Removes what is marked \\Deleted and, if `only` is given, in the set. False: the result is set.
  */
@@ -32,7 +32,7 @@ void imap_cmd_expunge(struct imap_command *c)
         return;
     if (c->uid)
         number_set_resolve(&set, v->count ? v->uids[v->count - 1] : 0);
-    if (expunge_deleted(c, c->uid ? &set : NULL))
+    if (imap_may_selected(c, RIGHT_EXPUNGE) && expunge_deleted(c, c->uid ? &set : NULL))
         imap_ok(c, "Expunge completed");
 }
 
@@ -43,6 +43,7 @@ void imap_cmd_close(struct imap_command *c)
     if (!imap_take_end(c))
         return;
     if (!s->selected->read_only && !mailbox_is_deleted(s->selected->mailbox) &&
+        imap_rights(s, mailbox_name(s->selected->mailbox)) & RIGHT_EXPUNGE &&
         !expunge_deleted(c, NULL))
         return;
     imap_unselect(s);

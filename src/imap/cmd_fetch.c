@@ -12,6 +12,7 @@
 #include "imap/fetch.h"
 
 #include "core/log.h"
+#include "imap/access.h"
 #include "imap/limits.h"
 #include "mime/date.h"
 #include "mime/header.h"
@@ -36,7 +37,8 @@ static void set_seen(struct fetch *f)
     struct imap_session *s = f->c->session;
     struct err e;
     size_t count;
-    if (!f->request.sets_seen || f->view->read_only)
+    if (!f->request.sets_seen || f->view->read_only ||
+        !(imap_rights(s, mailbox_name(f->view->mailbox)) & RIGHT_SEEN))
         return;
     uint32_t *uids = find_unseen(f, &count);
     if (!count)

@@ -1,7 +1,7 @@
 /*
  * CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 6.3.3 to 6.3.7).
  */
-#include "imap/command.h"
+#include "imap/access.h"
 
 static void conclude(struct imap_command *c, bool done, const struct err *e)
 {
@@ -21,7 +21,8 @@ void imap_cmd_create(struct imap_command *c)
         return;
     if (name.n > 1 && name.p[name.n - 1] == '/')
         name.n--;
-    conclude(c, store_create_mailbox(s->context->store, &s->user->account, name, &e), &e);
+    if (imap_may_create(c, name))
+        conclude(c, store_create_mailbox(s->context->store, &s->user->account, name, &e), &e);
 }
 
 void imap_cmd_delete(struct imap_command *c)
@@ -31,7 +32,8 @@ void imap_cmd_delete(struct imap_command *c)
     struct err e;
     if (!imap_take_mailbox(c, &name) || !imap_take_end(c))
         return;
-    conclude(c, store_delete_mailbox(s->context->store, &s->user->account, name, &e), &e);
+    if (imap_may(c, name, RIGHT_DELETE_MAILBOX))
+        conclude(c, store_delete_mailbox(s->context->store, &s->user->account, name, &e), &e);
 }
 
 void imap_cmd_rename(struct imap_command *c)
@@ -43,7 +45,8 @@ void imap_cmd_rename(struct imap_command *c)
         return;
     if (to.n > 1 && to.p[to.n - 1] == '/')
         to.n--;
-    conclude(c, store_rename_mailbox(s->context->store, &s->user->account, from, to, &e), &e);
+    if (imap_may(c, from, RIGHT_DELETE_MAILBOX) && imap_may_create(c, to))
+        conclude(c, store_rename_mailbox(s->context->store, &s->user->account, from, to, &e), &e);
 }
 
 static void subscribe(struct imap_command *c, bool on)
@@ -53,7 +56,8 @@ static void subscribe(struct imap_command *c, bool on)
     struct err e;
     if (!imap_take_mailbox(c, &name) || !imap_take_end(c))
         return;
-    conclude(c, store_subscribe(s->context->store, &s->user->account, name, on, &e), &e);
+    if (!on || imap_may(c, name, RIGHT_LOOKUP))
+        conclude(c, store_subscribe(s->context->store, &s->user->account, name, on, &e), &e);
 }
 
 void imap_cmd_subscribe(struct imap_command *c)

@@ -3,7 +3,7 @@
  * its mailboxes but those that are ignored; without a limit there is none. Limits are the
  * operator's, so QUOTASET is not announced and SETQUOTA refused.
  */
-#include "imap/command.h"
+#include "imap/access.h"
 #include "store/quota.h"
 
 #define ROOT "User quota"
@@ -65,22 +65,16 @@ void imap_cmd_getquota(struct imap_command *c)
     buf_free(&out);
 }
 
+/* Also of a mailbox that does not exist: which root would it have? (RFC 9208 4.1.2) */
 void imap_cmd_getquotaroot(struct imap_command *c)
 {
     struct imap_session *s = c->session;
     struct buf out = BUF_EMPTY;
     struct str name;
-    struct mailbox *m;
-    struct err e;
 
-    if (!imap_take_mailbox(c, &name) || !imap_take_end(c))
+    if (!imap_take_mailbox(c, &name) || !imap_take_end(c) || !imap_may(c, name, RIGHT_READ))
         return;
-    if (!mailbox_open(s->context->store, &s->user->account, name, &m, &e)) {
-        imap_fail(c, &e, false);
-        return;
-    }
-    bool limited = has_root(c, mailbox_name(m));
-    mailbox_unref(m);
+    bool limited = has_root(c, name);
     buf_add_c(&out, "* QUOTAROOT ");
     imap_write_mailbox(&out, name);
     buf_add_c(&out, limited ? " \"" ROOT "\"\r\n" : "\r\n");

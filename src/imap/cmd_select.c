@@ -1,7 +1,7 @@
 /*
  * SELECT, EXAMINE, CHECK (RFC 3501 6.3.1, 6.3.2, 6.4.1) and UNSELECT (RFC 3691).
  */
-#include "imap/command.h"
+#include "imap/access.h"
 
 void imap_unselect(struct imap_session *s)
 {
@@ -18,11 +18,9 @@ static void select_mailbox(struct imap_command *c, bool read_only)
         return;
     imap_unselect(s);
     struct mailbox *m;
-    struct err e;
-    if (!mailbox_open(s->context->store, &s->user->account, name, &m, &e)) {
-        imap_fail(c, &e, false);
+    if (!imap_open(c, name, RIGHT_READ, false, &m))
         return;
-    }
+    read_only = read_only || !(imap_rights(s, name) & RIGHTS_WRITE);
     struct buf out = BUF_EMPTY;
     s->selected = imap_selected_new(s, m, read_only, &out);
     imap_write(s, buf_str(&out));

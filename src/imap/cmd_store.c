@@ -6,7 +6,7 @@
  * knows the result without being told, unless another session changed the same message: what it
  * should be is computed before the change and compared when the view catches up.
  */
-#include "imap/command.h"
+#include "imap/access.h"
 #include "imap/limits.h"
 
 struct store_request {
@@ -124,6 +124,17 @@ static size_t set_size(const struct number_set *set)
     return sum;
 }
 
+/* RFC 4314 section 4: a right for \\Seen, one for \\Deleted, one for all others. */
+static unsigned rights_for(const struct store_request *r)
+{
+    uint8_t flags = r->flags.flags;
+    bool all = r->change == FLAGS_REPLACE;
+    bool others = flags & ~(MESSAGE_SEEN | MESSAGE_DELETED) || r->flags.keyword_count;
+    return (all || flags & MESSAGE_SEEN ? RIGHT_SEEN : 0u) |
+           (all || flags & MESSAGE_DELETED ? RIGHT_DELETE : 0u) |
+           (all || others ? RIGHT_WRITE : 0u);
+}
+
 void imap_cmd_store(struct imap_command *c)
 {
     struct imap_selected *v = c->session->selected;
@@ -131,7 +142,7 @@ void imap_cmd_store(struct imap_command *c)
     struct store_request r = {0};
     struct err e;
     size_t count;
-    if (!imap_take_set(c, &set) || !take_request(c, &r))
+    if (!imap_take_set(c, &set) || !take_request(c, &r) || !imap_may_selected(c, rights_for(&r)))
         return;
     if (!imap_selected_resolve(v, c->arena, &set, c->uid, &indexes)) {
         imap_bad(c, "There is no such message: %zu exist", v->count);

@@ -182,15 +182,13 @@ static void add_info(struct info_list *l, struct str name, bool exists, bool sub
                                                  .subscribed = subscribed};
 }
 
-/* Every parent of a mailbox is listed, if only as a parent. */
+/* Every parent of a mailbox or a subscribed name is listed, if only as a parent. */
 static void add_parents(struct info_list *l)
 {
     size_t count = l->count;
 
     for (size_t i = 0; i < count; i++) {
         struct str name = l->items[i].name;
-        if (!l->items[i].exists)
-            continue;
         for (size_t k = 0; k < name.n; k++) {
             if (name.p[k] == '/')
                 add_info(l, str_head(name, k), false, false);

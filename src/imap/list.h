@@ -1,0 +1,31 @@
+#pragma once
+/*
+ * What LIST and LSUB were asked for: options and patterns (imap/list_arguments.c).
+ */
+#include "imap/command.h"
+
+enum list_option {
+    LIST_SUBSCRIBED = 1,
+    LIST_REMOTE = 2,
+    LIST_RECURSIVEMATCH = 4,
+    LIST_SPECIAL_USE = 8,
+    LIST_CHILDREN = 16,
+    LIST_STATUS = 32, /* RFC 5819 */
+};
+
+struct listing {
+    bool lsub, extended;
+    unsigned select, give; /* enum list_option */
+    unsigned status;       /* enum imap_status_item */
+    struct str *patterns;
+    size_t pattern_count;
+    bool parents; /* LSUB: names above listed ones are wanted though they do not qualify */
+    struct mailbox_info *list;
+    size_t count;
+};
+
+/* l->lsub is set. False: the result is set. */
+bool imap_take_listing(struct imap_command *c, struct listing *l);
+
+/* What LIST says of a mailbox; more can follow before the line end. */
+void imap_write_list(struct buf *out, const struct mailbox_info *m, bool extended, bool subscribed);

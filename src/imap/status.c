@@ -1,0 +1,106 @@
+/*
+ * STATUS responses: a table of the items, and a counter of the mailbox for each. Nothing is counted
+ * when a client asks, but DELETED-STORAGE.
+ */
+#include "imap/status.h"
+
+static const struct {
+    const char *name;
+    unsigned item;
+} items_by_name[] = {
+    {"MESSAGES", STATUS_MESSAGES},
+    {"RECENT", STATUS_RECENT},
+    {"UIDNEXT", STATUS_UIDNEXT},
+    {"UIDVALIDITY", STATUS_UIDVALIDITY},
+    {"UNSEEN", STATUS_UNSEEN},
+    {"SIZE", STATUS_SIZE},
+    {"DELETED", STATUS_DELETED},
+    {"DELETED-STORAGE", STATUS_DELETED_STORAGE},
+    {"HIGHESTMODSEQ", STATUS_HIGHESTMODSEQ},
+    {"MAILBOXID", STATUS_MAILBOXID},
+    {"APPENDLIMIT", STATUS_APPENDLIMIT},
+};
+#define ITEMS (sizeof items_by_name / sizeof *items_by_name)
+
+bool imap_take_status_items(struct imap_command *c, const struct imap_argument *list,
+                            unsigned *items)
+{
+    *items = 0;
+    if (!list || list->type != IMAP_LIST || !list->children) {
+        imap_expected(c, list, "a list of status items");
+        return false;
+    }
+    for (const struct imap_argument *a = list->children; a; a = a->next) {
+        size_t i = 0;
+        while (i < ITEMS && !imap_argument_is(a, items_by_name[i].name))
+            i++;
+        if (i == ITEMS) {
+            imap_expected(c, a, "a status item: MESSAGES, UIDNEXT, UIDVALIDITY, UNSEEN ...");
+            return false;
+        }
+        *items |= items_by_name[i].item;
+    }
+    return true;
+}
+
+/* What an EXPUNGE would free, as the quota counts. */
+static uint64_t deleted_bytes(const struct mailbox *m)
+{
+    uint64_t bytes = 0;
+    size_t count;
+    const struct message *messages = mailbox_messages(m, &count);
+    for (size_t i = 0; i < count; i++)
+        bytes += messages[i].flags & MESSAGE_DELETED ? messages[i].size : 0;
+    return bytes;
+}
+
+static uint64_t value_of(const struct imap_session *s, const struct mailbox *m,
+                         const struct mailbox_counts *counts, unsigned item)
+{
+    switch (item) {
+    case STATUS_MESSAGES:
+        return counts->messages;
+    case STATUS_RECENT:
+        return counts->recent;
+    case STATUS_UIDNEXT:
+        return mailbox_uid_next(m);
+    case STATUS_UIDVALIDITY:
+        return mailbox_uid_validity(m);
+    case STATUS_UNSEEN:
+        return counts->unseen;
+    case STATUS_SIZE:
+        return counts->size_crlf;
+    case STATUS_DELETED:
+        return counts->deleted;
+    case STATUS_DELETED_STORAGE:
+        return counts->deleted ? deleted_bytes(m) : 0;
+    case STATUS_HIGHESTMODSEQ:
+        return mailbox_modseq(m);
+    case STATUS_APPENDLIMIT:
+        return (uint64_t)s->settings->append_size_max;
+    }
+    return 0;
+}
+
+void imap_write_status(struct buf *out, const struct imap_session *s, struct str name,
+                       const struct mailbox *m, unsigned items)
+{
+    struct mailbox_counts counts;
+    mailbox_get_counts(m, &counts);
+    buf_add_c(out, "* STATUS ");
+    imap_write_mailbox(out, name);
+    buf_add_c(out, " (");
+    const char *separator = "";
+    for (size_t i = 0; i < ITEMS; i++) {
+        unsigned item = items_by_name[i].item;
+        if (!(items & item))
+            continue;
+        buf_printf(out, "%s%s ", separator, items_by_name[i].name);
+        if (item == STATUS_MAILBOXID)
+            buf_printf(out, "(%.*s)", STR_ARG(mailbox_id(m)));
+        else
+            buf_add_number(out, value_of(s, m, &counts, item));
+        separator = " ";
+    }
+    buf_add_c(out, ")\r\n");
+}
