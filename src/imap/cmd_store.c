@@ -70,9 +70,10 @@ static struct imap_known_flags apply(struct mailbox *m, struct imap_known_flags 
 static void note_flags(struct imap_command *c, const uint32_t *uids, size_t count)
 {
     const struct imap_selected *v = c->session->selected;
+    size_t position = 0;
     c->known.list = arena_array(c->arena, count + 1, sizeof *c->known.list);
     for (size_t i = 0; i < count; i++) {
-        const struct message *m = mailbox_find_uid(v->mailbox, uids[i]);
+        const struct message *m = imap_selected_message(v, uids[i], &position);
         if (m && m->modseq <= v->modseq)
             c->known.list[c->known.count++] =
                 (struct imap_known_flags){m->uid, m->flags, m->keywords};
@@ -98,7 +99,7 @@ static void tell_flags(struct imap_command *c, const uint32_t *uids, size_t coun
 {
     struct imap_selected *v = c->session->selected;
     struct buf out = BUF_EMPTY;
-    size_t index;
+    size_t index = 0, position = 0;
     tell_keywords(c, &out);
     c->known.count = 0;
     for (size_t i = 0; i < count && imap_breathe(c); i++) {
@@ -106,10 +107,11 @@ static void tell_flags(struct imap_command *c, const uint32_t *uids, size_t coun
             imap_write(c->session, buf_str(&out));
             buf_clear(&out);
         }
-        const struct message *m = mailbox_find_uid(v->mailbox, uids[i]);
-        if (!m || !imap_selected_find(v, m->uid, &index))
+        const struct message *m = imap_selected_message(v, uids[i], &position);
+        bool here = index < v->count && v->uids[index] == uids[i];
+        if (!m || !(here || imap_selected_find(v, uids[i], &index)))
             continue;
-        imap_write_flags_response(&out, v, index, m, c->uid);
+        imap_write_flags_response(&out, v, index++, m, c->uid);
         c->known.list[c->known.count++] = (struct imap_known_flags){m->uid, m->flags, m->keywords};
     }
     imap_write(c->session, buf_str(&out));

@@ -91,26 +91,13 @@ static void write_message(struct fetch *f, size_t index, const struct message *m
     f->c->session->user->fetched++;
 }
 
-/* The message of that index; *position is where it may be. NULL: it is gone. */
-static const struct message *find(struct fetch *f, size_t index, size_t *position)
-{
-    size_t total;
-    const struct message *messages = mailbox_messages(f->view->mailbox, &total);
-    uint32_t uid = f->view->uids[index];
-    if (*position >= total || messages[*position].uid != uid)
-        *position = mailbox_index_from_uid(f->view->mailbox, uid);
-    if (*position < total && messages[*position].uid == uid)
-        return &messages[*position];
-    f->gone = true;
-    return NULL;
-}
-
 /* With the date asked for, if it is not known, and the summary. */
 static void fetch_one(struct fetch *f, size_t index, size_t *position)
 {
     struct err e;
     uint32_t uid = f->view->uids[index];
-    const struct message *found = find(f, index, position);
+    const struct message *found = imap_selected_message(f->view, uid, position);
+    f->gone = f->gone || !found;
     if (!found)
         return;
     struct message m = *found;
@@ -122,7 +109,9 @@ static void fetch_one(struct fetch *f, size_t index, size_t *position)
             f->failed = e;
         return;
     }
-    found = find(f, index, position);
+    --*position;
+    found = imap_selected_message(f->view, uid, position);
+    f->gone = f->gone || !found;
     if (!found)
         return;
     int64_t date = m.internal_date;
@@ -158,7 +147,7 @@ static size_t write_slice(struct fetch *f, size_t at, size_t end)
 static size_t write_with_summaries(struct fetch *f, size_t at, size_t end)
 {
     size_t position = mailbox_index_from_uid(f->view->mailbox, f->view->uids[at]);
-    for (; at < end && f->out.n < IMAP_CHUNK / 2; at++, position++)
+    for (; at < end && f->out.n < IMAP_CHUNK / 2; at++)
         fetch_one(f, at, &position);
     return at;
 }

@@ -39,6 +39,16 @@ bool imap_selected_find(const struct imap_selected *v, uint32_t uid, size_t *ind
     return *index < v->count && v->uids[*index] == uid;
 }
 
+const struct message *imap_selected_message(const struct imap_selected *v, uint32_t uid,
+                                            size_t *position)
+{
+    size_t total;
+    const struct message *messages = mailbox_messages(v->mailbox, &total);
+    if (*position >= total || messages[*position].uid != uid)
+        *position = mailbox_index_from_uid(v->mailbox, uid);
+    return *position < total && messages[*position].uid == uid ? &messages[(*position)++] : NULL;
+}
+
 bool imap_selected_is_recent(const struct imap_selected *v, uint32_t uid)
 {
     struct number_set set = {v->recent, v->recent_count};
@@ -73,14 +83,14 @@ bool imap_selected_resolve(const struct imap_selected *v, struct arena *a, struc
 uint32_t *imap_selected_uids(const struct imap_selected *v, struct arena *a,
                              const struct number_set *indexes, size_t *count)
 {
-    size_t total = 0;
+    size_t total = 0, position = 0;
     for (size_t i = 0; i < indexes->count; i++)
         total += indexes->ranges[i].last - indexes->ranges[i].first + 1;
     uint32_t *uids = arena_array(a, total ? total : 1, sizeof *uids);
     *count = 0;
     for (size_t i = 0; i < indexes->count; i++)
         for (size_t at = indexes->ranges[i].first; at <= indexes->ranges[i].last; at++)
-            if (mailbox_find_uid(v->mailbox, v->uids[at]))
+            if (imap_selected_message(v, v->uids[at], &position))
                 uids[(*count)++] = v->uids[at];
     return uids;
 }
@@ -207,46 +217,52 @@ static void tell_expunges(struct imap_selected *v, struct buf *out)
     v->count = kept;
 }
 
-static bool is_known(const struct imap_known *known, const struct message *m)
+/* Going through messages in order, with the places in the view and in what is known. */
+struct telling {
+    struct imap_selected *view;
+    struct buf *out;
+    bool uid;
+    const struct imap_known *known;
+    size_t index, known_at;
+};
+
+static bool is_known(struct telling *t, const struct message *m)
 {
-    if (!known)
-        return false;
-    size_t low = 0, high = known->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (known->list[middle].uid < m->uid)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < known->count && known->list[low].uid == m->uid &&
-           known->list[low].flags == m->flags && known->list[low].keywords == m->keywords;
+    const struct imap_known *known = t->known;
+    while (known && t->known_at < known->count && known->list[t->known_at].uid < m->uid)
+        t->known_at++;
+    const struct imap_known_flags *k =
+        known && t->known_at < known->count ? &known->list[t->known_at] : NULL;
+    return k && k->uid == m->uid && k->flags == m->flags && k->keywords == m->keywords;
 }
 
-static void tell_message(struct imap_selected *v, struct buf *out, const struct message *m,
-                         bool uid, const struct imap_known *known)
+static void tell_message(struct telling *t, const struct message *m)
 {
-    size_t index;
-    if (m->modseq > v->modseq && !is_known(known, m) && imap_selected_find(v, m->uid, &index))
-        imap_write_flags_response(out, v, index, m, uid);
+    const struct imap_selected *v = t->view;
+    if (m->modseq <= v->modseq || is_known(t, m))
+        return;
+    if ((t->index < v->count && v->uids[t->index] == m->uid) ||
+        imap_selected_find(v, m->uid, &t->index))
+        imap_write_flags_response(t->out, v, t->index++, m, t->uid);
 }
 
 /* Of the messages below index `old`; the new ones are not told with their flags. */
 static void tell_flags(struct imap_selected *v, struct buf *out, size_t old, bool uid,
                        const struct imap_known *known)
 {
+    struct telling t = {.view = v, .out = out, .uid = uid, .known = known};
     size_t total, count;
     uint32_t uids[MAILBOX_FLAG_CHANGES_MAX];
     const struct message *messages = mailbox_messages(v->mailbox, &total);
     if (!mailbox_flag_changes(v->mailbox, v->modseq, uids, &count)) {
         for (size_t i = 0; i < old; i++)
-            tell_message(v, out, &messages[i], uid, known);
+            tell_message(&t, &messages[i]);
         return;
     }
     for (size_t i = 0; i < count; i++) {
         const struct message *m = mailbox_find_uid(v->mailbox, uids[i]);
         if (m && m->uid < v->uid_next)
-            tell_message(v, out, m, uid, known);
+            tell_message(&t, m);
     }
 }
 

@@ -68,6 +68,12 @@ bool imap_selected_has_news(const struct imap_selected *v);
 
 /* Index in uids; false when the client has not been told of it. */
 bool imap_selected_find(const struct imap_selected *v, uint32_t uid, size_t *index);
+/* The message with that UID; NULL: it is gone. *position is a guess of its place in the mailbox,
+ * and then of the place of the next: going through UIDs in order searches only where something
+ * changed.
+ */
+const struct message *imap_selected_message(const struct imap_selected *v, uint32_t uid,
+                                            size_t *position);
 bool imap_selected_is_recent(const struct imap_selected *v, uint32_t uid);
 size_t imap_selected_recent(const struct imap_selected *v);
 
