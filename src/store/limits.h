@@ -89,16 +89,16 @@
 /* Of a header: the first read, and what is looked at. */
 #define SCAN_HEADER_FIRST ((size_t)8 * 1024)
 #define SCAN_HEADER_MAX   ((size_t)256 * 1024)
-/* A file takes longer than this to open and read: it was not in memory. */
+/* A file takes longer than this to open and read: it was not in memory. And asking for it to be
+ * read ahead takes less than that: it was. */
 #define SCAN_COLD ((usec)60)
+#define SCAN_WARM ((usec)8)
 
-/* Summaries: the largest that is kept, bytes of a block when it is written though not full, of all
- * that wait to be written, and how many messages are read for them in one go. */
+/* Summaries: the largest that is kept, bytes of a block when it is written though not full, and of
+ * all that wait to be written. */
 #define SUMMARY_RECORD_MAX  ((size_t)256 * 1024)
 #define SUMMARY_BLOCK_BYTES ((size_t)1024 * 1024)
 #define SUMMARY_DRAFTS_MAX  ((size_t)32 * 1024 * 1024)
-#define SUMMARY_CHUNK_FIRST 256
-#define SUMMARY_CHUNK_MAX   4096
 
 /* Mailboxes whose directories the kernel watches at a time, two watches each. */
 #define FOREIGN_WATCHED_MAX 20000

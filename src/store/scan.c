@@ -10,7 +10,7 @@
  *
  * A cold disk needs more requests at a time than there are cores. When opening and reading turns
  * out to be slow, the slices to come first go to threads that only ask the kernel to read ahead,
- * and to the cores when that is done. After a while it is tried without again.
+ * and to the cores when that is done, until that turns out to take no time.
  *
  * A message larger than a slice is one of its own, and only few of these are in memory at a time,
  * over all scans of the store.
@@ -30,8 +30,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#define READ_PIECE  ((size_t)1024 * 1024)
-#define COLD_WINDOW 4096 /* messages that are read ahead before it is tried without again */
+#define READ_PIECE ((size_t)1024 * 1024)
 
 struct item {
     size_t index;
@@ -54,7 +53,7 @@ struct slice {
     struct buf paths; /* each with a NUL */
     struct buf bytes; /* of one message */
     struct arena *arena;
-    usec reading; /* time to open and read */
+    usec reading; /* time to open and read, or to read ahead */
 };
 
 struct scanner {
@@ -64,7 +63,7 @@ struct scanner {
     size_t ring_size, first, used;
     size_t running, running_max;
     size_t next; /* of the list: the first that is in no slice yet */
-    size_t cold_until, cold_window;
+    bool cold;   /* slices are read ahead */
     struct cond changed;
 };
 
@@ -162,6 +161,7 @@ static void run_slice(void *arg)
 static void run_read_ahead(void *arg)
 {
     struct slice *s = arg;
+    usec start = clock_monotonic();
 
     for (size_t i = 0; i < s->count; i++) {
         size_t n = wanted_of(s->scanner, s->items[i].size);
@@ -170,6 +170,7 @@ static void run_read_ahead(void *arg)
         if (!s->items[i].pending)
             disk_read_ahead(s->paths.p + s->items[i].path, n);
     }
+    s->reading = clock_monotonic() - start;
 }
 
 /* --- handing out --- */
@@ -217,10 +218,8 @@ static void slice_done(void *arg)
             pending_unref(s->items[i].pending);
     }
     give_room(s);
-    if (s->reading > SCAN_COLD * (usec)s->count) {
-        c->cold_until = s->end + c->cold_window;
-        c->cold_window *= 2;
-    }
+    if (s->reading > SCAN_COLD * (usec)s->count)
+        c->cold = true;
     start_ready(c);
     cond_broadcast(&c->changed);
 }
@@ -229,6 +228,8 @@ static void read_ahead_done(void *arg)
 {
     struct slice *s = arg;
     s->stage = SLICE_READY;
+    if (s->reading < SCAN_WARM * (usec)s->count)
+        s->scanner->cold = false;
     start_ready(s->scanner);
 }
 
@@ -301,8 +302,7 @@ static void start_slice(struct scanner *c)
     fill(s);
     if (s->large)
         c->store->scan_large++;
-    bool ahead = c->next <= c->cold_until;
-    s->stage = s->count == 0 ? SLICE_DONE : ahead ? SLICE_READ_AHEAD : SLICE_READY;
+    s->stage = s->count == 0 ? SLICE_DONE : c->cold ? SLICE_READ_AHEAD : SLICE_READY;
     if (s->stage == SLICE_READ_AHEAD)
         worker_start(WORKER_READ, run_read_ahead, read_ahead_done, s);
 }
@@ -330,7 +330,7 @@ static bool wait_for_room(struct scanner *c, struct err *e)
 static bool start_slices(struct scanner *c, struct err *e)
 {
     while (c->next < c->scan->count) {
-        size_t most = c->next < c->cold_until ? c->ring_size : c->running_max;
+        size_t most = c->cold ? c->ring_size : c->running_max;
         if (c->used >= most)
             break;
         if (next_is_large(c) && c->store->scan_large >= SCAN_LARGE_AT_ONCE) {
@@ -446,7 +446,7 @@ static bool go_on(struct scanner *c, struct err *e)
 
 bool mailbox_scan(struct mailbox_scan *scan, struct err *e)
 {
-    struct scanner c = {.scan = scan, .store = scan->mailbox->store, .cold_window = COLD_WINDOW};
+    struct scanner c = {.scan = scan, .store = scan->mailbox->store};
     bool ok = true;
 
     scan->missing = 0;

@@ -19,17 +19,18 @@ struct summary_draft {
 };
 
 struct summary_cache {
-    bool loaded;   /* the file's blocks are known */
-    bool busy;     /* a worker loads, writes or compacts */
-    bool started;  /* a fiber writes the drafts */
-    bool flush;    /* the last draft as well, though it is not full */
-    bool keep;     /* writing the file anew failed: not again */
-    bool building; /* a reader builds what is missing */
+    bool loaded;  /* the file's blocks are known */
+    bool busy;    /* a worker loads, writes or compacts */
+    bool started; /* a fiber writes the drafts */
+    bool flush;   /* the last draft as well, though it is not full */
+    bool keep;    /* writing the file anew failed: not again */
     struct cond changed;
     uint64_t end;             /* of the file; 0: there is none */
     size_t blocks, summaries; /* in it, of expunged messages as well */
     uint64_t generation;      /* grows when places change their meaning */
     struct summary_draft *first, *last, *writing;
+    struct summary_builder *builder; /* NULL: none is at work */
+    uint64_t builders;               /* that there have been */
     uint64_t next_number;
 };
 
@@ -60,6 +61,18 @@ struct message *summary_find_message(struct mailbox *m, uint32_t uid, size_t *hi
  * until the next call. */
 SUSPENDS bool summary_read_place(struct summary_reader *r, uint64_t place, uint32_t uid,
                                  uint64_t size, struct summary_record *record);
+
+/* --- what is missing (summary_build.c) --- */
+
+/* Reads the message; a reference, or NULL with ERR_NOT_FOUND, ERR_IO. What it builds is kept. */
+SUSPENDS struct summary_record *summary_build_one(struct mailbox *m, uint32_t uid, struct err *e);
+/* Begins to build those of the list that are missing; none may be at work. Returns its number; 0:
+ * it was not begun. */
+uint64_t summary_build_many(struct mailbox *m, const uint32_t *uids, size_t count);
+/* If that one is still at work, it shall end. */
+void summary_build_stop(struct mailbox *m, uint64_t number);
+/* Will one at work build it? Then summaries->changed tells when. */
+bool summary_is_coming(const struct mailbox *m, uint32_t uid);
 
 /* --- copies (summary_copy.c) --- */
 

@@ -3,21 +3,21 @@
  * whole, with its checksum; a few blocks stay in the reader, so going through a mailbox in order
  * reads each once. What is damaged is forgotten.
  *
- * Messages without a summary are read from their files, those that were announced many at a time
- * on workers, in portions that grow, so that the first answer does not wait for all. Two readers of
- * one mailbox take turns at that, so the second finds what the first has built.
+ * Messages without a summary are read from their files (summary_build.c).
  */
 #include "core/disk.h"
 #include "core/file.h"
 #include "core/mem.h"
 #include "store/limits.h"
-#include "store/scan.h"
 #include "store/summary_cache.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 
 #define BLOCKS 4
+/* So often all that are missing are built ahead. If they still are, the file cannot be written, or
+ * they are too large for it: then one by one. */
+#define BUILD_TRIES 4
 
 struct loaded_block {
     struct summary_block head;
@@ -29,8 +29,9 @@ struct summary_reader {
     struct mailbox *mailbox;
     unsigned fields;
     const uint32_t *expected;
-    size_t expected_count, expected_at; /* what is before was looked at */
-    size_t chunk;
+    size_t expected_count, expected_at;
+    uint64_t builder; /* that this reader has begun, 0: none */
+    unsigned tries;
     size_t hint;
     int fd;              /* -1: not open */
     uint64_t generation; /* of the file that is open */
@@ -44,8 +45,7 @@ struct summary_reader *summary_reader_new(struct mailbox *m, unsigned fields)
 {
     struct summary_reader *r = MEM_NEW(struct summary_reader);
 
-    *r = (struct summary_reader){
-        .mailbox = mailbox_ref(m), .fields = fields, .fd = -1, .chunk = SUMMARY_CHUNK_FIRST};
+    *r = (struct summary_reader){.mailbox = mailbox_ref(m), .fields = fields, .fd = -1};
     r->recent = &r->blocks[0];
     return r;
 }
@@ -75,6 +75,7 @@ void summary_reader_free(struct summary_reader *r)
 {
     if (!r)
         return;
+    summary_build_stop(r->mailbox, r->builder);
     close_file(r);
     hold(r, NULL);
     for (size_t i = 0; i < BLOCKS; i++) {
@@ -181,99 +182,24 @@ bool summary_read_place(struct summary_reader *r, uint64_t place, uint32_t uid, 
 
 /* --- from messages --- */
 
-struct build {
-    struct summary_reader *reader;
-    const uint32_t *uids;
-    struct summary_record **records;
-    size_t count, kept;
-    uint32_t wanted;
-};
-
-static void build(void *arg, const struct scan_message *m)
+/* Those expected from uid on. */
+static void begin_to_build(struct summary_reader *r, uint32_t uid)
 {
-    struct build *b = arg;
-    b->records[m->index] = summary_record_of(m->arena, m->bytes, m->size);
-}
-
-static bool keep(void *arg, size_t done)
-{
-    struct build *b = arg;
-    struct mailbox *m = b->reader->mailbox;
-
-    for (; b->kept < done; b->kept++) {
-        struct summary_record *record = b->records[b->kept];
-        if (!record)
-            continue;
-        if (!summary_wait_for_room(m, NULL))
-            return false;
-        summary_put(m, b->uids[b->kept], record);
-        if (b->uids[b->kept] == b->wanted)
-            hold(b->reader, summary_record_ref(record));
-        summary_record_unref(record);
-        b->records[b->kept] = NULL;
-    }
-    return true;
-}
-
-/* Builds those of the list. That of `wanted` is held. */
-static bool build_list(struct summary_reader *r, const uint32_t *uids, size_t count,
-                       uint32_t wanted, struct err *e)
-{
-    struct build b = {.reader = r, .uids = uids, .count = count, .wanted = wanted};
-    struct err error = {0};
-
-    hold(r, NULL);
-    b.records = mem_array(count, sizeof(struct summary_record *));
-    struct mailbox_scan scan = {.mailbox = r->mailbox,
-                                .uids = uids,
-                                .count = count,
-                                .part = SCAN_WHOLE,
-                                .fn = build,
-                                .progress = keep,
-                                .arg = &b};
-    bool ok = mailbox_scan(&scan, &error);
-    for (size_t i = 0; i < count; i++)
-        summary_record_unref(b.records[i]);
-    free(b.records);
-    if (r->held)
-        return true;
-    if (!ok)
-        return err_set(e, ERR_CANCELLED, "%s", error.kind ? error.text : "cancelled");
-    if (scan.first_error.kind == ERR_NONE)
-        return err_set(e, ERR_NOT_FOUND, "the message was expunged");
-    return err_set(e, scan.first_error.kind, "%s", scan.first_error.text);
-}
-
-/* The next of those expected that have no summary, from uid on. */
-static size_t collect(struct summary_reader *r, uint32_t uid, uint32_t *uids)
-{
-    size_t count = 0, hint = 0;
-
+    if (r->mailbox->summaries->builder || r->tries == BUILD_TRIES)
+        return;
     while (r->expected_at < r->expected_count && r->expected[r->expected_at] < uid)
         r->expected_at++;
     if (r->expected_at == r->expected_count || r->expected[r->expected_at] != uid)
-        return 0;
-    for (; r->expected_at < r->expected_count && count < r->chunk; r->expected_at++) {
-        const struct message *m =
-            summary_find_message(r->mailbox, r->expected[r->expected_at], &hint);
-        if (m && !m->cached)
-            uids[count++] = m->uid;
-    }
-    return count;
+        return;
+    r->tries++;
+    r->builder = summary_build_many(r->mailbox, r->expected + r->expected_at,
+                                    r->expected_count - r->expected_at);
 }
 
-static bool build_from(struct summary_reader *r, uint32_t uid, struct err *e)
+static bool build(struct summary_reader *r, uint32_t uid, struct err *e)
 {
-    uint32_t *uids = mem_array(SUMMARY_CHUNK_MAX, sizeof(*uids));
-    size_t count = collect(r, uid, uids);
-
-    if (count == 0)
-        uids[count++] = uid;
-    else if (r->chunk < SUMMARY_CHUNK_MAX)
-        r->chunk *= 2;
-    bool ok = build_list(r, uids, count, uid, e);
-    free(uids);
-    return ok;
+    hold(r, summary_build_one(r->mailbox, uid, e));
+    return r->held != NULL;
 }
 
 /* --- both --- */
@@ -329,14 +255,11 @@ bool summary_read(struct summary_reader *r, uint32_t uid, struct message_summary
             return false;
         if (found)
             return true;
-        if (!m->summaries->building)
+        begin_to_build(r, uid);
+        if (!summary_is_coming(m, uid))
             break;
         if (!cond_wait(&m->summaries->changed, DEADLINE_NONE, e))
             return false;
     }
-    m->summaries->building = true;
-    bool ok = build_from(r, uid, e) && summary_from_record(r->held, s);
-    m->summaries->building = false;
-    cond_broadcast(&m->summaries->changed);
-    return ok;
+    return build(r, uid, e) && summary_from_record(r->held, s);
 }
