@@ -47,18 +47,24 @@ static void start_first_chunk(struct arena *a)
     a->first.older = NULL;
     a->newest = &a->first;
     a->at = (char *)a + aligned(sizeof *a);
-    a->end = (char *)a + FIRST_CHUNK;
-    a->held = FIRST_CHUNK;
-    a->next_size = 2 * FIRST_CHUNK;
+    a->end = (char *)a + a->first.size;
+    a->held = a->first.size;
+    a->next_size = 2 * a->first.size < CHUNK_MAX ? 2 * a->first.size : CHUNK_MAX;
+}
+
+struct arena *arena_new_sized(size_t size)
+{
+    size_t first = size < FIRST_CHUNK ? FIRST_CHUNK : size;
+    struct arena *a = mem_alloc(first);
+    a->first.size = first;
+    a->hooks = NULL;
+    start_first_chunk(a);
+    return a;
 }
 
 struct arena *arena_new(void)
 {
-    struct arena *a = mem_alloc(FIRST_CHUNK);
-    a->first.size = FIRST_CHUNK;
-    a->hooks = NULL;
-    start_first_chunk(a);
-    return a;
+    return arena_new_sized(FIRST_CHUNK);
 }
 
 static void run_hooks(struct arena *a)

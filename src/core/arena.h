@@ -8,6 +8,8 @@
 struct arena;
 
 struct arena *arena_new(void);
+/* For one that is filled and reset over and over: the first chunk, which stays, has that size. */
+struct arena *arena_new_sized(size_t size);
 /* NULL is allowed. */
 void arena_free(struct arena *a);
 /* Frees all but the first chunk. */

@@ -14,7 +14,7 @@
 #include "mime/limits.h"
 #include "mime/text.h"
 
-#define FIRST_LOOK 1024
+#define FIRST_LOOK 512
 
 struct writer {
     struct buf *out;
@@ -30,11 +30,6 @@ static bool is_full(const struct writer *w)
 /* One character of well-formed UTF-8. */
 static void add_character(struct writer *w, const char *p, size_t n)
 {
-    if (*p > ' ' && *p < 127 && !w->space && !is_full(w)) { /* most of all text */
-        buf_add_char(w->out, *p);
-        w->characters++;
-        return;
-    }
     bool invisible =
         n == 3 && (memcmp(p, "\xe2\x80\x8b", 3) == 0 || /* zero width ... */
                    memcmp(p, "\xe2\x80\x8c", 3) == 0 || memcmp(p, "\xe2\x80\x8d", 3) == 0 ||
@@ -57,6 +52,19 @@ static void add_character(struct writer *w, const char *p, size_t n)
     w->space = false;
 }
 
+/* Printable ASCII at the start, most of all text: how much of it was added. */
+static size_t add_run(struct writer *w, struct str s)
+{
+    size_t most = is_full(w) || w->space ? 0 : MIME_PREVIEW_CHARACTERS - w->characters, n = 0;
+
+    while (n < s.n && n < most && s.p[n] > ' ' && s.p[n] < 127 && s.p[n] != '<' && s.p[n] != '&')
+        n++;
+    if (n > 0)
+        buf_add(w->out, s.p, n);
+    w->characters += n;
+    return n;
+}
+
 static size_t character_length(const char *p, const char *end)
 {
     unsigned char c = (unsigned char)*p;
@@ -73,6 +81,9 @@ static void add_plain(struct writer *w, struct str text)
         if (line.n > 0 && line.p[0] == '>')
             continue;
         for (size_t i = 0, n; i < line.n && !is_full(w); i += n) {
+            n = add_run(w, str_skip(line, i));
+            if (n > 0)
+                continue;
             n = character_length(line.p + i, line.p + line.n);
             add_character(w, line.p + i, n);
         }
@@ -197,7 +208,9 @@ static void add_html(struct writer *w, struct str text)
     bool inside_word;
     for (size_t i = 0, n; i < text.n && !is_full(w); i += n) {
         struct str rest = str_skip(text, i);
-        n = 0;
+        n = add_run(w, rest);
+        if (n > 0)
+            continue;
         if (*rest.p == '<' && (n = tag_length(rest, &inside_word)) > 0)
             w->space = w->space || (!inside_word && w->characters > 0);
         else if (*rest.p == '&')

@@ -86,6 +86,8 @@
 #define SCAN_SLICE_BYTES    ((size_t)1024 * 1024)
 #define SCAN_LARGE_AT_ONCE  2
 #define SCAN_LARGE_MAX      ((size_t)256 * 1024 * 1024)
+/* Memory for looking into a message that is not given back after each. */
+#define SCAN_ARENA ((size_t)32 * 1024)
 /* Of a header: the first read, and what is looked at. */
 #define SCAN_HEADER_FIRST ((size_t)8 * 1024)
 #define SCAN_HEADER_MAX   ((size_t)256 * 1024)

@@ -175,7 +175,7 @@ static void write_batch(void *arg)
 {
     struct batch *b = arg;
     struct err error;
-    struct writer w = {.error = &error, .arena = arena_new()};
+    struct writer w = {.error = &error, .arena = arena_new_sized(SCAN_ARENA)};
 
     for (size_t i = 0; i < b->count; i++) {
         struct write_item *item = &b->items[i];

@@ -288,7 +288,7 @@ static struct slice *slice_new(struct scanner *c)
 
     if (!c->ring[at]) {
         c->ring[at] = MEM_NEW(struct slice);
-        *c->ring[at] = (struct slice){.scanner = c, .arena = arena_new()};
+        *c->ring[at] = (struct slice){.scanner = c, .arena = arena_new_sized(SCAN_ARENA)};
     }
     c->ring[at]->count = 0;
     buf_clear(&c->ring[at]->paths);
