@@ -46,7 +46,7 @@ static bool keep(void *arg, size_t done)
         b->records[b->done] = NULL;
     }
     cond_broadcast(&b->mailbox->summaries->changed);
-    return !b->stop;
+    return !b->stop && !b->mailbox->store->closing;
 }
 
 static void run(struct summary_builder *b)
