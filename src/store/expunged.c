@@ -14,8 +14,8 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/worker.h"
+#include "store/folder_disk.h"
 #include "store/homes.h"
-#include "store/layout.h"
 #include "store/limits.h"
 #include "store/undelete.h"
 
@@ -121,25 +121,30 @@ static uint64_t purge_all(struct store *s, int64_t before, unsigned pause)
 struct walk_job {
     struct homes homes;
     bool more;
-    struct buf keeping; /* of those found, the ones with an expunged/ */
+    struct buf
+        keeping; /* homes of the accounts whose Maildirs have an expunged/, each with a NUL */
 };
 
 static void run_walk(void *arg)
 {
     struct walk_job *job = arg;
-    struct buf path = BUF_EMPTY;
+    struct buf path = BUF_EMPTY, maildir = BUF_EMPTY;
     struct stat st;
 
     buf_clear(&job->keeping);
     job->more = homes_next(&job->homes, HOMES_SLICE);
     const struct buf *found = &job->homes.found;
     for (size_t at = 0; at < found->n; at += strlen(found->p + at) + 1) {
+        buf_clear(&maildir);
+        buf_printf(&maildir, "%s/%s", job->homes.path, found->p + at);
         buf_clear(&path);
-        buf_printf(&path, "%s/%s/Maildir/" EXPUNGED_DIR, job->homes.path, found->p + at);
-        if (disk_stat(buf_c(&path), &st, NULL))
-            buf_add(&job->keeping, found->p + at, strlen(found->p + at) + 1);
+        buf_printf(&path, "%s/" EXPUNGED_DIR, maildir.p);
+        if (disk_stat(buf_c(&path), &st, NULL) &&
+            folder_disk_add_owner(&job->keeping, buf_c(&maildir), job->homes.path))
+            buf_add_char(&job->keeping, '\0');
     }
     buf_free(&path);
+    buf_free(&maildir);
 }
 
 /* Finds the accounts that keep something. */
@@ -151,13 +156,9 @@ static void walk_homes(struct store *s, unsigned pause)
         usec begun = clock_monotonic();
         worker_run(WORKER_DISK, run_walk, &job);
         for (size_t at = 0; at < job.keeping.n; at += strlen(job.keeping.p + at) + 1) {
-            struct buf home = BUF_EMPTY;
-            struct store_account *a = NULL;
-            if (layout_add_home(&home, str_from_c(s->layout), str_from_c(job.keeping.p + at)))
-                a = store_account_get(s, buf_str(&home), NULL);
+            struct store_account *a = store_account_get(s, str_from_c(job.keeping.p + at), NULL);
             if (a)
                 a->expunged_from = 0;
-            buf_free(&home);
         }
         pause_after(s, begun, pause);
     } while (job.more && !s->closing);

@@ -6,7 +6,7 @@
  * mailbox that is deleted goes the other way: renamed into the spool directory first, removed from
  * there at leisure (or at the next start).
  *
- * `maild-account` in a Maildir marks that the special folders were made: one that the user
+ * The marker in a Maildir marks that the special folders were made: one that the user
  * deletes stays deleted. It says whose Maildir it is, so that a layout which gives two accounts the
  * same one does not mix their mail.
  */
@@ -25,8 +25,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
-
-#define MARKER "maild-account"
 
 static const char *dir_path(struct buf *b, const struct folder_disk *d, struct str name)
 {
@@ -153,7 +151,7 @@ static bool build_account(const char *dir, const struct folder_disk *d, const st
     buf_clear(&b);
     subscriptions_format(&b, &d->naming, special, count);
     ok = ok && make_file(dir, "subscriptions", buf_str(&b), e) &&
-         make_file(dir, MARKER, str_from_c(d->owner), e) && disk_sync_dir(dir, e);
+         make_file(dir, FOLDER_MARKER, str_from_c(d->owner), e) && disk_sync_dir(dir, e);
     buf_free(&b);
     return ok;
 }
@@ -175,19 +173,24 @@ static bool create_account(const struct folder_disk *d, const struct str *specia
     return ok;
 }
 
+static bool mark(const struct folder_disk *d, struct err *e)
+{
+    return make_file(d->maildir, FOLDER_MARKER, str_from_c(d->owner), e) &&
+           disk_sync_dir(d->maildir, e);
+}
+
+/* Folders that are there are left as their owner has them, subscribed or not. */
 static bool complete_account(const struct folder_disk *d, const struct str *special, size_t count,
                              struct err *e)
 {
     for (size_t i = 0; i < count; i++) {
-        struct err error;
-        if (!folder_disk_create(d, special[i], NULL, &error) && error.kind != ERR_EXISTS) {
-            *e = error;
-            return false;
-        }
-        if (!subscriptions_change(d->maildir, &d->naming, special[i], true, e))
+        if (folder_disk_exists(d, special[i]))
+            continue;
+        if (!subscriptions_change(d->maildir, &d->naming, special[i], true, e) ||
+            !folder_disk_create(d, special[i], NULL, e))
             return false;
     }
-    return make_file(d->maildir, MARKER, str_from_c(d->owner), e) && disk_sync_dir(d->maildir, e);
+    return mark(d, e);
 }
 
 bool folder_disk_is_prepared(const struct folder_disk *d)
@@ -195,24 +198,46 @@ bool folder_disk_is_prepared(const struct folder_disk *d)
     struct buf path = BUF_EMPTY;
     struct stat st;
 
-    buf_printf(&path, "%s/" MARKER, d->maildir);
+    buf_printf(&path, "%s/" FOLDER_MARKER, d->maildir);
     bool marked = disk_stat(buf_c(&path), &st, NULL);
     buf_free(&path);
     return marked;
 }
 
-/* Made before markers had a content, it belongs to who asks. */
-static bool check_owner(const struct folder_disk *d, struct err *e)
-{
-    struct buf path = BUF_EMPTY, owner = BUF_EMPTY;
+/* --- whose it is --- */
 
-    buf_printf(&path, "%s/" MARKER, d->maildir);
-    bool read = disk_read_file(buf_c(&path), FOLDER_NAME_MAX, &owner, NULL);
-    bool ok =
-        !read || owner.n == 0 || !d->owner || str_equal(buf_str(&owner), str_from_c(d->owner));
+static bool read_marker(const char *maildir, struct buf *owner)
+{
+    struct buf path = BUF_EMPTY;
+
+    buf_printf(&path, "%s/" FOLDER_MARKER, maildir);
+    bool read = disk_read_file(buf_c(&path), FOLDER_NAME_MAX, owner, NULL);
+    buf_free(&path);
+    return read;
+}
+
+bool folder_disk_add_owner(struct buf *b, const char *maildir, const char *path)
+{
+    const struct str name = STR("/Maildir");
+    size_t before = b->n;
+
+    if (!read_marker(maildir, b))
+        return false;
+    /* Made before markers had a content, when there was one layout only. */
+    struct str home = str_skip(str_from_c(maildir), strlen(path) + 1);
+    if (b->n == before && home.n > name.n && str_equal(str_skip(home, home.n - name.n), name))
+        buf_add_str(b, str_head(home, home.n - name.n));
+    return b->n > before;
+}
+
+static bool check_owner(const struct folder_disk *d, bool *marked, struct err *e)
+{
+    struct buf owner = BUF_EMPTY;
+
+    *marked = read_marker(d->maildir, &owner) && owner.n > 0;
+    bool ok = !*marked || !d->owner || str_equal(buf_str(&owner), str_from_c(d->owner));
     if (!ok)
         err_set(e, ERR_PERM, "%s is the Maildir of %.*s", d->maildir, STR_ARG(buf_str(&owner)));
-    buf_free(&path);
     buf_free(&owner);
     return ok;
 }
@@ -220,10 +245,15 @@ static bool check_owner(const struct folder_disk *d, struct err *e)
 bool folder_disk_prepare(const struct folder_disk *d, const struct str *special, size_t count,
                          struct err *e)
 {
+    bool marked;
+
     if (!folder_disk_exists(d, STR("INBOX")))
         return create_account(d, special, count, e);
-    return check_owner(d, e) &&
-           (folder_disk_is_prepared(d) || complete_account(d, special, count, e));
+    if (!check_owner(d, &marked, e))
+        return false;
+    if (folder_disk_is_prepared(d))
+        return marked || mark(d, e);
+    return complete_account(d, special, count, e);
 }
 
 /* --- moving --- */

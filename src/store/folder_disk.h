@@ -7,6 +7,9 @@
 #include "store/folder_name.h"
 #include "store/uidlist.h"
 
+/* The file that marks a Maildir as used by an account. */
+#define FOLDER_MARKER "maild-account"
+
 struct folder_disk {
     const char *maildir;   /* of the account */
     const char *spool_dir; /* where new directories are built */
@@ -20,6 +23,9 @@ struct folder_disk {
  * another account. */
 bool folder_disk_prepare(const struct folder_disk *d, const struct str *special, size_t count,
                          struct err *e);
+/* Appends the home of the account whose Maildir it is. path: the store's, above the Maildir. False:
+ * nobody has used it yet. */
+bool folder_disk_add_owner(struct buf *b, const char *maildir, const char *path);
 /* Was that done for this Maildir? */
 bool folder_disk_is_prepared(const struct folder_disk *d);
 /* Makes the mailbox and its missing parents. name: canonical. guid: of the mailbox itself, or NULL

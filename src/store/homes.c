@@ -1,28 +1,34 @@
 /*
- * A home is a directory that holds a directory `Maildir`; nothing below a home is looked at. What
- * cannot be read is passed over.
+ * A Maildir that was used has a marker in it (folder_disk.h); nothing below it is looked at, nor
+ * below one that was not used yet. What cannot be read is passed over.
  */
 #include "store/homes.h"
 
 #include "core/disk.h"
+#include "store/folder_disk.h"
 #include "store/limits.h"
 
 #include <dirent.h>
 
 struct reading {
     struct buf children; /* names with NULs */
-    bool is_home;
+    bool is_used;
+    unsigned subdirs; /* bits: which of those of a Maildir there are */
 };
 
 static bool see_entry(void *arg, const char *name, unsigned char type)
 {
+    static const char *const subdirs[] = {"cur", "new", "tmp"};
     struct reading *r = arg;
 
+    if (type != DT_DIR && strcmp(name, FOLDER_MARKER) == 0)
+        r->is_used = true;
     if (name[0] == '.' || (type != DT_DIR && type != DT_UNKNOWN))
-        return true;
-    r->is_home |= strcmp(name, "Maildir") == 0;
+        return !r->is_used;
+    for (unsigned i = 0; i < 3; i++)
+        r->subdirs |= (unsigned)(strcmp(name, subdirs[i]) == 0) << i;
     buf_add(&r->children, name, strlen(name) + 1);
-    return !r->is_home;
+    return true;
 }
 
 static size_t depth_of(struct str dir)
@@ -41,10 +47,10 @@ static void read_dir(struct homes *h, struct str dir)
     buf_printf(&path, "%s/%.*s", h->path, STR_ARG(dir));
     disk_list(buf_c(&path), see_entry, &r, NULL);
     buf_free(&path);
-    if (r.is_home && dir.n > 0) {
+    if (r.is_used) {
         buf_add_str(&h->found, dir);
         buf_add_char(&h->found, '\0');
-    } else if (depth_of(dir) < HOME_DEPTH_MAX) {
+    } else if (r.subdirs != 7 && depth_of(dir) < HOME_DEPTH_MAX) {
         for (size_t at = 0; at < r.children.n; at += strlen(r.children.p + at) + 1) {
             if (dir.n > 0) {
                 buf_add_str(&h->dirs, dir);

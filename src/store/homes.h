@@ -1,7 +1,7 @@
 #pragma once
 /*
- * All homes below the store's path, known to the directory or not, found a few at a time. Blocking:
- * for workers.
+ * All Maildirs below the store's path that were ever used, of accounts known to the directory or
+ * not, found a few at a time. Blocking: for workers.
  */
 #include "core/buf.h"
 #include "core/err.h"
@@ -10,7 +10,7 @@ struct homes {
     const char *path;
     struct buf dirs; /* relative paths still to be read, each with a NUL; private */
     bool begun;
-    struct buf found; /* homes found by this call, relative, each with a NUL */
+    struct buf found; /* Maildirs found by this call, relative, each with a NUL */
 };
 
 /* Reads at most `most` directories. False when there are no more; found may hold the last ones. */

@@ -1,16 +1,50 @@
 /*
- * The layout as text with variables. The way back (whose directory is this?) matches the text
- * against the path, a variable reaching up to the next character of the layout; then the home that
- * was found is put into the layout again, and must give the same path.
+ * The layout as text with variables. There is no way back: whose a Maildir is stands in it
+ * (folder_disk.c).
  */
 #include "store/layout.h"
 
-#define SUFFIX "/Maildir"
+#define PIECE_MAX 255
 
-static bool is_variable(struct str rest)
+struct variable {
+    char letter;
+    size_t offset, width; /* width 0: all of it */
+    bool zeros;
+};
+
+static size_t take_number(struct str *s)
 {
-    return rest.n >= 2 && rest.p[0] == '%' &&
-           (rest.p[1] == 'd' || rest.p[1] == 'n' || rest.p[1] == 'u');
+    size_t n = 0;
+    while (s->n > 0 && s->p[0] >= '0' && s->p[0] <= '9') {
+        if (n <= PIECE_MAX)
+            n = n * 10 + (size_t)(s->p[0] - '0');
+        *s = str_skip(*s, 1);
+    }
+    return n;
+}
+
+/* Cuts the variable at the start of *s, which is a %. */
+static bool take_variable(struct str *s, struct variable *v)
+{
+    *v = (struct variable){0};
+    *s = str_skip(*s, 1);
+    struct str number = *s;
+    v->width = take_number(s);
+    if (s->n > 0 && s->p[0] == '.') {
+        *s = str_skip(*s, 1);
+        v->offset = v->width;
+        number = *s;
+        v->width = take_number(s);
+        if (v->width == 0)
+            return false;
+    }
+    v->zeros = v->width > 0 && number.p[0] == '0';
+    if (s->n > 0 && s->p[0] == 'L')
+        *s = str_skip(*s, 1);
+    v->letter = s->n > 0 ? s->p[0] : '\0';
+    *s = str_skip(*s, 1);
+    return (v->letter == 'd' || v->letter == 'n' || v->letter == 'u') && v->width <= PIECE_MAX &&
+           v->offset <= PIECE_MAX;
 }
 
 static bool check_parts(struct str layout, struct err *e)
@@ -26,31 +60,62 @@ static bool check_parts(struct str layout, struct err *e)
 
 bool layout_check(struct str layout, struct err *e)
 {
+    struct str rest = layout;
+    struct variable v;
     bool name = false;
 
-    for (size_t i = 0; i < layout.n; i++) {
-        struct str rest = str_skip(layout, i);
-        if (rest.p[0] != '%')
+    while (rest.n > 0) {
+        if (rest.p[0] != '%') {
+            rest = str_skip(rest, 1);
             continue;
-        if (!is_variable(rest))
-            return err_set(e, ERR_SYNTAX, "it knows only %%u, %%n and %%d");
-        name |= rest.p[1] != 'd';
+        }
+        if (!take_variable(&rest, &v))
+            return err_set(e, ERR_SYNTAX, "it knows %%u, %%n and %%d, as in %%d/%%1n/%%n");
+        name |= v.letter != 'd' && v.width == 0;
     }
-    size_t n = sizeof(SUFFIX) - 1;
     if (!name)
         return err_set(e, ERR_SYNTAX, "without %%n or %%u all accounts would share a Maildir");
-    if (layout.n <= n || !str_equal(str_skip(layout, layout.n - n), STR(SUFFIX)))
-        return err_set(e, ERR_SYNTAX, "it must end in " SUFFIX);
     return check_parts(layout, e);
+}
+
+static void add_value(struct buf *b, const struct variable *v, struct str value)
+{
+    if (v->width == 0) {
+        buf_add_str(b, value);
+        return;
+    }
+    struct str piece = str_skip(value, v->offset < value.n ? v->offset : value.n);
+    piece = str_head(piece, v->width < piece.n ? v->width : piece.n);
+    for (size_t i = piece.n; v->zeros && i < v->width; i++)
+        buf_add_char(b, '0');
+    buf_add_str(b, piece);
+}
+
+static void add_all(struct buf *b, struct str layout, struct str domain, struct str name)
+{
+    struct buf login = BUF_EMPTY;
+    struct variable v;
+
+    buf_printf(&login, "%.*s@%.*s", STR_ARG(name), STR_ARG(domain));
+    while (layout.n > 0) {
+        if (layout.p[0] != '%') {
+            buf_add_char(b, layout.p[0]);
+            layout = str_skip(layout, 1);
+            continue;
+        }
+        take_variable(&layout, &v);
+        add_value(b, &v, v.letter == 'd' ? domain : v.letter == 'n' ? name : buf_str(&login));
+    }
+    buf_free(&login);
 }
 
 bool layout_add_path(struct buf *b, struct str layout, struct str home)
 {
     ptrdiff_t slash = str_find_char(home, '/');
+    size_t before = b->n;
 
     if (str_equal(layout, STR(LAYOUT_DEFAULT))) {
-        buf_add_str(b, home);
-        buf_add_c(b, SUFFIX);
+        buf_printf(b, "%.*s/Maildir", STR_ARG(home));
         return true;
     }
     if (slash <= 0)
@@ -58,65 +123,10 @@ bool layout_add_path(struct buf *b, struct str layout, struct str home)
     struct str domain = str_head(home, (size_t)slash), name = str_skip(home, (size_t)slash + 1);
     if (name.n == 0 || str_find_char(name, '/') >= 0)
         return false;
-    for (size_t i = 0; i < layout.n; i++) {
-        if (!is_variable(str_skip(layout, i))) {
-            buf_add_char(b, layout.p[i]);
-            continue;
-        }
-        char variable = layout.p[++i];
-        if (variable != 'd')
-            buf_add_str(b, name);
-        if (variable == 'u')
-            buf_add_char(b, '@');
-        if (variable != 'n')
-            buf_add_str(b, domain);
-    }
-    return true;
-}
-
-/* What a variable at the start of `layout` matches of `path`. */
-static struct str take_value(struct str layout, struct str path)
-{
-    struct str next = str_skip(layout, 2);
-    ptrdiff_t end = next.n > 0 ? str_find_char(path, next.p[0]) : -1;
-    return end < 0 ? path : str_head(path, (size_t)end);
-}
-
-bool layout_add_home(struct buf *b, struct str layout, struct str dir)
-{
-    struct str domain = STR(""), name = STR(""), rest = dir;
-    struct str pattern = str_head(layout, layout.n - (sizeof(SUFFIX) - 1));
-    struct buf home = BUF_EMPTY, path = BUF_EMPTY;
-
-    if (str_equal(layout, STR(LAYOUT_DEFAULT))) {
-        buf_add_str(b, dir);
-        return true;
-    }
-    while (pattern.n > 0 && rest.n > 0) {
-        if (!is_variable(pattern)) {
-            pattern = str_skip(pattern, 1);
-            rest = str_skip(rest, 1);
-            continue;
-        }
-        struct str value = take_value(pattern, rest);
-        ptrdiff_t at = pattern.p[1] == 'u' ? str_find_last_char(value, '@') : -1;
-        if (pattern.p[1] == 'd' || at >= 0)
-            domain = at >= 0 ? str_skip(value, (size_t)at + 1) : value;
-        if (pattern.p[1] != 'd')
-            name = at >= 0 ? str_head(value, (size_t)at) : value;
-        rest = str_skip(rest, value.n);
-        pattern = str_skip(pattern, 2);
-    }
-    buf_printf(&home, "%.*s/%.*s", STR_ARG(domain), STR_ARG(name));
-    buf_add_str(&path, dir);
-    buf_add_c(&path, SUFFIX);
-    struct buf again = BUF_EMPTY;
-    bool ok = domain.n > 0 && name.n > 0 && layout_add_path(&again, layout, buf_str(&home)) &&
-              str_equal(buf_str(&again), buf_str(&path));
-    if (ok)
-        buf_add_str(b, buf_str(&home));
-    buf_free(&again);
-    buf_free(&home);
-    buf_free(&path);
+    add_all(b, layout, domain, name);
+    /* A piece of a name can be nothing or dots. */
+    bool ok = check_parts(str_skip(buf_str(b), before), NULL);
+    if (!ok)
+        b->n = before;
     return ok;
 }

@@ -43,7 +43,8 @@ static const struct setting settings[] = {
     {"maildir", SETTING_STRING, offsetof(struct store_settings, maildir), LAYOUT_DEFAULT, 0, 0,
      NULL,
      "Where the Maildir of an account is below the path: %u is the login, %n the part of it before "
-     "the @, %d the domain. For Maildirs that are taken over."},
+     "the @, %d the domain; \"%d/%1n/%1.1n/%n\" as Dovecot would have it. For Maildirs that are "
+     "taken over (docs/dovecot.md)."},
     {"folder_escape", SETTING_STRING, offsetof(struct store_settings, folder_escape), "\\", 0, 0,
      NULL,
      "The character that with two hex digits stands for one that the name of a folder's directory "

@@ -1,13 +1,10 @@
-/* Where Maildirs are, and whose they are; names of folders in other forms. */
+/* Where Maildirs are, finding them, and whose they are; names of folders in other forms. */
+#include "store_helper.h"
+
+#include "store/folder_disk.h"
 #include "store/folder_name.h"
+#include "store/homes.h"
 #include "store/layout.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 static void test_layouts(void **state)
 {
@@ -18,35 +15,87 @@ static void test_layouts(void **state)
         {"%d/%n/Maildir", "example.test/alice/Maildir"},
         {"%u/Maildir", "alice@example.test/Maildir"},
         {"%n/Maildir", "alice/Maildir"},
-        {"domains/%d/users/%n/Maildir", "domains/example.test/users/alice/Maildir"},
+        {"%d/%n", "example.test/alice"},
+        {"domains/%Ld/users/%Ln/mail", "domains/example.test/users/alice/mail"},
         {"vmail/%n@%d/Maildir", "vmail/alice@example.test/Maildir"},
         {"%n.%d/x-%u/Maildir", "alice.example.test/x-alice@example.test/Maildir"},
+        {"%d/%1n/%1.1n/%2.2Ln/%u", "example.test/a/l/ic/alice@example.test"},
+        {"%08n/%4.03n%n", "000alice/00ealice"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        struct buf path = BUF_EMPTY, home = BUF_EMPTY;
+        struct buf path = BUF_EMPTY;
         struct str layout = str_from_c(cases[i].layout);
         struct err e;
         assert_true(layout_check(layout, &e));
         assert_true(layout_add_path(&path, layout, STR("example.test/alice")));
         assert_string_equal(buf_c(&path), cases[i].path);
-        struct str dir = str_head(buf_str(&path), path.n - 8);
-        /* A directory that names no domain is found by nobody; nor is one of another form. */
-        bool whole = str_find(layout, STR("%d")) >= 0 || str_find(layout, STR("%u")) >= 0;
-        if (whole) {
-            assert_true(layout_add_home(&home, layout, dir));
-            assert_string_equal(buf_c(&home), "example.test/alice");
-        }
-        buf_free(&home);
-        if (i > 0)
-            assert_false(layout_add_home(&home, layout, STR("other/form/of/a/path")));
         buf_free(&path);
-        buf_free(&home);
     }
-    const char *wrong[] = {"",           "%d/Maildir",    "/%u/Maildir",     "%u",  "%u/mail",
-                           "%h/Maildir", "../%u/Maildir", "%u//Maildir",     "%",   "%u/%",
-                           "Maildir",    "%u/.x/Maildir", "a/%d/b/Maildir/", "%n%", "/Maildir"};
+    const char *wrong[] = {"",           "%d/Maildir", "/%u/Maildir", "%u//Maildir", "%",
+                           "%h/Maildir", "Maildir",    "%n%",         "../%u",       "%u/%",
+                           "%1n/%d",     "%999n/%n",   "%1.n/%n",     "%u/.x",       "%u/"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
         assert_false(layout_check(str_from_c(wrong[i]), NULL));
+    /* Names that have no such piece, or one that is a path. */
+    struct buf path = BUF_EMPTY;
+    assert_false(layout_add_path(&path, STR("%5.1n/%n"), STR("example.test/alice")));
+    assert_false(layout_add_path(&path, STR("%1.1n/%n"), STR("example.test/a.b")));
+    assert_false(layout_add_path(&path, STR("%n"), STR("example.test/a/b")));
+    assert_false(layout_add_path(&path, STR("%n"), STR("alice")));
+    assert_int_equal(path.n, 0);
+    buf_free(&path);
+}
+
+static void make_at(const char *root, const char *dir, const char *marker)
+{
+    struct buf path = BUF_EMPTY;
+    struct err e;
+
+    buf_printf(&path, "%s/%s", root, dir);
+    assert_true(disk_make_dirs(buf_c(&path), 0700, &e));
+    if (marker) {
+        buf_add_c(&path, "/" FOLDER_MARKER);
+        write_test_file(buf_c(&path), str_from_c(marker));
+    }
+    buf_free(&path);
+}
+
+/* Users may be called as directories of a Maildir are. */
+static void test_homes(void **state)
+{
+    (void)state;
+    char *root = make_directory();
+    make_at(root, "example.test/alice/Maildir", "");
+    make_at(root, "example.test/cur", "example.test/cur");
+    make_at(root, "example.test/cur/.Work/cur", NULL);
+    make_at(root, "b/bob@example.test/Maildir", "example.test/bob");
+    make_at(root, "cur", "example.test/other");
+    make_at(root, "untouched/Maildir/cur/not-below-here", "wrong");
+    make_at(root, "untouched/Maildir/new", NULL);
+    make_at(root, "untouched/Maildir/tmp", NULL);
+    struct homes h = {.path = root};
+    struct buf owners = BUF_EMPTY, path = BUF_EMPTY;
+    size_t count = 0;
+    bool more = true;
+    while (more) {
+        more = homes_next(&h, 1);
+        for (size_t at = 0; at < h.found.n; at += strlen(h.found.p + at) + 1) {
+            buf_clear(&path);
+            buf_printf(&path, "%s/%s", root, h.found.p + at);
+            assert_true(folder_disk_add_owner(&owners, buf_c(&path), root));
+            buf_add_char(&owners, ' ');
+            count++;
+        }
+    }
+    homes_free(&h);
+    assert_int_equal(count, 4);
+    assert_true(str_find(buf_str(&owners), STR("example.test/alice ")) >= 0);
+    assert_true(str_find(buf_str(&owners), STR("example.test/bob ")) >= 0);
+    assert_true(str_find(buf_str(&owners), STR("example.test/cur ")) >= 0);
+    assert_true(str_find(buf_str(&owners), STR("example.test/other ")) >= 0);
+    buf_free(&owners);
+    buf_free(&path);
+    remove_directory(root);
 }
 
 static void check_name(const struct folder_naming *naming, const char *name, const char *dir)
@@ -80,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layouts),
+        cmocka_unit_test(test_homes),
         cmocka_unit_test(test_namings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
