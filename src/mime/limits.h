@@ -26,3 +26,4 @@
 #define MIME_CHARSET_MAX    64                /* bytes of a charset's name */
 #define MIME_DATE_MAX       256               /* bytes of a date that are looked at */
 #define MIME_PREVIEW_MAX    (64 * 1024)       /* of a body that are looked at for its preview */
+#define MIME_SUBJECT_MAX    (8 * 1024)        /* bytes of a subject, for its base */

@@ -1,8 +1,6 @@
 /*
- * Searching for a substring as IMAP SEARCH means it: case-insensitive by i;unicode-casemap (RFC
- * 5051), that is each character in its simple titlecase and then decomposed (NFKD), on both sides.
- * Decomposition is done run by run of non-ASCII characters, since an ASCII character never changes
- * and never combines with what is before it.
+ * Searching for a substring as IMAP SEARCH means it: case-insensitive by i;unicode-casemap
+ * (mime/collate.c) on both sides.
  *
  * When the needle is ASCII, text that is ASCII (nearly all of it) takes a fast path: slices are
  * turned to upper case in a buffer on the stack and searched there. Everything is searched by
@@ -13,15 +11,11 @@
  */
 #include "mime/search_text.h"
 
+#include "mime/collate.h"
 #include "mime/content.h"
 #include "mime/header.h"
 #include "mime/limits.h"
 #include "mime/text.h"
-
-#include <stdlib.h>
-#include <unicase.h>
-#include <uninorm.h>
-#include <unistr.h>
 
 struct search_key {
     struct str folded;
@@ -30,55 +24,12 @@ struct search_key {
 
 enum { SLICE = 4096 };
 
-static char ascii_upper(char c)
-{
-    return c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
-}
-
-/* A run without ASCII. */
-static void fold_run(struct buf *out, struct str run)
-{
-    struct buf title = BUF_EMPTY;
-    const uint8_t *p = (const uint8_t *)run.p, *end = p + run.n;
-    while (p < end) {
-        ucs4_t c;
-        uint8_t bytes[6];
-        p += u8_mbtouc(&c, p, (size_t)(end - p));
-        int n = u8_uctomb(bytes, uc_totitle(c), sizeof(bytes));
-        buf_add(&title, bytes, n > 0 ? (size_t)n : 0);
-    }
-    size_t n = 0;
-    uint8_t *normal = u8_normalize(UNINORM_NFKD, (const uint8_t *)title.p, title.n, NULL, &n);
-    for (size_t i = 0; normal && i < n; i++)
-        buf_add_char(out, ascii_upper((char)normal[i])); /* what a ligature falls into */
-    free(normal);
-    buf_free(&title);
-}
-
-/* text is well-formed UTF-8. */
-static void fold(struct buf *out, struct str text)
-{
-    for (size_t i = 0; i < text.n;) {
-        size_t ascii = text_ascii_prefix(str_skip(text, i));
-        char *to = buf_reserve(out, ascii);
-        for (size_t k = 0; k < ascii; k++)
-            to[k] = ascii_upper(text.p[i + k]);
-        out->n += ascii;
-        i += ascii;
-        size_t start = i;
-        while (i < text.n && ((unsigned char)text.p[i] >= 128 || text.p[i] == '\0'))
-            i++;
-        if (i > start)
-            fold_run(out, str_from(text.p + start, i - start));
-    }
-}
-
 struct search_key *search_key_new(struct arena *a, struct str needle)
 {
     struct search_key *k = ARENA_NEW(a, struct search_key);
     struct buf clean = BUF_EMPTY, folded = BUF_EMPTY;
     text_add_utf8(&clean, needle);
-    fold(&folded, buf_str(&clean));
+    collate_key(&folded, buf_str(&clean));
     k->folded = arena_str(a, buf_str(&folded));
     k->ascii = str_is_ascii(k->folded);
     buf_free(&clean);
@@ -94,7 +45,7 @@ static bool find_ascii(const struct search_key *k, struct str text)
     while (text.n > 0) {
         size_t take = text.n < SLICE ? text.n : SLICE;
         for (size_t i = 0; i < take; i++)
-            slice[kept + i] = ascii_upper(text.p[i]);
+            slice[kept + i] = collate_ascii(text.p[i]);
         size_t n = kept + take;
         if (str_find(str_from(slice, n), k->folded) >= 0)
             return true;
@@ -119,7 +70,7 @@ bool search_key_in(const struct search_key *k, struct str text)
     bool well_formed = str_is_utf8(text);
     if (!well_formed)
         text_add_utf8(&clean, text);
-    fold(&folded, well_formed ? text : buf_str(&clean));
+    collate_key(&folded, well_formed ? text : buf_str(&clean));
     bool found = str_find(buf_str(&folded), k->folded) >= 0;
     buf_free(&clean);
     buf_free(&folded);
