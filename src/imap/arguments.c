@@ -2,6 +2,7 @@
  * How commands take their arguments from the tree, and say what they had expected.
  */
 #include "imap/command.h"
+#include "imap/search_saved.h"
 #include "mime/utf7.h"
 
 void imap_expected(struct imap_command *c, const struct imap_argument *at, const char *what)
@@ -67,6 +68,10 @@ bool imap_take_set(struct imap_command *c, struct number_set *set)
 {
     const char *what = c->uid ? "a set of UIDs" : "a set of sequence numbers";
     struct imap_argument *a = imap_take(c, what);
+    if (a && imap_argument_is(a, "$")) {
+        imap_saved_take(c->session->selected, c->arena, c->uid, set);
+        return true;
+    }
     if (a &&
         (a->type != IMAP_ATOM || a->has_section || !number_set_parse(c->arena, a->text, set))) {
         imap_expected(c, a, what);

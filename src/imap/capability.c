@@ -30,6 +30,8 @@ static const struct {
     {"MOVE", LOGGED_IN},              /* RFC 6851 */
     {"CATENATE", LOGGED_IN},          /* RFC 4469 */
     {"ESEARCH", LOGGED_IN},           /* RFC 4731 */
+    {"SEARCHRES", LOGGED_IN},         /* RFC 5182 */
+    {"WITHIN", LOGGED_IN},            /* RFC 5032 */
     {"LIST-EXTENDED", LOGGED_IN},     /* RFC 5258 */
     {"LIST-STATUS", LOGGED_IN},       /* RFC 5819 */
     {"SPECIAL-USE", LOGGED_IN},       /* RFC 6154 */

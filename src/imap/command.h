@@ -95,7 +95,7 @@ bool imap_take_atom(struct imap_command *c, const char *what, struct str *s);
 bool imap_take_mailbox(struct imap_command *c, struct str *name);
 bool imap_take_set(struct imap_command *c, struct number_set *set);
 bool imap_take_end(struct imap_command *c);
-/* CHARSET and search keys, to the end (imap/cmd_search.c). */
+/* The arguments of SEARCH, to the end (imap/cmd_search.c): for tests. */
 struct search_program;
 bool imap_take_search(struct imap_command *c, struct search_program *program);
 void imap_expected(struct imap_command *c, const struct imap_argument *at, const char *what);

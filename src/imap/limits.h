@@ -34,6 +34,8 @@
 #define IMAP_SEARCH_KEYS_HERE 8
 /* Bytes of a message times keys that look into it: more is refused. */
 #define IMAP_SEARCH_WORK_MAX (UINT64_C(4) * 1024 * 1024 * 1024)
+/* Ranges of UIDs that a saved result (RFC 5182) may have. */
+#define IMAP_SAVED_MAX 250000
 /* Large messages in memory at a time, over all sessions. */
 #define IMAP_LARGE_AT_ONCE 2
 /* Of a message larger than this the structure is that of its first part. */

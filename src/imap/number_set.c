@@ -71,6 +71,26 @@ void number_set_resolve(struct number_set *set, uint32_t star)
     set->count = kept;
 }
 
+void number_set_resolve_uids(struct number_set *set, uint32_t star)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        struct number_range *r = &set->ranges[i];
+        if (r->first == NUMBER_STAR && r->last != NUMBER_STAR)
+            *r = (struct number_range){r->last, NUMBER_STAR};
+        if (r->last == NUMBER_STAR && r->first != NUMBER_STAR)
+            *r = (struct number_range){r->first < star ? r->first : star, UINT32_MAX};
+    }
+    number_set_resolve(set, star);
+}
+
+void number_set_copy(struct arena *a, const struct number_set *set, struct number_set *copy)
+{
+    copy->ranges = arena_array(a, set->count, sizeof *copy->ranges);
+    copy->count = set->count;
+    if (set->count)
+        memcpy(copy->ranges, set->ranges, set->count * sizeof *set->ranges);
+}
+
 /* First position with uids[position] >= uid. */
 static size_t position_from(const uint32_t *uids, size_t count, uint32_t uid)
 {

@@ -25,6 +25,9 @@ void number_set_resolve(struct number_set *set, uint32_t star);
  * set is of UIDs, else of sequence numbers. What is none of them is left out. Resolves the set. */
 void number_set_clip(struct arena *a, struct number_set *set, const uint32_t *uids, size_t count,
                      bool uid, struct number_set *positions);
+/* The same for UIDs, of which more are to come: a range that ends with "*" has no end. */
+void number_set_resolve_uids(struct number_set *set, uint32_t star);
+void number_set_copy(struct arena *a, const struct number_set *set, struct number_set *copy);
 /* In a resolved set. */
 bool number_set_contains(const struct number_set *set, uint32_t n);
 /* "1:3,5" for ascending numbers (others come out as they are, number by number). */

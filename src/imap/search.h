@@ -21,7 +21,8 @@ enum search_kind {
     SEARCH_FLAG,
     SEARCH_KEYWORD,
     SEARCH_RECENT,
-    SEARCH_INDEXES, /* sequence numbers and UIDs */
+    SEARCH_UIDS, /* sequence numbers as well: what they mean is settled when they are read */
+    SEARCH_MODSEQ,
     SEARCH_LARGER,
     SEARCH_SMALLER,
     SEARCH_BEFORE,
@@ -47,10 +48,12 @@ struct search_node {
     struct str keyword;
     struct keyword_test test; /* of the keyword */
     struct search_node *next_keyword;
-    uint64_t size;
-    bool exact; /* time is meant to the second, not day */
+    uint64_t size; /* or the modseq */
+    bool exact;    /* time is meant to the second, not day */
     int64_t day, time;
-    struct number_set indexes;
+    int64_t age; /* of OLDER and YOUNGER: time follows from it and the clock */
+    struct search_node *next_age;
+    struct number_set uids;
     struct str field;       /* of a header */
     struct search_key *key; /* NULL: the field's presence is enough */
 };
@@ -59,7 +62,10 @@ struct search_program {
     struct search_node *root;
     struct arena *arena;
     struct search_node *keywords; /* nodes with a keyword */
+    struct search_node *ages;     /* nodes with an age */
     bool needs_date, needs_save_date;
+    bool modseq;   /* asks for MODSEQ: replies have one (RFC 7162 3.1.5) */
+    bool is_saved; /* asks for the saved result */
     size_t costly; /* keys that look into the message */
 };
 
@@ -69,12 +75,14 @@ struct search_scope {
     const struct mailbox *mailbox; /* its keywords; NULL: not open, for search_excludes */
     const uint32_t *uids;          /* ascending: the messages, by sequence number */
     size_t count;
+    /* UIDs that "$" stands for (RFC 5182); NULL: it is no key here. */
+    const struct number_set *saved;
     struct str charset; /* of texts */
     /* The keys are the words of a command line: any word may be a string, times may be relative,
      * and there is the key MAILBOX. */
     bool words;
     struct str name; /* for MAILBOX: of the mailbox, UTF-8 */
-    int64_t now;     /* for relative times */
+    int64_t now;     /* seconds, for relative times */
     /* The result when they cannot be compiled: what is wrong. */
     bool refused; /* well-formed, but not granted (IMAP: NO instead of BAD) */
     struct str error;
@@ -82,11 +90,14 @@ struct search_scope {
 
 /* Is text in that charset taken as it is? */
 bool search_charset_is_utf8(struct str charset);
-/* Keys that are all to match. False: scope->error. */
+/* Keys that are all to match. False: scope->error. The program keeps nothing but what is in the
+ * scope's arena. */
 bool search_compile(struct search_scope *scope, const struct imap_argument *keys,
                     struct search_program *program);
 /* On the loop, before messages are looked at: tests of keywords know all sets that there are. */
 void search_refresh(const struct search_program *program, const struct mailbox *m);
+/* OLDER and YOUNGER count from there. */
+void search_set_time(const struct search_program *program, int64_t now);
 /* True when nothing in a mailbox of that name can match. */
 bool search_excludes(const struct search_program *program);
 
@@ -95,11 +106,11 @@ enum search_level { SEARCH_NOTHING = -1, SEARCH_MEMORY, SEARCH_HEADERS, SEARCH_C
 
 /* A message as a snapshot: evaluation touches nothing else, so it can run on a worker. */
 struct search_message {
-    uint32_t index;
+    uint32_t uid;
     uint8_t flags;
     bool recent;
     uint32_t keywords;
-    uint64_t size;
+    uint64_t size, modseq;
     int64_t date, day; /* internal date: seconds, days */
     int64_t save_date; /* seconds */
     struct str header; /* SEARCH_HEADERS */

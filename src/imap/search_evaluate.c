@@ -104,8 +104,10 @@ static bool leaf_matches(const struct search_node *node, const struct search_mes
         return keyword_test_matches(&node->test, m->keywords);
     case SEARCH_RECENT:
         return m->recent;
-    case SEARCH_INDEXES:
-        return number_set_contains(&node->indexes, m->index);
+    case SEARCH_UIDS:
+        return number_set_contains(&node->uids, m->uid);
+    case SEARCH_MODSEQ:
+        return m->modseq >= node->size;
     case SEARCH_LARGER:
         return m->size > node->size;
     case SEARCH_SMALLER:

@@ -12,8 +12,21 @@
 #include "mime/date.h"
 #include "mime/header.h"
 
-/* The last two are for command lines only. */
-enum operand { NONE, STRING, DATE, SIZE, KEYWORD, FIELD, UIDS, ONE_KEY, TWO_KEYS, SAVED, MAILBOX };
+/* The last one is for command lines only. */
+enum operand {
+    NONE,
+    STRING,
+    DATE,
+    SIZE,
+    KEYWORD,
+    FIELD,
+    UIDS,
+    ONE_KEY,
+    TWO_KEYS,
+    AGE,
+    MODSEQ,
+    MAILBOX
+};
 
 static const struct key_name {
     const char *name;
@@ -37,14 +50,17 @@ static const struct key_name {
     {"KEYWORD", KEYWORD, SEARCH_KEYWORD, false, 0, NULL},
     {"LARGER", SIZE, SEARCH_LARGER, false, 0, NULL},
     {"MAILBOX", MAILBOX, SEARCH_NONE, false, 0, NULL},
+    {"MODSEQ", MODSEQ, SEARCH_MODSEQ, false, 0, NULL},
     {"NOT", ONE_KEY, SEARCH_NOT, false, 0, NULL},
     {"OLD", NONE, SEARCH_RECENT, true, 0, NULL},
+    {"OLDER", AGE, SEARCH_BEFORE, false, 0, NULL},
     {"ON", DATE, SEARCH_ON, false, 0, NULL},
     {"OR", TWO_KEYS, SEARCH_OR, false, 0, NULL},
     {"RECENT", NONE, SEARCH_RECENT, false, 0, NULL},
-    {"SAVEDBEFORE", SAVED, SEARCH_SAVEDBEFORE, false, 0, NULL},
-    {"SAVEDON", SAVED, SEARCH_SAVEDON, false, 0, NULL},
-    {"SAVEDSINCE", SAVED, SEARCH_SAVEDSINCE, false, 0, NULL},
+    {"SAVEDBEFORE", DATE, SEARCH_SAVEDBEFORE, false, 0, NULL},
+    {"SAVEDON", DATE, SEARCH_SAVEDON, false, 0, NULL},
+    {"SAVEDSINCE", DATE, SEARCH_SAVEDSINCE, false, 0, NULL},
+    {"SAVEDATESUPPORTED", NONE, SEARCH_ALL, false, 0, NULL},
     {"SEEN", NONE, SEARCH_FLAG, false, MESSAGE_SEEN, NULL},
     {"SENTBEFORE", DATE, SEARCH_SENTBEFORE, false, 0, NULL},
     {"SENTON", DATE, SEARCH_SENTON, false, 0, NULL},
@@ -54,13 +70,14 @@ static const struct key_name {
     {"SUBJECT", STRING, SEARCH_HEADER, false, 0, "Subject"},
     {"TEXT", STRING, SEARCH_TEXT, false, 0, NULL},
     {"TO", STRING, SEARCH_ADDRESS, false, 0, "To"},
-    {"UID", UIDS, SEARCH_INDEXES, false, 0, NULL},
+    {"UID", UIDS, SEARCH_UIDS, false, 0, NULL},
     {"UNANSWERED", NONE, SEARCH_FLAG, true, MESSAGE_ANSWERED, NULL},
     {"UNDELETED", NONE, SEARCH_FLAG, true, MESSAGE_DELETED, NULL},
     {"UNDRAFT", NONE, SEARCH_FLAG, true, MESSAGE_DRAFT, NULL},
     {"UNFLAGGED", NONE, SEARCH_FLAG, true, MESSAGE_FLAGGED, NULL},
     {"UNKEYWORD", KEYWORD, SEARCH_KEYWORD, true, 0, NULL},
     {"UNSEEN", NONE, SEARCH_FLAG, true, MESSAGE_SEEN, NULL},
+    {"YOUNGER", AGE, SEARCH_SINCE, false, 0, NULL},
 };
 
 struct compiler {
@@ -147,7 +164,10 @@ static bool take_text(struct compiler *p, struct search_node *node)
 
 static bool take_field(struct compiler *p, struct search_node *node)
 {
-    return take_string(p, "the name of a header field", &node->field) && take_text(p, node);
+    if (!take_string(p, "the name of a header field", &node->field))
+        return false;
+    node->field = arena_str(p->scope->arena, node->field);
+    return take_text(p, node);
 }
 
 static bool take_date(struct compiler *p, struct search_node *node)
@@ -189,7 +209,7 @@ static bool take_keyword(struct compiler *p, struct search_node *node)
     const struct imap_argument *a = take(p);
     if (!a || a->type != IMAP_ATOM || !imap_is_atom(a->text))
         return expected(p, a, "a keyword");
-    node->keyword = a->text;
+    node->keyword = arena_str(p->scope->arena, a->text);
     node->next_keyword = p->program->keywords;
     p->program->keywords = node;
     return true;
@@ -202,14 +222,84 @@ void search_refresh(const struct search_program *program, const struct mailbox *
             mailbox_keyword_test(m, node->keyword, program->arena, &node->test);
 }
 
+/* Sequence numbers mean the messages that have them now; UIDs those that come later, too. */
+static void settle_set(const struct search_scope *s, struct number_set *set, bool uid,
+                       struct number_set *uids)
+{
+    if (uid) {
+        number_set_resolve_uids(set, s->count ? s->uids[s->count - 1] : 0);
+        *uids = *set;
+        return;
+    }
+    number_set_clip(s->arena, set, s->uids, s->count, false, uids);
+    for (size_t i = 0; i < uids->count; i++) {
+        uids->ranges[i].first = s->uids[uids->ranges[i].first];
+        uids->ranges[i].last = s->uids[uids->ranges[i].last];
+    }
+}
+
 static bool take_set(struct compiler *p, struct search_node *node, bool uid)
 {
     const struct imap_argument *a = take(p);
     struct search_scope *s = p->scope;
     struct number_set set;
+    if (s->saved && imap_argument_is(a, "$")) {
+        number_set_copy(s->arena, s->saved, &node->uids);
+        p->program->is_saved = true;
+        return true;
+    }
     if (!a || a->type != IMAP_ATOM || !number_set_parse(s->arena, a->text, &set))
         return expected(p, a, uid ? "a set of UIDs" : "a search key");
-    number_set_clip(s->arena, &set, s->uids, s->count, uid, &node->indexes);
+    settle_set(s, &set, uid, &node->uids);
+    return true;
+}
+
+/* OLDER and YOUNGER (RFC 5032): both include the second itself. */
+static void set_age(struct search_node *node, int64_t now)
+{
+    node->time = now - node->age + (node->kind == SEARCH_BEFORE);
+}
+
+static bool take_age(struct compiler *p, struct search_node *node)
+{
+    const struct imap_argument *a = take(p);
+    uint32_t seconds;
+    if (!a || a->type != IMAP_ATOM || !str_to_u32(a->text, &seconds) || !seconds)
+        return expected(p, a, "a number of seconds");
+    node->exact = true;
+    node->age = seconds;
+    set_age(node, p->scope->now);
+    node->next_age = p->program->ages;
+    p->program->ages = node;
+    p->program->needs_date = true;
+    return true;
+}
+
+void search_set_time(const struct search_program *program, int64_t now)
+{
+    for (struct search_node *node = program->ages; node; node = node->next_age)
+        set_age(node, now);
+}
+
+/* The name and the type of an entry may stand before the number; there is one MODSEQ for all of a
+ * message (RFC 7162 3.1.5). */
+static bool take_modseq(struct compiler *p, struct search_node *node)
+{
+    const struct imap_argument *a = p->at;
+    struct str entry;
+    if (a && a->type == IMAP_QUOTED) {
+        take(p);
+        const struct imap_argument *type = take(p);
+        if (!imap_argument_astring(a, &entry) || !str_starts_with_nocase(entry, STR("/flags/")))
+            return expected(p, a, "the name of an entry");
+        if (!imap_argument_is(type, "ALL") && !imap_argument_is(type, "PRIV") &&
+            !imap_argument_is(type, "SHARED"))
+            return expected(p, type, "PRIV, SHARED or ALL");
+    }
+    a = take(p);
+    if (!a || a->type != IMAP_ATOM || !str_to_u64(a->text, &node->size) || node->size > INT64_MAX)
+        return expected(p, a, "a mod-sequence");
+    p->program->modseq = true;
     return true;
 }
 
@@ -240,8 +330,10 @@ static bool take_operand(struct compiler *p, const struct key_name *name, struct
         return take_field(p, node);
     case UIDS:
         return take_set(p, node, true);
-    case SAVED:
-        return take_date(p, node);
+    case AGE:
+        return take_age(p, node);
+    case MODSEQ:
+        return take_modseq(p, node);
     case MAILBOX:
         return take_mailbox(p, node);
     case ONE_KEY:
@@ -321,7 +413,7 @@ static bool take_one(struct compiler *p, struct search_node **node)
     if (a && a->type == IMAP_LIST)
         return take_list(p, a, node);
     for (size_t i = 0; a && i < sizeof names / sizeof *names; i++)
-        if (imap_argument_is(a, names[i].name) && (names[i].operand < SAVED || p->scope->words))
+        if (imap_argument_is(a, names[i].name) && (names[i].operand != MAILBOX || p->scope->words))
             return take_named(p, &names[i], node);
     if (a && imap_argument_is(a, "NEW")) {
         *node = new_messages(p);
@@ -330,7 +422,7 @@ static bool take_one(struct compiler *p, struct search_node **node)
     if (!a || a->type != IMAP_ATOM)
         return expected(p, a, "a search key");
     p->at = a;
-    *node = new_node(p, SEARCH_INDEXES);
+    *node = new_node(p, SEARCH_UIDS);
     return take_set(p, *node, false);
 }
 

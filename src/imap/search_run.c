@@ -45,10 +45,11 @@ static bool snapshot(const struct search_run *r, uint32_t index, struct search_m
         return false;
     search_refresh(r->program, r->mailbox);
     *m = (struct search_message){
-        .index = index,
+        .uid = uid,
         .flags = found->flags,
         .keywords = found->keywords,
         .size = found->size_crlf,
+        .modseq = found->modseq,
         .recent = number_set_contains(&r->recent, uid),
     };
     int64_t date = found->internal_date, save_date = found->save_date;

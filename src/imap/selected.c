@@ -189,6 +189,7 @@ void imap_selected_free(struct imap_selected *v)
     imap_structure_free(v->structure);
     free(v->uids);
     free(v->recent);
+    free(v->saved.ranges);
     arena_free(v->arena);
 }
 

@@ -23,7 +23,7 @@ static void fetch(struct imap_command *c)
 static void search(struct imap_command *c)
 {
     struct search_program program;
-    struct search_message message = {.index = 1, .size = 100, .day = 20000};
+    struct search_message message = {.uid = 5, .size = 100, .day = 20000};
     if (!imap_take_search(c, &program))
         return;
     search_evaluate(program.root, &message, SEARCH_MEMORY);
