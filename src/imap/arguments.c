@@ -80,6 +80,15 @@ bool imap_take_set(struct imap_command *c, struct number_set *set)
     return a != NULL;
 }
 
+bool imap_argument_modseq(struct imap_command *c, const struct imap_argument *at, uint64_t *n)
+{
+    if (at && at->type == IMAP_ATOM && !at->has_section && str_to_u64(at->text, n) &&
+        *n <= INT64_MAX)
+        return true;
+    imap_expected(c, at, "a mod-sequence");
+    return false;
+}
+
 bool imap_take_end(struct imap_command *c)
 {
     if (c->next)

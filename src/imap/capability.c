@@ -36,6 +36,8 @@ static const struct {
     {"LIST-STATUS", LOGGED_IN},       /* RFC 5819 */
     {"SPECIAL-USE", LOGGED_IN},       /* RFC 6154 */
     {"STATUS=SIZE", LOGGED_IN},       /* RFC 8438 */
+    {"CONDSTORE", LOGGED_IN},         /* RFC 7162 */
+    {"QRESYNC", LOGGED_IN},           /* RFC 7162 */
     {"QUOTA", LOGGED_IN},             /* RFC 9208 */
     {"QUOTA=RES-STORAGE", LOGGED_IN},
     {"QUOTA=RES-MESSAGE", LOGGED_IN},

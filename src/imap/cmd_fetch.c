@@ -84,6 +84,13 @@ static void write_flags(struct fetch *f, const struct message *m)
     buf_add_char(&f->out, ')');
 }
 
+static void write_modseq(struct fetch *f, const struct message *m)
+{
+    buf_add_char(&f->out, '(');
+    buf_add_number(&f->out, m->modseq);
+    buf_add_char(&f->out, ')');
+}
+
 static bool write_item(struct fetch *f, const struct fetch_item *item, const struct message *m,
                        struct err *e)
 {
@@ -117,6 +124,9 @@ static bool write_item(struct fetch *f, const struct fetch_item *item, const str
         break;
     case FETCH_SECTION:
         return fetch_write_section(f->c, &f->body, item, &f->summary, &f->out, e);
+    case FETCH_MODSEQ:
+        write_modseq(f, m);
+        break;
     case FETCH_FLAGS:
         break;
     }
@@ -135,16 +145,36 @@ static bool make_room(struct fetch *f, struct err *e)
     return imap_breathe(f->c) || err_set(e, ERR_CLOSED, "the session is over");
 }
 
+/* Behind the items: what is told without being asked for. */
+static void write_unasked(struct fetch *f, const struct message *m, bool uid_asked)
+{
+    const struct imap_session *s = f->c->session;
+    bool seen_now = number_set_contains(&f->seen, m->uid);
+    if (!uid_asked && (seen_now ? imap_tells_uid(s, f->c->uid) : fetch_adds_uid(f))) {
+        buf_add_c(&f->out, " UID ");
+        buf_add_number(&f->out, m->uid);
+    }
+    if (!seen_now)
+        return;
+    if (!f->request.flags) {
+        buf_add_char(&f->out, ' ');
+        write_flags(f, m);
+    }
+    if (s->enabled & ENABLED_CONDSTORE && !f->request.modseq) {
+        buf_add_c(&f->out, " MODSEQ ");
+        write_modseq(f, m);
+    }
+    f->c->known.list[f->c->known.count++] =
+        (struct imap_known_flags){m->uid, m->flags, m->keywords, m->modseq};
+}
+
 /* m is a copy: the mailbox may change while the items are written. */
 static bool write_message(struct fetch *f, size_t index, const struct message *m, struct err *e)
 {
     struct imap_session *s = f->c->session;
     const char *separator = "";
-    bool seen_now = number_set_contains(&f->seen, m->uid);
     bool uid_asked = false;
-    buf_add_c(&f->out, "* ");
-    buf_add_number(&f->out, index + 1);
-    buf_add_c(&f->out, " FETCH (");
+    imap_write_fetch(&f->out, f->view, index);
     for (const struct fetch_item *item = f->request.items; item; item = item->next) {
         uid_asked = uid_asked || item->kind == FETCH_UID;
         buf_add_c(&f->out, separator);
@@ -152,19 +182,7 @@ static bool write_message(struct fetch *f, size_t index, const struct message *m
         if (!write_item(f, item, m, e) || !make_room(f, e))
             return false;
     }
-    if (f->c->uid && !uid_asked) {
-        buf_add_c(&f->out, separator);
-        buf_add_c(&f->out, "UID ");
-        buf_add_number(&f->out, m->uid);
-    }
-    if (seen_now) {
-        if (!f->request.flags) {
-            buf_add_char(&f->out, ' ');
-            write_flags(f, m);
-        }
-        f->c->known.list[f->c->known.count++] =
-            (struct imap_known_flags){m->uid, m->flags, m->keywords};
-    }
+    write_unasked(f, m, uid_asked);
     buf_add_c(&f->out, ")\r\n");
     s->in_literal = false;
     return true;
@@ -247,12 +265,17 @@ void imap_cmd_fetch(struct imap_command *c)
 {
     struct fetch f = {.c = c, .view = c->session->selected};
     struct number_set set;
-    if (!imap_take_set(c, &set) || !fetch_take_items(c, &f.request) || !imap_take_end(c))
+    const struct imap_argument *named = c->next;
+    if (!imap_take_set(c, &set) || !fetch_take_items(c, &f.request) ||
+        !fetch_take_modifiers(c, &f.request) || !imap_take_end(c))
         return;
     if (!imap_selected_resolve(f.view, c->arena, &set, c->uid, &f.indexes)) {
         imap_bad(c, "There is no such message: %zu exist", f.view->count);
         return;
     }
+    if (f.request.modseq)
+        imap_enable(c->session, ENABLED_CONDSTORE);
+    fetch_modify(&f, named->text);
     set_seen(&f);
     imap_body_init(&f.body, c->session->context, f.view->mailbox, &f.view->structure);
     open_summaries(&f);

@@ -1,5 +1,6 @@
 /*
- * SELECT, EXAMINE, CHECK (RFC 3501 6.3.1, 6.3.2, 6.4.1) and UNSELECT (RFC 3691).
+ * SELECT, EXAMINE, CHECK (RFC 3501 6.3.1, 6.3.2, 6.4.1) and UNSELECT (RFC 3691). The parameters of
+ * SELECT are in select_parameters.c.
  */
 #include "imap/access.h"
 
@@ -9,14 +10,27 @@ void imap_unselect(struct imap_session *s)
     s->selected = NULL;
 }
 
+/* All that was said before is about the mailbox that is closed (RFC 7162 3.2.11). */
+static void close_selected(struct imap_session *s)
+{
+    if (!s->selected)
+        return;
+    imap_unselect(s);
+    imap_write(s, STR("* OK [CLOSED] The mailbox selected before is closed\r\n"));
+}
+
 /* Whatever becomes of it, the mailbox selected before is closed (RFC 3501 6.3.1). */
 static void select_mailbox(struct imap_command *c, bool read_only)
 {
     struct imap_session *s = c->session;
+    struct select_parameters parameters;
     struct str name;
-    if (!imap_take_mailbox(c, &name) || !imap_take_end(c))
+    if (!imap_take_mailbox(c, &name) || !imap_take_select_parameters(c, &parameters) ||
+        !imap_take_end(c))
         return;
-    imap_unselect(s);
+    close_selected(s);
+    if (parameters.condstore)
+        imap_enable(s, ENABLED_CONDSTORE);
     struct mailbox *m;
     if (!imap_open(c, name, RIGHT_READ, false, &m))
         return;
@@ -25,6 +39,7 @@ static void select_mailbox(struct imap_command *c, bool read_only)
     s->selected = imap_selected_new(s, m, read_only, &out);
     imap_write(s, buf_str(&out));
     buf_free(&out);
+    imap_select_resynchronise(c, &parameters);
     imap_ok(c, "[%s] %s completed", read_only ? "READ-ONLY" : "READ-WRITE", c->entry->name);
 }
 

@@ -1,6 +1,5 @@
 /*
- * Commands about the session itself: CAPABILITY, NOOP, LOGOUT (RFC 3501 6.1), ID (RFC 2971) and
- * ENABLE (RFC 5161).
+ * Commands about the session itself: CAPABILITY, NOOP, LOGOUT (RFC 3501 6.1) and ID (RFC 2971).
  */
 #include "core/log.h"
 #include "imap/command.h"
@@ -93,16 +92,4 @@ void imap_cmd_id(struct imap_command *c)
         imap_ok(c, "Pleased to meet you");
     }
     buf_free(&log);
-}
-
-/* No extension here needs to be enabled; unknown names are passed over (RFC 5161 3.1). */
-void imap_cmd_enable(struct imap_command *c)
-{
-    struct str name;
-    do {
-        if (!imap_take_atom(c, "a capability", &name))
-            return;
-    } while (c->next);
-    imap_write(c->session, STR("* ENABLED\r\n"));
-    imap_ok(c, "Enabled what is known");
 }

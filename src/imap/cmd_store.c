@@ -5,6 +5,10 @@
  * Without .SILENT every message is answered with its flags, changed or not. With .SILENT the client
  * knows the result without being told, unless another session changed the same message: what it
  * should be is computed before the change and compared when the view catches up.
+ *
+ * A client that knows of mod-sequences is told the new ones in any case. With UNCHANGEDSINCE (RFC
+ * 7162 3.1.3) messages that have changed since are left alone; they are named in MODIFIED, and what
+ * they are is told at once, so that the client need not ask.
  */
 #include "imap/access.h"
 #include "imap/limits.h"
@@ -12,8 +16,27 @@
 struct store_request {
     enum flags_change change;
     bool silent;
+    bool conditional; /* UNCHANGEDSINCE */
+    uint64_t unchanged_since;
     struct imap_flags flags;
 };
+
+static bool take_modifiers(struct imap_command *c, struct store_request *r)
+{
+    if (!c->next || c->next->type != IMAP_LIST)
+        return true;
+    const struct imap_argument *a = imap_take(c, "")->children;
+    if (!imap_argument_is(a, "UNCHANGEDSINCE")) {
+        imap_expected(c, a, "UNCHANGEDSINCE");
+        return false;
+    }
+    if (!imap_argument_modseq(c, a->next, &r->unchanged_since))
+        return false;
+    if (a->next->next)
+        imap_expected(c, a->next->next, "the end of the list");
+    r->conditional = true;
+    return !a->next->next;
+}
 
 static bool take_request(struct imap_command *c, struct store_request *r)
 {
@@ -76,7 +99,7 @@ static void note_flags(struct imap_command *c, const uint32_t *uids, size_t coun
         const struct message *m = imap_selected_message(v, uids[i], &position);
         if (m && m->modseq <= v->modseq)
             c->known.list[c->known.count++] =
-                (struct imap_known_flags){m->uid, m->flags, m->keywords};
+                (struct imap_known_flags){m->uid, m->flags, m->keywords, 0};
     }
 }
 
@@ -95,27 +118,66 @@ static void tell_keywords(struct imap_command *c, struct buf *out)
         imap_write_mailbox_flags(out, v);
 }
 
-static void tell_flags(struct imap_command *c, const uint32_t *uids, size_t count)
+static bool expects(const struct imap_known_flags *k, const struct message *m)
+{
+    return k && k->uid == m->uid && k->flags == m->flags && k->keywords == m->keywords;
+}
+
+static bool is_in(const uint32_t *list, size_t count, size_t *at, uint32_t uid)
+{
+    while (*at < count && list[*at] < uid)
+        ++*at;
+    return *at < count && list[*at] == uid;
+}
+
+/* Tells each message. What is expected of a silent change (c->known) goes without saying, but for
+ * its MODSEQ. */
+static void tell_results(struct imap_command *c, const struct flags_request *change, bool silent)
 {
     struct imap_selected *v = c->session->selected;
+    const struct imap_known expected = c->known;
     struct buf out = BUF_EMPTY;
-    size_t index = 0, position = 0;
+    size_t index = 0, position = 0, next = 0, failed = 0;
     tell_keywords(c, &out);
-    c->known.count = 0;
-    for (size_t i = 0; i < count && imap_breathe(c); i++) {
+    c->known = (struct imap_known){
+        .list = arena_array(c->arena, change->count + 1, sizeof *c->known.list)};
+    for (size_t i = 0; i < change->count && imap_breathe(c); i++) {
         if (out.n > IMAP_CHUNK / 2) {
             imap_write(c->session, buf_str(&out));
             buf_clear(&out);
         }
-        const struct message *m = imap_selected_message(v, uids[i], &position);
-        bool here = index < v->count && v->uids[index] == uids[i];
-        if (!m || !(here || imap_selected_find(v, uids[i], &index)))
+        uint32_t uid = change->uids[i];
+        const struct message *m = imap_selected_message(v, uid, &position);
+        bool here = index < v->count && v->uids[index] == uid;
+        if (!m || !(here || imap_selected_find(v, uid, &index)))
             continue;
-        imap_write_flags_response(&out, v, index++, m, c->uid);
-        c->known.list[c->known.count++] = (struct imap_known_flags){m->uid, m->flags, m->keywords};
+        while (next < expected.count && expected.list[next].uid < uid)
+            next++;
+        bool flags = !silent || !expects(next < expected.count ? &expected.list[next] : NULL, m) ||
+                     is_in(change->failed, change->failed_count, &failed, uid);
+        imap_write_flags_response(&out, v, index++, m, c->uid, flags);
+        c->known.list[c->known.count++] =
+            (struct imap_known_flags){m->uid, m->flags, m->keywords, m->modseq};
     }
     imap_write(c->session, buf_str(&out));
     buf_free(&out);
+}
+
+/* "[MODIFIED 7,9" */
+static struct str modified_code(struct imap_command *c, const struct flags_request *change)
+{
+    const struct imap_selected *v = c->session->selected;
+    struct buf code = BUF_EMPTY;
+    size_t index, count = 0;
+    uint32_t *numbers = arena_array(c->arena, change->failed_count, sizeof *numbers);
+    for (size_t i = 0; i < change->failed_count; i++)
+        if (imap_selected_find(v, change->failed[i], &index))
+            numbers[count++] = c->uid ? change->failed[i] : (uint32_t)index + 1;
+    buf_add_c(&code, "[MODIFIED ");
+    number_set_write(&code, numbers, count);
+    struct str text = arena_str(c->arena, buf_str(&code));
+    buf_free(&code);
+    return text;
 }
 
 static size_t set_size(const struct number_set *set)
@@ -137,6 +199,16 @@ static unsigned rights_for(const struct store_request *r)
            (all || others ? RIGHT_WRITE : 0u);
 }
 
+static void conclude(struct imap_command *c, const struct flags_request *change, bool gone)
+{
+    if (change->failed_count)
+        imap_ok(c, "%.*s] Some messages were changed since", STR_ARG(modified_code(c, change)));
+    else if (gone && !c->uid)
+        imap_ok(c, "[EXPUNGEISSUED] Some of the messages do not exist any more");
+    else
+        imap_ok(c, "Store completed");
+}
+
 void imap_cmd_store(struct imap_command *c)
 {
     struct imap_selected *v = c->session->selected;
@@ -144,12 +216,15 @@ void imap_cmd_store(struct imap_command *c)
     struct store_request r = {0};
     struct err e;
     size_t count;
-    if (!imap_take_set(c, &set) || !take_request(c, &r) || !imap_may_selected(c, rights_for(&r)))
+    if (!imap_take_set(c, &set) || !take_modifiers(c, &r) || !take_request(c, &r) ||
+        !imap_may_selected(c, rights_for(&r)))
         return;
     if (!imap_selected_resolve(v, c->arena, &set, c->uid, &indexes)) {
         imap_bad(c, "There is no such message: %zu exist", v->count);
         return;
     }
+    if (r.conditional)
+        imap_enable(c->session, ENABLED_CONDSTORE);
     uint32_t *uids = imap_selected_uids(v, c->arena, &indexes, &count);
     bool gone = count < set_size(&indexes);
     note_flags(c, uids, count);
@@ -158,7 +233,10 @@ void imap_cmd_store(struct imap_command *c)
                                    .change = r.change,
                                    .flags = r.flags.flags,
                                    .keywords = r.flags.keywords,
-                                   .keyword_count = r.flags.keyword_count};
+                                   .keyword_count = r.flags.keyword_count,
+                                   .conditional = r.conditional,
+                                   .unchanged_since = r.unchanged_since,
+                                   .arena = c->arena};
     if (count && !mailbox_change_flags(v->mailbox, &change, &e)) {
         c->known.count = 0;
         imap_fail(c, &e, false);
@@ -166,10 +244,7 @@ void imap_cmd_store(struct imap_command *c)
     }
     if (r.silent)
         expect_silently(c, &r);
-    else
-        tell_flags(c, uids, count);
-    if (gone && !c->uid)
-        imap_ok(c, "[EXPUNGEISSUED] Some of the messages do not exist any more");
-    else
-        imap_ok(c, "Store completed");
+    if (!r.silent || c->session->enabled & ENABLED_CONDSTORE)
+        tell_results(c, &change, r.silent);
+    conclude(c, &change, gone);
 }

@@ -108,6 +108,20 @@ bool imap_breathe(struct imap_command *c)
 
 /* --- the answer --- */
 
+/* HIGHESTMODSEQ: behind what the client has seen when expunges have to wait (RFC 7162 section 6),
+ * and new when some were told. */
+static void add_highestmodseq(struct imap_command *c, struct buf *out)
+{
+    const struct imap_selected *v = c->session->selected;
+    if (!(c->session->enabled & ENABLED_CONDSTORE) || !(v->told_expunges || v->expunges_owed))
+        return;
+    if (c->status == IMAP_OK && c->text.n && c->text.p[0] != '[')
+        c->text = arena_printf(c->arena, "[HIGHESTMODSEQ %llu] %.*s",
+                               (unsigned long long)v->complete, STR_ARG(c->text));
+    else
+        imap_write_highestmodseq(out, v);
+}
+
 static void synchronise(struct imap_command *c)
 {
     struct imap_session *s = c->session;
@@ -116,6 +130,7 @@ static void synchronise(struct imap_command *c)
     bool expunges = c->uid || !(c->entry->flags & IMAP_NO_EXPUNGE);
     struct buf out = BUF_EMPTY;
     imap_selected_sync(s->selected, &out, expunges, c->uid, &c->known);
+    add_highestmodseq(c, &out);
     if (out.n)
         imap_write(s, buf_str(&out));
     buf_free(&out);

@@ -94,6 +94,8 @@ bool imap_take_atom(struct imap_command *c, const char *what, struct str *s);
 /* In UTF-8, INBOX in capitals. */
 bool imap_take_mailbox(struct imap_command *c, struct str *name);
 bool imap_take_set(struct imap_command *c, struct number_set *set);
+/* A mod-sequence: a number of 63 bits (RFC 7162 section 7); at: may be NULL. */
+bool imap_argument_modseq(struct imap_command *c, const struct imap_argument *at, uint64_t *n);
 bool imap_take_end(struct imap_command *c);
 /* The arguments of SEARCH, to the end (imap/cmd_search.c): for tests. */
 struct search_program;
@@ -103,6 +105,28 @@ void imap_expected(struct imap_command *c, const struct imap_argument *at, const
 void imap_write_mailbox(struct buf *out, struct str name);
 /* A string as quoted string, or as literal if it cannot be one. */
 void imap_write_string(struct buf *out, struct str s);
+
+/* Switches extensions on (enum imap_enabled). If CONDSTORE is new and a mailbox is selected, the
+ * client is told HIGHESTMODSEQ: call it before the command says anything else. (imap/cmd_enable.c)
+ */
+SUSPENDS void imap_enable(struct imap_session *s, unsigned what);
+
+/* --- SELECT (... (QRESYNC (...))), imap/select_parameters.c --- */
+
+struct select_parameters {
+    bool condstore, qresync;
+    /* of QRESYNC */
+    uint32_t uid_validity;
+    uint64_t modseq;
+    bool has_uids;
+    struct number_set uids;    /* known to the client */
+    struct number_set numbers; /* sequence numbers, and as many UIDs, as they were known */
+    struct number_set number_uids;
+};
+/* The list of parameters, if there is one. False: the result is set. */
+bool imap_take_select_parameters(struct imap_command *c, struct select_parameters *p);
+/* What has changed since the client was here, when the mailbox has been selected. */
+SUSPENDS void imap_select_resynchronise(struct imap_command *c, struct select_parameters *p);
 
 /* --- IDLE, run by the session while it is parked in it (imap/cmd_idle.c) --- */
 

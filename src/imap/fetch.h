@@ -17,6 +17,7 @@ enum fetch_kind {
     FETCH_BODY,
     FETCH_BODYSTRUCTURE,
     FETCH_SECTION,
+    FETCH_MODSEQ, /* RFC 7162 */
 };
 
 enum section_part {
@@ -52,7 +53,11 @@ struct fetch_request {
     bool needs_file;                                   /* parts of it, found by the summary */
     unsigned summary;                                  /* enum summary_field */
     bool sets_seen;
-    bool flags, date; /* among the items */
+    bool flags, date, modseq; /* among the items */
+    /* modifiers (imap/fetch_modifiers.c) */
+    bool changed; /* CHANGEDSINCE */
+    bool vanished;
+    uint64_t changed_since;
 };
 
 /* The command while it runs. */
@@ -72,6 +77,22 @@ struct fetch {
 
 /* An item or a list of them. False: the result is set. */
 bool fetch_take_items(struct imap_command *c, struct fetch_request *r);
+/* Adds one that was not written. */
+struct fetch_item *fetch_add_item(struct imap_command *c, struct fetch_request *r,
+                                  const char *name);
+
+/* The list of modifiers behind the items, if there is one (RFC 4466 2.4). False: the result is
+ * set. */
+bool fetch_take_modifiers(struct imap_command *c, struct fetch_request *r);
+/* Leaves of the messages those that the modifiers mean; writes VANISHED. named: the set as the
+ * client wrote it. */
+void fetch_modify(struct fetch *f, struct str named);
+
+/* Is the UID told though it is not among the items? Not with UIDONLY, where it stands in front. */
+static inline bool fetch_adds_uid(const struct fetch *f)
+{
+    return f->c->uid && !(f->c->session->enabled & ENABLED_UIDONLY);
+}
 
 /* Can the items be answered without the messages' files? */
 bool fetch_is_plain(const struct fetch_request *r);

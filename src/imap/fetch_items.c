@@ -24,6 +24,7 @@ static const struct {
     {"RFC822", FETCH_SECTION, SECTION_ALL, true},
     {"RFC822.HEADER", FETCH_SECTION, SECTION_HEADER, false},
     {"RFC822.TEXT", FETCH_SECTION, SECTION_TEXT, true},
+    {"MODSEQ", FETCH_MODSEQ, 0, false},
 };
 
 static const struct {
@@ -57,6 +58,7 @@ static struct fetch_item *add_item(struct imap_command *c, struct fetch_request 
     item->kind = kind;
     r->flags = r->flags || kind == FETCH_FLAGS;
     r->date = r->date || kind == FETCH_INTERNALDATE;
+    r->modseq = r->modseq || kind == FETCH_MODSEQ;
     r->needs_structure = r->needs_structure || kind == FETCH_BODY;
     r->summary |= kind == FETCH_ENVELOPE        ? SUMMARY_ENVELOPE
                   : kind == FETCH_BODYSTRUCTURE ? SUMMARY_STRUCTURE
@@ -104,6 +106,12 @@ static bool add_by_name(struct imap_command *c, struct fetch_request *r, const c
         return true;
     }
     return false;
+}
+
+struct fetch_item *fetch_add_item(struct imap_command *c, struct fetch_request *r, const char *name)
+{
+    struct fetch_item **place = r->end;
+    return add_by_name(c, r, name) ? *place : NULL;
 }
 
 /* --- sections --- */

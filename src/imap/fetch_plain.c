@@ -52,6 +52,11 @@ static void write_item(struct fetch *f, const struct fetch_item *item, const str
         date_write_imap(out, m->internal_date);
         buf_add_char(out, '"');
         break;
+    case FETCH_MODSEQ:
+        buf_add(out, "MODSEQ (", 8);
+        buf_add_number(out, m->modseq);
+        buf_add_char(out, ')');
+        break;
     case FETCH_ENVELOPE:
         write_text(out, item->name, f->summary.envelope);
         break;
@@ -73,10 +78,8 @@ static void write_item(struct fetch *f, const struct fetch_item *item, const str
 static void write_message(struct fetch *f, size_t index, const struct message *m)
 {
     struct buf *out = &f->out;
-    bool uid_wanted = f->c->uid;
-    buf_add(out, "* ", 2);
-    buf_add_number(out, index + 1);
-    buf_add(out, " FETCH (", 8);
+    bool uid_wanted = fetch_adds_uid(f);
+    imap_write_fetch(out, f->view, index);
     for (const struct fetch_item *item = f->request.items; item; item = item->next) {
         if (item != f->request.items)
             buf_add_char(out, ' ');

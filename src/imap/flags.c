@@ -48,20 +48,42 @@ void imap_write_flags(struct buf *out, const struct mailbox *m, uint8_t flags, u
     buf_add_str(out, mailbox_set_text(m, keywords));
 }
 
-void imap_write_flags_response(struct buf *out, const struct imap_selected *v, size_t index,
-                               const struct message *m, bool uid)
+void imap_write_fetch(struct buf *out, const struct imap_selected *v, size_t index)
 {
+    bool by_uid = v->session->enabled & ENABLED_UIDONLY;
     buf_add(out, "* ", 2);
-    buf_add_number(out, index + 1);
-    buf_add(out, " FETCH (", 8);
-    if (uid) {
+    buf_add_number(out, by_uid ? v->uids[index] : index + 1);
+    buf_add_c(out, by_uid ? " UIDFETCH (" : " FETCH (");
+}
+
+bool imap_tells_uid(const struct imap_session *s, bool uid)
+{
+    return (uid || s->enabled & (ENABLED_CONDSTORE | ENABLED_REV2)) &&
+           !(s->enabled & ENABLED_UIDONLY);
+}
+
+void imap_write_flags_response(struct buf *out, const struct imap_selected *v, size_t index,
+                               const struct message *m, bool uid, bool flags)
+{
+    bool modseq = v->session->enabled & ENABLED_CONDSTORE;
+    imap_write_fetch(out, v, index);
+    if (imap_tells_uid(v->session, uid)) {
         buf_add(out, "UID ", 4);
         buf_add_number(out, m->uid);
         buf_add_char(out, ' ');
     }
-    buf_add(out, "FLAGS (", 7);
-    imap_write_flags(out, v->mailbox, m->flags, m->keywords, imap_selected_is_recent(v, m->uid));
-    buf_add(out, "))\r\n", 4);
+    if (modseq) {
+        buf_add(out, "MODSEQ (", 8);
+        buf_add_number(out, m->modseq);
+        buf_add_c(out, flags ? ") " : ")");
+    }
+    if (flags) {
+        buf_add(out, "FLAGS (", 7);
+        imap_write_flags(out, v->mailbox, m->flags, m->keywords,
+                         imap_selected_is_recent(v, m->uid));
+        buf_add_char(out, ')');
+    }
+    buf_add(out, ")\r\n", 3);
 }
 
 static void write_all_flags(struct buf *out, const struct mailbox *m)

@@ -1,13 +1,6 @@
 /*
- * The view of the selected mailbox, and how it catches up with the mailbox.
- *
- * Messages are only ever added with UIDs above all others, so the messages below `uid_next` are a
- * subset of those told: their number alone tells whether any was expunged, and the news that matter
- * most, new messages, are found without looking at the old ones. Which flags changed the mailbox
- * knows if it was not long ago; else they are found by modseq in a walk over the array.
- *
- * All that a synchronisation says is put into one buffer without suspending, so the view and what
- * the client reads move in one step. Sequence numbers: RFC 3501 section 7.4.1; \Recent: 2.3.2.
+ * The view of the selected mailbox: what the client knows of it, how it is looked up, and how it
+ * begins (RFC 3501 6.3.1). How it catches up with the mailbox is in selected_sync.c.
  */
 #include "imap/selected.h"
 
@@ -52,7 +45,7 @@ const struct message *imap_selected_message(const struct imap_selected *v, uint3
 bool imap_selected_is_recent(const struct imap_selected *v, uint32_t uid)
 {
     struct number_set set = {v->recent, v->recent_count};
-    return number_set_contains(&set, uid);
+    return !(v->session->enabled & ENABLED_REV2) && number_set_contains(&set, uid);
 }
 
 size_t imap_selected_recent(const struct imap_selected *v)
@@ -112,8 +105,7 @@ static void add_recent(struct imap_selected *v, uint32_t first, uint32_t last)
     v->recent[v->recent_count++] = (struct number_range){first, last};
 }
 
-/* Takes the messages from uid_next on into the view; returns how many. */
-static size_t take_new(struct imap_selected *v)
+size_t imap_selected_take_new(struct imap_selected *v)
 {
     size_t total, from = mailbox_index_from_uid(v->mailbox, v->uid_next);
     const struct message *messages = mailbox_messages(v->mailbox, &total);
@@ -133,12 +125,19 @@ static size_t take_new(struct imap_selected *v)
     return added;
 }
 
-static void write_exists(struct imap_selected *v, struct buf *out)
+void imap_selected_write_exists(const struct imap_selected *v, struct buf *out)
 {
-    buf_printf(out, "* %zu EXISTS\r\n* %zu RECENT\r\n", v->count, imap_selected_recent(v));
+    buf_printf(out, "* %zu EXISTS\r\n", v->count);
+    if (!(v->session->enabled & ENABLED_REV2))
+        buf_printf(out, "* %zu RECENT\r\n", imap_selected_recent(v));
 }
 
 /* --- selecting --- */
+
+void imap_write_highestmodseq(struct buf *out, const struct imap_selected *v)
+{
+    buf_printf(out, "* OK [HIGHESTMODSEQ %llu] Highest\r\n", (unsigned long long)v->complete);
+}
 
 static void on_change(void *arg, struct mailbox *m)
 {
@@ -148,11 +147,14 @@ static void on_change(void *arg, struct mailbox *m)
         session_wake(&v->session->net);
 }
 
+/* A sequence number: of no use to who has none, and IMAP4rev2 does without. */
 static void write_first_unseen(const struct imap_selected *v, struct buf *out)
 {
     struct mailbox_counts counts;
-    mailbox_get_counts(v->mailbox, &counts);
     size_t index;
+    if (v->session->enabled & (ENABLED_UIDONLY | ENABLED_REV2))
+        return;
+    mailbox_get_counts(v->mailbox, &counts);
     if (counts.unseen && imap_selected_find(v, counts.first_unseen_uid, &index))
         buf_printf(out, "* OK [UNSEEN %zu] First unseen\r\n", index + 1);
 }
@@ -170,13 +172,14 @@ struct imap_selected *imap_selected_new(struct imap_session *s, struct mailbox *
     v->watcher.arg = v;
     mailbox_watch(m, &v->watcher);
     v->uid_next = 1;
-    v->modseq = mailbox_modseq(m);
+    v->modseq = v->complete = mailbox_modseq(m);
     imap_write_mailbox_flags(out, v);
-    take_new(v);
-    write_exists(v, out);
+    imap_selected_take_new(v);
+    imap_selected_write_exists(v, out);
     write_first_unseen(v, out);
     buf_printf(out, "* OK [UIDVALIDITY %u] UIDs valid\r\n", mailbox_uid_validity(m));
     buf_printf(out, "* OK [UIDNEXT %u] Predicted next UID\r\n", mailbox_uid_next(m));
+    imap_write_highestmodseq(out, v);
     return v;
 }
 
@@ -191,105 +194,4 @@ void imap_selected_free(struct imap_selected *v)
     free(v->recent);
     free(v->saved.ranges);
     arena_free(v->arena);
-}
-
-/* --- catching up --- */
-
-static void write_expunge(struct buf *out, size_t number)
-{
-    buf_add(out, "* ", 2);
-    buf_add_number(out, number);
-    buf_add(out, " EXPUNGE\r\n", 10);
-}
-
-/* Drops from the view what is gone from the mailbox. */
-static void tell_expunges(struct imap_selected *v, struct buf *out)
-{
-    size_t total, at = 0, kept = 0;
-    const struct message *messages = mailbox_messages(v->mailbox, &total);
-    for (size_t i = 0; i < v->count; i++) {
-        while (at < total && messages[at].uid < v->uids[i])
-            at++;
-        if (at < total && messages[at].uid == v->uids[i])
-            v->uids[kept++] = v->uids[i];
-        else
-            write_expunge(out, kept + 1);
-    }
-    v->count = kept;
-}
-
-/* Going through messages in order, with the places in the view and in what is known. */
-struct telling {
-    struct imap_selected *view;
-    struct buf *out;
-    bool uid;
-    const struct imap_known *known;
-    size_t index, known_at;
-};
-
-static bool is_known(struct telling *t, const struct message *m)
-{
-    const struct imap_known *known = t->known;
-    while (known && t->known_at < known->count && known->list[t->known_at].uid < m->uid)
-        t->known_at++;
-    const struct imap_known_flags *k =
-        known && t->known_at < known->count ? &known->list[t->known_at] : NULL;
-    return k && k->uid == m->uid && k->flags == m->flags && k->keywords == m->keywords;
-}
-
-static void tell_message(struct telling *t, const struct message *m)
-{
-    const struct imap_selected *v = t->view;
-    if (m->modseq <= v->modseq || is_known(t, m))
-        return;
-    if ((t->index < v->count && v->uids[t->index] == m->uid) ||
-        imap_selected_find(v, m->uid, &t->index))
-        imap_write_flags_response(t->out, v, t->index++, m, t->uid);
-}
-
-/* Of the messages below index `old`; the new ones are not told with their flags. */
-static void tell_flags(struct imap_selected *v, struct buf *out, size_t old, bool uid,
-                       const struct imap_known *known)
-{
-    struct telling t = {.view = v, .out = out, .uid = uid, .known = known};
-    size_t total, count;
-    uint32_t uids[MAILBOX_FLAG_CHANGES_MAX];
-    const struct message *messages = mailbox_messages(v->mailbox, &total);
-    if (!mailbox_flag_changes(v->mailbox, v->modseq, uids, &count)) {
-        for (size_t i = 0; i < old; i++)
-            tell_message(&t, &messages[i]);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        const struct message *m = mailbox_find_uid(v->mailbox, uids[i]);
-        if (m && m->uid < v->uid_next)
-            tell_message(&t, m);
-    }
-}
-
-bool imap_selected_has_news(const struct imap_selected *v)
-{
-    return mailbox_modseq(v->mailbox) != v->modseq || v->expunges_owed ||
-           mailbox_is_deleted(v->mailbox);
-}
-
-void imap_selected_sync(struct imap_selected *v, struct buf *out, bool expunges, bool uid,
-                        const struct imap_known *known)
-{
-    if (!imap_selected_has_news(v) || mailbox_is_deleted(v->mailbox))
-        return;
-    if (mailbox_keyword_changes(v->mailbox) != v->keyword_changes)
-        imap_write_mailbox_flags(out, v);
-    size_t old = mailbox_index_from_uid(v->mailbox, v->uid_next), recent = imap_selected_recent(v);
-    v->expunges_owed = old != v->count;
-    if (v->expunges_owed && expunges) {
-        tell_expunges(v, out);
-        v->expunges_owed = false;
-    }
-    tell_flags(v, out, old, uid, known);
-    v->modseq = mailbox_modseq(v->mailbox);
-    if (take_new(v))
-        write_exists(v, out);
-    else if (imap_selected_recent(v) != recent)
-        buf_printf(out, "* %zu RECENT\r\n", imap_selected_recent(v));
 }

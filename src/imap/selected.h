@@ -32,6 +32,9 @@ struct imap_selected {
     size_t count, capacity;
     uint32_t uid_next;        /* all below have been told */
     uint64_t modseq;          /* flags are known up to this change */
+    uint64_t complete;        /* all has been told up to this change, expunges as well: what
+                                 HIGHESTMODSEQ may say (RFC 7162 3.2) */
+    bool told_expunges;       /* at the last imap_selected_sync */
     uint32_t keyword_changes; /* told in FLAGS up to this */
     struct number_range *recent;
     size_t recent_count, recent_capacity;
@@ -49,19 +52,28 @@ void imap_selected_free(struct imap_selected *v);
 /* The session has no mailbox selected then (imap/cmd_select.c). */
 void imap_unselect(struct imap_session *s);
 
+/* Takes the messages that the client has not been told of into the view; returns how many. */
+size_t imap_selected_take_new(struct imap_selected *v);
+/* EXISTS and, but for IMAP4rev2, RECENT. */
+void imap_selected_write_exists(const struct imap_selected *v, struct buf *out);
+/* "* OK [HIGHESTMODSEQ 99] ..." */
+void imap_write_highestmodseq(struct buf *out, const struct imap_selected *v);
+
 /* What a client knows of changes made by its own command: the flags that the messages had when it
- * was told (or could compute them, after .SILENT). Ascending UIDs. */
+ * was told (or could compute them, after .SILENT), and their MODSEQ if it was told that. Ascending
+ * UIDs. */
 struct imap_known {
     struct imap_known_flags {
         uint32_t uid;
         uint8_t flags;
         uint32_t keywords;
+        uint64_t modseq; /* 0: not told */
     } * list;
     size_t count;
 };
 
-/* Appends EXPUNGE (if permitted), EXISTS, RECENT and FETCH FLAGS for all that has changed. `uid`:
- * FETCH with UID. known may be NULL. */
+/* Appends EXPUNGE or VANISHED (if permitted), EXISTS, RECENT and FETCH FLAGS for all that has
+ * changed. `uid`: FETCH with UID in any case. known may be NULL. (imap/selected_sync.c) */
 void imap_selected_sync(struct imap_selected *v, struct buf *out, bool expunges, bool uid,
                         const struct imap_known *known);
 /* Are there changes that imap_selected_sync would tell? */
@@ -94,9 +106,14 @@ uint32_t *imap_selected_uids(const struct imap_selected *v, struct arena *a,
 /* "\Seen $Junk" */
 void imap_write_flags(struct buf *out, const struct mailbox *m, uint8_t flags, uint32_t keywords,
                       bool recent);
-/* "* 7 FETCH (UID 12 FLAGS (\Seen))": the message at that index. */
+/* "* 7 FETCH (", or after ENABLE UIDONLY "* 12 UIDFETCH (": the message at that index. */
+void imap_write_fetch(struct buf *out, const struct imap_selected *v, size_t index);
+/* Do responses that were not asked for tell the UID? `uid`: they were caused by a UID command. */
+bool imap_tells_uid(const struct imap_session *s, bool uid);
+/* "* 7 FETCH (UID 12 MODSEQ (99) FLAGS (\Seen))", with what this client wants to be told without
+ * asking. flags: else without FLAGS, for a client that knows them. */
 void imap_write_flags_response(struct buf *out, const struct imap_selected *v, size_t index,
-                               const struct message *m, bool uid);
+                               const struct message *m, bool uid, bool flags);
 /* The untagged FLAGS line and PERMANENTFLAGS of the mailbox. */
 void imap_write_mailbox_flags(struct buf *out, struct imap_selected *v);
 

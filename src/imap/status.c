@@ -40,6 +40,8 @@ bool imap_take_status_items(struct imap_command *c, const struct imap_argument *
         }
         *items |= items_by_name[i].item;
     }
+    if (*items & STATUS_HIGHESTMODSEQ)
+        imap_enable(c->session, ENABLED_CONDSTORE);
     return true;
 }
 

@@ -19,9 +19,10 @@ enum imap_status_item {
     STATUS_APPENDLIMIT = 1024,    /* RFC 7889 */
 };
 
-/* From the list of their names; NULL: it is missing. False: the result is set. */
-bool imap_take_status_items(struct imap_command *c, const struct imap_argument *list,
-                            unsigned *items);
+/* From the list of their names; NULL: it is missing. HIGHESTMODSEQ makes the client
+ * CONDSTORE-aware. False: the result is set. */
+SUSPENDS bool imap_take_status_items(struct imap_command *c, const struct imap_argument *list,
+                                     unsigned *items);
 /* "* STATUS name (...)" with the line end. */
 void imap_write_status(struct buf *out, const struct imap_session *s, struct str name,
                        const struct mailbox *m, unsigned items);
