@@ -17,6 +17,7 @@
 #include "store/maildir_name.h"
 #include "store/pending.h"
 #include "store/store_internal.h"
+#include "store/transfer.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@ struct delivery {
     char *path;              /* large: the file with all bytes */
     uint64_t size, size_crlf;
     bool again; /* the message is delivered more than once: its file cannot be taken */
+    struct restore_request *restore; /* NULL: an ordinary one */
 };
 
 /* --- large messages --- */
@@ -249,6 +251,8 @@ static bool reserve(struct delivery *d, struct err *e)
             return false;
     }
     for (size_t i = 0; i < p->count; i++) {
+        if (d->restore && d->restore->uid > p->targets[i].mailbox->uid_reserved)
+            p->targets[i].mailbox->uid_reserved = d->restore->uid;
         p->targets[i].uid = p->targets[i].mailbox->uid_reserved++;
         p->targets[i].modseq = mailbox_reserve_modseq(p->targets[i].mailbox);
     }
@@ -271,6 +275,7 @@ static bool commit(struct delivery *d, struct err *e)
     in_flight_begin(s, &in_flight, p->lsn);
     for (size_t i = 0; i < p->count; i++)
         p->targets[i].mailbox->account->in_flight++;
+    restore_pass_turn(d->restore);
     bool ok = journal_commit(s->journal, p->lsn, e);
     if (ok) {
         publish(d);
@@ -360,6 +365,47 @@ static bool reserve_room(const struct delivery *d, struct pending_target *t, boo
     return quota_reserve(t->mailbox, more, delivery, &t->reserved, e);
 }
 
+/* Until it is the request's turn, and nothing else is under way in the account. */
+static bool wait_for_turn(struct delivery *d, struct err *e)
+{
+    bool waited = true;
+
+    while (waited) {
+        if (!wait_for_accounts(d, &waited, e))
+            return false;
+        if (restore_waits(d->restore)) {
+            waited = true;
+            if (!restore_wait(d->restore, e))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* d->message and what goes with it are set. */
+static bool append(struct delivery *d, struct mailbox *m, const char *id, uint32_t *uid,
+                   struct err *e)
+{
+    if (!store_ready(d->store, e) || !is_writable(m, e))
+        return false;
+    delivery_begin(d, 1);
+    if (d->restore && d->restore->save_date != INT64_MIN)
+        d->save_date = d->restore->save_date;
+    d->pending->targets[0].mailbox = mailbox_ref(m);
+    bool ok = (d->restore || reserve_room(d, &d->pending->targets[0], false, e)) &&
+              (is_in_memory(d) || prepare_large(d, e)) && wait_for_turn(d, e) &&
+              mailbox_is_usable(m, e) && commit(d, e);
+    if (ok) {
+        *uid = d->pending->targets[0].uid;
+        d->store->appended++;
+        log_info("store", id, "%s account=<%s> mailbox=<%s> uid=%u size=%llu",
+                 d->restore ? "restored" : "appended", m->account->home, m->name, *uid,
+                 (unsigned long long)d->size);
+    }
+    delivery_end(d, ok);
+    return ok;
+}
+
 bool mailbox_append(struct mailbox *m, const char *id, struct spool *message, uint8_t flags,
                     const struct str *keywords, size_t keyword_count, int64_t date, uint32_t *uid,
                     struct err *e)
@@ -370,24 +416,20 @@ bool mailbox_append(struct mailbox *m, const char *id, struct spool *message, ui
                          .keywords = keywords,
                          .keyword_count = keyword_count,
                          .date = date};
-    bool waited = true;
+    return append(&d, m, id, uid, e);
+}
 
-    if (!store_ready(d.store, e) || !is_writable(m, e))
-        return false;
-    delivery_begin(&d, 1);
-    d.pending->targets[0].mailbox = mailbox_ref(m);
-    bool ok = reserve_room(&d, &d.pending->targets[0], false, e) &&
-              (is_in_memory(&d) || prepare_large(&d, e));
-    while (ok && waited)
-        ok = wait_for_accounts(&d, &waited, e);
-    ok = ok && mailbox_is_usable(m, e) && commit(&d, e);
-    if (ok) {
-        *uid = d.pending->targets[0].uid;
-        d.store->appended++;
-        log_info("store", id, "appended account=<%s> mailbox=<%s> uid=%u size=%llu",
-                 m->account->home, m->name, *uid, (unsigned long long)d.size);
-    }
-    delivery_end(&d, ok);
+bool mailbox_restore(struct mailbox *m, const char *id, struct restore_request *r, struct err *e)
+{
+    struct delivery d = {.store = m->store,
+                         .message = r->message,
+                         .flags = r->flags & MESSAGE_FLAGS_ALL,
+                         .keywords = r->keywords,
+                         .keyword_count = r->keyword_count,
+                         .date = r->date,
+                         .restore = r};
+    bool ok = append(&d, m, id, &r->uid, e);
+    restore_pass_turn(r);
     return ok;
 }
 

@@ -36,6 +36,7 @@ struct flush_job {
     const char *dir;
     struct name_change *names;
     size_t name_count;
+    const char *hold_dir;  /* NULL: no snapshot holds the mailbox */
     const char *maildir;   /* of the account */
     struct buf keep, note; /* where expunged files go; what is to be noted there */
     size_t note_keywords;
@@ -144,6 +145,8 @@ static bool leave(struct flush_job *job, const struct name_change *change, const
                                  .base = message_file_base(l->file)};
     struct err error;
 
+    if (job->hold_dir)
+        snapshot_keep_file(job->hold_dir, from, l->uid);
     if (l->expunged > 0 && job->keep_ready) {
         buf_clear(to);
         buf_printf(to, "%.*s/", STR_ARG(buf_str(&job->keep)));
@@ -372,7 +375,7 @@ static void apply(struct mailbox *m, struct flush_job *job)
 
 static bool flush_once(struct mailbox *m, enum flush_what what, bool *more, struct err *e)
 {
-    struct flush_job job = {.dir = m->dir};
+    struct flush_job job = {.dir = m->dir, .hold_dir = m->hold_dir};
 
     job.names = mem_alloc(NAMES_BATCH * sizeof(*job.names));
     take_leaving(m, &job);

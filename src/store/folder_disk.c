@@ -111,6 +111,22 @@ static bool create_one(const struct folder_disk *d, struct str name, uint32_t va
     return ok;
 }
 
+/* Parents that are missing; name: of the child. */
+static bool create_parents(const struct folder_disk *d, struct str name, struct err *e)
+{
+    uint32_t validity;
+
+    for (size_t i = 0; i < name.n; i++) {
+        struct str part = str_head(name, i);
+        if (name.p[i] != '/' || folder_disk_exists(d, part))
+            continue;
+        if (!uidvalidity_take(d->maildir, d->now, 1, &validity, e) ||
+            !create_one(d, part, validity, NULL, e))
+            return false;
+    }
+    return true;
+}
+
 bool folder_disk_create(const struct folder_disk *d, struct str name, const uint8_t *guid,
                         struct err *e)
 {
@@ -118,18 +134,17 @@ bool folder_disk_create(const struct folder_disk *d, struct str name, const uint
 
     if (folder_disk_exists(d, name))
         return err_set(e, ERR_EXISTS, "mailbox %.*s exists already", STR_ARG(name));
-    for (size_t i = 0; i <= name.n; i++) {
-        bool whole = i == name.n;
-        if (!whole && name.p[i] != '/')
-            continue;
-        struct str part = str_head(name, i);
-        if (!whole && folder_disk_exists(d, part))
-            continue;
-        if (!uidvalidity_take(d->maildir, d->now, 1, &validity, e) ||
-            !create_one(d, part, validity, whole ? guid : NULL, e))
-            return false;
-    }
-    return true;
+    return create_parents(d, name, e) && uidvalidity_take(d->maildir, d->now, 1, &validity, e) &&
+           create_one(d, name, validity, guid, e);
+}
+
+bool folder_disk_create_as(const struct folder_disk *d, struct str name, const uint8_t *guid,
+                           uint32_t validity, struct err *e)
+{
+    if (folder_disk_exists(d, name))
+        return err_set(e, ERR_EXISTS, "mailbox %.*s exists already", STR_ARG(name));
+    return create_parents(d, name, e) && uidvalidity_note(d->maildir, validity, e) &&
+           create_one(d, name, validity, guid, e);
 }
 
 /* --- an account --- */

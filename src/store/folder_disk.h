@@ -32,6 +32,9 @@ bool folder_disk_is_prepared(const struct folder_disk *d);
  * for a new one. ERR_EXISTS. */
 bool folder_disk_create(const struct folder_disk *d, struct str name, const uint8_t *guid,
                         struct err *e);
+/* The same with its UIDVALIDITY. */
+bool folder_disk_create_as(const struct folder_disk *d, struct str name, const uint8_t *guid,
+                           uint32_t validity, struct err *e);
 bool folder_disk_exists(const struct folder_disk *d, struct str name);
 /* Moves the directory away from the account, to *trash (a path to remove; the caller frees). A
  * missing one is no error. */

@@ -306,6 +306,7 @@ static bool delete_taken(struct mailbox *m, struct folder_job *job, struct err *
     job->keep = expunged_prepare_mailbox(m, &job->note);
     if (!settle(m, e))
         return false;
+    snapshot_keep_all(m);
     buf_clear(&s->record);
     record_add_mailbox(&s->record, str_from_c(m->account->home), job->name, m->c.guid);
     job->guid = m->c.guid;

@@ -84,3 +84,5 @@ bool keywords_file_replace(const char *dir, struct str content, struct err *e);
  * the first is returned. */
 bool uidvalidity_take(const char *maildir, usec now, uint32_t count, uint32_t *validity,
                       struct err *e);
+/* A mailbox has this one from elsewhere: those taken later are higher. */
+bool uidvalidity_note(const char *maildir, uint32_t validity, struct err *e);

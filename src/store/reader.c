@@ -63,6 +63,16 @@ static struct message_reader *open_pending(struct pending *p)
     return r;
 }
 
+bool message_open_path(const char *path, uint64_t size, struct message_reader **r, struct err *e)
+{
+    int fd;
+    if (!file_open(path, O_RDONLY, 0, &fd, e))
+        return false;
+    *r = MEM_NEW(struct message_reader);
+    **r = (struct message_reader){.fd = fd, .size = size, .path = mem_dup(path, strlen(path))};
+    return true;
+}
+
 /* One try. *again: the name changed meanwhile, or was found to be another. */
 static bool try_open(struct mailbox *m, uint32_t uid, bool may_search, struct buf *path,
                      struct message_reader **r, bool *again, struct err *e)

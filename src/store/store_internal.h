@@ -56,6 +56,8 @@ struct mailbox {
     struct mailbox_foreign foreign; /* what other programs do to its files */
     uint32_t flush_round;
     unsigned flush_failures;
+    unsigned holds;               /* snapshots */
+    char *hold_dir;               /* where files that leave it get another name then */
     uint32_t dirty_from;          /* no message below that UID is STATE_DIRTY */
     size_t pending;               /* messages whose file is not written */
     lsn deliver_lsn;              /* of the last delivery */
@@ -234,6 +236,17 @@ void store_make_name(struct store *s, uint64_t size, uint64_t size_crlf);
 /* Wakes the fiber that evicts unused mailboxes and flushes those it was given, if it does not run.
  */
 void store_wake_keeper(struct store *s);
+
+/* Opens a file that is no message of a mailbox (any more). */
+SUSPENDS bool message_open_path(const char *path, uint64_t size, struct message_reader **r,
+                                struct err *e);
+
+/* --- snapshot.c: files that leave a mailbox which is held --- */
+
+/* On a worker. */
+void snapshot_keep_file(const char *hold_dir, const char *path, uint32_t uid);
+/* Before the mailbox is deleted; its names are taken, all files are written. */
+SUSPENDS void snapshot_keep_all(struct mailbox *m);
 
 /* --- flush.c --- */
 

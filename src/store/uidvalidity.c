@@ -42,30 +42,35 @@ static bool see_entry(void *arg, const char *name, unsigned char type)
     return true;
 }
 
-bool uidvalidity_take(const char *maildir, usec now, uint32_t count, uint32_t *validity,
-                      struct err *e)
+/* *marked: what the empty file's name says, 0: there is none. */
+static bool read_highest(const char *maildir, uint32_t *highest, uint32_t *marked, struct err *e)
+{
+    struct buf path = BUF_EMPTY, content = BUF_EMPTY;
+    uint32_t value;
+
+    *highest = 0;
+    bool ok = disk_list(maildir, see_entry, highest, e);
+    *marked = *highest;
+    buf_printf(&path, "%s/dovecot-uidvalidity", maildir);
+    if (ok && disk_read_file(buf_c(&path), 64, &content, NULL) &&
+        parse_hex(str_trim(buf_str(&content)), &value) && value > *highest)
+        *highest = value;
+    buf_free(&path);
+    buf_free(&content);
+    return ok;
+}
+
+static bool write_highest(const char *maildir, uint32_t highest, uint32_t marked, struct err *e)
 {
     struct buf path = BUF_EMPTY, from = BUF_EMPTY, content = BUF_EMPTY;
-    uint32_t highest = 0, value;
     int fd;
 
-    if (!disk_list(maildir, see_entry, &highest, e))
-        return false;
-    uint32_t marked = highest;
     buf_printf(&path, "%s/dovecot-uidvalidity", maildir);
-    if (disk_read_file(buf_c(&path), 64, &content, NULL) &&
-        parse_hex(str_trim(buf_str(&content)), &value) && value > highest)
-        highest = value;
-    *validity = (uint32_t)(now / USEC_SEC);
-    if (*validity <= highest)
-        *validity = highest + 1;
-    uint32_t last = *validity + count - 1;
-    buf_clear(&content);
-    buf_printf(&content, "%08x", last);
-    bool ok = disk_replace_file(path.p, buf_str(&content), 0600, e);
+    buf_printf(&content, "%08x", highest);
+    bool ok = disk_replace_file(buf_c(&path), buf_str(&content), 0600, e);
     buf_printf(&from, "%s/" PREFIX "%08x", maildir, marked);
     buf_clear(&path);
-    buf_printf(&path, "%s/" PREFIX "%08x", maildir, last);
+    buf_printf(&path, "%s/" PREFIX "%08x", maildir, highest);
     if (ok && marked > 0) {
         ok = disk_rename(buf_c(&from), buf_c(&path), e);
     } else if (ok && (ok = disk_open(buf_c(&path), O_WRONLY | O_CREAT, 0600, &fd, e))) {
@@ -75,4 +80,25 @@ bool uidvalidity_take(const char *maildir, usec now, uint32_t count, uint32_t *v
     buf_free(&from);
     buf_free(&content);
     return ok;
+}
+
+bool uidvalidity_take(const char *maildir, usec now, uint32_t count, uint32_t *validity,
+                      struct err *e)
+{
+    uint32_t highest, marked;
+
+    if (!read_highest(maildir, &highest, &marked, e))
+        return false;
+    *validity = (uint32_t)(now / USEC_SEC);
+    if (*validity <= highest)
+        *validity = highest + 1;
+    return write_highest(maildir, *validity + count - 1, marked, e);
+}
+
+bool uidvalidity_note(const char *maildir, uint32_t validity, struct err *e)
+{
+    uint32_t highest, marked;
+
+    return read_highest(maildir, &highest, &marked, e) &&
+           (validity <= highest || write_highest(maildir, validity, marked, e));
 }
