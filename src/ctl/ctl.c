@@ -35,7 +35,8 @@ struct ctl_connection {
     struct ctl *ctl;
     struct stream *stream;
     struct fiber *fiber;
-    bool busy; /* runs a request */
+    bool busy;   /* runs a request */
+    bool unread; /* what is left on it cannot be told from requests */
 };
 
 struct ctl {
@@ -115,8 +116,8 @@ static const struct ctl_verb *find_verb(const char *name)
 static const struct ctl_stream_verb *find_stream_verb(const char *name)
 {
     static const struct ctl_stream_verb *const tables[] = {
-        ctl_mailbox_stream_verbs, ctl_expunged_verbs,     ctl_message_verbs,
-        ctl_fetch_verbs,          ctl_quota_stream_verbs, ctl_store_verbs};
+        ctl_mailbox_stream_verbs, ctl_expunged_verbs, ctl_message_verbs, ctl_fetch_verbs,
+        ctl_quota_stream_verbs,   ctl_store_verbs,    ctl_export_verbs,  ctl_import_verbs};
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
         for (const struct ctl_stream_verb *v = tables[i]; v->name; v++)
             if (strcmp(v->name, name) == 0)
@@ -138,6 +139,7 @@ static SUSPENDS bool run_verb(struct ctl_connection *k, const char *name, const 
     stream_set_timeout(k->stream, CTL_STREAM_TIMEOUT);
     bool ok = stream_verb->run(&call, args, result, e);
     stream_set_timeout(k->stream, REQUEST_TIMEOUT);
+    k->unread = call.unread;
     return ok;
 }
 
@@ -201,7 +203,7 @@ static SUSPENDS bool serve_request(struct ctl_connection *k)
     json_decref(request);
     bool sent = answer(k->stream, ok, result, &e);
     k->busy = false;
-    return sent;
+    return sent && !k->unread;
 }
 
 static void run_connection(void *arg)

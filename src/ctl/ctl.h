@@ -83,3 +83,5 @@ extern const struct ctl_stream_verb ctl_message_verbs[];
 extern const struct ctl_stream_verb ctl_fetch_verbs[];
 extern const struct ctl_verb ctl_quota_verbs[];
 extern const struct ctl_stream_verb ctl_quota_stream_verbs[];
+extern const struct ctl_stream_verb ctl_export_verbs[];
+extern const struct ctl_stream_verb ctl_import_verbs[];

@@ -42,6 +42,11 @@ bool ctl_send_bytes(struct ctl_call *c, json_t *item, struct str bytes, bool mor
     return send_line(c, line, e) && stream_write(c->stream, bytes, e);
 }
 
+bool ctl_send_broken(struct ctl_call *c, const struct err *why, struct err *e)
+{
+    return send_line(c, json_pack("{s:i, s:o}", "bytes", 0, "broken", ctl_json_c(why->text)), e);
+}
+
 bool ctl_progress(struct ctl_call *c, uint64_t done, uint64_t of, struct err *e)
 {
     usec now = clock_monotonic();

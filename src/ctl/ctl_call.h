@@ -9,6 +9,7 @@
  *   {"item": {...}, "bytes": 4096}            followed by that many raw bytes
  *   {"item": {...}, "bytes": 262144, "more": true}   a part; then come
  *   {"bytes": 262144, "more": true} ...       further parts, the last one without "more"
+ *   {"bytes": 0, "broken": "..."}             or this: the rest cannot be read
  *
  * Items go the other way in the same form, behind the request, and end with {"end": true}.
  */
@@ -29,6 +30,7 @@ struct stream;
 struct ctl_call {
     const struct ctl_context *context;
     struct stream *stream;
+    bool unread;      /* by the verb: items may be left, the connection is over after the answer */
     usec told, slice; /* private */
 };
 
@@ -37,6 +39,8 @@ SUSPENDS bool ctl_send_item(struct ctl_call *c, json_t *item, struct err *e);
 /* item NULL: a further part of the bytes of the one before. */
 SUSPENDS bool ctl_send_bytes(struct ctl_call *c, json_t *item, struct str bytes, bool more,
                              struct err *e);
+/* Instead of a further part: there are none, and why. */
+SUSPENDS bool ctl_send_broken(struct ctl_call *c, const struct err *why, struct err *e);
 /* Says how far it is, not more than twice a second; of 0: nobody knows. Lets others run. */
 SUSPENDS bool ctl_progress(struct ctl_call *c, uint64_t done, uint64_t of, struct err *e);
 

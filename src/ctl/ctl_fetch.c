@@ -9,7 +9,6 @@
 #include "imap/body.h"
 #include "mime/date.h"
 #include "mime/header.h"
-#include "store/transfer.h"
 
 #include <stdlib.h>
 
@@ -139,8 +138,7 @@ static json_t *value_of(struct fetching *f, const struct field *field,
     case FIELD_MAILBOX:
         return ctl_json_str(mailbox_name(found->mailbox));
     case FIELD_GUID:
-        mailbox_add_guid(found->mailbox, &b);
-        return buf_json(&b);
+        return ctl_json_str(mailbox_id(found->mailbox));
     case FIELD_UID:
         return json_integer(m->uid);
     case FIELD_FLAGS:

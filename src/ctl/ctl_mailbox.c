@@ -87,9 +87,7 @@ static bool list(struct ctl_call *c, const json_t *args, json_t **result, struct
 static void add_status(json_t *json, struct mailbox *m)
 {
     struct mailbox_counts counts;
-    struct buf guid = BUF_EMPTY;
     mailbox_get_counts(m, &counts);
-    mailbox_add_guid(m, &guid);
     json_object_set_new(json, "messages", json_integer(counts.messages));
     json_object_set_new(json, "unseen", json_integer(counts.unseen));
     json_object_set_new(json, "recent", json_integer(counts.recent));
@@ -97,8 +95,7 @@ static void add_status(json_t *json, struct mailbox *m)
     json_object_set_new(json, "size", json_integer((json_int_t)counts.size_crlf));
     json_object_set_new(json, "uid_validity", json_integer(mailbox_uid_validity(m)));
     json_object_set_new(json, "uid_next", json_integer(mailbox_uid_next(m)));
-    json_object_set_new(json, "guid", ctl_json_str(buf_str(&guid)));
-    buf_free(&guid);
+    json_object_set_new(json, "guid", ctl_json_str(mailbox_id(m)));
 }
 
 /* A mailbox that was deleted meanwhile is left out. */
