@@ -181,6 +181,11 @@ bool spool_write(struct spool *s, struct str bytes, struct err *e)
     return flush(s, false, e);
 }
 
+bool spool_leave_memory(struct spool *s, struct err *e)
+{
+    return is_usable(s, e) && (s->in_file || flush(s, false, e));
+}
+
 bool spool_sync(struct spool *s, struct err *e)
 {
     if (!is_usable(s, e))

@@ -25,6 +25,8 @@ void spool_unref(struct spool *s);
 
 /* Appends. ERR_NO_SPACE or ERR_IO: the spool is unusable from then on. */
 SUSPENDS bool spool_write(struct spool *s, struct str bytes, struct err *e);
+/* Puts what is in memory into the file. */
+SUSPENDS bool spool_leave_memory(struct spool *s, struct err *e);
 /* For messages in a file: syncs the file and its directory. In memory: nothing to do. */
 SUSPENDS bool spool_sync(struct spool *s, struct err *e);
 

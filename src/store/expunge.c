@@ -4,6 +4,7 @@
  * good. Replay does the same again under the same names, so it does not matter how far that came. A
  * message whose file is not written yet gets one only if it is to be kept.
  */
+#include "store/expunge.h"
 #include "core/mem.h"
 #include "store/change.h"
 #include "store/limits.h"
@@ -64,26 +65,39 @@ size_t mailbox_apply_expunge(struct mailbox *m, const uint32_t *uids, size_t cou
     return gone;
 }
 
-static bool commit_expunge(struct mailbox *m, const uint32_t *uids, size_t count, struct err *e)
+void expunge_begin(struct expunge *x)
 {
-    struct store *s = m->store;
-    struct change c = {.store = s, .accounts = {m->account}};
-    struct expunge_record r = {.modseq = mailbox_reserve_modseq(m),
-                               .time = clock_wall() / USEC_SEC,
-                               .keep = s->settings.keep_expunged > 0};
+    struct mailbox *m = x->mailbox;
+    struct buf *b = &m->store->record;
 
-    buf_clear(&s->record);
-    record_add_mailbox(&s->record, str_from_c(m->account->home), str_from_c(m->name), m->c.guid);
-    buf_add_u64(&s->record, r.modseq);
-    buf_add_u64(&s->record, (uint64_t)r.time);
-    record_add_uids(&s->record, uids, count);
-    buf_add_u64(&s->record, r.keep ? (uint64_t)r.time : 0);
+    x->record = (struct expunge_record){.modseq = mailbox_reserve_modseq(m),
+                                        .time = clock_wall() / USEC_SEC,
+                                        .keep = m->store->settings.keep_expunged > 0};
+    buf_clear(b);
+    record_add_mailbox(b, str_from_c(m->account->home), str_from_c(m->name), m->c.guid);
+    buf_add_u64(b, x->record.modseq);
+    buf_add_u64(b, (uint64_t)x->record.time);
+    record_add_uids(b, x->uids, x->count);
+    buf_add_u64(b, x->record.keep ? (uint64_t)x->record.time : 0);
+}
+
+void expunge_apply(const struct expunge *x)
+{
+    struct mailbox *m = x->mailbox;
+
+    m->store->expunged += mailbox_apply_expunge(m, x->uids, x->count, &x->record);
+    mailbox_flush_soon(m, FLUSH_LEAVING);
+    mailbox_notify(m);
+}
+
+static bool commit_expunge(struct expunge *x, struct err *e)
+{
+    struct change c = {.store = x->mailbox->store, .accounts = {x->mailbox->account}};
+
+    expunge_begin(x);
     bool ok = change_commit(&c, RECORD_EXPUNGE, e);
-    if (ok) {
-        s->expunged += mailbox_apply_expunge(m, uids, count, &r);
-        mailbox_flush_soon(m, FLUSH_LEAVING);
-        mailbox_notify(m);
-    }
+    if (ok)
+        expunge_apply(x);
     change_end(&c);
     return ok;
 }
@@ -97,7 +111,8 @@ bool mailbox_expunge(struct mailbox *m, const uint32_t *uids, size_t count, stru
     mailbox_ref(m);
     for (size_t i = 0; ok && i < count; i += UIDS_RECORD_MAX) {
         size_t n = count - i < UIDS_RECORD_MAX ? count - i : UIDS_RECORD_MAX;
-        ok = mailbox_is_usable(m, e) && commit_expunge(m, existing + i, n, e);
+        struct expunge x = {.mailbox = m, .uids = existing + i, .count = n};
+        ok = mailbox_is_usable(m, e) && commit_expunge(&x, e);
     }
     mailbox_unref(m);
     free(existing);

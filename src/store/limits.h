@@ -43,6 +43,8 @@
 /* Messages of one COPY or MOVE, which happens as a whole; and of one of its records. */
 #define COPY_MAX        100000
 #define COPY_RECORD_MAX 2000
+/* Records that are one change: an APPEND, and what it replaces. */
+#define GROUP_RECORDS_MAX (MAILBOX_APPEND_MAX + 1)
 /* UIDs of one record of flags or expunges: at most 10 bytes each. */
 #define UIDS_RECORD_MAX 80000
 /* Bytes of mailbox names in the record of one delivery; one with more becomes several. */

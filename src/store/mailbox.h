@@ -119,8 +119,27 @@ void mailbox_unwatch(struct mailbox_watcher *w);
 
 /* --- changes: durable when they return true --- */
 
-/* keywords: by name; unknown ones are added to the mailbox. Too many: ERR_LIMIT. date: seconds,
- * INT64_MIN: now. */
+struct append_item {
+    struct spool *message;
+    uint8_t flags;
+    const struct str *keywords; /* by name; unknown ones are added to the mailbox */
+    size_t keyword_count;
+    int64_t date; /* seconds, INT64_MIN: now */
+    uint32_t uid; /* result */
+};
+#define MAILBOX_APPEND_MAX 1000
+struct append_request {
+    struct append_item *list;
+    size_t count; /* at most MAILBOX_APPEND_MAX */
+    /* A message that goes in the same step, of a mailbox of the same account (RFC 8508); NULL, 0:
+     * none. */
+    struct mailbox *replaced_in;
+    uint32_t replaced;
+};
+/* All or none, with UIDs in a row. ERR_LIMIT: too many keywords; ERR_NOT_FOUND: the replaced
+ * message is gone. */
+SUSPENDS bool mailbox_append_all(struct mailbox *m, const char *id, struct append_request *r,
+                                 struct err *e);
 SUSPENDS bool mailbox_append(struct mailbox *m, const char *id, struct spool *message,
                              uint8_t flags, const struct str *keywords, size_t keyword_count,
                              int64_t date, uint32_t *uid, struct err *e);

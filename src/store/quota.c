@@ -157,10 +157,20 @@ bool quota_check_delivery(struct store *s, const struct account *account, struct
     return ok;
 }
 
-bool quota_check_append(struct mailbox *m, uint64_t size, struct err *e)
+struct quota_count quota_replacing(const struct mailbox *m, uint64_t size, const struct mailbox *in,
+                                   uint32_t replaced)
 {
-    struct quota_count more = {.bytes = size, .messages = 1};
+    const struct message *message = in && in->counted ? mailbox_find_uid(in, replaced) : NULL;
 
+    if (!message || in->account != m->account)
+        return (struct quota_count){.bytes = size, .messages = 1};
+    return (struct quota_count){.bytes = size > message->size ? size - message->size : 0};
+}
+
+bool quota_check_append(struct mailbox *m, struct quota_count more, struct err *e)
+{
+    if (more.bytes == 0 && more.messages == 0)
+        return true;
     return ready(m->store, m->account, str_from_c(m->name), e) &&
            admit(m->store, m->account, str_from_c(m->name), more, false, e);
 }

@@ -50,8 +50,11 @@ SUSPENDS bool quota_recalculate(struct store *s, const struct account *account, 
  * or as the settings want it ERR_QUOTA_NOW. */
 SUSPENDS bool quota_check_delivery(struct store *s, const struct account *account,
                                    struct str mailbox, uint64_t size, struct err *e);
-/* Would mailbox_append take a message of that size now? ERR_QUOTA. */
-SUSPENDS bool quota_check_append(struct mailbox *m, uint64_t size, struct err *e);
+/* Would mailbox_append take so much now? ERR_QUOTA. */
+SUSPENDS bool quota_check_append(struct mailbox *m, struct quota_count more, struct err *e);
+/* What a message of so many bytes adds when the other one goes (`in` NULL: none does). */
+struct quota_count quota_replacing(const struct mailbox *m, uint64_t size, const struct mailbox *in,
+                                   uint32_t replaced);
 
 /* "5G", "10M", "1000": for settings and commands. Powers of 1024. */
 bool quota_parse_size(struct str text, uint64_t *bytes);

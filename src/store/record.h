@@ -35,6 +35,9 @@ enum record_type {
      * u32 letters, u64 size, u64 size with CRLF, str base name) of new messages; UIDs of messages
      * whose files are gone */
     RECORD_FOREIGN = 7,
+    /* u32 n: the n records that follow without a gap are one. They happened when the last of them
+     * is there. */
+    RECORD_GROUP = 8,
 };
 
 /* str home, str name, 16 bytes GUID. */

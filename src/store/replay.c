@@ -178,6 +178,7 @@ void replay_free(struct store *s)
         free_deferred(d);
     }
     s->deferred_last = NULL;
+    replay_group_forget(s);
 }
 
 /* --- folders --- */
@@ -244,9 +245,8 @@ static bool replay_rename(struct store *s, struct reader *r, struct err *e)
 
 /* --- the records --- */
 
-bool store_replay(void *arg, const struct journal_record *record, struct err *e)
+bool replay_record(struct store *s, const struct journal_record *record, struct err *e)
 {
-    struct store *s = arg;
     struct reader r = {.p = record->payload.p, .n = record->payload.n};
     struct arena *a = arena_new();
     bool ok = true;
@@ -274,6 +274,9 @@ bool store_replay(void *arg, const struct journal_record *record, struct err *e)
     case RECORD_RENAME:
         ok = replay_rename(s, &r, e);
         break;
+    case RECORD_GROUP:
+        replay_group_begin(s, record->lsn, &r);
+        break;
     default:
         ok = err_set(e, ERR_IO, "record %llu of the journal is of an unknown kind (%u, version %u)",
                      (unsigned long long)record->lsn, record->type, record->version);
@@ -283,6 +286,14 @@ bool store_replay(void *arg, const struct journal_record *record, struct err *e)
                      (unsigned long long)record->lsn);
     arena_free(a);
     return ok;
+}
+
+bool store_replay(void *arg, const struct journal_record *record, struct err *e)
+{
+    struct store *s = arg;
+    bool ok = true;
+
+    return replay_group_take(s, record, &ok, e) ? ok : replay_record(s, record, e);
 }
 
 /* --- the end --- */
@@ -344,6 +355,7 @@ bool store_end_replay(struct store *s, struct err *e)
 {
     if (!s->replaying)
         return true;
+    replay_group_forget(s);
     replay_forget_copy(s);
     if (!apply_deferred(s, e) || !drop_mailboxes(s, e))
         return false;

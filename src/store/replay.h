@@ -21,6 +21,17 @@ SUSPENDS bool replay_copy(struct store *s, lsn position, struct reader *r, unsig
 /* A COPY that was begun has no further records: it did not happen. */
 void replay_forget_copy(struct store *s);
 SUSPENDS void replay_foreign(struct store *s, struct reader *r, struct arena *a);
+
+/* A RECORD_GROUP: what belongs to it is kept back. */
+void replay_group_begin(struct store *s, lsn position, struct reader *r);
+/* False: the record belongs to no group. True: it was kept, or, being the last, all of them were
+ * applied; *ok is false when that failed. */
+SUSPENDS bool replay_group_take(struct store *s, const struct journal_record *record, bool *ok,
+                                struct err *e);
+/* The end of the journal: a group that is not complete did not happen. */
+void replay_group_forget(struct store *s);
+/* One record that is not (or no longer) part of a group. */
+SUSPENDS bool replay_record(struct store *s, const struct journal_record *record, struct err *e);
 /* A modseq of a record; one of version 1 gets the next. */
 uint64_t replay_modseq(const struct mailbox *m, unsigned version, uint64_t modseq);
 

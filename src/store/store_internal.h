@@ -152,6 +152,7 @@ struct store {
     struct deferred_record *deferred, *deferred_last;
     struct buf copy_parts; /* records of a COPY whose last one has not come */
     lsn copy_next;         /* the position that the next one must have */
+    struct replay_group *group;
 
     struct quota_policy quota;
     struct store_account *quota_dirty; /* files of quota are behind */

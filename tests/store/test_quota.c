@@ -313,9 +313,9 @@ static void limits(void *arg)
     uint32_t uid;
     assert_false(mailbox_append(inbox, "test", s, 0, NULL, 0, INT64_MIN, &uid, &e));
     assert_int_equal(e.kind, ERR_QUOTA);
-    assert_false(quota_check_append(inbox, 1, &e));
+    assert_false(quota_check_append(inbox, (struct quota_count){1, 1}, &e));
     delete_all(trash);
-    assert_true(quota_check_append(inbox, 1, &e));
+    assert_true(quota_check_append(inbox, (struct quota_count){1, 1}, &e));
     assert_true(mailbox_append(inbox, "test", s, 0, NULL, 0, INT64_MIN, &uid, &e));
     spool_unref(s);
     mailbox_unref(inbox);
