@@ -1,7 +1,7 @@
 #pragma once
 /*
- * What APPEND is given: a mailbox and a message, which is a literal, a literal8 (RFC 3516) or
- * pieces to be joined (RFC 4469). RFC 3501 6.3.11.
+ * What APPEND and REPLACE are given: a mailbox and messages (several of them: RFC 3502), each a
+ * literal, a literal8 (RFC 3516) or pieces to be joined (RFC 4469). RFC 3501 6.3.11, RFC 8508.
  */
 #include "core/spool.h"
 #include "imap/access.h"
@@ -16,13 +16,20 @@ struct append_message {
     int64_t date;                        /* INT64_MIN: now */
     const struct imap_argument *literal; /* NULL: of parts */
     struct append_part *parts;
-    size_t part_count;
+    size_t part_count, part_capacity;
+    struct append_message *next;
 };
 
 struct append {
+    uint32_t replaced; /* UID of a message of the selected mailbox; 0: none. Then there is exactly
+                          one message */
     struct str name;
     struct mailbox *mailbox; /* opened at the first literal; a reference of the command's arena */
-    struct append_message message;
+    struct append_message *first, *last;
+    size_t count;
+    /* The walk through the arguments (imap/append_arguments.c). */
+    struct imap_argument *done; /* the last argument of the last whole message; NULL: none yet */
+    uint64_t bytes, memory;     /* of whole messages; and what of them is held in memory */
 };
 
 /* What becomes of the literal that stands last in the arguments, which begin with the mailbox

@@ -1,13 +1,13 @@
 /*
- * The grammar of APPEND's arguments:
+ * The grammar of APPEND's arguments, and of REPLACE's behind the message that is replaced:
  *
- *   mailbox SP [flag-list SP] [date-time SP] data
- *   data = literal / literal8 / "CATENATE" SP "(" parts ")"
+ *   mailbox 1*(SP [flag-list SP] [date-time SP] data)
+ *   data = literal / literal8 / "CATENATE" SP "(" parts ")" / "UTF8" SP "(" literal8 ")"
  *   part = "TEXT" SP literal / "URL" SP astring
  *
- * The arguments are walked from the start each time a literal is announced, up to that literal,
- * which has no bytes yet: where the walk meets it decides what becomes of it. So everything in
- * front of a message is checked before the client sends the message.
+ * The arguments are walked each time a literal is announced, up to that literal, which has no bytes
+ * yet: where the walk meets it decides what becomes of it. So everything in front of a message is
+ * checked before the client sends the message. A walk begins behind the last whole message.
  */
 #include "imap/append.h"
 #include "imap/limits.h"
@@ -17,10 +17,10 @@
 struct walk {
     struct imap_command *c;
     struct append *append;
-    struct imap_argument *at;
-    enum imap_literal_use use; /* of the literal that was met */
-    bool met;                  /* the announced literal: the walk ends there */
-    uint64_t bytes;            /* of the message that is being walked */
+    struct imap_argument *at, *previous; /* at == NULL: behind the last one, previous */
+    enum imap_literal_use use;           /* of the literal that was met */
+    bool met;                            /* the announced literal: the walk ends there */
+    uint64_t bytes, memory;              /* of the message that is being walked */
     uint64_t announced;
 };
 
@@ -30,6 +30,18 @@ static bool is_announced(const struct imap_argument *a)
     return a->type == IMAP_LITERAL && !a->text.p && !a->spool;
 }
 
+/* Small literals stay in memory, but not any number of them. */
+static void hold(struct walk *w, struct spool *spool)
+{
+    uint64_t bytes = spool_memory(spool).n;
+    struct err e;
+    if (w->append->memory + w->memory + bytes <= IMAP_APPEND_MEMORY_MAX)
+        w->memory += bytes;
+    else if (!spool_leave_memory(spool, &e))
+        imap_fail(w->c, &e, false);
+}
+
+/* True: the walk is over. */
 static bool meet(struct walk *w, const struct imap_argument *a, enum imap_literal_use use)
 {
     if (is_announced(a)) {
@@ -39,14 +51,21 @@ static bool meet(struct walk *w, const struct imap_argument *a, enum imap_litera
             w->bytes += w->announced;
     } else if (a->spool) {
         w->bytes += spool_size(a->spool);
+        hold(w, a->spool);
     }
-    return w->met;
+    return w->met || w->c->status != IMAP_PENDING;
 }
 
 static bool fail(struct walk *w, const struct imap_argument *a, const char *what)
 {
     imap_expected(w->c, a, what);
     return false;
+}
+
+static void advance(struct walk *w, struct imap_argument *a)
+{
+    w->previous = a;
+    w->at = a->next;
 }
 
 /* --- one message; each returns false when the walk is over: met, or the result is set --- */
@@ -60,7 +79,7 @@ static bool walk_flags(struct walk *w, struct append_message *m)
             return fail(w, flag, "a flag");
     if (!imap_take_flags(w->c, w->at->children, &m->flags))
         return false;
-    w->at = w->at->next;
+    advance(w, w->at);
     return true;
 }
 
@@ -70,7 +89,7 @@ static bool walk_date(struct walk *w, struct append_message *m)
         return true;
     if (!date_parse_imap(w->at->text, &m->date))
         return fail(w, w->at, "a date as in \"21-Nov-2026 08:56:41 +0000\"");
-    w->at = w->at->next;
+    advance(w, w->at);
     return true;
 }
 
@@ -82,7 +101,7 @@ static struct imap_argument *take_list(struct walk *w, const char *what)
         imap_expected(w->c, list, what);
         return NULL;
     }
-    w->at = list->next;
+    advance(w, list);
     return list;
 }
 
@@ -101,60 +120,130 @@ static bool walk_url(struct walk *w, struct append_part *part, struct imap_argum
     return imap_argument_astring(a, &part->url) || fail(w, a, "a URL");
 }
 
+static struct append_part *add_part(struct walk *w, struct append_message *m)
+{
+    if (m->part_count == IMAP_CATENATE_PARTS_MAX) {
+        imap_bad(w->c, "A message may have %d parts", IMAP_CATENATE_PARTS_MAX);
+        return NULL;
+    }
+    if (m->part_count == m->part_capacity) {
+        size_t capacity = m->part_capacity ? 2 * m->part_capacity : 8;
+        struct append_part *parts = arena_array(w->c->arena, capacity, sizeof *parts);
+        if (m->part_count)
+            memcpy(parts, m->parts, m->part_count * sizeof *parts);
+        m->parts = parts;
+        m->part_capacity = capacity;
+    }
+    m->parts[m->part_count] = (struct append_part){0};
+    return &m->parts[m->part_count++];
+}
+
+static bool walk_part(struct walk *w, struct append_message *m, struct imap_argument *a)
+{
+    bool text = imap_argument_is(a, "TEXT");
+    if (!text && !imap_argument_is(a, "URL"))
+        return fail(w, a, "URL or TEXT");
+    if (!a->next)
+        return fail(w, NULL, text ? "a literal" : "a URL");
+    struct append_part *part = add_part(w, m);
+    return part && (text ? walk_text(w, part, a->next) : walk_url(w, part, a->next));
+}
+
 static bool walk_parts(struct walk *w, struct append_message *m)
 {
     struct imap_argument *list = take_list(w, "a list of URL and TEXT parts");
-    size_t count = 0;
     if (!list)
         return false;
-    for (struct imap_argument *a = list->children; a; a = a->next)
-        count++;
-    m->parts = arena_array(w->c->arena, count, sizeof *m->parts);
-    for (struct imap_argument *a = list->children; a; a = a->next) {
-        struct append_part *part = &m->parts[m->part_count++];
-        bool text = imap_argument_is(a, "TEXT");
-        if (!text && !imap_argument_is(a, "URL"))
-            return fail(w, a, "URL or TEXT");
-        a = a->next;
-        if (!a)
-            return fail(w, NULL, text ? "a literal" : "a URL");
-        if (text ? !walk_text(w, part, a) : !walk_url(w, part, a))
+    for (struct imap_argument *a = list->children; a; a = a->next->next)
+        if (!walk_part(w, m, a))
             return false;
-    }
     return true;
+}
+
+/* RFC 6855 4: what is in it may have UTF-8 anywhere, which every message here may. */
+static bool walk_utf8(struct walk *w, struct append_message *m)
+{
+    struct imap_argument *list = take_list(w, "a list with a literal8");
+    if (!list)
+        return false;
+    m->literal = list->children;
+    if (m->literal->type != IMAP_LITERAL || !m->literal->binary)
+        return fail(w, m->literal, "a literal8 behind UTF8");
+    if (!meet(w, m->literal, IMAP_LITERAL_SPOOL))
+        return !m->literal->next || fail(w, m->literal->next, "the end of the list");
+    return false;
 }
 
 static bool walk_data(struct walk *w, struct append_message *m)
 {
     if (imap_argument_is(w->at, "CATENATE"))
         return walk_parts(w, m);
+    if (imap_argument_is(w->at, "UTF8"))
+        return walk_utf8(w, m);
     if (!w->at || w->at->type != IMAP_LITERAL)
         return fail(w, w->at, "the message as a literal");
     m->literal = w->at;
-    w->at = w->at->next;
+    advance(w, w->at);
     return !meet(w, m->literal, IMAP_LITERAL_SPOOL);
 }
 
 static bool check_size(struct walk *w)
 {
     uint64_t most = (uint64_t)w->c->session->settings->append_size_max;
-    if (w->bytes <= most)
-        return true;
-    imap_no(w->c, "[TOOBIG] Messages may have %llu bytes", (unsigned long long)most);
-    return false;
+    uint64_t all = most > IMAP_APPEND_TOTAL_MAX ? most : IMAP_APPEND_TOTAL_MAX;
+    if (w->bytes > most)
+        imap_no(w->c, "[TOOBIG] Messages may have %llu bytes", (unsigned long long)most);
+    else if (w->append->bytes + w->bytes > all)
+        imap_no(w->c, "[TOOBIG] The messages of one command may have %llu bytes together",
+                (unsigned long long)all);
+    return w->c->status == IMAP_PENDING;
 }
 
 /* --- all --- */
 
-/* True when all of it is there and right. */
-static bool walk_message(struct walk *w)
+/* True when all of a message is there and right. */
+static bool walk_message(struct walk *w, struct append_message *m)
 {
-    struct append_message *m = &w->append->message;
-    *m = (struct append_message){.date = INT64_MIN};
+    *m = (struct append_message){
+        .date = INT64_MIN, .parts = m->parts, .part_capacity = m->part_capacity};
+    w->bytes = w->memory = 0;
     bool on = walk_flags(w, m) && walk_date(w, m) && walk_data(w, m);
-    if ((!on && !w->met) || !check_size(w) || w->met)
-        return false;
-    return !w->at || fail(w, w->at, "the end of the command behind the message");
+    return (on || w->met) && check_size(w) && !w->met;
+}
+
+/* The message behind the last whole one. What an earlier walk left of it is used again. */
+static struct append_message *next_message(struct walk *w)
+{
+    struct append *a = w->append;
+    struct append_message **m = a->last ? &a->last->next : &a->first;
+    if (a->count == (a->replaced ? 1 : MAILBOX_APPEND_MAX)) {
+        if (a->replaced)
+            fail(w, w->at, "the end of the command behind the message");
+        else
+            imap_no(w->c, "[LIMIT] One command can append %d messages", MAILBOX_APPEND_MAX);
+        return NULL;
+    }
+    if (!*m)
+        *m = ARENA_NEW(w->c->arena, struct append_message);
+    return *m;
+}
+
+/* From where the last walk got to. True when all there is are whole messages, at least one. */
+static bool walk_messages(struct walk *w, struct imap_argument *first)
+{
+    struct append *a = w->append;
+    w->at = a->done ? a->done->next : first;
+    while (w->at || !a->count) {
+        struct append_message *m = next_message(w);
+        if (!m || !walk_message(w, m))
+            return false;
+        a->last = m;
+        a->count++;
+        a->bytes += w->bytes;
+        a->memory += w->memory;
+        a->done = w->previous;
+    }
+    return true;
 }
 
 static void close_mailbox(void *mailbox)
@@ -174,8 +263,12 @@ static bool open_mailbox(struct imap_command *c, struct append *a)
 
 static bool has_room(struct imap_command *c, const struct append *a, uint64_t size)
 {
+    struct imap_selected *v = c->session->selected;
+    struct quota_count more = {.bytes = size, .messages = a->count + 1};
     struct err e;
-    if (quota_check_append(a->mailbox, size, &e))
+    if (a->replaced && v)
+        more = quota_replacing(a->mailbox, size, v->mailbox, a->replaced);
+    if (quota_check_append(a->mailbox, more, &e))
         return true;
     imap_fail(c, &e, true);
     return false;
@@ -191,15 +284,14 @@ enum imap_literal_use append_literal(struct imap_command *c, struct append *a,
     c->next = name;
     if (!imap_take_mailbox(c, &a->name))
         return IMAP_LITERAL_REFUSED;
-    w.at = name->next;
-    walk_message(&w);
+    walk_messages(&w, name->next);
     if (c->status != IMAP_PENDING)
         return IMAP_LITERAL_REFUSED;
     if (!w.met) {
         imap_bad(c, "Expected no literal here");
         return IMAP_LITERAL_REFUSED;
     }
-    if (w.use == IMAP_LITERAL_SPOOL && (!open_mailbox(c, a) || !has_room(c, a, w.bytes)))
+    if (w.use == IMAP_LITERAL_SPOOL && (!open_mailbox(c, a) || !has_room(c, a, a->bytes + w.bytes)))
         return IMAP_LITERAL_REFUSED;
     return w.use;
 }
@@ -209,6 +301,5 @@ bool append_take(struct imap_command *c, struct append *a)
     struct walk w = {.c = c, .append = a};
     if (!imap_take_mailbox(c, &a->name))
         return false;
-    w.at = c->next;
-    return walk_message(&w) && open_mailbox(c, a);
+    return walk_messages(&w, c->next) && open_mailbox(c, a);
 }

@@ -28,7 +28,9 @@ static const struct {
     {"UNSELECT", LOGGED_IN},          /* RFC 3691 */
     {"UIDPLUS", LOGGED_IN},           /* RFC 4315 */
     {"MOVE", LOGGED_IN},              /* RFC 6851 */
+    {"MULTIAPPEND", LOGGED_IN},       /* RFC 3502 */
     {"CATENATE", LOGGED_IN},          /* RFC 4469 */
+    {"REPLACE", LOGGED_IN},           /* RFC 8508 */
     {"ESEARCH", LOGGED_IN},           /* RFC 4731 */
     {"SEARCHRES", LOGGED_IN},         /* RFC 5182 */
     {"WITHIN", LOGGED_IN},            /* RFC 5032 */

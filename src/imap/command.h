@@ -164,6 +164,9 @@ void imap_cmd_setquota(struct imap_command *c);
 void imap_cmd_append(struct imap_command *c);
 enum imap_literal_use imap_append_literal(struct imap_command *c,
                                           const struct imap_argument *arguments, uint64_t size);
+void imap_cmd_replace(struct imap_command *c);
+enum imap_literal_use imap_replace_literal(struct imap_command *c,
+                                           const struct imap_argument *arguments, uint64_t size);
 void imap_cmd_idle(struct imap_command *c);
 void imap_cmd_fetch(struct imap_command *c);
 void imap_cmd_search(struct imap_command *c);

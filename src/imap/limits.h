@@ -22,6 +22,13 @@
 #define IMAP_ID_PAIRS    30   /* RFC 2971 3.3 */
 #define IMAP_ID_VALUE    1024
 
+/* Bytes of the messages of one APPEND (or of one message, if it may be larger), and what of them is
+ * kept in memory while they arrive. */
+#define IMAP_APPEND_TOTAL_MAX  (UINT64_C(1) * 1024 * 1024 * 1024)
+#define IMAP_APPEND_MEMORY_MAX (512 * 1024)
+/* Pieces of one message (CATENATE). */
+#define IMAP_CATENATE_PARTS_MAX 1000
+
 /* Messages up to this size are read whole when a section or the structure is asked for; what is
  * larger is parsed on a worker and streamed in chunks. */
 #define IMAP_MESSAGE_WHOLE (256 * 1024)
