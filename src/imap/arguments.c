@@ -45,23 +45,49 @@ bool imap_take_atom(struct imap_command *c, const char *what, struct str *s)
     return a != NULL;
 }
 
+/* Characters that no name may have though they are UTF-8 (RFC 9755 section 3): controls, and the
+ * separators of lines and paragraphs. */
+static bool has_forbidden(struct str utf8)
+{
+    for (size_t i = 0; i < utf8.n; i++) {
+        unsigned char c = (unsigned char)utf8.p[i];
+        unsigned char next = i + 1 < utf8.n ? (unsigned char)utf8.p[i + 1] : 0;
+        unsigned char third = i + 2 < utf8.n ? (unsigned char)utf8.p[i + 2] : 0;
+        if (c < 0x20 || c == 0x7f || (c == 0xc2 && next < 0xa0) ||
+            (c == 0xe2 && next == 0x80 && (third == 0xa8 || third == 0xa9)))
+            return true;
+    }
+    return false;
+}
+
+/* INBOX in any case is INBOX, also as a parent. */
+static struct str canonical(struct imap_command *c, struct str name)
+{
+    if (str_starts_with_nocase(name, STR("INBOX")) && (name.n == 5 || name.p[5] == '/'))
+        return arena_printf(c->arena, "INBOX%.*s", STR_ARG(str_skip(name, 5)));
+    return name;
+}
+
+bool imap_read_mailbox(struct imap_command *c, struct str wire, struct str *name)
+{
+    bool utf8 = imap_session_utf8(c->session);
+    struct buf decoded = BUF_EMPTY;
+    bool valid = utf8 ? str_is_utf8(wire) : buf_add_mutf7_decoded(&decoded, wire);
+    struct str text = utf8 ? wire : buf_str(&decoded);
+    if (!valid)
+        imap_no(c, "[CANNOT] The mailbox name is not valid %s", utf8 ? "UTF-8" : "modified UTF-7");
+    else if (utf8 && has_forbidden(text))
+        imap_no(c, "[CANNOT] The mailbox name has control characters");
+    else
+        *name = canonical(c, arena_str(c->arena, text));
+    buf_free(&decoded);
+    return c->status == IMAP_PENDING;
+}
+
 bool imap_take_mailbox(struct imap_command *c, struct str *name)
 {
     struct str wire;
-    if (!imap_take_astring(c, "a mailbox name", &wire))
-        return false;
-    struct buf utf8 = BUF_EMPTY;
-    bool valid = buf_add_mutf7_decoded(&utf8, wire);
-    if (valid)
-        *name = arena_str(c->arena, buf_str(&utf8));
-    else
-        imap_no(c, "[CANNOT] The mailbox name is not valid modified UTF-7");
-    buf_free(&utf8);
-    if (!valid)
-        return false;
-    if (str_starts_with_nocase(*name, STR("INBOX")) && (name->n == 5 || name->p[5] == '/'))
-        *name = arena_printf(c->arena, "INBOX%.*s", STR_ARG(str_skip(*name, 5)));
-    return true;
+    return imap_take_astring(c, "a mailbox name", &wire) && imap_read_mailbox(c, wire, name);
 }
 
 bool imap_take_set(struct imap_command *c, struct number_set *set)
@@ -96,14 +122,8 @@ bool imap_take_end(struct imap_command *c)
     return !c->next;
 }
 
-void imap_write_string(struct buf *out, struct str s)
+static void write_quoted(struct buf *out, struct str s)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] == '\r' || s.p[i] == '\n' || s.p[i] == 0 || s.p[i] & 0x80) {
-            buf_printf(out, "{%zu}\r\n", s.n);
-            buf_add_str(out, s);
-            return;
-        }
     buf_add_char(out, '"');
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] == '"' || s.p[i] == '\\')
@@ -113,10 +133,31 @@ void imap_write_string(struct buf *out, struct str s)
     buf_add_char(out, '"');
 }
 
-void imap_write_mailbox(struct buf *out, struct str name)
+void imap_write_string(struct buf *out, struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] == '\r' || s.p[i] == '\n' || s.p[i] == 0 || s.p[i] & 0x80) {
+            buf_printf(out, "{%zu}\r\n", s.n);
+            buf_add_str(out, s);
+            return;
+        }
+    write_quoted(out, s);
+}
+
+bool imap_add_mailbox(struct buf *out, struct str name, bool utf8)
+{
+    if (!utf8)
+        return buf_add_mutf7(out, name);
+    bool valid = str_is_utf8(name);
+    if (valid)
+        buf_add_str(out, name);
+    return valid;
+}
+
+void imap_write_mailbox(struct buf *out, struct str name, bool utf8)
 {
     struct buf wire = BUF_EMPTY;
-    buf_add_mutf7(&wire, name);
-    imap_write_string(out, buf_str(&wire));
+    imap_add_mailbox(&wire, name, utf8);
+    write_quoted(out, buf_str(&wire));
     buf_free(&wire);
 }

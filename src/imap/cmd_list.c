@@ -10,7 +10,6 @@
 #include "imap/list.h"
 #include "imap/list_match.h"
 #include "imap/status.h"
-#include "mime/utf7.h"
 
 /* --- selecting --- */
 
@@ -52,8 +51,8 @@ static bool has_qualified_below(struct imap_command *c, const struct listing *l,
         if (!qualifies(l, &l->list[j]))
             continue;
         buf_clear(&wire);
-        found =
-            !unlisted || !buf_add_mutf7(&wire, l->list[j].name) || !matches(c, l, buf_str(&wire));
+        found = !unlisted || !imap_add_mailbox(&wire, l->list[j].name, l->utf8) ||
+                !matches(c, l, buf_str(&wire));
     }
     buf_free(&wire);
     return found;
@@ -68,12 +67,14 @@ static void add_attribute(struct buf *out, size_t start, const char *name)
     buf_add_c(out, name);
 }
 
-void imap_write_list(struct buf *out, const struct mailbox_info *m, bool extended, bool subscribed)
+void imap_write_list(struct buf *out, const struct imap_session *s, const struct mailbox_info *m,
+                     bool extended, bool subscribed)
 {
     buf_add_c(out, "* LIST (");
     size_t start = out->n;
     if (!m->exists)
-        add_attribute(out, start, extended ? "\\NonExistent" : "\\Noselect");
+        add_attribute(out, start,
+                      extended || s->enabled & ENABLED_REV2 ? "\\NonExistent" : "\\Noselect");
     add_attribute(out, start, m->has_children ? "\\HasChildren" : "\\HasNoChildren");
     if (m->special_use.n) {
         add_attribute(out, start, "");
@@ -82,7 +83,7 @@ void imap_write_list(struct buf *out, const struct mailbox_info *m, bool extende
     if (m->subscribed && subscribed)
         add_attribute(out, start, "\\Subscribed");
     buf_add_c(out, ") \"/\" ");
-    imap_write_mailbox(out, m->name);
+    imap_write_mailbox(out, m->name, imap_session_utf8(s));
 }
 
 /* CHILDINFO repeats the criteria that something below meets. */
@@ -117,9 +118,9 @@ static void write_line(struct imap_command *c, const struct listing *l,
     struct buf out = BUF_EMPTY;
     if (l->lsub) {
         buf_printf(&out, "* LSUB (%s) \"/\" ", qualified ? "" : "\\Noselect");
-        imap_write_mailbox(&out, m->name);
+        imap_write_mailbox(&out, m->name, l->utf8);
     } else {
-        imap_write_list(&out, m, l->extended, (l->select | l->give) & LIST_SUBSCRIBED);
+        imap_write_list(&out, c->session, m, l->extended, (l->select | l->give) & LIST_SUBSCRIBED);
     }
     if (below && l->select & LIST_RECURSIVEMATCH)
         write_child_info(&out, l);
@@ -137,8 +138,8 @@ static void write_listing(struct imap_command *c, const struct listing *l)
     for (size_t i = 0; i < l->count && imap_breathe(c); i++) {
         const struct mailbox_info *m = &l->list[i];
         buf_clear(&wire);
-        if (!(imap_rights(c->session, m->name) & RIGHT_LOOKUP) || !buf_add_mutf7(&wire, m->name) ||
-            !matches(c, l, buf_str(&wire)))
+        if (!(imap_rights(c->session, m->name) & RIGHT_LOOKUP) ||
+            !imap_add_mailbox(&wire, m->name, l->utf8) || !matches(c, l, buf_str(&wire)))
             continue;
         bool qualified = qualifies(l, m);
         bool below = upwards && has_qualified_below(c, l, i, !qualified);
@@ -151,7 +152,7 @@ static void write_listing(struct imap_command *c, const struct listing *l)
 static void list_mailboxes(struct imap_command *c, bool lsub)
 {
     struct imap_session *s = c->session;
-    struct listing l = {.lsub = lsub};
+    struct listing l = {.lsub = lsub, .utf8 = imap_session_utf8(c->session)};
     struct err e;
     if (!imap_take_listing(c, &l))
         return;

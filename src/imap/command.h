@@ -93,6 +93,8 @@ bool imap_take_astring(struct imap_command *c, const char *what, struct str *s);
 bool imap_take_atom(struct imap_command *c, const char *what, struct str *s);
 /* In UTF-8, INBOX in capitals. */
 bool imap_take_mailbox(struct imap_command *c, struct str *name);
+/* The same of a name that was taken already, as the wire has it. */
+bool imap_read_mailbox(struct imap_command *c, struct str wire, struct str *name);
 bool imap_take_set(struct imap_command *c, struct number_set *set);
 /* A mod-sequence: a number of 63 bits (RFC 7162 section 7); at: may be NULL. */
 bool imap_argument_modseq(struct imap_command *c, const struct imap_argument *at, uint64_t *n);
@@ -101,8 +103,10 @@ bool imap_take_end(struct imap_command *c);
 struct search_program;
 bool imap_take_search(struct imap_command *c, struct search_program *program);
 void imap_expected(struct imap_command *c, const struct imap_argument *at, const char *what);
-/* A mailbox name as the wire has it: quoted modified UTF-7. */
-void imap_write_mailbox(struct buf *out, struct str name);
+/* A mailbox name as the wire has it, quoted; utf8: imap_session_utf8, else it is modified UTF-7. */
+void imap_write_mailbox(struct buf *out, struct str name, bool utf8);
+/* Without quotes, for comparing with a pattern. False: the name cannot be written. */
+bool imap_add_mailbox(struct buf *out, struct str name, bool utf8);
 /* A string as quoted string, or as literal if it cannot be one. */
 void imap_write_string(struct buf *out, struct str s);
 

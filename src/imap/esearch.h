@@ -33,6 +33,7 @@ struct esearch {
     struct str tag;
     bool uid;
     struct str mailbox; /* p == NULL: the selected one */
+    bool utf8;          /* its name on the wire: imap_session_utf8 */
     uint32_t uid_validity;
     const struct return_options *options;
     const uint32_t *numbers; /* in the order asked for */

@@ -15,6 +15,7 @@ enum list_option {
 
 struct listing {
     bool lsub, extended;
+    bool utf8;             /* names on the wire: imap_session_utf8 */
     unsigned select, give; /* enum list_option */
     unsigned status;       /* enum imap_status_item */
     struct str *patterns;
@@ -28,4 +29,5 @@ struct listing {
 bool imap_take_listing(struct imap_command *c, struct listing *l);
 
 /* What LIST says of a mailbox; more can follow before the line end. */
-void imap_write_list(struct buf *out, const struct mailbox_info *m, bool extended, bool subscribed);
+void imap_write_list(struct buf *out, const struct imap_session *s, const struct mailbox_info *m,
+                     bool extended, bool subscribed);

@@ -39,7 +39,7 @@ struct imap_selected {
     struct number_range *recent;
     size_t recent_count, recent_capacity;
     struct imap_cursor cursor;
-    struct number_set saved; /* UIDs that "$" stands for (imap/search_saved.h) */
+    struct number_set saved;          /* UIDs that "$" stands for (imap/search_saved.h) */
     struct imap_structure *structure; /* of the last large message (imap/body.c) */
 };
 
