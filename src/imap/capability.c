@@ -36,11 +36,14 @@ static const struct {
     {"WITHIN", LOGGED_IN},            /* RFC 5032 */
     {"LIST-EXTENDED", LOGGED_IN},     /* RFC 5258 */
     {"LIST-STATUS", LOGGED_IN},       /* RFC 5819 */
+    {"LIST-METADATA", LOGGED_IN},     /* RFC 9590 */
+    {"METADATA", LOGGED_IN},          /* RFC 5464 */
     {"SPECIAL-USE", LOGGED_IN},       /* RFC 6154 */
-    {"STATUS=SIZE", LOGGED_IN},       /* RFC 8438 */
-    {"CONDSTORE", LOGGED_IN},         /* RFC 7162 */
-    {"QRESYNC", LOGGED_IN},           /* RFC 7162 */
-    {"QUOTA", LOGGED_IN},             /* RFC 9208 */
+    {"CREATE-SPECIAL-USE", LOGGED_IN},
+    {"STATUS=SIZE", LOGGED_IN}, /* RFC 8438 */
+    {"CONDSTORE", LOGGED_IN},   /* RFC 7162 */
+    {"QRESYNC", LOGGED_IN},     /* RFC 7162 */
+    {"QUOTA", LOGGED_IN},       /* RFC 9208 */
     {"QUOTA=RES-STORAGE", LOGGED_IN},
     {"QUOTA=RES-MESSAGE", LOGGED_IN},
     {"QUOTA=RES-MAILBOX", LOGGED_IN},

@@ -1,6 +1,7 @@
 /*
  * LIST and LSUB (RFC 3501 6.3.8, 6.3.9) with LIST-EXTENDED (RFC 5258), CHILDREN (RFC 3348),
- * SPECIAL-USE (RFC 6154), LIST-STATUS (RFC 5819), and NAMESPACE (RFC 2342).
+ * SPECIAL-USE (RFC 6154), LIST-STATUS (RFC 5819), LIST-METADATA (RFC 9590), and NAMESPACE (RFC
+ * 2342).
  *
  * The store gives all mailboxes of the account, with parents that do not exist and names that are
  * only subscribed; a listing selects from them by criteria and patterns. Names are matched in the
@@ -112,8 +113,22 @@ static void write_status(struct imap_command *c, const struct listing *l,
     mailbox_unref(mailbox);
 }
 
-static void write_line(struct imap_command *c, const struct listing *l,
-                       const struct mailbox_info *m, bool qualified, bool below)
+/* One whose annotations cannot be read has no METADATA, either. */
+static void write_metadata(struct imap_command *c, struct listing *l, const struct mailbox_info *m)
+{
+    struct arena *a = arena_new();
+    struct buf out = BUF_EMPTY;
+    struct err e;
+    l->metadata.size_max = UINT64_MAX;
+    if (imap_may_metadata(c->session, m->name) &&
+        imap_write_metadata(c->session, a, m->name, &l->metadata, &out, &e))
+        imap_write(c->session, buf_str(&out));
+    buf_free(&out);
+    arena_free(a);
+}
+
+static void write_line(struct imap_command *c, struct listing *l, const struct mailbox_info *m,
+                       bool qualified, bool below)
 {
     struct buf out = BUF_EMPTY;
     if (l->lsub) {
@@ -129,9 +144,11 @@ static void write_line(struct imap_command *c, const struct listing *l,
     buf_free(&out);
     if (qualified && m->exists && l->give & LIST_STATUS)
         write_status(c, l, m);
+    if (qualified && m->exists && l->give & LIST_METADATA)
+        write_metadata(c, l, m);
 }
 
-static void write_listing(struct imap_command *c, const struct listing *l)
+static void write_listing(struct imap_command *c, struct listing *l)
 {
     bool upwards = l->select & LIST_RECURSIVEMATCH || (l->lsub && l->parents);
     struct buf wire = BUF_EMPTY;

@@ -2,6 +2,7 @@
  * CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 6.3.3 to 6.3.7).
  */
 #include "imap/access.h"
+#include "store/metadata.h"
 
 static void conclude(struct imap_command *c, bool done, const struct err *e)
 {
@@ -11,18 +12,48 @@ static void conclude(struct imap_command *c, bool done, const struct err *e)
         imap_fail(c, e, false);
 }
 
+/* The parameters of CREATE (RFC 4466 2.2): USE (RFC 6154 section 3). False: the result is set. */
+static bool take_use(struct imap_command *c, struct buf *uses)
+{
+    const struct imap_argument *list = c->next, *use = list ? list->children : NULL;
+    struct err e;
+    if (!list)
+        return true;
+    c->next = list->next;
+    if (list->type != IMAP_LIST || !imap_argument_is(use, "USE") || !use->next ||
+        use->next->type != IMAP_LIST || use->next->next) {
+        imap_expected(c, list, "(USE (...))");
+        return false;
+    }
+    for (const struct imap_argument *a = use->next->children; a; a = a->next) {
+        if (a->type != IMAP_ATOM || !a->text.n || a->text.p[0] != '\\') {
+            imap_expected(c, a, "a special use");
+            return false;
+        }
+        if (!special_use_check(a->text, uses, &e)) {
+            imap_no(c, "[USEATTR] %s", e.text);
+            return false;
+        }
+    }
+    return imap_take_end(c);
+}
+
 /* "A/" announces mailboxes below A (RFC 3501 6.3.3): A itself is made, it can have both. */
 void imap_cmd_create(struct imap_command *c)
 {
     struct imap_session *s = c->session;
+    struct buf uses = BUF_EMPTY;
     struct str name;
     struct err e;
-    if (!imap_take_mailbox(c, &name) || !imap_take_end(c))
-        return;
-    if (name.n > 1 && name.p[name.n - 1] == '/')
+    bool taken = imap_take_mailbox(c, &name) && take_use(c, &uses);
+    if (taken && name.n > 1 && name.p[name.n - 1] == '/')
         name.n--;
-    if (imap_may_create(c, name))
-        conclude(c, store_create_mailbox(s->context->store, &s->user->account, name, &e), &e);
+    if (taken && imap_may_create(c, name))
+        conclude(c,
+                 store_create_special_mailbox(s->context->store, &s->user->account, name,
+                                              buf_str(&uses), &e),
+                 &e);
+    buf_free(&uses);
 }
 
 void imap_cmd_delete(struct imap_command *c)

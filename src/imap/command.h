@@ -162,6 +162,8 @@ void imap_cmd_list(struct imap_command *c);
 void imap_cmd_lsub(struct imap_command *c);
 void imap_cmd_namespace(struct imap_command *c);
 void imap_cmd_status(struct imap_command *c);
+void imap_cmd_getmetadata(struct imap_command *c);
+void imap_cmd_setmetadata(struct imap_command *c);
 void imap_cmd_getquota(struct imap_command *c);
 void imap_cmd_getquotaroot(struct imap_command *c);
 void imap_cmd_setquota(struct imap_command *c);

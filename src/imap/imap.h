@@ -10,11 +10,12 @@
 
 struct imap_settings {
     int64_t append_size_max;
-    int64_t line_max;    /* a command without literals */
-    int64_t command_max; /* with literals; before login both are 36K */
-    usec timeout_login;  /* before authentication */
-    usec timeout;        /* 30 minutes, RFC 3501 5.4 */
-    usec idle_keepalive; /* "* OK Still here" while in IDLE; 0: never */
+    int64_t line_max;            /* a command without literals */
+    int64_t command_max;         /* with literals; before login both are 36K */
+    usec timeout_login;          /* before authentication */
+    usec timeout;                /* 30 minutes, RFC 3501 5.4 */
+    const char *admin, *comment; /* annotations of the server (RFC 5464); "": none */
+    usec idle_keepalive;         /* "* OK Still here" while in IDLE; 0: never */
 };
 extern const struct settings_block imap_settings_block; /* "imap" */
 

@@ -2,7 +2,7 @@
 /*
  * What LIST and LSUB were asked for: options and patterns (imap/list_arguments.c).
  */
-#include "imap/command.h"
+#include "imap/metadata.h"
 
 enum list_option {
     LIST_SUBSCRIBED = 1,
@@ -10,7 +10,8 @@ enum list_option {
     LIST_RECURSIVEMATCH = 4,
     LIST_SPECIAL_USE = 8,
     LIST_CHILDREN = 16,
-    LIST_STATUS = 32, /* RFC 5819 */
+    LIST_STATUS = 32,   /* RFC 5819 */
+    LIST_METADATA = 64, /* RFC 9590 */
 };
 
 struct listing {
@@ -18,6 +19,7 @@ struct listing {
     bool utf8;             /* names on the wire: imap_session_utf8 */
     unsigned select, give; /* enum list_option */
     unsigned status;       /* enum imap_status_item */
+    struct imap_metadata_request metadata;
     struct str *patterns;
     size_t pattern_count;
     bool parents; /* LSUB: names above listed ones are wanted though they do not qualify */

@@ -16,11 +16,9 @@ static const struct option_name select_names[] = {{"SUBSCRIBED", LIST_SUBSCRIBED
                                                   {"RECURSIVEMATCH", LIST_RECURSIVEMATCH},
                                                   {"SPECIAL-USE", LIST_SPECIAL_USE},
                                                   {0}};
-static const struct option_name return_names[] = {{"SUBSCRIBED", LIST_SUBSCRIBED},
-                                                  {"CHILDREN", LIST_CHILDREN},
-                                                  {"SPECIAL-USE", LIST_SPECIAL_USE},
-                                                  {"STATUS", LIST_STATUS},
-                                                  {0}};
+static const struct option_name return_names[] = {
+    {"SUBSCRIBED", LIST_SUBSCRIBED}, {"CHILDREN", LIST_CHILDREN}, {"SPECIAL-USE", LIST_SPECIAL_USE},
+    {"STATUS", LIST_STATUS},         {"METADATA", LIST_METADATA}, {0}};
 
 static unsigned option_of(const struct option_name *names, const struct imap_argument *a)
 {
@@ -56,6 +54,8 @@ static bool take_option_value(struct imap_command *c, struct listing *l, unsigne
 {
     if (option == LIST_STATUS)
         return imap_take_status_items(c, *a = (*a)->next, &l->status);
+    if (option == LIST_METADATA)
+        return imap_take_metadata_entries(c, *a = (*a)->next, &l->metadata);
     return true;
 }
 

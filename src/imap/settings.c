@@ -20,6 +20,11 @@ static const struct setting settings[] = {
     {"idle_keepalive", SETTING_DURATION, FIELD(idle_keepalive), "2m", 0, 86400 * USEC_SEC, NULL,
      "A client in IDLE gets a line after this time without news, which keeps address translators "
      "from forgetting it and finds out who is gone. 0: never, and `timeout` counts in IDLE too."},
+    {"admin", SETTING_STRING, FIELD(admin), "", 0, 0, NULL,
+     "How to reach the administrator, a URI such as mailto:postmaster@example.org; clients can ask "
+     "for it (METADATA, /shared/admin)."},
+    {"comment", SETTING_STRING, FIELD(comment), "", 0, 0, NULL,
+     "A note about this server that clients can ask for (METADATA, /shared/comment)."},
     {0}};
 
 const struct settings_block imap_settings_block = {

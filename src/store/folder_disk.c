@@ -20,6 +20,7 @@
 #include "store/folder_name.h"
 #include "store/limits.h"
 #include "store/mailbox_content.h"
+#include "store/metadata_file.h"
 #include "store/subscriptions.h"
 
 #include <dirent.h>
@@ -97,12 +98,14 @@ static void add_building_path(struct buf *b, const struct folder_disk *d)
 }
 
 static bool create_one(const struct folder_disk *d, struct str name, uint32_t validity,
-                       const uint8_t *guid, struct err *e)
+                       const uint8_t *guid, struct str metadata, struct err *e)
 {
     struct buf building = BUF_EMPTY, path = BUF_EMPTY;
 
     add_building_path(&building, d);
     bool ok = build_mailbox(building.p, str_equal(name, STR("INBOX")), validity, guid, e) &&
+              (metadata.n == 0 || (make_file(building.p, METADATA_FILE, metadata, e) &&
+                                   disk_sync_dir(building.p, e))) &&
               disk_rename(building.p, dir_path(&path, d, name), e) && disk_sync_dir(d->maildir, e);
     if (!ok)
         disk_remove_tree(building.p, NULL);
@@ -121,7 +124,7 @@ static bool create_parents(const struct folder_disk *d, struct str name, struct 
         if (name.p[i] != '/' || folder_disk_exists(d, part))
             continue;
         if (!uidvalidity_take(d->maildir, d->now, 1, &validity, e) ||
-            !create_one(d, part, validity, NULL, e))
+            !create_one(d, part, validity, NULL, STR(""), e))
             return false;
     }
     return true;
@@ -135,7 +138,7 @@ bool folder_disk_create(const struct folder_disk *d, struct str name, const uint
     if (folder_disk_exists(d, name))
         return err_set(e, ERR_EXISTS, "mailbox %.*s exists already", STR_ARG(name));
     return create_parents(d, name, e) && uidvalidity_take(d->maildir, d->now, 1, &validity, e) &&
-           create_one(d, name, validity, guid, e);
+           create_one(d, name, validity, guid, d->metadata, e);
 }
 
 bool folder_disk_create_as(const struct folder_disk *d, struct str name, const uint8_t *guid,
@@ -144,7 +147,7 @@ bool folder_disk_create_as(const struct folder_disk *d, struct str name, const u
     if (folder_disk_exists(d, name))
         return err_set(e, ERR_EXISTS, "mailbox %.*s exists already", STR_ARG(name));
     return create_parents(d, name, e) && uidvalidity_note(d->maildir, validity, e) &&
-           create_one(d, name, validity, guid, e);
+           create_one(d, name, validity, guid, d->metadata, e);
 }
 
 /* --- an account --- */

@@ -15,6 +15,7 @@ struct folder_disk {
     const char *spool_dir; /* where new directories are built */
     usec now;
     struct folder_naming naming;
+    struct str metadata; /* folder_disk_create: content of the mailbox's maild-metadata, or empty */
     const char *owner; /* the account's home; NULL: not asked for. Only for folder_disk_prepare. */
 };
 

@@ -1,5 +1,5 @@
 /*
- * Mailboxes as such: listing, creating, deleting, renaming, subscribing.
+ * Mailboxes as such: creating, deleting, renaming, subscribing.
  *
  * Creating and subscribing are written to disk and synced at once. Deleting and renaming go through
  * the journal first, since records about messages name mailboxes: on replay they happen in the
@@ -11,10 +11,13 @@
 #include "core/disk.h"
 #include "core/mem.h"
 #include "core/worker.h"
+#include "store/account_watch.h"
 #include "store/change.h"
 #include "store/expunged.h"
 #include "store/folder_name.h"
 #include "store/limits.h"
+#include "store/metadata.h"
+#include "store/special_use.h"
 #include "store/subscriptions.h"
 
 #include <stdlib.h>
@@ -27,9 +30,6 @@ struct folder_job {
     bool subscribe, keep;
     struct buf note;  /* of a mailbox that is kept */
     struct buf names; /* results: names with NULs; or a path to remove */
-    struct arena *arena;
-    struct str *subscribed;
-    size_t subscribed_count;
     bool ok;
     struct err error;
 };
@@ -64,25 +64,34 @@ static bool check_name(struct str name, struct arena *a, struct str *canonical, 
 
 /* --- create and subscribe --- */
 
-/* The mailbox, and parents that are missing. */
-static uint64_t count_new(const struct folder_job *job)
+/* The mailbox, behind parents that are missing, each with a NUL. */
+static uint64_t list_new(struct folder_job *job)
 {
-    uint64_t count = 1;
+    uint64_t count = 0;
 
-    for (size_t i = 0; i < job->name.n; i++)
-        count += job->name.p[i] == '/' && !folder_disk_exists(&job->disk, str_head(job->name, i));
+    for (size_t i = 0; i <= job->name.n; i++) {
+        struct str part = str_head(job->name, i);
+        if (i < job->name.n && (job->name.p[i] != '/' || folder_disk_exists(&job->disk, part)))
+            continue;
+        buf_add_str(&job->names, part);
+        buf_add_char(&job->names, '\0');
+        count++;
+    }
     return count;
 }
 
 static bool may_create(struct folder_job *job)
 {
-    uint64_t count;
+    uint64_t count, added;
 
-    if (job->mailboxes_max == 0 || folder_disk_exists(&job->disk, job->name))
+    if (folder_disk_exists(&job->disk, job->name))
+        return true;
+    added = list_new(job);
+    if (job->mailboxes_max == 0)
         return true;
     if (!folder_disk_count(&job->disk, &count, &job->error))
         return false;
-    return count + count_new(job) <= job->mailboxes_max ||
+    return count + added <= job->mailboxes_max ||
            err_set(&job->error, ERR_QUOTA, "an account may have %llu mailboxes",
                    (unsigned long long)job->mailboxes_max);
 }
@@ -93,29 +102,58 @@ static void run_create(void *arg)
     job->ok = may_create(job) && folder_disk_create(&job->disk, job->name, NULL, &job->error);
 }
 
-bool folder_create(struct store *s, struct store_account *a, struct str name, struct err *e)
+/* The account is taken. */
+static bool create_taken(struct store *s, struct store_account *a, struct str name,
+                         struct str special_use, struct err *e)
 {
     struct folder_job job = job_for(s, a, name);
+    struct metadata_entry use = {STR(METADATA_SPECIAL_USE), special_use};
+    struct buf content = BUF_EMPTY;
 
+    if (special_use.n > 0)
+        metadata_format(&content, &(struct metadata){&use, 1});
+    job.disk.metadata = buf_str(&content);
     job.mailboxes_max = quota_limits_of(&s->quota, a).mailboxes;
+    bool ok = run(run_create, &job, e);
+    for (size_t at = 0; ok && at < job.names.n; at += strlen(job.names.p + at) + 1)
+        account_tell_name(a, ACCOUNT_CREATED, str_from_c(job.names.p + at));
+    if (ok && special_use.n > 0)
+        ok = metadata_take_use_away(s, a, name, special_use, e);
+    buf_free(&job.names);
+    buf_free(&content);
+    return ok;
+}
+
+bool folder_create(struct store *s, struct store_account *a, struct str name, struct err *e)
+{
     if (!store_account_take(a, e))
         return false;
-    bool ok = run(run_create, &job, e);
+    bool ok = create_taken(s, a, name, STR(""), e);
     store_account_release(a);
     return ok;
 }
 
-bool store_create_mailbox(struct store *s, const struct account *account, struct str name,
-                          struct err *e)
+bool store_create_special_mailbox(struct store *s, const struct account *account, struct str name,
+                                  struct str special_use, struct err *e)
 {
     struct arena *arena = arena_new();
     struct str canonical;
 
     bool ok = check_name(name, arena, &canonical, e);
     struct store_account *a = ok ? store_account_open(s, account, e) : NULL;
-    ok = a && folder_create(s, a, canonical, e);
+    ok = a && store_account_take(a, e);
+    if (ok) {
+        ok = create_taken(s, a, canonical, special_use, e);
+        store_account_release(a);
+    }
     arena_free(arena);
     return ok;
+}
+
+bool store_create_mailbox(struct store *s, const struct account *account, struct str name,
+                          struct err *e)
+{
+    return store_create_special_mailbox(s, account, name, STR(""), e);
 }
 
 static void run_subscribe(void *arg)
@@ -138,130 +176,12 @@ bool store_subscribe(struct store *s, const struct account *account, struct str 
         struct folder_job job = job_for(s, a, canonical);
         job.subscribe = subscribe;
         ok = run(run_subscribe, &job, e);
+        if (ok)
+            account_tell_name(a, subscribe ? ACCOUNT_SUBSCRIBED : ACCOUNT_UNSUBSCRIBED, canonical);
         store_account_release(a);
     }
     arena_free(arena);
     return ok;
-}
-
-/* --- list --- */
-
-static void run_list(void *arg)
-{
-    struct folder_job *job = arg;
-    job->ok = folder_disk_list(&job->disk, &job->names, &job->error) &&
-              subscriptions_read(job->disk.maildir, &job->disk.naming, job->arena, &job->subscribed,
-                                 &job->subscribed_count, &job->error);
-}
-
-static int compare_info(const void *a, const void *b)
-{
-    const struct mailbox_info *x = a, *y = b;
-    return folder_name_compare(x->name, y->name);
-}
-
-struct info_list {
-    struct arena *arena;
-    struct mailbox_info *items;
-    size_t count, capacity;
-};
-
-static void add_info(struct info_list *l, struct str name, bool exists, bool subscribed)
-{
-    if (l->count == l->capacity) {
-        size_t capacity = l->capacity ? l->capacity * 2 : 64;
-        struct mailbox_info *items = arena_array(l->arena, capacity, sizeof(*items));
-        if (l->count > 0)
-            memcpy(items, l->items, l->count * sizeof(*items));
-        l->items = items;
-        l->capacity = capacity;
-    }
-    l->items[l->count++] = (struct mailbox_info){.name = arena_str(l->arena, name),
-                                                 .special_use = STR(""),
-                                                 .exists = exists,
-                                                 .subscribed = subscribed};
-}
-
-/* Every parent of a mailbox or a subscribed name is listed, if only as a parent. */
-static void add_parents(struct info_list *l)
-{
-    size_t count = l->count;
-
-    for (size_t i = 0; i < count; i++) {
-        struct str name = l->items[i].name;
-        for (size_t k = 0; k < name.n; k++) {
-            if (name.p[k] == '/')
-                add_info(l, str_head(name, k), false, false);
-        }
-    }
-}
-
-/* Sorts and joins entries of the same name. */
-static void join(struct info_list *l)
-{
-    size_t to = 0;
-
-    qsort(l->items, l->count, sizeof(*l->items), compare_info);
-    for (size_t i = 0; i < l->count; i++) {
-        struct mailbox_info *previous = to > 0 ? &l->items[to - 1] : NULL;
-        if (previous && str_equal(previous->name, l->items[i].name)) {
-            previous->exists |= l->items[i].exists;
-            previous->subscribed |= l->items[i].subscribed;
-        } else {
-            l->items[to++] = l->items[i];
-        }
-    }
-    l->count = to;
-}
-
-static bool has_children(const struct info_list *l, size_t i)
-{
-    for (size_t k = i + 1; k < l->count && folder_name_is_below(l->items[k].name, l->items[i].name);
-         k++) {
-        if (l->items[k].exists)
-            return true;
-    }
-    return false;
-}
-
-static void complete(const struct store *s, struct info_list *l)
-{
-    for (size_t i = 0; i < l->count; i++) {
-        struct mailbox_info *info = &l->items[i];
-        info->has_children = has_children(l, i);
-        for (size_t k = 0; k < s->special_count; k++) {
-            if (str_equal(s->special[k].name, info->name))
-                info->special_use = arena_str(l->arena, s->special[k].attribute);
-        }
-    }
-}
-
-bool store_list_mailboxes(struct store *s, const struct account *account, struct arena *arena,
-                          struct mailbox_info **list, size_t *count, struct err *e)
-{
-    struct store_account *a = store_account_open(s, account, e);
-    struct info_list l = {.arena = arena};
-
-    *count = 0;
-    if (!a)
-        return false;
-    struct folder_job job = job_for(s, a, STR(""));
-    job.arena = arena;
-    bool ok = run(run_list, &job, e);
-    add_info(&l, STR("INBOX"), true, false);
-    for (size_t at = 0; at < job.names.n; at += strlen(job.names.p + at) + 1)
-        add_info(&l, str_from_c(job.names.p + at), true, false);
-    for (size_t i = 0; ok && i < job.subscribed_count; i++)
-        add_info(&l, job.subscribed[i], false, true);
-    buf_free(&job.names);
-    if (!ok)
-        return false;
-    add_parents(&l);
-    join(&l);
-    complete(s, &l);
-    *list = l.items;
-    *count = l.count;
-    return true;
 }
 
 /* --- what delete and rename share --- */
@@ -314,6 +234,8 @@ static bool delete_taken(struct mailbox *m, struct folder_job *job, struct err *
     if (ok) {
         mailbox_vanish(m);
         ok = run(run_delete, job, e);
+        special_uses_forget(m->account);
+        account_tell_name(m->account, ACCOUNT_DELETED, job->name);
     }
     change_end(&c);
     mailbox_release_names(m);
@@ -457,6 +379,16 @@ static void run_names(void *arg)
     job->ok = folder_disk_list(&job->disk, &job->names, &job->error);
 }
 
+/* Such a mailbox keeps its use under another name. */
+static bool is_special_by_name(const struct store *s, struct str name)
+{
+    for (size_t i = 0; i < s->special_count; i++) {
+        if (str_equal(s->special[i].name, name))
+            return true;
+    }
+    return false;
+}
+
 /* The account is taken. */
 static bool rename_taken(struct store *s, struct store_account *a, struct str from, struct str to,
                          struct arena *arena, struct err *e)
@@ -480,8 +412,14 @@ static bool rename_taken(struct store *s, struct store_account *a, struct str fr
             opened++;
         }
     }
+    for (size_t i = 0; ok && i < count; i++)
+        ok = !is_special_by_name(s, old[i]) || metadata_keep_use(s, a, old[i], e);
     ok = ok && journal_ready(s->journal, deadline_in(READY_TIMEOUT), e) &&
          commit_rename(s, a, list, count, e);
+    special_uses_forget(a);
+    if (ok)
+        account_tell(
+            a, &(struct account_event){.kind = ACCOUNT_RENAMED, .name = to, .old_name = from});
     for (size_t i = 0; i < opened; i++) {
         mailbox_release_names(list[i].mailbox);
         mailbox_unref(list[i].mailbox);
@@ -489,13 +427,18 @@ static bool rename_taken(struct store *s, struct store_account *a, struct str fr
     return ok;
 }
 
-/* RFC 3501 6.3.5: the messages go to a new mailbox, INBOX stays, its children as well. */
+/* RFC 3501 6.3.5: the messages go to a new mailbox, INBOX stays, its children as well. Annotations
+ * are copied (RFC 5464 4.1). */
 static bool rename_inbox(struct store *s, struct store_account *a, struct str to,
                          struct arena *arena, struct err *e)
 {
     struct mailbox *from = NULL, *target = NULL;
-    bool ok = folder_create(s, a, to, e) && mailbox_get(s, a, STR("INBOX"), &from, e) &&
-              mailbox_get(s, a, to, &target, e);
+    bool ok = store_account_take(a, e);
+    if (ok) {
+        ok = create_taken(s, a, to, STR(""), e) && metadata_copy(a, STR("INBOX"), to, e);
+        store_account_release(a);
+    }
+    ok = ok && mailbox_get(s, a, STR("INBOX"), &from, e) && mailbox_get(s, a, to, &target, e);
 
     while (ok && from->c.count > 0) {
         size_t count = from->c.count < COPY_MAX ? from->c.count : COPY_MAX, done;

@@ -29,6 +29,13 @@
 #define KEYWORDS_SIZE_MAX      (64u * 1024)
 #define SUBSCRIPTIONS_SIZE_MAX (1024u * 1024)
 
+/* Annotations of one mailbox, or of an account: how many, bytes of a value, and of all names and
+ * values (RFC 5464 4.1 asks for 10 of 1024 bytes). */
+#define METADATA_ENTRIES_MAX 200
+#define METADATA_VALUE_MAX   (64u * 1024)
+#define METADATA_SIZE_MAX    (512u * 1024)
+#define METADATA_FILE_MAX    (1024u * 1024)
+
 /* Delivered messages whose file is not written yet; beyond that deliveries wait. */
 #define PENDING_FILES_MAX 4000
 #define PENDING_BYTES_MAX (64u * 1024 * 1024)

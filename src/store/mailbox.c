@@ -224,6 +224,7 @@ void mailbox_notify(struct mailbox *m)
         w = m->watcher_next;
     }
     m->watcher_next = NULL;
+    account_tell_messages(m);
 }
 
 bool mailbox_is_usable(const struct mailbox *m, struct err *e)

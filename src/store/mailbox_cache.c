@@ -342,6 +342,7 @@ static void finish_load(struct mailbox *m, struct load_job *job)
     m->modseq_reserved = m->c.modseq;
     guid_format(m->id, m->c.guid);
     mailbox_count_all(m);
+    account_note_messages(m);
     quota_mailbox_entered(m);
     if (m->c.list_rewrite || m->c.keywords_changed)
         mailbox_mark_dirty(m);

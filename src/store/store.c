@@ -9,7 +9,9 @@
  *   expunged*.c undelete.c     what was expunged or deleted is kept for a while
  *   reader.c         reading messages; scan.c many of them on workers
  *   summary*.c       what clients ask of messages most, without reading them
- *   account.c folders.c        mailboxes as such
+ *   account.c folders.c folder_*.c   mailboxes as such
+ *   metadata*.c special_use.c  annotations
+ *   account_watch.c            who wants to hear of all mailboxes of an account
  *   foreign*.c own_change.c    what other programs do to the files
  *   quota.c quota_count.c      what an account may keep, and what it keeps
  *   replay.c checkpoint.c      the journal's consumer
@@ -30,6 +32,7 @@
 #include "store/limits.h"
 #include "store/maildir_name.h"
 #include "store/pending.h"
+#include "store/special_use.h"
 #include "store/store_internal.h"
 
 #include <assert.h>
@@ -334,6 +337,7 @@ static void free_accounts(struct store *s)
         for (struct store_account *a = s->accounts[i], *next; a; a = next) {
             next = a->next;
             quota_free(&a->quota);
+            special_uses_forget(a);
             free(a->home);
             free(a->maildir);
             free(a);

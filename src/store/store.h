@@ -80,6 +80,9 @@ SUSPENDS bool store_list_mailboxes(struct store *s, const struct account *accoun
  * characters). Parents are made as needed. */
 SUSPENDS bool store_create_mailbox(struct store *s, const struct account *account, struct str name,
                                    struct err *e);
+/* The same with special uses (RFC 6154) as special_use_check gives them; others lose them. */
+SUSPENDS bool store_create_special_mailbox(struct store *s, const struct account *account,
+                                           struct str name, struct str special_use, struct err *e);
 /* INBOX: ERR_DENIED. Children stay. Open sessions see it vanish (mailbox_is_deleted). */
 SUSPENDS bool store_delete_mailbox(struct store *s, const struct account *account, struct str name,
                                    struct err *e);

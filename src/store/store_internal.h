@@ -24,9 +24,19 @@ struct store_account {
     size_t in_flight; /* changes in the journal that are not applied yet; loads; links being made */
     struct cond changed;
     struct account_quota quota;
+    struct special_uses *special; /* NULL: not known */
+    uint32_t special_round;       /* grows when they may have changed */
+    struct account_watcher *watchers, *watcher_next;
 };
 
 enum load_state { MAILBOX_LOADING, MAILBOX_READY, MAILBOX_FAILED };
+
+/* When the account's watchers were told of messages the last time. */
+struct messages_told {
+    uint32_t uid_next;
+    size_t count;
+    uint64_t modseq;
+};
 
 struct mailbox {
     struct store *store;
@@ -50,8 +60,9 @@ struct mailbox {
     uint64_t size_crlf;
     struct quota_count stored; /* all messages */
     bool counted;              /* and the account's usage holds that */
-    struct cond changed;       /* loaded; names given back; a pending file written */
-    uint8_t keeper_what;       /* enum flush_what that the keeper shall do; 0: not queued */
+    struct messages_told told;
+    struct cond changed; /* loaded; names given back; a pending file written */
+    uint8_t keeper_what; /* enum flush_what that the keeper shall do; 0: not queued */
     bool is_deleted, dirty, unused, names_taken, write_failed;
     struct mailbox_foreign foreign; /* what other programs do to its files */
     uint32_t flush_round;
@@ -91,6 +102,7 @@ struct spool_file {
 
 struct deferred_record;
 struct pending;
+struct special_uses;
 
 struct store {
     struct loop *loop;
@@ -223,6 +235,26 @@ bool mailbox_keyword_set(struct mailbox *m, const struct str *names, size_t coun
 /* Before the record of such a change: it will not fail for want of sets. ERR_LIMIT. */
 bool mailbox_prepare_sets(struct mailbox *m, const uint32_t *uids, size_t count,
                           enum flags_change change, uint32_t with, struct err *e);
+
+/* --- account_watch.c --- */
+
+struct account_event;
+void account_tell(struct store_account *a, const struct account_event *event);
+void account_tell_name(struct store_account *a, int kind, struct str name);
+/* The mailbox is loaded: what comes from now on is news. */
+void account_note_messages(struct mailbox *m);
+void account_tell_messages(struct mailbox *m);
+
+/* --- metadata.c: the account is taken --- */
+
+/* Other mailboxes lose these special uses. */
+SUSPENDS bool metadata_take_use_away(struct store *s, struct store_account *a, struct str mailbox,
+                                     struct str uses, struct err *e);
+/* What it is by its name it is from now on under any. */
+SUSPENDS bool metadata_keep_use(struct store *s, struct store_account *a, struct str mailbox,
+                                struct err *e);
+/* All but the special use. */
+SUSPENDS bool metadata_copy(struct store_account *a, struct str from, struct str to, struct err *e);
 
 /* --- in flight (store.c) --- */
 

@@ -63,21 +63,23 @@ static void folders(void *arg)
     assert_true(store_subscribe(f->store, &alice, STR("A/B"), true, &e));
     assert_true(store_subscribe(f->store, &alice, STR("Gone/Box"), true, &e));
     assert_true(store_subscribe(f->store, &alice, STR("Sent"), false, &e));
-    assert_list(f, &alice,
-                "INBOX+ A+c A/B+sc A/B/C+ Drafts+s\\Drafts Gone/Box-s Sent+\\Sent Trash+s\\Trash");
+    assert_list(
+        f, &alice,
+        "INBOX+ A+c A/B+sc A/B/C+ Drafts+s\\Drafts Gone- Gone/Box-s Sent+\\Sent Trash+s\\Trash");
     /* Children stay. */
     delete (f, "A/B", ERR_NONE);
     delete (f, "A/B", ERR_NOT_FOUND);
     delete (f, "INBOX", ERR_DENIED);
-    assert_list(f, &alice,
-                "INBOX+ A+c A/B-sc A/B/C+ Drafts+s\\Drafts Gone/Box-s Sent+\\Sent Trash+s\\Trash");
+    assert_list(
+        f, &alice,
+        "INBOX+ A+c A/B-sc A/B/C+ Drafts+s\\Drafts Gone- Gone/Box-s Sent+\\Sent Trash+s\\Trash");
     delete (f, "Trash", ERR_NONE);
     fixture_close(f);
     fixture_open(f, f->root);
     /* A special folder that the user deleted does not come back. */
     assert_list(f, &alice,
-                "INBOX+ A+c A/B-sc A/B/C+ Drafts+s\\Drafts Gone/Box-s Sent+\\Sent "
-                "Trash-s\\Trash");
+                "INBOX+ A+c A/B-sc A/B/C+ Drafts+s\\Drafts Gone- Gone/Box-s Sent+\\Sent "
+                "Trash-s");
     assert_int_equal(files_in(f->root, ".spool", NULL, NULL), 0);
     fixture_close(f);
 }
