@@ -4,6 +4,7 @@
  */
 #include "store/mailbox.h"
 
+#include "core/clock.h"
 #include "core/mem.h"
 #include "store/pending.h"
 #include "store/store_internal.h"
@@ -73,6 +74,10 @@ bool mailbox_expunged_since(const struct mailbox *m, uint64_t modseq, struct are
 
 uint64_t mailbox_reserve_modseq(struct mailbox *m)
 {
+    uint64_t floor = modseq_floor(clock_wall());
+
+    if (m->modseq_reserved < floor)
+        m->modseq_reserved = floor;
     return ++m->modseq_reserved;
 }
 

@@ -462,7 +462,7 @@ static bool load(struct load *l)
     struct mailbox_content *c = l->content;
 
     /* No client has seen a change as high. */
-    c->modseq = (uint64_t)(l->settings->now / USEC_SEC) << 20;
+    c->modseq = modseq_floor(l->settings->now);
     c->expunged.floor = c->modseq;
     if (l->settings->replaying)
         uidlist_file_break_locks(l->settings->dir);
