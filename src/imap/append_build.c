@@ -145,6 +145,17 @@ static bool add_section(struct builder *b, struct mailbox *m, const struct imap_
     return ok;
 }
 
+/* URLs have the names that clients see. */
+static bool take_name(struct builder *b, struct str *name)
+{
+    struct buf inside = BUF_EMPTY;
+    bool ok = wire_name_parse(&inside, imap_session_naming(b->c->session), *name);
+    if (ok)
+        *name = arena_str(b->c->arena, buf_str(&inside));
+    buf_free(&inside);
+    return ok;
+}
+
 static bool add_url(struct builder *b, struct str url)
 {
     struct imap_session *s = b->c->session;
@@ -152,7 +163,7 @@ static bool add_url(struct builder *b, struct str url)
     struct imap_url u;
     bool ok = imap_url_parse(b->c->arena, url, str_from_c(s->net.service->hostname),
                              s->user->account.login, &u);
-    if (!ok || (!u.mailbox.p && !m))
+    if (!ok || (!u.mailbox.p && !m) || (u.mailbox.p && !take_name(b, &u.mailbox)))
         return bad_url(b, url);
     if (!u.mailbox.p)
         mailbox_ref(m);

@@ -60,27 +60,31 @@ static bool has_forbidden(struct str utf8)
     return false;
 }
 
-/* INBOX in any case is INBOX, also as a parent. */
-static struct str canonical(struct imap_command *c, struct str name)
+static void refuse_name(struct imap_command *c, struct wire_naming naming)
 {
-    if (str_starts_with_nocase(name, STR("INBOX")) && (name.n == 5 || name.p[5] == '/'))
-        return arena_printf(c->arena, "INBOX%.*s", STR_ARG(str_skip(name, 5)));
-    return name;
+    if (naming.below_inbox)
+        imap_no(c, "[CANNOT] Names of mailboxes begin with \"INBOX%c\"", wire_separator(naming));
+    else
+        imap_no(c, "[CANNOT] Levels of mailbox names are separated by \".\"");
 }
 
 bool imap_read_mailbox(struct imap_command *c, struct str wire, struct str *name)
 {
-    bool utf8 = imap_session_utf8(c->session);
-    struct buf decoded = BUF_EMPTY;
-    bool valid = utf8 ? str_is_utf8(wire) : buf_add_mutf7_decoded(&decoded, wire);
-    struct str text = utf8 ? wire : buf_str(&decoded);
+    struct wire_naming naming = imap_session_naming(c->session);
+    struct buf decoded = BUF_EMPTY, inside = BUF_EMPTY;
+    bool valid = naming.utf8 ? str_is_utf8(wire) : buf_add_mutf7_decoded(&decoded, wire);
+    struct str text = naming.utf8 ? wire : buf_str(&decoded);
     if (!valid)
-        imap_no(c, "[CANNOT] The mailbox name is not valid %s", utf8 ? "UTF-8" : "modified UTF-7");
-    else if (utf8 && has_forbidden(text))
+        imap_no(c, "[CANNOT] The mailbox name is not valid %s",
+                naming.utf8 ? "UTF-8" : "modified UTF-7");
+    else if (naming.utf8 && has_forbidden(text))
         imap_no(c, "[CANNOT] The mailbox name has control characters");
+    else if (wire_name_parse(&inside, naming, text))
+        *name = arena_str(c->arena, buf_str(&inside));
     else
-        *name = canonical(c, arena_str(c->arena, text));
+        refuse_name(c, naming);
     buf_free(&decoded);
+    buf_free(&inside);
     return c->status == IMAP_PENDING;
 }
 
@@ -144,20 +148,21 @@ void imap_write_string(struct buf *out, struct str s)
     write_quoted(out, s);
 }
 
-bool imap_add_mailbox(struct buf *out, struct str name, bool utf8)
+bool imap_add_mailbox(struct buf *out, struct str name, struct wire_naming naming)
 {
-    if (!utf8)
-        return buf_add_mutf7(out, name);
-    bool valid = str_is_utf8(name);
-    if (valid)
-        buf_add_str(out, name);
+    struct buf named = BUF_EMPTY;
+    wire_name_add(&named, naming, name);
+    bool valid = naming.utf8 ? str_is_utf8(buf_str(&named)) : buf_add_mutf7(out, buf_str(&named));
+    if (valid && naming.utf8)
+        buf_add_str(out, buf_str(&named));
+    buf_free(&named);
     return valid;
 }
 
-void imap_write_mailbox(struct buf *out, struct str name, bool utf8)
+void imap_write_mailbox(struct buf *out, struct str name, struct wire_naming naming)
 {
     struct buf wire = BUF_EMPTY;
-    imap_add_mailbox(&wire, name, utf8);
+    imap_add_mailbox(&wire, name, naming);
     write_quoted(out, buf_str(&wire));
     buf_free(&wire);
 }

@@ -34,8 +34,19 @@ static bool matches(struct imap_command *c, const struct listing *l, struct str 
     return false;
 }
 
-static bool is_below(struct str name, struct str parent)
+/* The name of a mailbox in the form of the patterns. */
+static bool add_form(struct buf *b, const struct listing *l, struct str name)
 {
+    buf_clear(b);
+    bool ok = imap_add_mailbox(b, name, l->naming);
+    wire_name_swap(l->naming, b->p, b->n);
+    return ok;
+}
+
+static bool is_below(const struct listing *l, struct str name, struct str parent)
+{
+    if (l->naming.below_inbox && str_equal(parent, STR("INBOX")))
+        return !str_equal(name, parent);
     return name.n > parent.n && name.p[parent.n] == '/' && str_starts_with(name, parent);
 }
 
@@ -44,18 +55,16 @@ static bool is_below(struct str name, struct str parent)
 static bool has_qualified_below(struct imap_command *c, const struct listing *l, size_t i,
                                 bool unlisted)
 {
-    struct buf wire = BUF_EMPTY;
+    struct buf form = BUF_EMPTY;
     bool found = false;
     for (size_t j = i + 1;
-         j < l->count && !found && is_below(l->list[j].name, l->list[i].name) && imap_breathe(c);
+         j < l->count && !found && is_below(l, l->list[j].name, l->list[i].name) && imap_breathe(c);
          j++) {
         if (!qualifies(l, &l->list[j]))
             continue;
-        buf_clear(&wire);
-        found = !unlisted || !imap_add_mailbox(&wire, l->list[j].name, l->utf8) ||
-                !matches(c, l, buf_str(&wire));
+        found = !unlisted || !add_form(&form, l, l->list[j].name) || !matches(c, l, buf_str(&form));
     }
-    buf_free(&wire);
+    buf_free(&form);
     return found;
 }
 
@@ -83,8 +92,9 @@ void imap_write_list(struct buf *out, const struct imap_session *s, const struct
     }
     if (m->subscribed && subscribed)
         add_attribute(out, start, "\\Subscribed");
-    buf_add_c(out, ") \"/\" ");
-    imap_write_mailbox(out, m->name, imap_session_utf8(s));
+    struct wire_naming naming = imap_session_naming(s);
+    buf_printf(out, ") \"%c\" ", wire_separator(naming));
+    imap_write_mailbox(out, m->name, naming);
 }
 
 /* CHILDINFO repeats the criteria that something below meets. */
@@ -132,8 +142,9 @@ static void write_line(struct imap_command *c, struct listing *l, const struct m
 {
     struct buf out = BUF_EMPTY;
     if (l->lsub) {
-        buf_printf(&out, "* LSUB (%s) \"/\" ", qualified ? "" : "\\Noselect");
-        imap_write_mailbox(&out, m->name, l->utf8);
+        buf_printf(&out, "* LSUB (%s) \"%c\" ", qualified ? "" : "\\Noselect",
+                   wire_separator(l->naming));
+        imap_write_mailbox(&out, m->name, l->naming);
     } else {
         imap_write_list(&out, c->session, m, l->extended, (l->select | l->give) & LIST_SUBSCRIBED);
     }
@@ -151,32 +162,33 @@ static void write_line(struct imap_command *c, struct listing *l, const struct m
 static void write_listing(struct imap_command *c, struct listing *l)
 {
     bool upwards = l->select & LIST_RECURSIVEMATCH || (l->lsub && l->parents);
-    struct buf wire = BUF_EMPTY;
+    struct buf form = BUF_EMPTY;
     for (size_t i = 0; i < l->count && imap_breathe(c); i++) {
         const struct mailbox_info *m = &l->list[i];
-        buf_clear(&wire);
-        if (!(imap_rights(c->session, m->name) & RIGHT_LOOKUP) ||
-            !imap_add_mailbox(&wire, m->name, l->utf8) || !matches(c, l, buf_str(&wire)))
+        if (!(imap_rights(c->session, m->name) & RIGHT_LOOKUP) || !add_form(&form, l, m->name) ||
+            !matches(c, l, buf_str(&form)))
             continue;
         bool qualified = qualifies(l, m);
         bool below = upwards && has_qualified_below(c, l, i, !qualified);
         if (qualified || below)
             write_line(c, l, m, qualified, below);
     }
-    buf_free(&wire);
+    buf_free(&form);
 }
 
 static void list_mailboxes(struct imap_command *c, bool lsub)
 {
     struct imap_session *s = c->session;
-    struct listing l = {.lsub = lsub, .utf8 = imap_session_utf8(c->session)};
+    struct listing l = {.lsub = lsub, .naming = imap_session_naming(c->session)};
     struct err e;
     if (!imap_take_listing(c, &l))
         return;
     if (!lsub && !l.extended && !l.patterns[0].n) {
-        imap_write(s, STR("* LIST (\\Noselect) \"/\" \"\"\r\n"));
+        imap_writef(s, "* LIST (\\Noselect) \"%c\" \"\"\r\n", wire_separator(l.naming));
     } else if (store_list_mailboxes(s->context->store, &s->user->account, c->arena, &l.list,
                                     &l.count, &e)) {
+        if (l.naming.below_inbox && l.count > 1)
+            l.list[0].has_children = true; /* INBOX */
         write_listing(c, &l);
     } else {
         imap_fail(c, &e, false);
@@ -197,8 +209,14 @@ void imap_cmd_lsub(struct imap_command *c)
 
 void imap_cmd_namespace(struct imap_command *c)
 {
+    struct wire_naming naming = imap_session_naming(c->session);
+    char separator = wire_separator(naming);
     if (!imap_take_end(c))
         return;
-    imap_write(c->session, STR("* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n"));
+    if (naming.below_inbox)
+        imap_writef(c->session, "* NAMESPACE ((\"INBOX%c\" \"%c\")) NIL NIL\r\n", separator,
+                    separator);
+    else
+        imap_writef(c->session, "* NAMESPACE ((\"\" \"%c\")) NIL NIL\r\n", separator);
     imap_ok(c, "Namespaces listed");
 }

@@ -76,7 +76,7 @@ void imap_cmd_getquotaroot(struct imap_command *c)
         return;
     bool limited = has_root(c, name);
     buf_add_c(&out, "* QUOTAROOT ");
-    imap_write_mailbox(&out, name, imap_session_utf8(c->session));
+    imap_write_mailbox(&out, name, imap_session_naming(c->session));
     buf_add_c(&out, limited ? " \"" ROOT "\"\r\n" : "\r\n");
     if (!limited || add_quota(c, &out)) {
         imap_write(s, buf_str(&out));

@@ -103,10 +103,10 @@ bool imap_take_end(struct imap_command *c);
 struct search_program;
 bool imap_take_search(struct imap_command *c, struct search_program *program);
 void imap_expected(struct imap_command *c, const struct imap_argument *at, const char *what);
-/* A mailbox name as the wire has it, quoted; utf8: imap_session_utf8, else it is modified UTF-7. */
-void imap_write_mailbox(struct buf *out, struct str name, bool utf8);
-/* Without quotes, for comparing with a pattern. False: the name cannot be written. */
-bool imap_add_mailbox(struct buf *out, struct str name, bool utf8);
+/* A mailbox name as the wire has it, quoted; naming: imap_session_naming. */
+void imap_write_mailbox(struct buf *out, struct str name, struct wire_naming naming);
+/* Without quotes. False: the name cannot be written. */
+bool imap_add_mailbox(struct buf *out, struct str name, struct wire_naming naming);
 /* A string as quoted string, or as literal if it cannot be one. */
 void imap_write_string(struct buf *out, struct str s);
 

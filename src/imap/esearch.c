@@ -92,7 +92,7 @@ void esearch_write_start(struct buf *out, const struct esearch *r)
     imap_write_string(out, r->tag);
     if (r->mailbox.p) {
         buf_add_c(out, " MAILBOX ");
-        imap_write_mailbox(out, r->mailbox, r->utf8);
+        imap_write_mailbox(out, r->mailbox, r->naming);
         buf_printf(out, " UIDVALIDITY %u", r->uid_validity);
     }
     buf_add_c(out, r->uid ? ") UID" : ")");

@@ -6,6 +6,7 @@
  */
 #include "core/buf.h"
 #include "imap/partial.h"
+#include "imap/wire_name.h"
 
 struct imap_command;
 
@@ -32,8 +33,8 @@ bool imap_take_return(struct imap_command *c, struct return_options *o);
 struct esearch {
     struct str tag;
     bool uid;
-    struct str mailbox; /* p == NULL: the selected one */
-    bool utf8;          /* its name on the wire: imap_session_utf8 */
+    struct str mailbox;        /* p == NULL: the selected one */
+    struct wire_naming naming; /* its name on the wire: imap_session_naming */
     uint32_t uid_validity;
     const struct return_options *options;
     const uint32_t *numbers; /* in the order asked for */

@@ -16,6 +16,8 @@ struct imap_settings {
     usec timeout;                /* 30 minutes, RFC 3501 5.4 */
     const char *admin, *comment; /* annotations of the server (RFC 5464); "": none */
     usec idle_keepalive;         /* "* OK Still here" while in IDLE; 0: never */
+    const char *separator;       /* "/" or "." */
+    bool below_inbox;
 };
 extern const struct settings_block imap_settings_block; /* "imap" */
 

@@ -16,11 +16,11 @@ enum list_option {
 
 struct listing {
     bool lsub, extended;
-    bool utf8;             /* names on the wire: imap_session_utf8 */
-    unsigned select, give; /* enum list_option */
-    unsigned status;       /* enum imap_status_item */
+    struct wire_naming naming; /* imap_session_naming */
+    unsigned select, give;     /* enum list_option */
+    unsigned status;           /* enum imap_status_item */
     struct imap_metadata_request metadata;
-    struct str *patterns;
+    struct str *patterns; /* as if "/" separated levels */
     size_t pattern_count;
     bool parents; /* LSUB: names above listed ones are wanted though they do not qualify */
     struct mailbox_info *list;

@@ -103,6 +103,7 @@ static bool take_pattern(struct imap_command *c, struct listing *l, const struct
         imap_no(c, "[LIMIT] Patterns may have %d bytes", IMAP_PATTERN_MAX);
         return false;
     }
+    wire_name_swap(l->naming, (char *)pattern.p, pattern.n);
     l->parents = l->parents || list_match_wants_parents(pattern);
     l->patterns[l->pattern_count++] = pattern;
     return true;

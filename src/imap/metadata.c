@@ -156,7 +156,7 @@ bool imap_write_metadata(struct imap_session *s, struct arena *a, struct str mai
     if (!get(s, a, mailbox, &m, e))
         return false;
     buf_add_c(out, "* METADATA ");
-    imap_write_mailbox(out, mailbox);
+    imap_write_mailbox(out, mailbox, imap_session_naming(s));
     buf_add_c(out, " (");
     size_t start = out->n;
     write_entries(out, r, &m, a);

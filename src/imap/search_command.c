@@ -120,7 +120,7 @@ void imap_search_answer(const struct imap_search *s, const uint32_t *order)
     struct buf out = BUF_EMPTY;
     uint32_t *numbers = imap_search_numbers(s, order);
     struct esearch response = {.tag = s->c->tag,
-                               .utf8 = imap_session_utf8(s->c->session),
+                               .naming = imap_session_naming(s->c->session),
                                .uid = s->c->uid,
                                .options = &s->options,
                                .numbers = numbers,

@@ -6,6 +6,7 @@
  */
 #include "core/buf.h"
 #include "imap/imap.h"
+#include "imap/wire_name.h"
 #include "net/session.h"
 
 struct imap_selected;
@@ -47,6 +48,15 @@ struct imap_session {
 static inline bool imap_session_utf8(const struct imap_session *s)
 {
     return s->enabled & (ENABLED_UTF8 | ENABLED_REV2);
+}
+
+/* What mailboxes are called on the wire. */
+static inline struct wire_naming imap_session_naming(const struct imap_session *s)
+{
+    const struct imap_settings *set = s->settings;
+    return (struct wire_naming){.utf8 = imap_session_utf8(s),
+                                .dots = set->separator[0] == '.',
+                                .below_inbox = set->below_inbox};
 }
 
 /* Appends to the stream; after a failure nothing happens any more and the session ends. */

@@ -25,11 +25,24 @@ static const struct setting settings[] = {
      "for it (METADATA, /shared/admin)."},
     {"comment", SETTING_STRING, FIELD(comment), "", 0, 0, NULL,
      "A note about this server that clients can ask for (METADATA, /shared/comment)."},
+    {"separator", SETTING_STRING, FIELD(separator), "/", 0, 0, NULL,
+     "What separates the levels of mailbox names that clients see, / or . (docs/dovecot.md)."},
+    {"below_inbox", SETTING_BOOL, FIELD(below_inbox), "no", 0, 0, NULL,
+     "Clients see all mailboxes below INBOX, as they do with Courier and with Dovecot's prefix "
+     "\"INBOX.\"."},
     {0}};
+
+static bool check_settings(const void *values, struct err *e)
+{
+    const struct imap_settings *s = values;
+    return strcmp(s->separator, "/") == 0 || strcmp(s->separator, ".") == 0 ||
+           err_set(e, ERR_SYNTAX, "separator: it is / or .");
+}
 
 const struct settings_block imap_settings_block = {
     .name = "imap",
     .help = "The IMAP server.",
     .size = sizeof(struct imap_settings),
     .settings = settings,
+    .check = check_settings,
 };

@@ -90,7 +90,7 @@ void imap_write_status(struct buf *out, const struct imap_session *s, struct str
     struct mailbox_counts counts;
     mailbox_get_counts(m, &counts);
     buf_add_c(out, "* STATUS ");
-    imap_write_mailbox(out, name, imap_session_utf8(s));
+    imap_write_mailbox(out, name, imap_session_naming(s));
     buf_add_c(out, " (");
     const char *separator = "";
     for (size_t i = 0; i < ITEMS; i++) {

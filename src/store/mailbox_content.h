@@ -46,9 +46,9 @@ struct mailbox_content {
     struct name_table unknown_names;
 };
 
-/* Another server that had the Maildir meanwhile told its clients modification sequences, too: Dovecot
- * counts from 1, or from the time if it was asked to (docs/dovecot.md). Nobody counts a million
- * changes in a second, so this is above all of them. */
+/* Another server that had the Maildir meanwhile told its clients modification sequences, too:
+ * Dovecot counts from 1, or from the time if it was asked to (docs/dovecot.md). Nobody counts a
+ * million changes in a second, so this is above all of them. */
 static inline uint64_t modseq_floor(usec now)
 {
     return (uint64_t)(now / USEC_SEC) << 20;

@@ -96,6 +96,10 @@ class Player:
             name = words[0] if len(words) == 2 else ""
             self.connections[name] = Connection(self.server, words[-1], tls)
             return
+        if words[0] == "config":
+            self.server.add_config(line[len("config "):])
+            self.server.restart()
+            return
         if words[0] == "mailctl":
             self.server.mailctl(*words[1:])
             return

@@ -1,0 +1,87 @@
+/*
+ * Both forms have the same levels: what is between separators differs only by the escaped dot.
+ */
+#include "imap/wire_name.h"
+
+static const struct str inbox = {"INBOX", 5};
+static const struct str escaped_dot = {"\\2e", 3};
+
+void wire_name_add(struct buf *b, struct wire_naming w, struct str name)
+{
+    if (w.below_inbox && name.n > 0 && !str_equal(name, inbox)) {
+        buf_add_str(b, inbox);
+        buf_add_char(b, wire_separator(w));
+    }
+    for (size_t i = 0; i < name.n; i++) {
+        if (name.p[i] == '/')
+            buf_add_char(b, wire_separator(w));
+        else if (name.p[i] == '.' && w.dots)
+            buf_add_str(b, escaped_dot);
+        else
+            buf_add_char(b, name.p[i]);
+    }
+}
+
+static bool is_inbox(struct str s)
+{
+    return s.n >= inbox.n && str_equal_nocase(str_head(s, inbox.n), inbox);
+}
+
+static bool add_levels(struct buf *b, struct wire_naming w, struct str wire)
+{
+    for (size_t i = 0; i < wire.n; i++) {
+        struct str rest = str_skip(wire, i);
+        if (!w.dots) {
+            buf_add_char(b, wire.p[i]);
+        } else if (wire.p[i] == '/') {
+            return false;
+        } else if (rest.n >= escaped_dot.n &&
+                   str_equal_nocase(str_head(rest, escaped_dot.n), escaped_dot)) {
+            buf_add_char(b, '.');
+            i += escaped_dot.n - 1;
+        } else {
+            buf_add_char(b, wire.p[i] == '.' ? '/' : wire.p[i]);
+        }
+    }
+    return true;
+}
+
+bool wire_name_parse(struct buf *b, struct wire_naming w, struct str wire)
+{
+    size_t before = b->n;
+
+    if (wire.n == 0)
+        return true;
+    if (is_inbox(wire) && wire.n == inbox.n) {
+        buf_add_str(b, inbox);
+        return true;
+    }
+    if (w.below_inbox) {
+        if (!is_inbox(wire) || wire.p[inbox.n] != wire_separator(w))
+            return false;
+        wire = str_skip(wire, inbox.n + 1);
+    }
+    if (!add_levels(b, w, wire)) {
+        b->n = before;
+        return false;
+    }
+    /* INBOX in any case, also as the first level. */
+    struct str name = str_skip(buf_str(b), before);
+    bool first = is_inbox(name) && (name.n == inbox.n || name.p[inbox.n] == '/');
+    if (first)
+        memcpy(b->p + before, inbox.p, inbox.n);
+    /* INBOX has one name only. */
+    if (first && name.n == inbox.n && w.below_inbox)
+        b->n = before;
+    return b->n > before || wire.n == 0;
+}
+
+void wire_name_swap(struct wire_naming w, char *p, size_t n)
+{
+    for (size_t i = 0; w.dots && i < n; i++) {
+        if (p[i] == '.')
+            p[i] = '/';
+        else if (p[i] == '/')
+            p[i] = '.';
+    }
+}
