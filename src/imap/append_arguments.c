@@ -3,7 +3,7 @@
  *
  *   mailbox 1*(SP [flag-list SP] [date-time SP] data)
  *   data = literal / literal8 / "CATENATE" SP "(" parts ")" / "UTF8" SP "(" literal8 ")"
- *   part = "TEXT" SP literal / "URL" SP astring
+ *   part = "TEXT" SP literal / "URL" SP astring / "UTF8" SP "(" literal8 ")"
  *
  * The arguments are walked each time a literal is announced, up to that literal, which has no bytes
  * yet: where the walk meets it decides what becomes of it. So everything in front of a message is
@@ -138,15 +138,35 @@ static struct append_part *add_part(struct walk *w, struct append_message *m)
     return &m->parts[m->part_count++];
 }
 
+/* RFC 6855 4: "UTF8" "(" literal8 ")". */
+static bool walk_utf8_part(struct walk *w, struct append_part *part, struct imap_argument *list)
+{
+    struct imap_argument *a = list->type == IMAP_LIST ? list->children : NULL;
+    if (!a || a->type != IMAP_LITERAL || !a->binary)
+        return fail(w, list, "a list with a literal8 behind UTF8");
+    part->literal = a;
+    if (meet(w, a, IMAP_LITERAL_SPOOL))
+        return false;
+    return !a->next || fail(w, a->next, "the end of the list");
+}
+
 static bool walk_part(struct walk *w, struct append_message *m, struct imap_argument *a)
 {
-    bool text = imap_argument_is(a, "TEXT");
-    if (!text && !imap_argument_is(a, "URL"))
-        return fail(w, a, "URL or TEXT");
-    if (!a->next)
-        return fail(w, NULL, text ? "a literal" : "a URL");
-    struct append_part *part = add_part(w, m);
-    return part && (text ? walk_text(w, part, a->next) : walk_url(w, part, a->next));
+    static const struct {
+        const char *name, *what;
+        bool (*walk)(struct walk *w, struct append_part *part, struct imap_argument *a);
+    } kinds[] = {{"URL", "a URL", walk_url},
+                 {"TEXT", "a literal", walk_text},
+                 {"UTF8", "a list with a literal8", walk_utf8_part}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (!imap_argument_is(a, kinds[i].name))
+            continue;
+        if (!a->next)
+            return fail(w, NULL, kinds[i].what);
+        struct append_part *part = add_part(w, m);
+        return part && kinds[i].walk(w, part, a->next);
+    }
+    return fail(w, a, "URL, TEXT or UTF8");
 }
 
 static bool walk_parts(struct walk *w, struct append_message *m)

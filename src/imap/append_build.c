@@ -240,6 +240,25 @@ static bool add_literal(struct builder *b, const struct imap_argument *literal)
     return literal->binary ? add_binary(b, literal->spool) : add_spool(b, literal->spool);
 }
 
+/* Header fields in UTF-8 are for clients that have said that they know of them (RFC 6855 4). */
+static bool may_have_header(struct imap_command *c, struct spool *message)
+{
+    const struct imap_session *s = c->session;
+    struct buf header = BUF_EMPTY;
+    struct err e;
+    if (imap_session_utf8(s) || s->settings->append_8bit_headers)
+        return true;
+    if (!spool_read_header(message, IMAP_HEADER_MAX, &header, &e))
+        imap_fail(c, &e, false);
+    for (size_t i = 0; i < header.n; i++)
+        if (header.p[i] & 0x80) {
+            imap_no(c, "[CANNOT] Header fields with 8-bit characters need ENABLE UTF8=ACCEPT");
+            break;
+        }
+    buf_free(&header);
+    return c->status == IMAP_PENDING;
+}
+
 bool append_build(struct imap_command *c, const struct append_message *m, struct spool **spool)
 {
     struct builder b = {.c = c};
@@ -255,7 +274,7 @@ bool append_build(struct imap_command *c, const struct append_message *m, struct
             return false;
     }
     if (spool_size(*spool) > 0)
-        return true;
+        return may_have_header(c, *spool);
     imap_no(c, "[CANNOT] An empty message cannot be stored");
     return false;
 }

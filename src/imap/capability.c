@@ -43,6 +43,7 @@ static const struct {
     {"STATUS=SIZE", LOGGED_IN}, /* RFC 8438 */
     {"CONDSTORE", LOGGED_IN},   /* RFC 7162 */
     {"QRESYNC", LOGGED_IN},     /* RFC 7162 */
+    {"UTF8=ACCEPT", LOGGED_IN}, /* RFC 9755 */
     {"QUOTA", LOGGED_IN},       /* RFC 9208 */
     {"QUOTA=RES-STORAGE", LOGGED_IN},
     {"QUOTA=RES-MESSAGE", LOGGED_IN},

@@ -10,6 +10,7 @@ static const struct {
 } extensions[] = {
     {"CONDSTORE", ENABLED_CONDSTORE},                 /* RFC 7162 */
     {"QRESYNC", ENABLED_QRESYNC | ENABLED_CONDSTORE}, /* RFC 7162 */
+    {"UTF8=ACCEPT", ENABLED_UTF8},                    /* RFC 9755 */
 };
 
 void imap_enable(struct imap_session *s, unsigned what)

@@ -8,7 +8,7 @@
 /* With UTF-8 throughout there is no other charset to name (RFC 9755 3). */
 static bool take_charset(struct imap_command *c, struct str *charset)
 {
-    *charset = STR("US-ASCII");
+    *charset = imap_session_utf8(c->session) ? STR("UTF-8") : STR("US-ASCII");
     if (!imap_argument_is(c->next, "CHARSET"))
         return true;
     if (c->session->enabled & ENABLED_UTF8) {

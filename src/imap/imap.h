@@ -18,6 +18,7 @@ struct imap_settings {
     usec idle_keepalive;         /* "* OK Still here" while in IDLE; 0: never */
     const char *separator;       /* "/" or "." */
     bool below_inbox;
+    bool append_8bit_headers;
 };
 extern const struct settings_block imap_settings_block; /* "imap" */
 

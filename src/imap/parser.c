@@ -207,6 +207,8 @@ static enum imap_parse parse_quoted(struct imap_parser *p)
         return expected(p, "a closing double quote");
     p->at++;
     a->text = str_from(out, n);
+    if (p->utf8 && !str_is_utf8(a->text))
+        return expected(p, "UTF-8 in the quoted string");
     return IMAP_PARSE_DONE;
 }
 

@@ -43,6 +43,7 @@ struct imap_parser {
     struct arena *arena;
     struct imap_parser_limits limits;
     bool sections; /* "[" behind an atom opens a section (FETCH) instead of being part of it */
+    bool utf8;     /* quoted strings must be UTF-8 (RFC 9755 section 3) */
     struct imap_argument *arguments; /* the result: first of the top level */
     uint64_t literal_size;
     bool literal_sync;   /* the client waits for "+" */

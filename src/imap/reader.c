@@ -304,6 +304,7 @@ static void begin(struct imap_command *c, struct imap_parser *p)
         return;
     }
     p->sections = c->entry->flags & IMAP_SECTIONS;
+    p->utf8 = imap_session_utf8(c->session);
     check_state(c);
 }
 

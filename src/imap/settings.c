@@ -30,6 +30,9 @@ static const struct setting settings[] = {
     {"below_inbox", SETTING_BOOL, FIELD(below_inbox), "no", 0, 0, NULL,
      "Clients see all mailboxes below INBOX, as they do with Courier and with Dovecot's prefix "
      "\"INBOX.\"."},
+    {"append_8bit_headers", SETTING_BOOL, FIELD(append_8bit_headers), "yes", 0, 0, NULL,
+     "Whether clients may store messages with 8-bit characters in header fields without ENABLE "
+     "UTF8=ACCEPT. RFC 9755 forbids it, but then no client of today could move old mail here."},
     {0}};
 
 static bool check_settings(const void *values, struct err *e)
