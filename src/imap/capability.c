@@ -34,6 +34,10 @@ static const struct {
     {"ESEARCH", LOGGED_IN},           /* RFC 4731 */
     {"SEARCHRES", LOGGED_IN},         /* RFC 5182 */
     {"WITHIN", LOGGED_IN},            /* RFC 5032 */
+    {"SORT", LOGGED_IN},              /* RFC 5256 */
+    {"SORT=DISPLAY", LOGGED_IN},      /* RFC 5957 */
+    {"ESORT", LOGGED_IN},             /* RFC 5267 */
+    {"I18NLEVEL=1", LOGGED_IN},       /* RFC 5255 */
     {"LIST-EXTENDED", LOGGED_IN},     /* RFC 5258 */
     {"LIST-STATUS", LOGGED_IN},       /* RFC 5819 */
     {"LIST-METADATA", LOGGED_IN},     /* RFC 9590 */

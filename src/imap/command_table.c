@@ -39,6 +39,7 @@ static const struct imap_command_entry commands[] = {
     {"SELECT", L, IMAP_NO_SYNC, imap_cmd_select, NULL},
     {"SETMETADATA", L, 0, imap_cmd_setmetadata, NULL},
     {"SETQUOTA", L, 0, imap_cmd_setquota, NULL},
+    {"SORT", S, IMAP_HAS_UID | IMAP_NO_EXPUNGE, imap_cmd_sort, NULL},
     {"STARTTLS", A, 0, imap_cmd_starttls, NULL},
     {"STATUS", L, 0, imap_cmd_status, NULL},
     {"STORE", S, IMAP_HAS_UID | IMAP_NO_EXPUNGE | IMAP_NEEDS_WRITE, imap_cmd_store, NULL},

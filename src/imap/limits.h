@@ -41,6 +41,8 @@
 #define IMAP_SEARCH_KEYS_HERE 8
 /* Bytes of a message times keys that look into it: more is refused. */
 #define IMAP_SEARCH_WORK_MAX (UINT64_C(4) * 1024 * 1024 * 1024)
+/* Bytes of a text by which messages are sorted; below 65536. */
+#define IMAP_SORT_KEY_MAX 512
 /* Ranges of UIDs that a saved result (RFC 5182) may have. */
 #define IMAP_SAVED_MAX 250000
 /* Large messages in memory at a time, over all sessions. */

@@ -109,7 +109,7 @@ uint64_t imap_search_modseq(const struct imap_search *s, const uint32_t *order)
 
 uint32_t *imap_search_numbers(const struct imap_search *s, const uint32_t *order)
 {
-    uint32_t *numbers = mem_array(s->count, sizeof *numbers);
+    uint32_t *numbers = mem_array(s->count + 1, sizeof *numbers);
     for (size_t i = 0; i < s->count; i++)
         numbers[i] = s->c->uid ? s->uids[order[i]] : order[i] + 1;
     return numbers;
@@ -162,7 +162,7 @@ static bool save(struct imap_search *s, const uint32_t *order)
     struct esearch_referred referred = esearch_referred(&s->options, s->count);
     if (referred.all)
         return imap_saved_keep(v, s->found, s->count);
-    uint32_t *kept = mem_array(s->count, sizeof *kept);
+    uint32_t *kept = mem_array(s->count + 1, sizeof *kept);
     size_t count = 0;
     for (size_t i = 0; i < s->count; i++)
         if (esearch_refers(&referred, i, s->count))

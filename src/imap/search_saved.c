@@ -30,7 +30,7 @@ bool imap_saved_keep(struct imap_selected *v, const uint32_t *positions, size_t 
         ranges++;
     if (ranges > IMAP_SAVED_MAX)
         return false;
-    v->saved.ranges = mem_array(ranges, sizeof *v->saved.ranges);
+    v->saved.ranges = mem_array(ranges + 1, sizeof *v->saved.ranges);
     for (size_t i = 0; i < count;) {
         size_t end = run_from(positions, count, i);
         v->saved.ranges[v->saved.count++] =
