@@ -38,6 +38,9 @@ static const struct {
     {"SORT=DISPLAY", LOGGED_IN},      /* RFC 5957 */
     {"ESORT", LOGGED_IN},             /* RFC 5267 */
     {"I18NLEVEL=1", LOGGED_IN},       /* RFC 5255 */
+    {"THREAD=REFERENCES", LOGGED_IN}, /* RFC 5256 */
+    {"THREAD=REFS", LOGGED_IN},       /* draft-ietf-morg-inthread */
+    {"THREAD=ORDEREDSUBJECT", LOGGED_IN},
     {"LIST-EXTENDED", LOGGED_IN},     /* RFC 5258 */
     {"LIST-STATUS", LOGGED_IN},       /* RFC 5819 */
     {"LIST-METADATA", LOGGED_IN},     /* RFC 9590 */

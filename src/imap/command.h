@@ -177,6 +177,7 @@ void imap_cmd_idle(struct imap_command *c);
 void imap_cmd_fetch(struct imap_command *c);
 void imap_cmd_search(struct imap_command *c);
 void imap_cmd_sort(struct imap_command *c);
+void imap_cmd_thread(struct imap_command *c);
 void imap_cmd_store(struct imap_command *c);
 void imap_cmd_copy(struct imap_command *c);
 void imap_cmd_move(struct imap_command *c);

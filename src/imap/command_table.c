@@ -44,6 +44,7 @@ static const struct imap_command_entry commands[] = {
     {"STATUS", L, 0, imap_cmd_status, NULL},
     {"STORE", S, IMAP_HAS_UID | IMAP_NO_EXPUNGE | IMAP_NEEDS_WRITE, imap_cmd_store, NULL},
     {"SUBSCRIBE", L, 0, imap_cmd_subscribe, NULL},
+    {"THREAD", S, IMAP_HAS_UID | IMAP_NO_EXPUNGE, imap_cmd_thread, NULL},
     {"UNSELECT", S, IMAP_NO_SYNC, imap_cmd_unselect, NULL},
     {"UNSUBSCRIBE", L, 0, imap_cmd_unsubscribe, NULL},
 };

@@ -43,6 +43,11 @@
 #define IMAP_SEARCH_WORK_MAX (UINT64_C(4) * 1024 * 1024 * 1024)
 /* Bytes of a text by which messages are sorted; below 65536. */
 #define IMAP_SORT_KEY_MAX 512
+/* THREAD: references of one message that count, the last ones; identifiers in all; and steps of the
+ * search for loops. */
+#define IMAP_THREAD_REFERENCES_MAX  128
+#define IMAP_THREAD_IDENTIFIERS_MAX 2000000
+#define IMAP_THREAD_STEPS_MAX       50000000
 /* Ranges of UIDs that a saved result (RFC 5182) may have. */
 #define IMAP_SAVED_MAX 250000
 /* Large messages in memory at a time, over all sessions. */
