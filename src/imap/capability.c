@@ -41,11 +41,11 @@ static const struct {
     {"THREAD=REFERENCES", LOGGED_IN}, /* RFC 5256 */
     {"THREAD=REFS", LOGGED_IN},       /* draft-ietf-morg-inthread */
     {"THREAD=ORDEREDSUBJECT", LOGGED_IN},
-    {"LIST-EXTENDED", LOGGED_IN},     /* RFC 5258 */
-    {"LIST-STATUS", LOGGED_IN},       /* RFC 5819 */
-    {"LIST-METADATA", LOGGED_IN},     /* RFC 9590 */
-    {"METADATA", LOGGED_IN},          /* RFC 5464 */
-    {"SPECIAL-USE", LOGGED_IN},       /* RFC 6154 */
+    {"LIST-EXTENDED", LOGGED_IN}, /* RFC 5258 */
+    {"LIST-STATUS", LOGGED_IN},   /* RFC 5819 */
+    {"LIST-METADATA", LOGGED_IN}, /* RFC 9590 */
+    {"METADATA", LOGGED_IN},      /* RFC 5464 */
+    {"SPECIAL-USE", LOGGED_IN},   /* RFC 6154 */
     {"CREATE-SPECIAL-USE", LOGGED_IN},
     {"STATUS=SIZE", LOGGED_IN}, /* RFC 8438 */
     {"CONDSTORE", LOGGED_IN},   /* RFC 7162 */
