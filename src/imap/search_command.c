@@ -66,6 +66,8 @@ static bool breathe(void *arg)
 bool imap_search_run(struct imap_search *s)
 {
     struct err e;
+    if (s->program.modseq)
+        imap_enable(s->c->session, ENABLED_CONDSTORE);
     struct search_run run = {.context = s->c->session->context,
                              .program = &s->program,
                              .mailbox = s->mailbox,
