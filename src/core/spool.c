@@ -32,6 +32,7 @@ struct spool {
     bool keep;
     bool failed;
     bool synced;
+    bool counted; /* the lines */
     bool writing; /* a worker has the buffer */
     int fd;       /* -1: not open */
     struct buf bytes;
@@ -44,7 +45,7 @@ struct spool *spool_new(const char *dir, const char *id)
     struct buf path = BUF_EMPTY;
     buf_printf(&path, "%s/%s", dir, id);
     buf_c(&path);
-    *s = (struct spool){.references = 1, .dir = dir, .path = path.p, .fd = -1};
+    *s = (struct spool){.references = 1, .dir = dir, .path = path.p, .counted = true, .fd = -1};
     return s;
 }
 
@@ -288,6 +289,8 @@ bool spool_read_header(struct spool *s, size_t max, struct buf *b, struct err *e
 
 bool spool_count_lines(struct spool *s, struct err *e)
 {
+    if (s->counted)
+        return true;
     char *block = mem_alloc(COUNT_BLOCK);
     uint64_t lines = 0;
     size_t got = COUNT_BLOCK;
@@ -299,5 +302,6 @@ bool spool_count_lines(struct spool *s, struct err *e)
     free(block);
     if (ok)
         s->lines = lines;
+    s->counted = ok;
     return ok;
 }

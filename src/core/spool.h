@@ -32,7 +32,7 @@ SUSPENDS bool spool_sync(struct spool *s, struct err *e);
 
 uint64_t spool_size(const struct spool *s);
 /* Number of LF: spool_size + spool_lines is the size with CRLF (every line end is a bare LF). For a
- * spool from a file only after spool_count_lines, which reads it through. */
+ * spool from a file only after spool_count_lines, which reads it through the first time. */
 uint64_t spool_lines(const struct spool *s);
 SUSPENDS bool spool_count_lines(struct spool *s, struct err *e);
 /* The bytes when in memory, else p == NULL. */

@@ -239,9 +239,12 @@ SUSPENDS static void deliver_here(struct connection *c)
 {
     for (size_t i = 0; i < c->message.recipient_count; i++) {
         const struct queue_message *m = c->item->message;
+        struct err e;
         if (m->deleted || fiber_is_cancelled(c->fiber))
             return;
-        if (m->recipients[c->item->recipients[i]].kind == RECIPIENT_ACCOUNT)
+        if (!spool_count_lines(c->message.body, &e))
+            set_error(c, i, &e);
+        else if (m->recipients[c->item->recipients[i]].kind == RECIPIENT_ACCOUNT)
             deliver_to_account(c, i);
         else
             deliver_unrouted(c, i);

@@ -1,11 +1,12 @@
 """Mail for others: by MX or a relay host, retried, reported, seen and handled with mailctl."""
 
+import os
 import re
 import time
 
 from support.dns import DnsServer
 from support.instance import Instance
-from support.mail import imap_bodies, submit
+from support.mail import imap, imap_bodies, inject, submit
 from support.smtp_sink import SmtpSink
 
 TEXT = "From: alice@example.test\r\nSubject: out\r\nMessage-ID: <orig@example.test>\r\n\r\nbody\r\n.dot\r\n"
@@ -204,3 +205,26 @@ def test_addresses_lead_to_users_and_out():
         submit(server, "bob", ["sales", "alice"], TEXT)
         assert sink.next()["recipients"] == ["x@elsewhere.test"]
         assert len(imap_bodies(server, "alice")) == 1, "one copy, however many ways lead there"
+
+
+def test_who_had_to_wait_has_the_same_message():
+    """One of two recipients cannot have it at once; later it is as if nothing had been."""
+    with Instance() as server:
+        in_the_way = os.path.join(server.root, "data", "mail", "example.test", "bob")
+        os.makedirs(os.path.dirname(in_the_way), exist_ok=True)
+        with open(in_the_way, "w"):
+            pass
+        inject(server, "s@elsewhere.test", ["alice", "bob"], "Subject: waits\r\n\r\n" + "line\r\n" * 100)
+        server.restart()
+        os.unlink(in_the_way)
+        server.mailctl("queue", "retry")
+        wait_for(lambda: not server.mailctl_json("queue", "list"))
+        sizes = {}
+        for user in ("alice", "bob"):
+            box = imap(server, user)
+            box.select("INBOX")
+            sizes[user] = int(re.search(rb"RFC822.SIZE (\d+)", box.fetch("1", "(RFC822.SIZE)")[1][0]).group(1))
+            box.logout()
+        bodies = imap_bodies(server, "bob")
+        assert bodies == imap_bodies(server, "alice")
+        assert sizes == dict.fromkeys(sizes, len(bodies[1])), "%s of %d bytes" % (sizes, len(bodies[1]))
