@@ -22,9 +22,12 @@
 
 bool disk_open(const char *path, int flags, mode_t mode, int *fd, struct err *e)
 {
-    do
-        *fd = open(path, flags | O_CLOEXEC | O_NOCTTY, mode ? mode : 0600);
-    while (*fd < 0 && errno == EINTR);
+    flags |= DISK_OPEN_FLAGS;
+    do {
+        *fd = open(path, flags, mode ? mode : 0600);
+        if (*fd < 0 && errno == EWOULDBLOCK)
+            flags &= ~O_NONBLOCK; /* another program holds a lease and gives it up soon */
+    } while (*fd < 0 && (errno == EINTR || errno == EWOULDBLOCK));
     return *fd >= 0 || err_set_errno(e, errno, "open %s", path);
 }
 
@@ -289,7 +292,10 @@ bool disk_unlink(const char *path, struct err *e)
 
 bool disk_stat(const char *path, struct stat *st, struct err *e)
 {
-    return stat(path, st) == 0 || err_set_errno(e, errno, "stat %s", path);
+    if (stat(path, st) == 0)
+        return true;
+    /* Links that go round in circles lead to nothing, as one does whose target is missing. */
+    return err_set_errno(e, errno == ELOOP ? ENOENT : errno, "stat %s", path);
 }
 
 bool disk_set_times(const char *path, usec modified, struct err *e)

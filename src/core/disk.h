@@ -8,10 +8,14 @@
 #include "core/clock.h"
 #include "core/err.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-/* open(2) with O_CLOEXEC; mode 0600 unless given. *fd is -1 on failure. */
+/* Opening a pipe that somebody put into a Maildir must not wait for who writes to it. */
+#define DISK_OPEN_FLAGS (O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+
+/* open(2) with these flags; mode 0600 unless given. *fd is -1 on failure. */
 bool disk_open(const char *path, int flags, mode_t mode, int *fd, struct err *e);
 void disk_close(int fd);
 bool disk_write(int fd, const void *p, size_t n, const char *path, struct err *e);

@@ -33,6 +33,10 @@ static enum err_kind kind_of_errno(int error)
         return ERR_NOT_FOUND;
     case EEXIST:
         return ERR_EXISTS;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+        return ERR_TEMP;
     default:
         return ERR_IO;
     }

@@ -33,7 +33,8 @@ struct err {
 /* Fills *e (may be NULL) and returns false: `return err_set(e, ERR_PERM, "...")`. */
 bool err_set(struct err *e, enum err_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* From errno: ENOSPC and EDQUOT give ERR_NO_SPACE, ENOENT NOT_FOUND, EEXIST EXISTS, else ERR_IO: a
+/* From errno: ENOSPC and EDQUOT give ERR_NO_SPACE, ENOENT NOT_FOUND, EEXIST EXISTS, what is short
+ * in the whole process (EMFILE, ENFILE, ENOMEM) ERR_TEMP, else ERR_IO: a
  * file that the server may not touch is its own trouble, not a refusal of who asked. The text ends
  * in ": " and strerror. Returns false. */
 bool err_set_errno(struct err *e, int error, const char *format, ...)

@@ -79,8 +79,7 @@ static int open_cached(const char *path, int flags, int *fd)
 {
     if (flags & (O_CREAT | O_TRUNC))
         return 0;
-    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC | O_NOCTTY),
-                           .resolve = RESOLVE_CACHED};
+    struct open_how how = {.flags = (uint64_t)(flags | DISK_OPEN_FLAGS), .resolve = RESOLVE_CACHED};
     *fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
     if (*fd >= 0)
         return 1;

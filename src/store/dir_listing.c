@@ -63,6 +63,11 @@ struct reading {
     enum file_place place;
 };
 
+bool dir_type_is_message(unsigned char type)
+{
+    return type == DT_REG || type == DT_LNK || type == DT_UNKNOWN;
+}
+
 static bool see(void *arg, const char *name, unsigned char type)
 {
     struct reading *r = arg;
@@ -71,7 +76,7 @@ static bool see(void *arg, const char *name, unsigned char type)
     struct dir_entry e;
 
     maildir_name_split(s, &base, &info);
-    if (type == DT_DIR || base.n == 0 || s.p[0] == '.' || s.n > FILE_NAME_MAX ||
+    if (!dir_type_is_message(type) || base.n == 0 || s.p[0] == '.' || s.n > FILE_NAME_MAX ||
         l->names.n > UINT32_MAX - s.n)
         return true;
     bool canonical = maildir_info_parse(info, &e.flags, &e.letters);

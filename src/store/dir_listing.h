@@ -38,6 +38,9 @@ struct dir_listing {
     uint32_t letters; /* all that occur */
 };
 
+/* Whether a DT_* of readdir can be a message: reading a pipe that somebody put there would wait for
+ * ever. */
+bool dir_type_is_message(unsigned char type);
 /* Adds the messages in new/ or cur/ of the mailbox's directory. Names that begin with a dot or are
  * too long are none. */
 bool dir_listing_read(struct dir_listing *l, const char *dir, enum file_place place, struct err *e);

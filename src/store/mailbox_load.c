@@ -12,13 +12,13 @@
 #include "core/disk.h"
 #include "core/mem.h"
 #include "core/random.h"
+#include "store/dir_listing.h"
 #include "store/limits.h"
 #include "store/mailbox_content.h"
 #include "store/maildir_name.h"
 #include "store/message_count.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -206,7 +206,7 @@ static bool see_message(void *arg, const char *name, unsigned char type)
     struct load *l = arg;
     struct str s = str_from_c(name), base, info;
 
-    if (s.n == 0 || s.p[0] == '.' || s.n > FILE_NAME_MAX || type == DT_DIR)
+    if (s.n == 0 || s.p[0] == '.' || s.n > FILE_NAME_MAX || !dir_type_is_message(type))
         return true;
     maildir_name_split(s, &base, &info);
     if (base.n == 0)

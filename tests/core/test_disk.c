@@ -56,6 +56,25 @@ static void test_read_of_a_file_without_size(void **state)
     buf_free(&b);
 }
 
+/* What somebody may put where a file should be. */
+static void test_odd_files(void **state)
+{
+    (void)state;
+    struct err e;
+    struct stat st;
+    struct buf b = BUF_EMPTY;
+    char *pipe = path_in(dir, "pipe"), *circle = path_in(dir, "circle");
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_int_equal(symlink("circle", circle), 0);
+    assert_false(disk_read_file(pipe, 100, &b, &e)); /* at once, though nobody writes to it */
+    assert_false(disk_stat(circle, &st, &e));
+    assert_int_equal(e.kind, ERR_NOT_FOUND);
+    assert_true(disk_unlink(pipe, &e) && disk_unlink(circle, &e));
+    free(pipe);
+    free(circle);
+    buf_free(&b);
+}
+
 static void test_errors_name_path_and_cause(void **state)
 {
     (void)state;
@@ -169,6 +188,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_replace_and_read, setup, teardown),
         cmocka_unit_test(test_read_of_a_file_without_size),
         cmocka_unit_test_setup_teardown(test_errors_name_path_and_cause, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_odd_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_vectors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_directories, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lock_is_exclusive, setup, teardown),

@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #define DESCRIPTORS 65536
+#define kernel      (*(real_syscall ? real_syscall : find_syscall()))
 #define EXPORT      __attribute__((visibility("default")))
 
 /* What can fail. */
@@ -74,6 +75,7 @@ struct control {
     uint64_t half;                    /* the first one that fails is a write of half the bytes */
     uint64_t allocation, allocations; /* the one that fails, and how many there were */
     char what[512];                   /* the last one that failed */
+    char only[128];                   /* on paths that contain this */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -84,9 +86,17 @@ static uint32_t next_id = 1;
 static struct control *control;
 static char *paths[DESCRIPTORS]; /* of descriptors below root */
 
+static long (*real_syscall)(long number, ...);
+
+/* Ours stands in front of it. */
+static long (*find_syscall(void))(long number, ...)
+{
+    return real_syscall = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+}
+
 static int open_outside(const char *path, int flags)
 {
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, 0600);
+    int fd = (int)kernel(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, 0600);
     if (fd < 0)
         abort();
     return fd;
@@ -107,7 +117,7 @@ __attribute__((constructor)) static void begin(void)
         void *p = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (p == MAP_FAILED)
             abort();
-        syscall(SYS_close, fd);
+        kernel(SYS_close, fd);
         control = p;
     }
 }
@@ -175,7 +185,7 @@ static void write_entry(struct header *h, const char *path, const char *other,
     }
     h->size = (uint32_t)sizeof *h + h->path + h->other + h->bytes;
     int saved = errno;
-    if (syscall(SYS_writev, log_fd, v, n) != h->size)
+    if (kernel(SYS_writev, log_fd, v, n) != h->size)
         abort();
     errno = saved;
 }
@@ -192,7 +202,7 @@ static void note(enum entry type, enum class class, int fd, uint64_t number, con
 /* Under the lock: whether this call is one that fails; errno is set. */
 static bool fails(enum class class, const char *name, const char *path)
 {
-    if (!control || !(control->classes & class))
+    if (!control || !(control->classes & class) || !strstr(path, control->only))
         return false;
     uint64_t number = ++control->count;
     if (number < control->first || number > control->last)
@@ -226,7 +236,7 @@ static int open_ours(int dir, const char *given, const char *path, int flags, mo
 {
     int fd;
     LOCKED(fd, CLASS_OPEN, flags & O_CREAT ? "create" : "open", path,
-           (int)syscall(SYS_openat, dir, given, flags, mode), {
+           (int)kernel(SYS_openat, dir, given, flags, mode), {
                if (fd >= DESCRIPTORS)
                    abort();
                remember(fd, path);
@@ -240,7 +250,7 @@ static int open_any(int dir, const char *given, int flags, mode_t mode)
     char b[PATH_MAX];
     const char *path = ours(dir, given, b);
     return path ? open_ours(dir, given, path, flags, mode)
-                : (int)syscall(SYS_openat, dir, given, flags, mode);
+                : (int)kernel(SYS_openat, dir, given, flags, mode);
 }
 
 #define MODE_ARGUMENT                                                                              \
@@ -276,15 +286,36 @@ EXPORT int openat64(int dir, const char *path, int flags, ...)
     return open_any(dir, path, flags, mode);
 }
 
+/* What the C library has no function for: openat2. Nothing is created with it. */
+EXPORT long syscall(long number, ...)
+{
+    long a[6];
+    va_list list;
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(list, long);
+    va_end(list);
+    char b[PATH_MAX];
+    const char *path = number == SYS_openat2 ? ours((int)a[0], (const char *)a[1], b) : NULL;
+    if (path) {
+        pthread_mutex_lock(&lock);
+        bool failed = fails(CLASS_OPEN, "open", path);
+        pthread_mutex_unlock(&lock);
+        if (failed)
+            return -1;
+    }
+    return kernel(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
 EXPORT int close(int fd)
 {
     if (!path_of(fd))
-        return (int)syscall(SYS_close, fd);
+        return (int)kernel(SYS_close, fd);
     pthread_mutex_lock(&lock);
     free(paths[fd]);
     paths[fd] = NULL;
     note(ENTRY_CLOSE, 0, fd, 0, NULL, NULL);
-    int result = (int)syscall(SYS_close, fd);
+    int result = (int)kernel(SYS_close, fd);
     pthread_mutex_unlock(&lock);
     return result;
 }
@@ -348,7 +379,7 @@ static ssize_t write_ours(int fd, const struct iovec *iov, int count, off_t offs
         flags &= ~(RWF_DSYNC | RWF_SYNC);
     ssize_t done;
     if (offset < 0) {
-        done = syscall(SYS_writev, fd, iov, count);
+        done = kernel(SYS_writev, fd, iov, count);
         h.number = (uint64_t)lseek(fd, 0, SEEK_CUR) - (uint64_t)done;
     } else {
         for (int i = 0; durable && i < count; i++)
@@ -360,7 +391,7 @@ static ssize_t write_ours(int fd, const struct iovec *iov, int count, off_t offs
             pthread_mutex_unlock(&lock);
             take_time();
         }
-        done = syscall(SYS_pwritev2, fd, iov, count, offset, 0L, flags);
+        done = kernel(SYS_pwritev2, fd, iov, count, offset, 0L, flags);
     }
     if (durable && offset >= 0) {
         int saved = errno;
@@ -379,18 +410,18 @@ static ssize_t write_ours(int fd, const struct iovec *iov, int count, off_t offs
 EXPORT ssize_t write(int fd, const void *p, size_t n)
 {
     struct iovec v = {(void *)(uintptr_t)p, n};
-    return path_of(fd) ? write_ours(fd, &v, 1, -1, 0) : syscall(SYS_write, fd, p, n);
+    return path_of(fd) ? write_ours(fd, &v, 1, -1, 0) : kernel(SYS_write, fd, p, n);
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 {
-    return path_of(fd) ? write_ours(fd, iov, count, -1, 0) : syscall(SYS_writev, fd, iov, count);
+    return path_of(fd) ? write_ours(fd, iov, count, -1, 0) : kernel(SYS_writev, fd, iov, count);
 }
 
 EXPORT ssize_t pwrite(int fd, const void *p, size_t n, off_t offset)
 {
     struct iovec v = {(void *)(uintptr_t)p, n};
-    return path_of(fd) ? write_ours(fd, &v, 1, offset, 0) : syscall(SYS_pwrite64, fd, p, n, offset);
+    return path_of(fd) ? write_ours(fd, &v, 1, offset, 0) : kernel(SYS_pwrite64, fd, p, n, offset);
 }
 
 EXPORT ssize_t pwrite64(int fd, const void *p, size_t n, off_t offset)
@@ -401,21 +432,21 @@ EXPORT ssize_t pwrite64(int fd, const void *p, size_t n, off_t offset)
 EXPORT ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset)
 {
     return path_of(fd) ? write_ours(fd, iov, count, offset, 0)
-                       : syscall(SYS_pwritev, fd, iov, count, offset, 0L);
+                       : kernel(SYS_pwritev, fd, iov, count, offset, 0L);
 }
 
 EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
 {
     return path_of(fd) ? write_ours(fd, iov, count, offset, flags)
-                       : syscall(SYS_pwritev2, fd, iov, count, offset, 0L, flags);
+                       : kernel(SYS_pwritev2, fd, iov, count, offset, 0L, flags);
 }
 
 EXPORT int ftruncate(int fd, off_t size)
 {
     int result;
     if (!path_of(fd))
-        return (int)syscall(SYS_ftruncate, fd, size);
-    LOCKED(result, CLASS_WRITE, "truncate", paths[fd], (int)syscall(SYS_ftruncate, fd, size),
+        return (int)kernel(SYS_ftruncate, fd, size);
+    LOCKED(result, CLASS_WRITE, "truncate", paths[fd], (int)kernel(SYS_ftruncate, fd, size),
            note(ENTRY_TRUNCATE, CLASS_WRITE, fd, (uint64_t)size, NULL, NULL));
     return result;
 }
@@ -440,7 +471,7 @@ static int sync_ours(int fd, long call, uint64_t kind)
     if (failed)
         return -1;
     take_time();
-    int result = sync_delay >= 0 ? 0 : (int)syscall(call, fd);
+    int result = sync_delay >= 0 ? 0 : (int)kernel(call, fd);
     pthread_mutex_lock(&lock);
     struct header end = {.type = ENTRY_END, .id = h.id, .failed = result < 0};
     write_entry(&end, NULL, NULL, NULL, 0);
@@ -450,17 +481,17 @@ static int sync_ours(int fd, long call, uint64_t kind)
 
 EXPORT int fsync(int fd)
 {
-    return path_of(fd) ? sync_ours(fd, SYS_fsync, 0) : (int)syscall(SYS_fsync, fd);
+    return path_of(fd) ? sync_ours(fd, SYS_fsync, 0) : (int)kernel(SYS_fsync, fd);
 }
 
 EXPORT int fdatasync(int fd)
 {
-    return path_of(fd) ? sync_ours(fd, SYS_fdatasync, 1) : (int)syscall(SYS_fdatasync, fd);
+    return path_of(fd) ? sync_ours(fd, SYS_fdatasync, 1) : (int)kernel(SYS_fdatasync, fd);
 }
 
 EXPORT int syncfs(int fd)
 {
-    return path_of(fd) ? sync_ours(fd, SYS_syncfs, 2) : (int)syscall(SYS_syncfs, fd);
+    return path_of(fd) ? sync_ours(fd, SYS_syncfs, 2) : (int)kernel(SYS_syncfs, fd);
 }
 
 /* --- names --- */
@@ -471,9 +502,9 @@ EXPORT int renameat2(int from_dir, const char *from, int to_dir, const char *to,
     const char *old = ours(from_dir, from, b), *new = ours(to_dir, to, c);
     int result;
     if (!old || !new)
-        return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
+        return (int)kernel(SYS_renameat2, from_dir, from, to_dir, to, flags);
     LOCKED(result, CLASS_NAME, "rename", old,
-           (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags), {
+           (int)kernel(SYS_renameat2, from_dir, from, to_dir, to, flags), {
                if (flags & ~RENAME_NOREPLACE)
                    note(ENTRY_OTHER, 0, 0, 0, "renameat2 with flags", NULL);
                note(ENTRY_RENAME, CLASS_NAME, 0, 0, old, new);
@@ -497,9 +528,9 @@ EXPORT int linkat(int from_dir, const char *from, int to_dir, const char *to, in
     const char *old = ours(from_dir, from, b), *new = ours(to_dir, to, c);
     int result;
     if (!new)
-        return (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
+        return (int)kernel(SYS_linkat, from_dir, from, to_dir, to, flags);
     LOCKED(result, CLASS_NAME, "link", new,
-           (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags),
+           (int)kernel(SYS_linkat, from_dir, from, to_dir, to, flags),
            note(ENTRY_LINK, CLASS_NAME, 0, 0, old ? old : from, new));
     return result;
 }
@@ -515,9 +546,9 @@ EXPORT int unlinkat(int dir, const char *given, int flags)
     const char *path = ours(dir, given, b);
     int result;
     if (!path)
-        return (int)syscall(SYS_unlinkat, dir, given, flags);
+        return (int)kernel(SYS_unlinkat, dir, given, flags);
     LOCKED(
-        result, CLASS_NAME, "unlink", path, (int)syscall(SYS_unlinkat, dir, given, flags),
+        result, CLASS_NAME, "unlink", path, (int)kernel(SYS_unlinkat, dir, given, flags),
         note(flags & AT_REMOVEDIR ? ENTRY_REMOVE_DIR : ENTRY_UNLINK, CLASS_NAME, 0, 0, path, NULL));
     return result;
 }
@@ -538,8 +569,8 @@ EXPORT int mkdirat(int dir, const char *given, mode_t mode)
     const char *path = ours(dir, given, b);
     int result;
     if (!path)
-        return (int)syscall(SYS_mkdirat, dir, given, mode);
-    LOCKED(result, CLASS_NAME, "mkdir", path, (int)syscall(SYS_mkdirat, dir, given, mode),
+        return (int)kernel(SYS_mkdirat, dir, given, mode);
+    LOCKED(result, CLASS_NAME, "mkdir", path, (int)kernel(SYS_mkdirat, dir, given, mode),
            note(ENTRY_MAKE_DIR, CLASS_NAME, 0, 0, path, NULL));
     return result;
 }
@@ -557,9 +588,9 @@ static int times_of(int fd, const char *given, const char *path, const struct ti
     const struct timespec *t = times ? &times[1] : &now[1];
     int result;
     if (!path)
-        return (int)syscall(SYS_utimensat, fd, given, times, flags);
-    LOCKED(result, CLASS_TIME, "utimens", path,
-           (int)syscall(SYS_utimensat, fd, given, times, flags), {
+        return (int)kernel(SYS_utimensat, fd, given, times, flags);
+    LOCKED(result, CLASS_TIME, "utimens", path, (int)kernel(SYS_utimensat, fd, given, times, flags),
+           {
                if (t->tv_nsec != UTIME_NOW && t->tv_nsec != UTIME_OMIT)
                    note(ENTRY_TIMES, CLASS_TIME, 0,
                         (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec, path, NULL);
@@ -588,7 +619,7 @@ EXPORT void *mmap(void *at, size_t n, int protection, int flags, int fd, off_t o
 {
     if (fd >= 0 && (flags & MAP_SHARED) && (protection & PROT_WRITE))
         OTHER(fd, "mmap for writing");
-    return (void *)syscall(SYS_mmap, at, n, protection, flags, fd, offset);
+    return (void *)kernel(SYS_mmap, at, n, protection, flags, fd, offset);
 }
 
 EXPORT void *mmap64(void *at, size_t n, int protection, int flags, int fd, off_t offset)
@@ -599,20 +630,20 @@ EXPORT void *mmap64(void *at, size_t n, int protection, int flags, int fd, off_t
 EXPORT int fallocate(int fd, int mode, off_t offset, off_t n)
 {
     OTHER(fd, "fallocate");
-    return (int)syscall(SYS_fallocate, fd, mode, offset, n);
+    return (int)kernel(SYS_fallocate, fd, mode, offset, n);
 }
 
 EXPORT int dup2(int fd, int to)
 {
     OTHER(fd, "dup2");
-    return (int)syscall(SYS_dup2, fd, to);
+    return (int)kernel(SYS_dup2, fd, to);
 }
 
 EXPORT ssize_t copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t n,
                                unsigned flags)
 {
     OTHER(to, "copy_file_range");
-    return syscall(SYS_copy_file_range, from, from_at, to, to_at, n, flags);
+    return kernel(SYS_copy_file_range, from, from_at, to, to_at, n, flags);
 }
 
 EXPORT int symlink(const char *target, const char *path)
@@ -620,7 +651,7 @@ EXPORT int symlink(const char *target, const char *path)
     char b[PATH_MAX];
     if (ours(AT_FDCWD, path, b))
         note(ENTRY_OTHER, 0, 0, 0, "symlink", NULL);
-    return (int)syscall(SYS_symlink, target, path);
+    return (int)kernel(SYS_symlink, target, path);
 }
 
 /* --- what clients are told --- */
@@ -632,7 +663,7 @@ static int port_of(const struct sockaddr_storage *a)
 
 EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *n, int flags)
 {
-    int accepted = (int)syscall(SYS_accept4, fd, address, n, flags);
+    int accepted = (int)kernel(SYS_accept4, fd, address, n, flags);
     if (accepted >= 0 && log_fd >= 0 && address) {
         struct sockaddr_storage a;
         memcpy(&a, address, *n < sizeof a ? *n : sizeof a);
@@ -646,12 +677,12 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *n, int flags)
 EXPORT ssize_t send(int fd, const void *p, size_t n, int flags)
 {
     if (log_fd < 0)
-        return syscall(SYS_sendto, fd, p, n, flags, NULL, 0);
+        return kernel(SYS_sendto, fd, p, n, flags, NULL, 0);
     struct sockaddr_storage a = {0};
     socklen_t size = sizeof a;
     getpeername(fd, (struct sockaddr *)&a, &size);
     pthread_mutex_lock(&lock);
-    ssize_t sent = syscall(SYS_sendto, fd, p, n, flags, NULL, 0);
+    ssize_t sent = kernel(SYS_sendto, fd, p, n, flags, NULL, 0);
     if (sent > 0)
         note(ENTRY_SEND, 0, port_of(&a), (uint64_t)sent, NULL, NULL);
     pthread_mutex_unlock(&lock);

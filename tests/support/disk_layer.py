@@ -31,7 +31,7 @@ def library():
 class Control:
     """struct control of disk_layer.c."""
 
-    FORM = struct.Struct("<IIQQQQQQQ512s")
+    FORM = struct.Struct("<IIQQQQQQQ512s128s")
     WRITE, SYNC, NAME, OPEN, TIME = 1, 2, 4, 8, 16
     ALL = 31
 
@@ -42,21 +42,21 @@ class Control:
         with open(path, "r+b") as f:
             self.map = mmap.mmap(f.fileno(), 4096)
 
-    def fail(self, classes, error, first, last, half=False):
-        """Calls number first to last of these classes, counted from now on, return the error."""
-        self.map[4:self.FORM.size] = self.FORM.pack(0, error, first, last, 0, 0, half, 0, 0, b"")[4:]
+    def fail(self, classes, error, first, last, half=False, only=""):
+        """Calls number first to last of these classes, on paths that contain `only`, counted from now on, return the error."""
+        self.map[4:self.FORM.size] = self.FORM.pack(0, error, first, last, 0, 0, half, 0, 0, b"", only.encode())[4:]
         self.map[0:4] = struct.pack("<I", classes)
 
     def fail_allocation(self, number):
         self.stop()
-        self.map[0:self.FORM.size] = self.FORM.pack(0, 0, 0, 0, 0, 0, 0, number, 0, b"")
+        self.map[0:self.FORM.size] = self.FORM.pack(0, 0, 0, 0, 0, 0, 0, number, 0, b"", b"")
 
     def stop(self):
         self.map[0:4] = struct.pack("<I", 0)
         self.map[40 + 8:40 + 16] = bytes(8)
 
     def read(self):
-        _, _, _, _, count, failed, _, _, allocations, what = self.FORM.unpack(self.map[:self.FORM.size])
+        _, _, _, _, count, failed, _, _, allocations, what, _ = self.FORM.unpack(self.map[:self.FORM.size])
         return count, failed, allocations, what.split(b"\0")[0].decode(errors="replace")
 
 

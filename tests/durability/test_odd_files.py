@@ -1,0 +1,11 @@
+"""Odd messages and odd files in a Maildir. tests/soak has the message of a gigabyte and the line of 100 MB."""
+
+from support import odd_files
+
+
+def test_odd_messages():
+    odd_files.run_messages(huge=100, memory=300)
+
+
+def test_odd_files():
+    odd_files.run_files()
