@@ -23,7 +23,7 @@ def plain_config(server, extra=""):
         head = f.read().split("listener", 1)[0].rsplit("#", 1)[0]
     with open(server.config_path, "w") as f:
         f.write(head.replace("key = tls/key.pem\n", "key = tls/key.pem\n    ca_file = tls/certificate.pem\n"))
-        for name, protocol, rule in (("local", "submission", "auth_required = no"), ("imap", "imap", "auth_without_tls = yes"),
+        for name, protocol, rule in (("lmtp", "lmtp", ""), ("local", "submission", "auth_required = no"), ("imap", "imap", "auth_without_tls = yes"),
                                      ("pop3", "pop3", "auth_without_tls = yes")):
             f.write("listener %s {\n    protocol = %s\n    address = 127.0.0.1:%d\n    %s\n}\n" % (
                 name, protocol, server.port(name), rule))
@@ -55,7 +55,10 @@ class Lines:
     def say(self, data, wanted=(b"2", b"3", b"+")):
         self.file.write(data + b"\r\n")
         self.file.flush()
-        answer = self.answer()
+        return self.check(self.answer(), wanted)
+
+    @staticmethod
+    def check(answer, wanted=(b"2", b"3", b"+")):
         if not answer.startswith(wanted):
             raise Refused(answer.decode(errors="replace").strip())
         return answer
@@ -74,19 +77,30 @@ class Lines:
         self.socket.close()
 
 
-class Actor:
-    """users[0] is who reads; mail is sent to all of them."""
+def delivered(token, users):
+    """The change."""
+    return {("message", token): tuple(sorted((user, "INBOX", ()) for user in users))}
 
-    def __init__(self, server, name, users, seed, queue=False):
-        self.server, self.name, self.users, self.queue = server, name, users, queue
+
+class Actor:
+    """users[0] is who reads; mail is sent to all of them. careful: it leaves mail alone that may have to wait."""
+
+    def __init__(self, server, name, users, seed, queue=False, careful=False):
+        self.server, self.name, self.users, self.queue, self.careful = server, name, users, queue, careful
         self.user = users[0]
         self.random = random.Random("%s %s" % (seed, name))
-        self.ledger = Ledger()
+        self.ledger = Ledger({self.subscription: True} if self.subscription else {})
         self.uids = {}  # (token, folder): UID
         self.count, self.done = 0, 0
         self.doubtful = set()  # keys of steps that were refused: left alone
         self.refusals = []
-        self.imap = self.smtp = None
+        self.imap = self.smtp = self.lmtp = None
+
+    @property
+    def subscription(self):
+        """The one that this actor changes; a new account has it."""
+        name = {"0": "Archive", "1": "Trash"}.get(self.name[-1])
+        return name and ("subscription", self.user, name)
 
     # --- connections ---
 
@@ -96,12 +110,14 @@ class Actor:
         self.imap.login(self.user + "@example.test")
         self.smtp = Lines(self.server.port("local"), timeout=timeout)
         self.smtp.say(b"EHLO c.test")
+        self.lmtp = Lines(self.server.port("lmtp"), timeout=timeout)
+        self.lmtp.say(b"LHLO c.test")
 
     def close(self):
-        for connection in (self.imap, self.smtp):
+        for connection in (self.imap, self.smtp, self.lmtp):
             if connection:
                 connection.close()
-        self.imap = self.smtp = None
+        self.imap = self.smtp = self.lmtp = None
 
     def command(self, *parts):
         status, text, untagged = self.imap.command(*parts)
@@ -130,9 +146,9 @@ class Actor:
         self.count += 1
         return "%s-%s-%d" % (prefix, self.name, self.count)
 
-    def step(self, what, changes, do, connection=None):
+    def step(self, what, changes, do, connection=None, others=()):
         """Runs do() between the entries of the ledger."""
-        step = self.ledger.begin(what, changes)
+        step = self.ledger.begin(what, changes, others)
         try:
             result = do()
         except Refused as refusal:
@@ -148,8 +164,9 @@ class Actor:
     def recover(self):
         """After a refusal each protocol starts afresh."""
         self.selected = None
-        if self.smtp:
-            self.smtp.say(b"RSET")
+        for connection in (self.smtp, self.lmtp):
+            if connection:
+                connection.say(b"RSET")
 
     def learn(self, folder, token, uid):
         if self.selected_validity.get(folder):
@@ -205,20 +222,39 @@ class Actor:
     def deliver(self):
         token = self.token()
         users = self.random.choice(((self.user,), self.users))
-        changes = {("message", token): tuple(sorted((u, "INBOX", ()) for u in users))}
-        self.step("deliver %s to %s" % (token, "+".join(users)), changes, lambda: self.send("s@elsewhere.test", token, users), self.smtp)
+        self.step("deliver %s to %s" % (token, "+".join(users)), delivered(token, users),
+                  lambda: self.send(self.smtp, "s@elsewhere.test", token, users), self.smtp)
+        if len(users) > 1 and self.careful:
+            self.doubtful.add(("message", token))  # one of them may have to wait for it in the queue
 
-    def send(self, sender, token, recipients):
-        self.smtp.say(b"MAIL FROM:<%s>" % sender.encode())
+    def deliver_each(self):
+        """LMTP: a reply for each recipient."""
+        token, users = self.token(), self.random.choice((self.users[:1], self.users, self.users[::-1]))
+        what = "deliver %s over LMTP to " % token
+        self.late = []
+        first = self.step(what + users[0], delivered(token, users[:1]), lambda: self.send(self.lmtp, "s@elsewhere.test", token, users),
+                          self.lmtp, [delivered(token, u) for u in (users[1:], users) if u])
+        for user in users[1:]:
+            if first or self.late:
+                self.step(what + user, delivered(token, users if first else (user,)),
+                          lambda: self.lmtp.check(self.lmtp.answer() if first else self.late.pop()), self.lmtp)
+
+    def send(self, client, sender, token, recipients):
+        client.say(b"MAIL FROM:<%s>" % sender.encode())
         for recipient in recipients:
-            self.smtp.say(b"RCPT TO:<%s>" % (recipient if "@" in recipient else recipient + "@example.test").encode())
-        self.smtp.say(b"DATA")
-        self.smtp.say(message(token) + b".")
+            client.say(b"RCPT TO:<%s>" % (recipient if "@" in recipient else recipient + "@example.test").encode())
+        client.say(b"DATA")
+        try:
+            client.say(message(token) + b".")
+        except Refused:
+            if client is self.lmtp:
+                self.late = [client.answer() for _ in recipients[1:]]
+            raise
 
     def send_away(self):
         token = self.token("queued")
         self.step("queue %s" % token, {("queued", token): True},
-                  lambda: self.send(token + "@elsewhere.test", token, ["x@elsewhere.test"]), self.smtp)
+                  lambda: self.send(self.smtp, token + "@elsewhere.test", token, ["x@elsewhere.test"]), self.smtp)
 
     def append(self):
         dated = self.random.random() < 0.5
@@ -327,6 +363,8 @@ class Actor:
         for key, copies in self.ledger.world.items():
             if key[0] == "message" and any(c[1] in renamed for c in copies):
                 changes[key] = tuple(sorted((c[0], renamed.get(c[1], c[1]), c[2]) for c in copies))
+        if self.doubtful & changes.keys():
+            return
         self.leave(renamed)
         self.step("rename %s to %s" % (old, new), changes,
                   lambda: self.command(b"RENAME", b'"%s" "%s"' % (old.encode(), new.encode())) and None)
@@ -340,6 +378,8 @@ class Actor:
         for key, copies in self.ledger.world.items():
             if key[0] == "message" and any(c[1] == name for c in copies):
                 changes[key] = tuple(c for c in copies if c[1] != name) or None
+        if self.doubtful & changes.keys():
+            return
         self.leave([name])
         self.step("delete " + name, changes, lambda: self.command(b"DELETE", b'"%s"' % name.encode()) and None)
 
@@ -350,11 +390,10 @@ class Actor:
         self.uids = {k: v for k, v in self.uids.items() if k[1] not in folders}
 
     def subscribe(self):
-        name = "Archive" if self.name.endswith("0") else "Trash"
-        key = ("subscription", self.user, name)
-        if key in self.doubtful or not self.name[-1:] in "01":
+        key = self.subscription
+        if key is None or key in self.doubtful:
             return
-        on = not self.ledger.world.get(key, True)
+        on, name = key not in self.ledger.world, key[2]
         self.step("%ssubscribe %s" % ("" if on else "un", name), {key: True if on else None},
                   lambda: self.command(b"SUBSCRIBE" if on else b"UNSUBSCRIBE", name.encode()) and None)
 
@@ -372,7 +411,8 @@ class Actor:
             box.say(b"DELE %d" % number)
             self.step("pop " + token, self.changed([token], "INBOX", lambda c: []), lambda: box.say(b"QUIT") and None, box)
         except Refused as refusal:
-            self.refusals.append("pop: %s" % refusal)
+            if "[IN-USE]" not in str(refusal):  # one session at a time, says RFC 1939
+                self.refusals.append("pop: %s" % refusal)
         finally:
             box.close()
 
@@ -381,7 +421,10 @@ class Actor:
         box.say(b"LIST")
         numbers = [int(line.split()[0]) for line in box.lines_until_dot()]
         for number in reversed(numbers):
-            box.say(b"TOP %d 0" % number)
+            try:
+                box.say(b"TOP %d 0" % number)
+            except Refused:  # another session has deleted it meanwhile
+                continue
             if b"Subject: %s\r\n" % token.encode() in box.lines_until_dot():
                 return number
         raise AssertionError("%s is not in the maildrop" % token)
@@ -399,7 +442,7 @@ class Actor:
             assert items and items[b"BODY[]"].endswith(message(token)), "%s in %s cannot be read" % (token, folder)
             assert sort_flags(items[b"FLAGS"]) == flags, "%s has %s, not %s" % (token, items[b"FLAGS"], flags)
 
-    WORK = ((deliver, 6), (append, 4), (store, 5), (copy, 2), (move, 2), (expunge, 3), (create, 1), (rename, 1),
+    WORK = ((deliver, 4), (deliver_each, 2), (append, 4), (store, 5), (copy, 2), (move, 2), (expunge, 3), (create, 1), (rename, 1),
             (delete, 1), (subscribe, 1), (pop, 1), (look, 1))
 
     def act(self):
@@ -417,9 +460,9 @@ class Actor:
 class Company:
     """Actors at work, each in a thread of its own, until they are stopped or the server is gone."""
 
-    def __init__(self, server, seed, count=3, queue=False):
+    def __init__(self, server, seed, count=3, queue=False, careful=False):
         users = (("alice", "bob"), ("alice", "bob"), ("bob", "alice"), ("alice",))
-        self.actors = [Actor(server, "%d" % i, users[i % len(users)], seed, queue) for i in range(count)]
+        self.actors = [Actor(server, "%d" % i, users[i % len(users)], seed, queue, careful) for i in range(count)]
         self.errors = []
 
     def start(self, steps=None):

@@ -14,7 +14,7 @@ import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PORTS = {"smtp": 25, "local": 26, "submission": 587, "submissions": 465, "imap": 143,
+PORTS = {"lmtp": 24, "smtp": 25, "local": 26, "submission": 587, "submissions": 465, "imap": 143,
          "imaps": 993, "pop3": 110, "pop3s": 995}
 
 
