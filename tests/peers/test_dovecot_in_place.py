@@ -13,14 +13,19 @@ import re
 import shutil
 import smtplib
 import subprocess
+import time
 
 from support import Skip
 from support.instance import Instance
 from support.reference import Reference, dovecot_available
 
-DEFAULT = dict(separator=".", home="%d/%n", location="maildir:~/Maildir", dovecot="", maild="",
+# separator, prefix: of Dovecot, and of maild unless `same` is false.
+DEFAULT = dict(separator=".", prefix="", same=False, home="%d/%n", location="maildir:~/Maildir", dovecot="", maild="",
                folders=["Sent", "Work", "Work/2024", "Entw\u00fcrfe & mehr", "INBOX/below"])
-LISTESCAPE = dict(separator="/", home="%u", location="maildir:~/Maildir", maild='maildir = "%u/Maildir"',
+COURIER = dict(separator=".", prefix="INBOX/", same=True, home="%d/%1n/%1.1n/%n", location="maildir:~",
+               dovecot="", maild='maildir = "%d/%1n/%1.1n/%n"', folders=["Sent", "Work", "Work/2024"])
+LISTESCAPE = dict(separator="/", prefix="", same=True, home="%u", location="maildir:~/Maildir",
+                  maild='maildir = "%u/Maildir"',
                   folders=["Sent", "Work", "with.dot/and~tilde/~tilde", "back\\slash", "Lists/a.b.c"],
                   dovecot="""
 mail_plugins = acl listescape quota
@@ -49,7 +54,7 @@ plugin {
   quota_rule = *:storage=1G
 }
 """)
-UTF8 = dict(separator="/", home="%n", location="maildir:~/Maildir:UTF-8",
+UTF8 = dict(separator="/", prefix="", same=True, home="%n", location="maildir:~/Maildir:UTF-8",
             maild='maildir = "%n/Maildir"\n    folder_names_utf8 = yes',
             folders=["Sent", "Entw\u00fcrfe", "Gr\u00fc\u00dfe/von \u00fcberall"],
             dovecot="pop3_uidl_format = %%08Xv%%08Xu\npop3_save_uidl = yes\n")
@@ -61,16 +66,16 @@ def to_mutf7(name):
         m.group(0).encode("utf-16-be")).decode().rstrip("=").replace("/", ",") + "-", out)
 
 
-def quote(name, separator):
-    text = to_mutf7(name.replace("/", separator)).replace("\\", "\\\\").replace('"', '\\"')
-    return '"%s"' % text
-
-
 class Side:
     """One of the two servers, on the same tree."""
 
-    def __init__(self, port_of, separator, tls=None):
-        self.port_of, self.separator, self.tls = port_of, separator, tls
+    def __init__(self, port_of, separator, prefix, tls=None):
+        self.port_of, self.separator, self.prefix, self.tls = port_of, separator, prefix, tls
+
+    def quote(self, name):
+        """A folder as this server calls it."""
+        name = name if name == "INBOX" else self.prefix + name
+        return '"%s"' % to_mutf7(name.replace("/", self.separator)).replace("\\", "\\\\").replace('"', '\\"')
 
     def imap(self, user="alice"):
         c = imaplib.IMAP4("127.0.0.1", self.port_of("imap"))
@@ -104,8 +109,25 @@ class Side:
                 name = re.sub(r"\\(.)", r"\1", m.group(3)) if m.group(3) is not None else m.group(4)
             if "noselect" in attributes.lower() or "nonexistent" in attributes.lower():
                 continue
-            names.add(name.replace(self.separator, "/"))
+            name = name.replace(self.separator, "/")
+            assert name == "INBOX" or name.startswith(self.prefix), name
+            names.add(name if name == "INBOX" else name[len(self.prefix):])
         return names
+
+    def modseqs(self, user="alice"):
+        """The highest modification sequence of each folder."""
+        c = self.imap(user)
+        found = {}
+        for name in sorted(self.list(c)):
+            status = self.ok(c.status(self.quote_wire(name), "(HIGHESTMODSEQ)"))
+            found[name] = int(re.search(rb"HIGHESTMODSEQ (\d+)", status[0]).group(1))
+        c.logout()
+        return found
+
+    def quote_wire(self, name):
+        """The same of a name that is in modified UTF-7 already."""
+        name = name if name == "INBOX" else self.prefix + name
+        return '"%s"' % name.replace("/", self.separator).replace("\\", "\\\\")
 
     def dump(self, user="alice"):
         """All that a client can see."""
@@ -114,7 +136,7 @@ class Side:
         for name in sorted(self.list(c)):
             if name.split("/")[0] in ("Public", "Shared"):
                 continue
-            quoted = '"%s"' % name.replace("/", self.separator).replace("\\", "\\\\")
+            quoted = self.quote_wire(name)
             status = self.ok(c.status(quoted, "(UIDVALIDITY UIDNEXT MESSAGES UNSEEN)"))
             box = {"status": re.search(rb"\(([^()]*)\)$", status[0]).group(1).decode().split()}
             self.ok(c.select(quoted, readonly=True))
@@ -177,7 +199,8 @@ class Hands:
             conf = f.read()
         conf = conf.replace("%d/%n", config["home"]).replace("mail_location = maildir:~/Maildir",
                                                                "mail_location = " + config["location"])
-        conf += "namespace inbox {\n  inbox = yes\n  separator = %s\n}\n" % config["separator"]
+        conf += "namespace inbox {\n  inbox = yes\n  separator = %s\n  prefix = %s\n}\n" % (
+            config["separator"], config["prefix"].replace("/", config["separator"]))
         conf += config["dovecot"] % {"mail": self.tree}
         with open(path, "w") as f:
             f.write(conf)
@@ -186,8 +209,12 @@ class Hands:
                                  "    %s\n}\npop3 {\n    uidl_format = \"%s\"\n}" % (
                                      self.tree, config["maild"],
                                      "%08Xv%08Xu" if "uidl" in config["dovecot"] else "%08Xu%08Xv"))
-        self.dovecot = Side(self.reference.port, config["separator"])
-        self.maild = Side(self.instance.port, "/", self.instance.tls_context())
+        if config["same"]:
+            self.instance.add_config('imap {\n    separator = "%s"\n    below_inbox = %s\n}' % (
+                config["separator"], "yes" if config["prefix"] else "no"))
+        self.dovecot = Side(self.reference.port, config["separator"], config["prefix"])
+        self.maild = Side(self.instance.port, config["separator"] if config["same"] else "/",
+                          config["prefix"] if config["same"] else "", self.instance.tls_context())
 
     def own(self, uid):
         for directory, names, files in os.walk(self.tree):
@@ -209,9 +236,9 @@ class Hands:
         self.instance.start()
         return self.maild
 
-    def doveadm(self, *arguments):
+    def doveadm(self, *arguments, check=True):
         return subprocess.run(["doveadm", "-c", self.root + "/dovecot.conf", *arguments],
-                              capture_output=True, text=True, check=True)
+                              capture_output=True, text=True, check=check)
 
     def close(self):
         self.instance.close()
@@ -222,17 +249,17 @@ def fill_with_dovecot(hands):
     side, config = hands.dovecot, hands.config
     c = side.imap()
     for name in config["folders"]:
-        side.ok(c.create(quote(name, side.separator)))
+        side.ok(c.create(side.quote(name)))
     for name in config["folders"][:2]:
-        side.ok(c.subscribe(quote(name, side.separator)))
+        side.ok(c.subscribe(side.quote(name)))
     flags = ["", "\\Seen", "\\Flagged \\Answered", "$Forwarded", "\\Draft work $Junk", "\\Deleted", "\\Seen work"]
     for i, name in enumerate(["INBOX"] + config["folders"]):
         for n in range(12):
-            side.ok(c.append(quote(name, side.separator), flags[n % len(flags)],
+            side.ok(c.append(side.quote(name), flags[n % len(flags)],
                              imaplib.Time2Internaldate(1600000000 + 1000 * n + i), text(100 * i + n, n * 7)))
     side.ok(c.select("INBOX"))
-    side.ok(c.copy("1:5", quote(config["folders"][1], side.separator)))
-    side.ok(c.uid("MOVE", "3", quote(config["folders"][0], side.separator)))
+    side.ok(c.copy("1:5", side.quote(config["folders"][1])))
+    side.ok(c.uid("MOVE", "3", side.quote(config["folders"][0])))
     side.ok(c.uid("STORE", "6,8", "+FLAGS", "\\Deleted"))
     side.ok(c.expunge())
     side.ok(c.uid("STORE", "9", "FLAGS", "(\\Seen label.with-odd:chars)"))
@@ -247,7 +274,7 @@ def fill_with_dovecot(hands):
 def use_maild(hands):
     side, config, instance = hands.maild, hands.config, hands.instance
     c = side.imap()
-    work = quote(config["folders"][1], "/")
+    work = side.quote(config["folders"][1])
     side.ok(c.append(work, "\\Seen newword", imaplib.Time2Internaldate(1650000000), text(500)))
     side.ok(c.select("INBOX"))
     side.ok(c.uid("STORE", "2", "+FLAGS", "(\\Flagged another work)"))
@@ -256,12 +283,12 @@ def use_maild(hands):
     side.ok(c.expunge())
     side.ok(c.copy("1:3", work))
     side.ok(c.uid("MOVE", "11", work))
-    side.ok(c.create('"New/Folder"'))
-    side.ok(c.append('"New/Folder"', "(later)", imaplib.Time2Internaldate(1651000000), text(501)))
-    side.ok(c.subscribe('"New/Folder"'))
-    side.ok(c.create('"Going"'))
-    side.ok(c.delete('"Going"'))
-    side.ok(c.rename(quote(config["folders"][0], "/"), '"Renamed &- moved"'))
+    side.ok(c.create(side.quote("New/Folder")))
+    side.ok(c.append(side.quote("New/Folder"), "(later)", imaplib.Time2Internaldate(1651000000), text(501)))
+    side.ok(c.subscribe(side.quote("New/Folder")))
+    side.ok(c.create(side.quote("Going")))
+    side.ok(c.delete(side.quote("Going")))
+    side.ok(c.rename(side.quote(config["folders"][0]), side.quote("Renamed & moved")))
     c.logout()
     for n in range(3):
         with smtplib.SMTP("127.0.0.1", instance.port("local")) as s:
@@ -269,6 +296,67 @@ def use_maild(hands):
     p = side.pop3()
     p.dele(2)
     p.quit()
+
+
+def maildir_of(hands):
+    for path in glob.glob(hands.tree + "/**/dovecot-uidlist", recursive=True):
+        if "alice" in path and "/." not in path:
+            return os.path.dirname(path)
+
+
+def uidlist(maildir):
+    """UID: (fields, base name)."""
+    with open(maildir + "/dovecot-uidlist") as f:
+        lines = [re.match(r"(\d+) (?:(.*) )?:(.*)\n", line).groups() for line in f.readlines()[1:]]
+    return {int(uid): ((fields or "").split(), base.split(":")[0]) for uid, fields, base in lines}
+
+
+def file_of(maildir, base):
+    (name,) = [name for name in os.listdir(maildir + "/cur") if name.split(":")[0] == base]
+    return name
+
+
+def add_unknown_things(hands):
+    """Flags and fields of another program, which both servers have to keep; a folder subscribed elsewhere."""
+    maildir = maildir_of(hands)
+    base = uidlist(maildir)[5][1]
+    name = file_of(maildir, base)
+    assert ":2," in name, name
+    os.rename("%s/cur/%s" % (maildir, name), "%s/cur/%s,private=1" % (maildir, name.replace(":2,", ":2,P")))
+    path = maildir + "/dovecot-uidlist"
+    with open(path) as f:
+        lines = f.read().split("\n")
+    lines[0] += " Xheader"
+    lines[1:] = [line.replace(":", "Yfield :", 1) if line.startswith("5 ") else line for line in lines[1:]]
+    with open(path, "w") as f:
+        f.write("\n".join(lines))
+    with open(maildir + "/subscriptions", "a") as f:
+        f.write("Public\tannounce\n")
+    return base
+
+
+def check_unknown_things(hands, base):
+    maildir = maildir_of(hands)
+    assert re.search(r":2,[A-Z]*P[A-Z]*[a-z]*,private=1$", file_of(maildir, base)), file_of(maildir, base)
+    fields, listed = uidlist(maildir)[5]
+    assert "Yfield" in fields and listed == base, fields
+    with open(maildir + "/dovecot-uidlist") as f:
+        assert " Xheader" in f.readline()
+
+
+def raise_modseqs(hands):
+    """As docs/dovecot.md says. Parents that are no mailboxes are refused."""
+    mailboxes = hands.dovecot.modseqs()
+    names = hands.doveadm("mailbox", "list", "-u", "alice@example.test").stdout.split("\n")
+    for name in names:
+        if name and name.split("/")[0] not in ("Public", "Shared"):
+            hands.doveadm("mailbox", "update", "-u", "alice@example.test", "--min-highest-modseq",
+                          str(int(time.time()) << 20), name, check=name in mailboxes)
+
+
+def assert_not_lower(before, after):
+    lower = {name: (before[name], after[name]) for name in before if name in after and after[name] < before[name]}
+    assert not lower, lower
 
 
 def complaints(path):
@@ -284,7 +372,10 @@ def round_trip(config):
     try:
         hands.to_dovecot()
         fill_with_dovecot(hands)
-        before = hands.dovecot.dump()
+        hands.from_dovecot()
+        marked = add_unknown_things(hands)
+        hands.to_dovecot()
+        before, modseqs = hands.dovecot.dump(), hands.dovecot.modseqs()
         hands.from_dovecot()
         if "INDEXPVT" in config["dovecot"]:
             for name in ("shared/bob@example.test/.x", "public/.y"):
@@ -297,10 +388,12 @@ def round_trip(config):
         hands.to_maild()
         special = {"Drafts", "Sent"}
         assert_same(before, hands.maild.dump(), "taken over from Dovecot", but=special)
+        assert_not_lower(modseqs, hands.maild.modseqs())
         use_maild(hands)
         hands.instance.restart()
-        after = hands.maild.dump()
+        after, modseqs = hands.maild.dump(), hands.maild.modseqs()
         hands.instance.stop()
+        check_unknown_things(hands, marked)
         gone = names - base_names(hands.tree)
         assert gone.total() == 3, "expunged, moved and deleted over POP3, but gone are %s" % gone
         for name in glob.glob(hands.tree + "/*/Maildir/shared/*/.x") + glob.glob(hands.tree + "/*/Maildir/public/.y"):
@@ -309,6 +402,8 @@ def round_trip(config):
         log = hands.root + "/dovecot.log"
         os.truncate(log, 0)
         hands.to_dovecot()
+        raise_modseqs(hands)
+        assert_not_lower(modseqs, hands.dovecot.modseqs())
         assert_same(after, hands.dovecot.dump(), "given back to Dovecot")
         hands.doveadm("force-resync", "-u", "alice@example.test", "*")
         assert_same(after, hands.dovecot.dump(), "after force-resync")
@@ -319,9 +414,10 @@ def round_trip(config):
         hands.dovecot.ok(c.select("INBOX"))
         hands.dovecot.ok(c.uid("STORE", "1:*", "+FLAGS", "(\\Answered)"))
         c.logout()
-        again = hands.dovecot.dump()
+        again, modseqs = hands.dovecot.dump(), hands.dovecot.modseqs()
         hands.from_dovecot()
         hands.to_maild()
+        assert_not_lower(modseqs, hands.maild.modseqs())
         assert_same(again, hands.maild.dump(), "taken over again", but=special)
         hands.instance.stop()
     finally:
@@ -330,6 +426,10 @@ def round_trip(config):
 
 def test_default():
     round_trip(DEFAULT)
+
+
+def test_below_inbox():
+    round_trip(COURIER)
 
 
 def test_nethserver():
