@@ -6,6 +6,10 @@
  *     {"mailbox": "Sent", "id": ..., "uid_validity": ..., "uid_next": ..., "messages": 20, ...}
  *       {"list": {"uid": 1, ...}}      for each message, if the list was asked for
  *       {"message": {"uid": 1, ...}}   and its bytes; or with "error" when it cannot be read
+ *
+ * args: "user" or "all"; "mailboxes", names or patterns; "list"; and "known", what need not be sent
+ * because the peer has it from an earlier call: by mailbox id {"uid_validity", "uid_next", "again":
+ * [UIDs below that one that it could not get]}. The lists are whole nevertheless.
  */
 #include "core/mem.h"
 #include "ctl/ctl_call.h"
@@ -66,13 +70,57 @@ static json_t *message_json(const struct exporting *x, size_t mailbox, const str
     return json;
 }
 
+/* --- what is known already --- */
+
+struct known {
+    uint32_t next; /* UIDs below are known */
+    const json_t *again;
+};
+
+static struct known known_of(const struct exporting *x, const struct snapshot_mailbox *box)
+{
+    struct known k = {0};
+    struct buf id = BUF_EMPTY;
+    buf_add_str(&id, box->id);
+    const json_t *json =
+        json_object_get(json_object_get(x->args, "known"), buf_c(&id));
+    if (json_integer_value(json_object_get(json, "uid_validity")) == box->uid_validity) {
+        json_int_t next = json_integer_value(json_object_get(json, "uid_next"));
+        k.next = next > 0 && next <= UINT32_MAX ? (uint32_t)next : 0;
+        k.again = json_object_get(json, "again");
+    }
+    buf_free(&id);
+    return k;
+}
+
+static bool is_known(const struct known *k, uint32_t uid)
+{
+    size_t i;
+    json_t *again;
+    if (uid >= k->next)
+        return false;
+    json_array_foreach(k->again, i, again) if (json_integer_value(again) == uid) return false;
+    return true;
+}
+
+static size_t count_unknown(const struct exporting *x, const struct snapshot_mailbox *box)
+{
+    struct known k = known_of(x, box);
+    size_t count = 0;
+    for (size_t i = 0; i < box->count; i++)
+        count += !is_known(&k, box->messages[i].uid);
+    return count;
+}
+
+/* --- the items --- */
+
 static SUSPENDS bool send_user(struct exporting *x, struct err *e)
 {
     json_t *item = json_object(), *subscriptions = json_array();
     size_t count, messages = 0;
     const struct snapshot_mailbox *boxes = snapshot_mailboxes(x->snapshot, &count);
     for (size_t i = 0; i < count; i++)
-        messages += boxes[i].count;
+        messages += count_unknown(x, &boxes[i]);
     for (size_t i = 0; i < x->info_count; i++)
         if (x->infos[i].subscribed)
             json_array_append_new(subscriptions, ctl_json_str(x->infos[i].name));
@@ -172,8 +220,10 @@ static SUSPENDS bool send_snapshot(struct exporting *x, struct err *e)
     bool ok = send_user(x, e);
     for (size_t i = 0; ok && i < count; i++) {
         ok = send_mailbox(x, &boxes[i], e) && (!list || send_list(x, i, &boxes[i], e));
+        struct known known = known_of(x, &boxes[i]);
         for (size_t k = 0; ok && k < boxes[i].count; k++)
-            ok = send_message(x, i, k, &boxes[i].messages[k], e);
+            if (!is_known(&known, boxes[i].messages[k].uid))
+                ok = send_message(x, i, k, &boxes[i].messages[k], e);
     }
     return ok;
 }

@@ -5,6 +5,7 @@
  *   id, uid_validity   of a mailbox that is brought back as it was
  *   uid_next, time     its UIDNEXT when it was saved, and when that was
  *   missing            put only what is not there
+ *   subscribe          if the mailbox is new, or nothing was ever in it
  *
  * Then items {"message": {"uid", "flags", "keywords", "date", "saved"}} with bytes (CRLF becomes
  * LF), each optional, and {"end": true}.
@@ -45,6 +46,8 @@ struct importing {
     struct arena *arena;
     struct mailbox *mailbox;
     bool made, same; /* the mailbox is new; it has the UIDVALIDITY of args */
+    bool fresh;      /* nothing was ever in it */
+    uint32_t uid_next;
     bool missing_only;
     struct existing *existing; /* by size */
     size_t existing_count;
@@ -227,20 +230,23 @@ static SUSPENDS bool open_mailbox(struct importing *x, struct err *e)
     if (validity > 0 && !mailbox_take_uid_validity(x->mailbox, (uint32_t)validity, &taken, e))
         return false;
     x->same = taken;
+    x->uid_next = mailbox_uid_next(x->mailbox);
+    x->fresh = x->made || x->uid_next == 1;
     x->missing_only = json_is_true(json_object_get(x->args, "missing"));
     if (x->missing_only)
         note_existing(x);
-    return !json_is_true(json_object_get(x->args, "subscribe")) ||
+    return !x->fresh || !json_is_true(json_object_get(x->args, "subscribe")) ||
            store_subscribe(store, &account, name, true, e);
 }
 
-/* Between the saving and the loss UIDs were given out that nobody knows of any more. */
+/* Between the saving and the loss UIDs were given out that nobody knows of any more. A mailbox that
+ * has gone on since the saving was not lost. */
 static SUSPENDS bool leave_gap(struct importing *x, struct err *e)
 {
     json_int_t next = json_integer_value(json_object_get(x->args, "uid_next"));
     json_int_t time = json_integer_value(json_object_get(x->args, "time"));
     int64_t gap = clock_wall() / USEC_SEC - time;
-    if (!x->same || x->existing_count > 0 || next <= 0 || next > UINT32_MAX)
+    if (!x->same || next <= 0 || next > UINT32_MAX || (!x->fresh && x->uid_next >= next))
         return true;
     gap = gap < UID_GAP_LEAST ? UID_GAP_LEAST : gap > UID_GAP_MOST ? UID_GAP_MOST : gap;
     if (next + gap > UINT32_MAX)

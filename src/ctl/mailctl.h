@@ -67,6 +67,16 @@ enum client_got client_next(struct client *c, json_t **json, struct err *e);
 /* The next piece of the item's bytes, borrowed until the next call; empty when there are no more.
  */
 bool client_bytes(struct client *c, struct str *piece, struct err *e);
+/* After a failure of client_bytes: the server cannot read the rest of this item; others follow. */
+bool client_is_broken(const struct client *c);
+/* The caller shows progress itself. */
+void client_be_quiet(struct client *c);
+/* An item behind the request (taken), with its first bytes; item NULL: a further part. A part has
+ * at most CTL_PART_MAX bytes. */
+bool client_send(struct client *c, json_t *item, struct str bytes, bool more, struct err *e);
+bool client_send_end(struct client *c, struct err *e);
+/* When sending failed: the server's reason instead of *e, if it gave one. Returns false. */
+bool client_take_refusal(struct client *c, struct err *e);
 /* Waits until the server closes the connection. */
 void client_wait_end(struct client *c);
 /* Open, call, close, and print the error: the exit status. With --json prints the result and sets

@@ -4,6 +4,7 @@
 #include "core/mem.h"
 #include "ctl/ctl.h"
 #include "ctl/mailctl.h"
+#include "ctl/mailctl_interrupt.h"
 #include "ctl/server_settings.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 
 #define ANSWER_MAX ((size_t)1024 * 1024 * 1024)
 #define READ_SIZE  ((size_t)256 * 1024)
+#define SEND_SIZE  ((size_t)64 * 1024)
 
 struct client {
     int fd;
@@ -24,6 +26,9 @@ struct client {
     struct mailctl *mailctl;
     size_t bytes; /* of the item, to be read yet */
     bool more;    /* and further parts */
+    bool broken;  /* the server could not read the rest */
+    bool quiet;   /* progress is not shown */
+    struct buf sending;
 };
 
 static bool connect_to(int fd, const char *path, struct err *e)
@@ -82,6 +87,7 @@ void client_close(struct client *c)
     if (c->fd >= 0)
         close(c->fd);
     buf_free(&c->received);
+    buf_free(&c->sending);
     free(c);
 }
 
@@ -89,8 +95,10 @@ static bool send_all(struct client *c, const char *p, size_t n, struct err *e)
 {
     while (n > 0) {
         ssize_t sent = write(c->fd, p, n);
-        if (sent < 0 && errno == EINTR)
+        if (sent < 0 && errno == EINTR && !is_interrupted())
             continue;
+        if (sent < 0 && errno == EINTR)
+            return err_interrupted(e);
         if (sent <= 0)
             return err_set(e, ERR_CLOSED, "maild closed the connection");
         p += sent;
@@ -114,7 +122,7 @@ static bool receive(struct client *c)
     }
     do
         got = read(c->fd, buf_reserve(&c->received, READ_SIZE), READ_SIZE);
-    while (got < 0 && errno == EINTR);
+    while (got < 0 && errno == EINTR && !is_interrupted());
     if (got > 0)
         c->received.n += (size_t)got;
     return got > 0 && c->received.n < ANSWER_MAX;
@@ -136,7 +144,10 @@ static json_t *read_json_line(struct client *c, struct err *e)
     while ((end = str_find_char(str_skip(unread(c), searched), '\n')) < 0) {
         searched = unread(c).n;
         if (!receive(c)) {
-            err_set(e, ERR_CLOSED, "maild closed the connection without an answer");
+            if (is_interrupted())
+                err_interrupted(e);
+            else
+                err_set(e, ERR_CLOSED, "maild closed the connection without an answer");
             return NULL;
         }
     }
@@ -165,6 +176,7 @@ static bool take_answer(json_t *answer, json_t **result, struct err *e)
 bool client_begin(struct client *c, const char *verb, json_t *args, struct err *e)
 {
     json_t *request = json_object();
+    c->broken = false;
     json_object_set_new(request, "verb", json_string(verb));
     if (args)
         json_object_set_new(request, "args", args);
@@ -197,8 +209,9 @@ enum client_got client_next(struct client *c, json_t **json, struct err *e)
         }
         c->bytes = (size_t)number_of(line, "bytes");
         c->more = json_is_true(json_object_get(line, "more"));
+        c->broken = false;
         *json = json_incref(json_object_get(line, "item"));
-        if (!*json)
+        if (!*json && !c->quiet)
             progress_show(c->mailctl, number_of(line, "progress"), number_of(line, "of"), 0);
         json_decref(line);
         if (*json)
@@ -221,16 +234,82 @@ bool client_bytes(struct client *c, struct str *piece, struct err *e)
             json_decref(unused);
             return false;
         }
+        if (json_object_get(line, "broken")) {
+            c->broken = true;
+            err_set(e, ERR_IO, "%s", text_of(line, "broken"));
+            json_decref(line);
+            return false;
+        }
         json_decref(line);
     }
     if (c->bytes == 0)
         return true;
     if (unread(c).n == 0 && !receive(c))
-        return err_set(e, ERR_CLOSED, "maild closed the connection in the middle of a message");
+        return is_interrupted() ? err_interrupted(e)
+                                : err_set(e, ERR_CLOSED,
+                                          "maild closed the connection in the middle of a message");
     *piece = str_head(unread(c), c->bytes);
     c->at += piece->n;
     c->bytes -= piece->n;
     return true;
+}
+
+bool client_is_broken(const struct client *c)
+{
+    return c->broken;
+}
+
+void client_be_quiet(struct client *c)
+{
+    c->quiet = true;
+}
+
+/* --- items to the server --- */
+
+static bool send_buffered(struct client *c, size_t least, struct err *e)
+{
+    bool ok = c->sending.n < least || send_all(c, buf_str(&c->sending).p, c->sending.n, e);
+    if (c->sending.n >= least)
+        buf_clear(&c->sending);
+    return ok;
+}
+
+static void add_line(struct client *c, json_t *line)
+{
+    char *text = json_dumps(line, JSON_COMPACT);
+    json_decref(line);
+    buf_add_c(&c->sending, text);
+    buf_add_char(&c->sending, '\n');
+    free(text);
+}
+
+bool client_send(struct client *c, json_t *item, struct str bytes, bool more, struct err *e)
+{
+    json_t *line = json_pack("{s:I}", "bytes", (json_int_t)bytes.n);
+    if (item)
+        json_object_set_new(line, "item", item);
+    if (more)
+        json_object_set_new(line, "more", json_true());
+    add_line(c, line);
+    buf_add_str(&c->sending, bytes);
+    return send_buffered(c, SEND_SIZE, e);
+}
+
+bool client_send_end(struct client *c, struct err *e)
+{
+    add_line(c, json_pack("{s:b}", "end", 1));
+    return send_buffered(c, 0, e);
+}
+
+bool client_take_refusal(struct client *c, struct err *e)
+{
+    json_t *unused;
+    struct err error;
+    if (e->kind != ERR_CLOSED || client_next(c, &unused, &error) != CLIENT_FAILED)
+        return false;
+    if (error.kind != ERR_CLOSED)
+        *e = error;
+    return false;
 }
 
 bool client_call(struct client *c, const char *verb, json_t *args, json_t **result, struct err *e)

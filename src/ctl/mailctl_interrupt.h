@@ -1,0 +1,11 @@
+#pragma once
+/*
+ * Ctrl-C during long work: the work ends at the next step with ERR_CANCELLED and removes what is
+ * unfinished. A second one ends the program at once.
+ */
+#include "core/err.h"
+
+void interrupt_catch(void);
+bool is_interrupted(void);
+/* "interrupted"; returns false. */
+bool err_interrupted(struct err *e);
