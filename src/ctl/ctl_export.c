@@ -82,8 +82,7 @@ static struct known known_of(const struct exporting *x, const struct snapshot_ma
     struct known k = {0};
     struct buf id = BUF_EMPTY;
     buf_add_str(&id, box->id);
-    const json_t *json =
-        json_object_get(json_object_get(x->args, "known"), buf_c(&id));
+    const json_t *json = json_object_get(json_object_get(x->args, "known"), buf_c(&id));
     if (json_integer_value(json_object_get(json, "uid_validity")) == box->uid_validity) {
         json_int_t next = json_integer_value(json_object_get(json, "uid_next"));
         k.next = next > 0 && next <= UINT32_MAX ? (uint32_t)next : 0;

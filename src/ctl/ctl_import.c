@@ -47,6 +47,7 @@ struct importing {
     struct mailbox *mailbox;
     bool made, same; /* the mailbox is new; it has the UIDVALIDITY of args */
     bool fresh;      /* nothing was ever in it */
+    bool remade;     /* it has the UIDVALIDITY of args only now */
     uint32_t uid_next;
     bool missing_only;
     struct existing *existing; /* by size */
@@ -227,10 +228,12 @@ static SUSPENDS bool open_mailbox(struct importing *x, struct err *e)
         !make_mailbox(x, &account, name, (uint32_t)validity, e) ||
         !mailbox_open(store, &account, name, &x->mailbox, e))
         return false;
+    bool was_same = mailbox_uid_validity(x->mailbox) == validity;
     if (validity > 0 && !mailbox_take_uid_validity(x->mailbox, (uint32_t)validity, &taken, e))
         return false;
     x->same = taken;
     x->uid_next = mailbox_uid_next(x->mailbox);
+    x->remade = x->made || !was_same;
     x->fresh = x->made || x->uid_next == 1;
     x->missing_only = json_is_true(json_object_get(x->args, "missing"));
     if (x->missing_only)
@@ -246,7 +249,7 @@ static SUSPENDS bool leave_gap(struct importing *x, struct err *e)
     json_int_t next = json_integer_value(json_object_get(x->args, "uid_next"));
     json_int_t time = json_integer_value(json_object_get(x->args, "time"));
     int64_t gap = clock_wall() / USEC_SEC - time;
-    if (!x->same || next <= 0 || next > UINT32_MAX || (!x->fresh && x->uid_next >= next))
+    if (!x->same || next <= 0 || next > UINT32_MAX || (!x->remade && x->uid_next >= next))
         return true;
     gap = gap < UID_GAP_LEAST ? UID_GAP_LEAST : gap > UID_GAP_MOST ? UID_GAP_MOST : gap;
     if (next + gap > UINT32_MAX)
@@ -260,13 +263,13 @@ static SUSPENDS bool leave_gap(struct importing *x, struct err *e)
 static SUSPENDS bool add_piece(struct spool *s, struct str piece, bool *cr, struct err *e)
 {
     struct buf b = BUF_EMPTY;
-    for (size_t i = 0; i < piece.n; i++) {
-        char c = piece.p[i];
-        if (*cr && c != '\n')
+    while (piece.n > 0) {
+        if (*cr && piece.p[0] != '\n')
             buf_add_char(&b, '\r');
-        *cr = c == '\r';
-        if (!*cr)
-            buf_add_char(&b, c);
+        ptrdiff_t next = str_find_char(piece, '\r');
+        *cr = next >= 0;
+        buf_add_str(&b, str_head(piece, *cr ? (size_t)next : piece.n));
+        piece = str_skip(piece, *cr ? (size_t)next + 1 : piece.n);
     }
     bool ok = spool_write(s, buf_str(&b), e);
     buf_free(&b);

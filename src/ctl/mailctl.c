@@ -42,6 +42,15 @@ const char *option(const struct arguments *a, const char *name)
     return value;
 }
 
+json_t *option_list(const struct arguments *a, const char *name)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < a->option_count; i++)
+        if (strcmp(a->options[i].name, name) == 0)
+            json_array_append_new(list, json_string(a->options[i].value));
+    return list;
+}
+
 static void complain(const char *format, va_list args)
 {
     fputs("mailctl: ", stderr);

@@ -43,6 +43,9 @@ const char *argument(const struct arguments *a, size_t i);
 /* The last value of an option ("" for one without value), or NULL. */
 const char *option(const struct arguments *a, const char *name);
 
+/* All values of an option: a JSON array. */
+json_t *option_list(const struct arguments *a, const char *name);
+
 /* Prints "mailctl: text" to standard error; returns EXIT_FAILED. */
 int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same with a hint at --help; EXIT_USAGE. */
@@ -190,4 +193,5 @@ command_function command_mailbox_undelete, command_mailbox_purge;
 command_function command_store_check, command_store_rebuild, command_store_flush;
 command_function command_search, command_fetch, command_expunge, command_move, command_copy;
 command_function command_flags_add, command_flags_remove, command_flags_set;
+command_function command_backup, command_restore, command_export, command_import;
 command_function command_quota_get, command_quota_set, command_quota_recalc;

@@ -165,9 +165,15 @@ static bool read_some(struct tar_reader *r, char *p, size_t n, size_t *got, stru
     return true;
 }
 
-static bool skip_rest(struct tar_reader *r, struct err *e)
+bool tar_skip(struct tar_reader *r, struct err *e)
 {
     char block[BLOCK * 8];
+    if (r->from.skip && r->left + r->padding > 0) {
+        if (!r->from.skip(r->from.arg, r->left + r->padding, e))
+            return false;
+        r->left = r->padding = 0;
+        return true;
+    }
     for (uint64_t left = r->left + r->padding; left > 0;) {
         size_t n = left < sizeof(block) ? (size_t)left : sizeof(block), got;
         if (!read_some(r, block, n, &got, e))
@@ -224,8 +230,8 @@ static bool read_block(struct tar_reader *r, char *block, bool *end, struct err 
     if (!take_number(block + CHECKSUM, CHECKSUM_LENGTH, &sum) || sum != checksum_of(block))
         return err_set(e, ERR_SYNTAX,
                        r->started ? "the archive is damaged"
-                                  : "this is no tar archive; decompress it first: zstd -d < FILE | "
-                                    "mailctl restore - ...");
+                                  : "this is no tar archive; one that is compressed goes through "
+                                    "a pipe: zstd -dc FILE | mailctl restore USER -");
     r->started = true;
     return true;
 }
@@ -243,7 +249,7 @@ static bool read_whole(struct tar_reader *r, uint64_t size, struct err *e)
     r->header.n = got;
     r->left = 0;
     r->padding = padding_of(size);
-    return got == size ? skip_rest(r, e) : cut(e);
+    return got == size ? tar_skip(r, e) : cut(e);
 }
 
 struct extended {
@@ -341,7 +347,7 @@ bool tar_read_member(struct tar_reader *r, struct tar_member *m, bool *end, stru
     bool skip = true;
     *end = false;
     while (skip && !*end)
-        if (!skip_rest(r, e) || !read_headers(r, m, end, &skip, e))
+        if (!tar_skip(r, e) || !read_headers(r, m, end, &skip, e))
             return false;
     m->path = buf_str(&r->path);
     while (m->path.n > 0 && m->path.p[m->path.n - 1] == '/')

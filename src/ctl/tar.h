@@ -14,6 +14,8 @@ struct tar_output {
 struct tar_input {
     bool (*read)(void *arg, void *p, size_t n, size_t *got, struct err *e);
     void *arg;
+    /* May be NULL: passes over n bytes; fails if there are not so many. */
+    bool (*skip)(void *arg, uint64_t n, struct err *e);
 };
 
 struct tar_member {
@@ -42,11 +44,13 @@ struct tar_reader {
     struct tar_input from;
     uint64_t left, padding; /* of the member */
     struct buf path, header;
-    bool started;
+    bool started; /* a first header was good; may be set to begin in the middle of an archive */
 };
 
 /* The next member; *end: there is none. What was not read of the one before is passed over. */
 bool tar_read_member(struct tar_reader *r, struct tar_member *m, bool *end, struct err *e);
+/* Passes over what was not read of the member: the input is at the next header then. */
+bool tar_skip(struct tar_reader *r, struct err *e);
 /* *got == 0: the end of the member. */
 bool tar_read(struct tar_reader *r, void *p, size_t n, size_t *got, struct err *e);
 void tar_reader_free(struct tar_reader *r);

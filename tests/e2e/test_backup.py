@@ -1,0 +1,340 @@
+"""mailctl backup and restore: one moment while the server works, everything as it was, single messages, increments."""
+
+import imaplib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import tarfile
+import threading
+import time
+
+from support.instance import Instance, build_dir
+from support.mail import imap, imap_bodies, inject
+
+BIG = b"Subject: big\r\n\r\n" + b"0123456789abcde\r\n" * 150000
+
+
+def message(number, subject="s"):
+    return b"From: Bob <bob@x.test>\r\nSubject: %s %d\r\n\r\nFrom me\r\nbody %d\r\n" % (
+        subject.encode(), number, number)
+
+
+def fill(box, mailbox, count, flags=lambda i: "(\\Seen $Work)" if i % 2 else None, first=0):
+    box.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for i in range(first, first + count):
+        date = imaplib.Time2Internaldate(1700000000 + i * 86400)
+        assert box.append('"%s"' % mailbox, flags(i), date, message(i))[0] == "OK"
+
+
+def everything(server, user):
+    """By mailbox: UIDVALIDITY, and by UID all that a client can see."""
+    found = {}
+    for status in server.mailctl_json("mailbox", "status", user):
+        listed = server.mailctl_json("fetch", user, "uid flags date.received date.saved size text", "mailbox",
+                                     status["mailbox"]) if status["messages"] else []
+        found[status["mailbox"]] = (status["uid_validity"], {m.pop("uid"): m for m in listed})
+    return found
+
+
+def expunge(box, mailbox, messages):
+    box.select('"%s"' % mailbox)
+    box.store(messages, "+FLAGS", "\\Deleted")
+    box.expunge()
+
+
+def test_a_lost_account_comes_back_as_it_was():
+    with Instance() as server:
+        archive = os.path.join(server.directory, "backup.tar")
+        box = imap(server, "alice")
+        for name in ("Lists/dev", "Gr&APwA3w-e", "A.b"):
+            box.create('"%s"' % name)
+        box.subscribe("Lists/dev")
+        fill(box, "INBOX", 12)
+        fill(box, "Lists/dev", 3, flags=lambda i: "(\\Flagged \\Draft x y)")
+        box.append("Lists/dev", None, None, BIG)
+        expunge(box, "INBOX", "2,5")
+        before = everything(server, "alice")
+        text = server.mailctl("backup", "alice", archive)
+        assert "saved 14 messages" in text, text
+        for name in ("Lists/dev", "Lists", "Grüße", "A.b"):
+            server.mailctl("mailbox", "delete", "alice", name, "--yes")
+        server.mailctl("expunge", "alice", "--yes", "all")
+        highest = {m: server.mailctl_json("mailbox", "status", "alice", m)[0]["uid_next"] for m in ("INBOX",)}
+        text = server.mailctl("restore", "alice", archive)
+        after = everything(server, "alice")
+        for name in ("Lists/dev", "Grüße", "A.b"):
+            assert after[name] == before[name], (name, after[name], before[name])
+        # UIDs of the INBOX that lived on are used up; all else is the same.
+        validity, messages = after["INBOX"]
+        assert validity == before["INBOX"][0] and min(messages) == highest["INBOX"]
+        assert list(messages.values()) == list(before["INBOX"][1].values())
+        assert "10 have new UIDs" in text, text
+        assert [m["subscribed"] for m in server.mailctl_json("mailbox", "list", "alice", "Lists/dev")] == [True]
+        assert "restored 0 messages" in server.mailctl("restore", "alice", archive)
+        assert everything(server, "alice") == after
+        # What comes now has a UID that nobody saw before the loss, and a higher MODSEQ.
+        box = imap(server, "alice")
+        fill(box, "Lists/dev", 1, first=50)
+        assert max(everything(server, "alice")["Lists/dev"][1]) > 1000
+        server.restart()
+        assert sorted(everything(server, "alice")["INBOX"][1]) == sorted(after["INBOX"][1])
+
+
+def test_modseq_does_not_go_back():
+    def highest(server):
+        box = imaplib.IMAP4("127.0.0.1", server.port("imap"))
+        box.starttls(server.tls_context())
+        box.login("alice", "secret")
+        box.select("Work")
+        return int(box.response("HIGHESTMODSEQ")[1][0] or 0)
+    with Instance() as server:
+        archive = os.path.join(server.directory, "backup.tar")
+        box = imap(server, "alice")
+        box.create("Work")
+        fill(box, "Work", 3)
+        server.mailctl("backup", "alice", archive)
+        box.select("Work")
+        for _ in range(5):
+            box.store("1:3", "+FLAGS", "\\Answered")
+            box.store("1:3", "-FLAGS", "\\Answered")
+        before = highest(server)
+        box.select("INBOX")
+        server.mailctl("mailbox", "delete", "alice", "Work", "--yes")
+        second = int(time.time())  # sequences of a new mailbox begin with the second
+        while int(time.time()) == second:
+            time.sleep(0.02)
+        server.mailctl("restore", "alice", archive)
+        assert highest(server) > before
+
+
+def test_into_another_account_and_another_mailbox():
+    with Instance() as server:
+        archive = os.path.join(server.directory, "backup.tar")
+        box = imap(server, "alice")
+        box.create("Work")
+        fill(box, "INBOX", 6)
+        fill(box, "Work", 2)
+        expunge(box, "INBOX", "1,3")
+        server.mailctl("backup", "--all", archive)
+        server.mailctl("restore", "alice", archive, "--to-user", "bob")
+        alice, bob = everything(server, "alice"), everything(server, "bob")
+        assert alice["Work"] == bob["Work"] and alice["INBOX"] == bob["INBOX"]
+        text = server.mailctl("restore", "alice@example.test", archive, "--into", "Saved/here", "--to-user", "bob",
+                              "--mailbox", "W*")
+        assert text == "restored 2 messages\n", text
+        assert sorted(everything(server, "bob")["Saved/here"][1]) == [1, 2]
+        for arguments, word in ((["carol", archive], "carol"), (["alice", archive, "--to-user", "carol"], "carol"),
+                                (["alice", archive, "--mailbox", "nowhere"], "mailbox"),
+                                (["alice", archive, "--query", "nonsense"], "search key"),
+                                (["alice", archive + ".missing"], "No such file"),
+                                (["alice", server.config_path], "tar archive")):
+            refused = server.run_mailctl("restore", *arguments, check=False)
+            assert refused.returncode == 1 and word in refused.stderr, refused
+        # Users that are not there (any more) do not keep the others from it.
+        server.mailctl("user", "delete", "bob")
+        refused = server.run_mailctl("restore", "--all", archive, check=False)
+        assert refused.returncode == 1 and "bob" in refused.stderr and "alice" not in refused.stderr, refused
+
+
+def test_single_messages():
+    with Instance() as server:
+        archive = os.path.join(server.directory, "backup.tar")
+        box = imap(server, "alice")
+        box.create("Work")
+        fill(box, "Work", 10)
+        box.append("Work", None, None, BIG)
+        server.mailctl("backup", "alice", archive)
+        listed = server.mailctl("restore", "alice", archive, "--list").splitlines()
+        assert any(re.search(r"Work +11 ", line) for line in listed), listed
+        found = server.mailctl_json("restore", "alice", archive, "--list", "--query", "mailbox Work keyword $Work")
+        assert [m["uid"] for m in found] == [2, 4, 6, 8, 10] and found[0]["subject"] == "s 1", found
+        for query, uids in (("subject \"s 4\"", [5]), ("body \"body 7\"", [8]), ("larger 1M", [11]),
+                            ("or uid 3 (from bob@x.test 9:10)", [3, 9, 10]), ("before 2023-11-16 mailbox Work", [1, 2])):
+            found = server.mailctl_json("restore", "alice", archive, "--list", "--query", query)
+            assert [m["uid"] for m in found] == uids, (query, found)
+        before = everything(server, "alice")["Work"]
+        box.select("INBOX")
+        server.mailctl("mailbox", "delete", "alice", "Work", "--yes")
+        for query in ("uid 4,7", "subject big"):
+            assert "restored" in server.mailctl("restore", "alice", archive, "--query", query)
+        after = everything(server, "alice")
+        assert after["Work"][0] == before[0]
+        assert {uid: m for uid, m in after["Work"][1].items() if uid < 11} == {u: before[1][u] for u in (4, 7)}
+        assert list(after["Work"][1].values())[-1] == before[1][11]
+
+
+def test_while_mail_arrives_and_goes():
+    """What is in the backup is what was there at one moment: the messages up to some number, none missing."""
+    with Instance() as server:
+        archive = os.path.join(server.directory, "backup.tar")
+        box = imap(server, "alice")
+        fill(box, "INBOX", 120, flags=lambda i: None)
+        stop = threading.Event()
+        sent = []
+
+        def deliver():
+            while not stop.is_set():
+                inject(server, "s@x.test", ["alice"], message(len(sent), "new").decode())
+                sent.append(1)
+
+        def remove():
+            mine = imap(server, "alice")
+            mine.select("INBOX")
+            for uid in range(1, 121):
+                mine.uid("STORE", str(uid), "+FLAGS.SILENT", "\\Deleted")
+                mine.expunge()
+
+        threads = [threading.Thread(target=t) for t in (deliver, remove)]
+        for t in threads:
+            t.start()
+        archives = []
+        while threads[1].is_alive():
+            archives.append("%s.%d" % (archive, len(archives)))
+            server.mailctl("backup", "alice", archives[-1])
+        stop.set()
+        for t in threads:
+            t.join()
+        checked = 0
+        for path in archives[:5] + archives[-2:]:
+            with tarfile.open(path) as tar:
+                lines = tar.extractfile("alice@example.test/messages.jsonl").read().splitlines()
+                uids = [json.loads(line)["uid"] for line in lines]
+                bodies = [m for m in tar.getmembers() if "/cur/" in m.name]
+                assert len(bodies) == len(uids), path
+                assert uids == list(range(uids[0], uids[-1] + 1)), (path, uids)
+                for m in bodies[::37]:
+                    assert b"\n\nFrom me\nbody" in tar.extractfile(m).read()
+                checked += len(uids)
+        assert checked > 200
+        spool = os.path.join(server.root, "data")
+        held = [n for _, names, _ in os.walk(spool) for n in names if n.endswith(".hold")]
+        assert not held, held
+
+
+def test_incremental():
+    with Instance() as server:
+        paths = [os.path.join(server.directory, "%d.tar" % i) for i in range(3)]
+        box = imap(server, "alice")
+        box.create("Old")
+        fill(box, "INBOX", 10)
+        fill(box, "Old", 2)
+        server.mailctl("backup", "alice", paths[0])
+        fill(box, "INBOX", 3, first=10)
+        expunge(box, "INBOX", "1:4")
+        box.store("1", "+FLAGS", "\\Flagged")
+        box.rename("Old", "New")
+        server.mailctl("backup", "--all", paths[1], "--since", paths[0])
+        fill(box, "New", 1, first=20)
+        assert "saved 1 message" in server.mailctl("backup", "alice", paths[2], "--since", paths[1])
+        before = everything(server, "alice")
+        box.select("INBOX")
+        server.mailctl("mailbox", "delete", "alice", "New", "--yes")
+        incomplete = server.run_mailctl("restore", "alice", paths[2], "--mailbox", "New", "--to-user", "bob", check=False)
+        assert incomplete.returncode == 1 and "2 messages are not in these backups" in incomplete.stderr, incomplete
+        # In any order.
+        server.mailctl("restore", "alice", paths[2], paths[0], paths[1])
+        assert everything(server, "alice")["New"] == before["New"]
+        server.mailctl("restore", "alice", paths[1], paths[0], paths[2], "--to-user", "bob", "--mailbox", "INBOX")
+        assert everything(server, "bob")["INBOX"] == before["INBOX"]
+
+
+def test_pipes_and_plain_tar():
+    with Instance() as server:
+        box = imap(server, "alice")
+        fill(box, "INBOX", 5)
+        box.append("INBOX", None, None, BIG)
+        program = [os.path.join(build_dir(), "mailctl"), "--config", server.config_path]
+        packed = os.path.join(server.directory, "backup.gz")
+        with open(packed, "wb") as f:
+            saving = subprocess.Popen(program + ["backup", "alice", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            subprocess.run(["gzip", "-1"], stdin=saving.stdout, stdout=f, check=True)
+            assert saving.wait() == 0 and b"saved 6 messages" in saving.stderr.read()
+        assert subprocess.run(["tar", "tzf", packed], capture_output=True).stderr == b""
+        hint = server.run_mailctl("restore", "alice", packed, check=False)
+        assert hint.returncode == 1 and "no tar archive" in hint.stderr and "mailctl restore" in hint.stderr
+        unpacking = subprocess.Popen(["gzip", "-dc", packed], stdout=subprocess.PIPE)
+        restored = subprocess.run(program + ["restore", "alice", "-", "--to-user", "bob"], stdin=unpacking.stdout,
+                                  capture_output=True, text=True)
+        unpacking.wait()
+        assert restored.returncode == 0 and "restored 6 messages" in restored.stdout, restored
+        assert imap_bodies(server, "bob") == imap_bodies(server, "alice")
+
+
+def test_damaged_archives_restore_no_half_message():
+    with Instance() as server:
+        archive = os.path.join(server.directory, "backup.tar")
+        box = imap(server, "alice")
+        fill(box, "INBOX", 20)
+        box.append("Sent", None, None, BIG)
+        server.mailctl("backup", "alice", archive)
+        whole = open(archive, "rb").read()
+        texts = {m["text"] for m in server.mailctl_json("fetch", "alice", "text", "all")}
+        for cut in (len(whole) // 300, len(whole) // 100, len(whole) // 2, len(whole) - 600, 0):
+            with open(archive, "wb") as f:
+                f.write(whole[:cut])
+            for path, stdin in ((archive, None), ("-", open(archive, "rb"))):
+                result = subprocess.run(
+                    [os.path.join(build_dir(), "mailctl"), "--config", server.config_path, "restore", "alice", path,
+                     "--to-user", "bob"], stdin=stdin, capture_output=True, text=True)
+                assert result.returncode == 1 and ("cut off" in result.stderr or "no tar" in result.stderr), result
+        damaged = bytearray(whole)
+        for at in range(0, len(whole) // 3, 512 * 7):
+            damaged[at + 130] ^= 0x15
+        with open(archive, "wb") as f:
+            f.write(damaged)
+        assert server.run_mailctl("restore", "alice", archive, "--to-user", "bob", check=False).returncode == 1
+        restored = server.mailctl_json("fetch", "bob", "text", "all")
+        assert all(m["text"] in texts for m in restored)
+
+
+def test_interrupted_work_leaves_nothing_behind():
+    with Instance() as server:
+        archive = os.path.join(server.directory, "backup.tar")
+        box = imap(server, "alice")
+        for i in range(20):
+            box.append("INBOX", None, None, BIG.replace(b"big", b"big %d" % i))
+        program = [os.path.join(build_dir(), "mailctl"), "--config", server.config_path]
+
+        def interrupt(arguments, ready):
+            process = subprocess.Popen(program + arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            while not ready() and process.poll() is None:
+                time.sleep(0.005)
+            process.send_signal(signal.SIGINT)
+            output = process.communicate()
+            return process.returncode, output[1]
+
+        def partial():
+            return [n for n in os.listdir(server.directory) if n.startswith(("backup.tar.", "exported."))]
+        status, text = interrupt(["backup", "alice", archive], partial)
+        assert (status, text) == (1, "mailctl: interrupted\n") and not partial() and not os.path.exists(archive), text
+        target = os.path.join(server.directory, "exported")
+        status, text = interrupt(["export", "alice", target], partial)
+        assert (status, text) == (1, "mailctl: interrupted\n") and not partial() and not os.path.exists(target), text
+        server.mailctl("backup", "alice", archive)
+
+        def arrived():
+            return server.mailctl_json("mailbox", "status", "bob", "INBOX")[0]["messages"]
+        status, text = interrupt(["restore", "alice", archive, "--to-user", "bob"], lambda: arrived() > 0)
+        assert status == 1 and text == "mailctl: interrupted\n", text
+        there = arrived()
+        assert 0 < there < 20, there
+        assert {m["size"] for m in server.mailctl_json("fetch", "bob", "size", "all")} <= {len(BIG) + 2, len(BIG) + 3}
+        # Again, and it goes on where it stopped.
+        server.mailctl("restore", "alice", archive, "--to-user", "bob")
+        assert everything(server, "bob")["INBOX"] == everything(server, "alice")["INBOX"]
+
+
+def test_full_disk_is_said():
+    with Instance() as server:
+        box = imap(server, "alice")
+        fill(box, "INBOX", 3)
+        box.append("INBOX", None, None, BIG)
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run([os.path.join(build_dir(), "mailctl"), "--config", server.config_path, "backup",
+                                     "alice", "-"], stdout=full, stderr=subprocess.PIPE, text=True)
+        assert result.returncode == 1 and "No space left" in result.stderr, result
+        missing = server.run_mailctl("backup", "alice", "/nonexistent/backup.tar", check=False)
+        assert missing.returncode == 1 and "/nonexistent/backup.tar" in missing.stderr, missing
