@@ -51,6 +51,7 @@ static const struct {
     {"CONDSTORE", LOGGED_IN},   /* RFC 7162 */
     {"QRESYNC", LOGGED_IN},     /* RFC 7162 */
     {"UTF8=ACCEPT", LOGGED_IN}, /* RFC 9755 */
+    {"BINARY", LOGGED_IN},      /* RFC 3516 */
     {"QUOTA", LOGGED_IN},       /* RFC 9208 */
     {"QUOTA=RES-STORAGE", LOGGED_IN},
     {"QUOTA=RES-MESSAGE", LOGGED_IN},

@@ -99,7 +99,8 @@ static bool write_item(struct fetch *f, const struct fetch_item *item, const str
         return true;
     }
     buf_add_str(&f->out, item->name);
-    if (item->kind != FETCH_SECTION)
+    if (item->kind != FETCH_SECTION && item->kind != FETCH_BINARY &&
+        item->kind != FETCH_BINARY_SIZE)
         buf_add_char(&f->out, ' ');
     switch (item->kind) {
     case FETCH_UID:
@@ -127,6 +128,10 @@ static bool write_item(struct fetch *f, const struct fetch_item *item, const str
     case FETCH_MODSEQ:
         write_modseq(f, m);
         break;
+    case FETCH_BINARY:
+        return fetch_write_binary(f, item, e);
+    case FETCH_BINARY_SIZE:
+        return fetch_write_binary_size(f, item, e);
     case FETCH_FLAGS:
         break;
     }
@@ -201,6 +206,10 @@ static void fetch_message(struct fetch *f, size_t index)
             f->failed = e;
         return;
     }
+    if (!fetch_can_decode(f)) {
+        f->undecodable = true;
+        return;
+    }
     struct message m = *found;
     if (m.internal_date == INT64_MIN && f->request.date)
         m.internal_date = message_internal_date(f->view->mailbox, uid);
@@ -255,6 +264,8 @@ static void conclude(struct fetch *f)
 {
     if (f->failed.kind)
         imap_fail(f->c, &f->failed, false);
+    else if (f->undecodable)
+        imap_no(f->c, "[UNKNOWN-CTE] A part has an encoding that is not known here");
     else if (f->gone && !f->c->uid)
         imap_ok(f->c, "[EXPUNGEISSUED] Some of the messages do not exist any more");
     else

@@ -18,6 +18,8 @@ enum fetch_kind {
     FETCH_BODYSTRUCTURE,
     FETCH_SECTION,
     FETCH_MODSEQ, /* RFC 7162 */
+    FETCH_BINARY, /* RFC 3516 */
+    FETCH_BINARY_SIZE,
 };
 
 enum section_part {
@@ -72,6 +74,7 @@ struct fetch {
     struct message_summary summary;
     struct buf out;
     bool gone;         /* a message was expunged */
+    bool undecodable;  /* BINARY of a part with an encoding that nobody knows */
     struct err failed; /* a message could not be read */
 };
 
@@ -115,3 +118,12 @@ SUSPENDS bool fetch_write_section(struct imap_command *c, struct imap_body *b,
                                   const struct fetch_item *item,
                                   const struct message_summary *summary, struct buf *out,
                                   struct err *e);
+
+/* --- BINARY (imap/fetch_binary.c) --- */
+
+/* The message has been loaded. False: a part that is asked for has an unknown encoding. */
+bool fetch_can_decode(const struct fetch *f);
+/* Appends the decoded section as a literal or literal8; large ones are streamed. */
+SUSPENDS bool fetch_write_binary(struct fetch *f, const struct fetch_item *item, struct err *e);
+SUSPENDS bool fetch_write_binary_size(struct fetch *f, const struct fetch_item *item,
+                                      struct err *e);

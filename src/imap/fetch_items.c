@@ -3,6 +3,7 @@
  *
  *   section = "[" [ part *("." part) "." ] ( "HEADER" / "HEADER.FIELDS" [".NOT"] list / "TEXT" /
  *             "MIME" ) "]" ["<" offset "." length ">"]
+ *   binary  = "[" [ part *("." part) ] "]" ["<" offset "." length ">"]            (RFC 3516)
  */
 #include "imap/fetch.h"
 
@@ -197,10 +198,11 @@ static bool take_partial(struct fetch_item *item, struct str text)
 }
 
 /* As the response names it; the header fields as the client wrote them. */
-static struct str section_name(struct imap_command *c, const struct fetch_item *item)
+static struct str section_name(struct imap_command *c, const struct fetch_item *item,
+                               const char *kind)
 {
     struct buf name = BUF_EMPTY;
-    buf_add_c(&name, "BODY[");
+    buf_printf(&name, "%s[", kind);
     for (size_t i = 0; i < item->path_length; i++)
         buf_printf(&name, "%s%u", i ? "." : "", item->path[i]);
     if (item->part != SECTION_ALL) {
@@ -224,26 +226,42 @@ static struct str section_name(struct imap_command *c, const struct fetch_item *
     return copy;
 }
 
+static const struct {
+    struct str name;
+    enum fetch_kind kind;
+    const char *answer;
+    bool seen, partial;
+} sections[] = {
+    {{"BODY", 4}, FETCH_SECTION, "BODY", true, true},
+    {{"BODY.PEEK", 9}, FETCH_SECTION, "BODY", false, true},
+    {{"BINARY", 6}, FETCH_BINARY, "BINARY", true, true},
+    {{"BINARY.PEEK", 11}, FETCH_BINARY, "BINARY", false, true},
+    {{"BINARY.SIZE", 11}, FETCH_BINARY_SIZE, "BINARY.SIZE", false, false},
+};
+
 static bool add_section(struct imap_command *c, struct fetch_request *r,
                         const struct imap_argument *a)
 {
-    bool peek = str_equal_nocase(a->text, STR("BODY.PEEK"));
-    if (!peek && !str_equal_nocase(a->text, STR("BODY"))) {
-        imap_expected(c, a, "BODY[...] or BODY.PEEK[...]");
+    size_t i = 0;
+    while (i < COUNT(sections) && !str_equal_nocase(a->text, sections[i].name))
+        i++;
+    if (i == COUNT(sections)) {
+        imap_expected(c, a, "BODY[...], BINARY[...], each with or without .PEEK, or BINARY.SIZE[]");
         return false;
     }
-    struct fetch_item *item = add_item(c, r, FETCH_SECTION);
-    if (!take_section(c, item, a->children)) {
-        imap_expected(c, a, "a section as in BODY[1.2.HEADER.FIELDS (Subject)]");
+    struct fetch_item *item = add_item(c, r, sections[i].kind);
+    if (!take_section(c, item, a->children) ||
+        (item->kind != FETCH_SECTION && item->part != SECTION_ALL)) {
+        imap_expected(c, a, "a section as in BODY[1.2.HEADER.FIELDS (Subject)] or BINARY[1.2]");
         return false;
     }
-    if (!take_partial(item, a->partial)) {
+    if (!take_partial(item, a->partial) || (item->partial && !sections[i].partial)) {
         imap_expected(c, a, "a partial as in BODY[]<0.1024>");
         return false;
     }
-    item->name = section_name(c, item);
+    item->name = section_name(c, item, sections[i].answer);
     note_needs(r, item);
-    r->sets_seen = r->sets_seen || !peek;
+    r->sets_seen = r->sets_seen || sections[i].seen;
     return true;
 }
 

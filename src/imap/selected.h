@@ -21,6 +21,13 @@ struct imap_cursor {
     char previous;       /* the byte before `stored` */
 };
 
+/* What a large section becomes when it is decoded (BINARY, imap/fetch_binary.c). */
+struct imap_decoded {
+    uint32_t uid; /* 0: none */
+    bool binary;  /* it has NULs */
+    uint64_t start, end, size;
+};
+
 struct imap_selected {
     struct arena *arena; /* holds this struct */
     struct imap_session *session;
@@ -39,6 +46,7 @@ struct imap_selected {
     struct number_range *recent;
     size_t recent_count, recent_capacity;
     struct imap_cursor cursor;
+    struct imap_decoded decoded;
     struct number_set saved;          /* UIDs that "$" stands for (imap/search_saved.h) */
     struct imap_structure *structure; /* of the last large message (imap/body.c) */
 };
