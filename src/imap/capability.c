@@ -45,6 +45,7 @@ static const struct {
     {"LIST-STATUS", LOGGED_IN},   /* RFC 5819 */
     {"LIST-METADATA", LOGGED_IN}, /* RFC 9590 */
     {"METADATA", LOGGED_IN},      /* RFC 5464 */
+    {"NOTIFY", LOGGED_IN},        /* RFC 5465 */
     {"SPECIAL-USE", LOGGED_IN},   /* RFC 6154 */
     {"CREATE-SPECIAL-USE", LOGGED_IN},
     {"STATUS=SIZE", LOGGED_IN}, /* RFC 8438 */

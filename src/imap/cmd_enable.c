@@ -2,13 +2,14 @@
  * ENABLE (RFC 5161), and what else switches extensions on: the first use of MODSEQ makes a client
  * CONDSTORE-aware (RFC 7162 section 3.1).
  */
-#include "imap/command.h"
+#include "imap/notify.h"
 
 static const struct {
     const char *name;
     uint8_t enables;
 } extensions[] = {
     {"CONDSTORE", ENABLED_CONDSTORE},                 /* RFC 7162 */
+    {"METADATA", ENABLED_METADATA},                   /* RFC 5464 */
     {"QRESYNC", ENABLED_QRESYNC | ENABLED_CONDSTORE}, /* RFC 7162 */
     {"UTF8=ACCEPT", ENABLED_UTF8},                    /* RFC 9755 */
 };
@@ -52,6 +53,7 @@ void imap_cmd_enable(struct imap_command *c)
     if (ok) {
         imap_writef(c->session, "* ENABLED%.*s\r\n", STR_ARG(buf_str(&names)));
         imap_enable(c->session, what);
+        imap_notify_metadata(c->session);
         imap_ok(c, "Enabled what is known");
     }
     buf_free(&names);

@@ -14,6 +14,7 @@
 #include "core/log.h"
 #include "imap/access.h"
 #include "imap/limits.h"
+#include "imap/notify.h"
 #include "mime/date.h"
 #include "mime/header.h"
 
@@ -272,6 +273,19 @@ static void conclude(struct fetch *f)
         imap_ok(f->c, "Fetch completed");
 }
 
+static void run(struct fetch *f)
+{
+    imap_body_init(&f->body, f->c->session->context, f->view->mailbox, &f->view->structure);
+    open_summaries(f);
+    if (fetch_is_plain(&f->request))
+        fetch_plain(f);
+    else
+        fetch_all(f);
+    summary_reader_free(f->reader);
+    imap_body_free(&f->body);
+    buf_free(&f->out);
+}
+
 void imap_cmd_fetch(struct imap_command *c)
 {
     struct fetch f = {.c = c, .view = c->session->selected};
@@ -288,14 +302,22 @@ void imap_cmd_fetch(struct imap_command *c)
         imap_enable(c->session, ENABLED_CONDSTORE);
     fetch_modify(&f, named->text);
     set_seen(&f);
-    imap_body_init(&f.body, c->session->context, f.view->mailbox, &f.view->structure);
-    open_summaries(&f);
-    if (fetch_is_plain(&f.request))
-        fetch_plain(&f);
-    else
-        fetch_all(&f);
-    summary_reader_free(f.reader);
-    imap_body_free(&f.body);
-    buf_free(&f.out);
+    run(&f);
     conclude(&f);
+}
+
+/* Messages of which something cannot be read are left out. */
+void imap_fetch_unasked(struct imap_session *s, struct imap_argument *items, struct str uids)
+{
+    struct arena *a = arena_new();
+    struct imap_command *c = ARENA_NEW(a, struct imap_command);
+    struct fetch f = {.c = c, .view = s->selected};
+    struct number_set set;
+    c->session = s;
+    c->arena = a;
+    c->next = items;
+    if (fetch_take_items(c, &f.request) && number_set_parse(a, uids, &set) &&
+        imap_selected_resolve(f.view, a, &set, true, &f.indexes))
+        run(&f);
+    arena_free(a);
 }

@@ -4,6 +4,7 @@
  * the reply.
  */
 #include "core/mem.h"
+#include "imap/notify.h"
 #include "imap/reader.h"
 
 #include <stdlib.h>
@@ -18,21 +19,6 @@ void imap_cmd_idle(struct imap_command *c)
     c->status = IMAP_LATER;
 }
 
-void imap_idle_update(struct imap_session *s)
-{
-    if (!s->selected || !imap_selected_has_news(s->selected))
-        return;
-    if (mailbox_is_deleted(s->selected->mailbox)) {
-        imap_write(s, STR("* BYE The selected mailbox was deleted\r\n"));
-        session_end(&s->net, "selected mailbox was deleted");
-        return;
-    }
-    struct buf out = BUF_EMPTY;
-    imap_selected_sync(s->selected, &out, true, false, NULL);
-    imap_write(s, buf_str(&out));
-    buf_free(&out);
-}
-
 void imap_idle_input(struct imap_session *s)
 {
     struct str line = {0};
@@ -40,7 +26,7 @@ void imap_idle_input(struct imap_session *s)
     if (!imap_read_line(s, 64, &line, &too_long) && !too_long)
         return;
     bool done = !too_long && str_equal_nocase(line, STR("DONE"));
-    imap_idle_update(s);
+    imap_notify_update(s);
     imap_writef(s, "%s %s\r\n", s->idle_tag,
                 done ? "OK Idle completed" : "BAD Expected DONE, idle is over");
     free(s->idle_tag);

@@ -6,6 +6,7 @@
 
 #include "core/log.h"
 #include "imap/limits.h"
+#include "imap/notify.h"
 
 #include <stdarg.h>
 
@@ -127,6 +128,10 @@ static void synchronise(struct imap_command *c)
     struct imap_session *s = c->session;
     if (!s->selected || !c->entry || c->entry->flags & IMAP_NO_SYNC)
         return;
+    /* A client that wants to hear of nothing hears of what it did itself. */
+    if (!imap_notify_tells(s, NOTIFY_NEW) && !(c->entry->flags & IMAP_NEEDS_WRITE))
+        return;
+    uint32_t first = s->selected->uid_next;
     bool expunges = c->uid || !(c->entry->flags & IMAP_NO_EXPUNGE);
     struct buf out = BUF_EMPTY;
     imap_selected_sync(s->selected, &out, expunges, c->uid, &c->known);
@@ -134,6 +139,7 @@ static void synchronise(struct imap_command *c)
     if (out.n)
         imap_write(s, buf_str(&out));
     buf_free(&out);
+    imap_notify_fetch(s, first);
 }
 
 /* Malformed commands in a row end the session: whoever speaks is not an IMAP client. */

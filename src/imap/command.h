@@ -134,7 +134,6 @@ SUSPENDS void imap_select_resynchronise(struct imap_command *c, struct select_pa
 
 /* --- IDLE, run by the session while it is parked in it (imap/cmd_idle.c) --- */
 
-SUSPENDS void imap_idle_update(struct imap_session *s);
 SUSPENDS void imap_idle_input(struct imap_session *s);
 
 /* --- the commands --- */
@@ -162,6 +161,7 @@ void imap_cmd_list(struct imap_command *c);
 void imap_cmd_lsub(struct imap_command *c);
 void imap_cmd_namespace(struct imap_command *c);
 void imap_cmd_status(struct imap_command *c);
+void imap_cmd_notify(struct imap_command *c);
 void imap_cmd_getmetadata(struct imap_command *c);
 void imap_cmd_setmetadata(struct imap_command *c);
 void imap_cmd_getquota(struct imap_command *c);

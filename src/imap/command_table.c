@@ -33,6 +33,7 @@ static const struct imap_command_entry commands[] = {
     {"MOVE", S, IMAP_HAS_UID | IMAP_NEEDS_WRITE, imap_cmd_move, NULL},
     {"NAMESPACE", L, 0, imap_cmd_namespace, NULL},
     {"NOOP", IMAP_ANY, 0, imap_cmd_noop, NULL},
+    {"NOTIFY", L, IMAP_SECTIONS, imap_cmd_notify, NULL},
     {"RENAME", L, 0, imap_cmd_rename, NULL},
     {"REPLACE", S, IMAP_HAS_UID | IMAP_NEEDS_WRITE, imap_cmd_replace, imap_replace_literal},
     {"SEARCH", S, IMAP_HAS_UID | IMAP_NO_EXPUNGE, imap_cmd_search, NULL},

@@ -58,7 +58,7 @@ void imap_write_fetch(struct buf *out, const struct imap_selected *v, size_t ind
 
 bool imap_tells_uid(const struct imap_session *s, bool uid)
 {
-    return (uid || s->enabled & (ENABLED_CONDSTORE | ENABLED_REV2)) &&
+    return (uid || s->enabled & (ENABLED_CONDSTORE | ENABLED_REV2) || s->notify) &&
            !(s->enabled & ENABLED_UIDONLY);
 }
 

@@ -17,6 +17,12 @@
 #define IMAP_SEARCH_DEPTH  200   /* nested search keys: clients chain OR by the dozen */
 #define IMAP_BAD_MAX       20    /* malformed commands one after the other */
 
+/* NOTIFY: groups, mailboxes named in them, and mailboxes with news that the client has not taken
+ * yet. */
+#define IMAP_NOTIFY_GROUPS_MAX 100
+#define IMAP_NOTIFY_NAMES_MAX  1000
+#define IMAP_NOTIFY_NEWS_MAX   1000
+
 #define IMAP_KEYWORD_MAX 100  /* bytes of a keyword's name */
 #define IMAP_PATTERN_MAX 1024 /* bytes of a LIST pattern with its reference */
 #define IMAP_ID_PAIRS    30   /* RFC 2971 3.3 */

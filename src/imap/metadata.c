@@ -108,6 +108,14 @@ static void write_value(struct buf *out, struct str value)
     }
 }
 
+void imap_write_entry_name(struct buf *out, struct str name)
+{
+    if (imap_is_astring(name))
+        buf_add_str(out, name);
+    else
+        imap_write_string(out, name);
+}
+
 static void write_entry(struct buf *out, struct imap_metadata_request *r, size_t start,
                         struct str name, struct str value)
 {
@@ -117,10 +125,7 @@ static void write_entry(struct buf *out, struct imap_metadata_request *r, size_t
     }
     if (out->n > start)
         buf_add_char(out, ' ');
-    if (imap_is_astring(name))
-        buf_add_str(out, name);
-    else
-        imap_write_string(out, name);
+    imap_write_entry_name(out, name);
     buf_add_char(out, ' ');
     write_value(out, value);
 }

@@ -23,5 +23,7 @@ const char *imap_metadata_name_error(struct str name, bool to_set);
  * all values are too large. */
 SUSPENDS bool imap_write_metadata(struct imap_session *s, struct arena *a, struct str mailbox,
                                   struct imap_metadata_request *r, struct buf *out, struct err *e);
+/* As an atom where it can be one. */
+void imap_write_entry_name(struct buf *out, struct str name);
 /* May the user see and set them? */
 bool imap_may_metadata(const struct imap_session *s, struct str mailbox);

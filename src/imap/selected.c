@@ -6,7 +6,7 @@
 
 #include "core/mem.h"
 #include "imap/body.h"
-#include "imap/session.h"
+#include "imap/notify.h"
 
 #include <stdlib.h>
 
@@ -143,7 +143,7 @@ static void on_change(void *arg, struct mailbox *m)
 {
     struct imap_selected *v = arg;
     (void)m;
-    if (v->session->idle_tag)
+    if (imap_notify_listens(v->session))
         session_wake(&v->session->net);
 }
 

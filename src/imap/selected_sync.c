@@ -15,7 +15,7 @@
  */
 #include "imap/selected.h"
 
-#include "imap/session.h"
+#include "imap/notify.h"
 #include "imap/vanished.h"
 
 /* --- expunges --- */
@@ -144,9 +144,11 @@ void imap_selected_sync(struct imap_selected *v, struct buf *out, bool expunges,
         v->expunges_owed = false;
         v->told_expunges = true;
     }
-    tell_flags(v, out, old, uid, known);
+    bool flags = imap_notify_tells(v->session, NOTIFY_FLAGS);
+    if (flags)
+        tell_flags(v, out, old, uid, known);
     v->modseq = mailbox_modseq(v->mailbox);
-    if (!v->expunges_owed)
+    if (!v->expunges_owed && flags)
         v->complete = v->modseq;
     tell_new(v, out, recent);
 }

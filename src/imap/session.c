@@ -7,7 +7,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
-#include "imap/command.h"
+#include "imap/notify.h"
 #include "imap/selected.h"
 
 #include <stdarg.h>
@@ -60,6 +60,7 @@ static void log_end(const struct imap_session *s)
 static void finish(struct session *session)
 {
     struct imap_session *s = (struct imap_session *)session;
+    imap_notify_free(s);
     imap_selected_free(s->selected);
     log_end(s);
     if (s->user)
@@ -123,8 +124,10 @@ static void handle_timeout(struct imap_session *s)
 static void work(struct session *session, unsigned events)
 {
     struct imap_session *s = (struct imap_session *)session;
-    if (events & SESSION_NEWS && s->idle_tag)
-        imap_idle_update(s);
+    if (events & SESSION_NEWS)
+        imap_notify_update(s);
+    if (s->net.ended)
+        return;
     if (events & SESSION_INPUT) {
         if (s->idle_tag)
             imap_idle_input(s);

@@ -10,6 +10,7 @@
 #include "net/session.h"
 
 struct imap_selected;
+struct imap_notify;
 
 /* From the login to the end. */
 struct imap_user {
@@ -25,6 +26,7 @@ enum imap_enabled {
     ENABLED_QRESYNC = 2,   /* VANISHED instead of EXPUNGE (RFC 7162); CONDSTORE with it */
     ENABLED_UTF8 = 4,      /* UTF8=ACCEPT (RFC 9755) */
     ENABLED_REV2 = 8,      /* IMAP4rev2 (RFC 9051): no \Recent, ESEARCH */
+    ENABLED_METADATA = 32, /* METADATA without asking (RFC 5464) */
     ENABLED_UIDONLY = 16,  /* UIDs instead of sequence numbers (RFC 9586) */
 };
 
@@ -34,6 +36,7 @@ struct imap_session {
     const struct imap_settings *settings;
     struct imap_user *user;         /* NULL before the login */
     struct imap_selected *selected; /* NULL: none */
+    struct imap_notify *notify;     /* NULL: nothing but the selected mailbox is watched */
     char *idle_tag;                 /* of the IDLE command that runs; NULL: none */
     uint64_t bytes_in, bytes_out;
     uint32_t commands;

@@ -88,5 +88,6 @@ void account_tell_messages(struct mailbox *m)
         account_tell(m->account, &(struct account_event){.kind = ACCOUNT_MESSAGES,
                                                          .name = str_from_c(m->name),
                                                          .mailbox = m,
-                                                         .messages = messages});
+                                                         .messages = messages,
+                                                         .first_new = before.uid_next});
 }

@@ -21,10 +21,11 @@ enum messages_change { MESSAGES_NEW = 1, MESSAGES_EXPUNGED = 2, MESSAGES_FLAGS =
 
 struct account_event {
     enum account_event_kind kind;
-    struct str name;                      /* of the mailbox; METADATA: "" is the account */
-    struct str old_name;                  /* RENAMED */
-    struct mailbox *mailbox;              /* MESSAGES */
-    unsigned messages;                    /* MESSAGES: enum messages_change */
+    struct str name;         /* of the mailbox; METADATA: "" is the account */
+    struct str old_name;     /* RENAMED */
+    struct mailbox *mailbox; /* MESSAGES */
+    unsigned messages;       /* MESSAGES: enum messages_change */
+    uint32_t first_new;      /* MESSAGES_NEW: UIDs from here on, below mailbox_uid_next */
     const struct metadata_entry *entries; /* METADATA: what changed */
     size_t count;
 };
