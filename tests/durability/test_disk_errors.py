@@ -213,6 +213,7 @@ def test_folders_that_vanish():
     large = "Subject: x\r\n\r\n" + "y" * 70 + "\r\n" + ("z" * 76 + "\r\n") * 3000
     with Instance() as server:
         inject(server, "s@elsewhere.test", ["alice"], large)
+        assert len(imap_bodies(server, "alice")) == 1  # its file is where it belongs
         os.rename(server.root + "/data/mail/.spool", server.root + "/data/mail/.away")
         for port in ("smtp", "local"):
             try:
