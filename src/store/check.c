@@ -247,20 +247,18 @@ static bool check_sizes(struct checking *k, struct check_listing *l)
 static bool check_counters(struct checking *k)
 {
     struct mailbox *m = k->mailbox;
-    uint32_t unseen = 0, deleted = 0;
-    uint64_t bytes = 0, crlf = 0;
+    const struct content_counts had = m->c.counts;
 
-    for (size_t i = 0; i < m->c.count; i++) {
-        unseen += !(m->c.messages[i].flags & MESSAGE_SEEN);
-        deleted += (m->c.messages[i].flags & MESSAGE_DELETED) != 0;
-        bytes += m->c.messages[i].size;
-        crlf += m->c.messages[i].size_crlf;
-    }
-    if (unseen == m->unseen && deleted == m->deleted && crlf == m->size_crlf &&
-        bytes == m->stored.bytes && m->c.count == m->stored.messages)
+    mailbox_content_count(&m->c);
+    const struct content_counts *now = &m->c.counts;
+    if (now->unseen == had.unseen && now->deleted == had.deleted &&
+        now->size_crlf == had.size_crlf && now->size == had.size && now->size == m->stored.bytes &&
+        m->c.count == m->stored.messages)
         return true;
     if (k->check->repair)
-        mailbox_count_all(m);
+        quota_mailbox_set(m, (struct quota_count){.bytes = now->size, .messages = m->c.count});
+    else
+        m->c.counts = had;
     return report(k, false, true, "the counters in memory are wrong");
 }
 

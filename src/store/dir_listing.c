@@ -68,31 +68,39 @@ bool dir_type_is_message(unsigned char type)
     return type == DT_REG || type == DT_LNK || type == DT_UNKNOWN;
 }
 
-static bool see(void *arg, const char *name, unsigned char type)
+size_t dir_listing_add(struct dir_listing *l, enum file_place place, struct str name)
 {
-    struct reading *r = arg;
-    struct dir_listing *l = r->listing;
-    struct str s = str_from_c(name), base, info;
+    struct str base, info;
     struct dir_entry e;
+    uint8_t flags;
 
-    maildir_name_split(s, &base, &info);
-    if (!dir_type_is_message(type) || base.n == 0 || s.p[0] == '.' || s.n > FILE_NAME_MAX ||
-        l->names.n > UINT32_MAX - s.n)
-        return true;
-    bool canonical = maildir_info_parse(info, &e.flags, &e.letters);
-    e.raw = r->place == FILE_CUR ? !canonical : info.n > 0;
-    e.place = r->place;
+    maildir_name_split(name, &base, &info);
+    bool canonical = maildir_info_parse(info, &flags, &e.letters);
+    e.flags = flags;
+    e.raw = place == FILE_CUR ? !canonical : info.n > 0;
+    e.place = place;
     e.name = (uint32_t)l->names.n;
     e.hash = base_name_hash(base);
-    e.length = (uint8_t)s.n;
+    e.length = (uint8_t)name.n;
     e.base_length = (uint8_t)base.n;
-    buf_add_str(&l->names, s);
+    buf_add_str(&l->names, name);
     if (l->count == l->capacity) {
         l->capacity = l->capacity ? l->capacity * 2 : 64;
         l->entries = mem_resize(l->entries, l->capacity * sizeof(*l->entries));
     }
     l->entries[l->count++] = e;
     l->letters |= e.letters;
+    return l->count - 1;
+}
+
+static bool see(void *arg, const char *name, unsigned char type)
+{
+    struct reading *r = arg;
+    struct str s = str_from_c(name);
+
+    if (dir_type_is_message(type) && s.n > 0 && s.p[0] != '.' && s.p[0] != ':' &&
+        s.n <= FILE_NAME_MAX && r->listing->names.n <= UINT32_MAX - s.n)
+        dir_listing_add(r->listing, r->place, s);
     return true;
 }
 

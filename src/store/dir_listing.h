@@ -21,6 +21,11 @@ bool dir_stamp_equal(const struct dir_stamp *a, const struct dir_stamp *b);
  * left it the same? */
 bool dir_stamp_is_young(const struct dir_stamp *s, int64_t now);
 
+/* Of the things whose change makes what is known of a mailbox out of date. */
+struct index_stamps {
+    struct dir_stamp cur, new, list, keywords;
+};
+
 struct dir_entry {
     uint32_t name;    /* offset among the names */
     uint32_t hash;    /* of the base name: base_name_hash */
@@ -44,6 +49,8 @@ bool dir_type_is_message(unsigned char type);
 /* Adds the messages in new/ or cur/ of the mailbox's directory. Names that begin with a dot or are
  * too long are none. */
 bool dir_listing_read(struct dir_listing *l, const char *dir, enum file_place place, struct err *e);
+/* Adds one more name; returns its position. */
+size_t dir_listing_add(struct dir_listing *l, enum file_place place, struct str name);
 void dir_listing_free(struct dir_listing *l);
 
 struct str dir_entry_name(const struct dir_listing *l, const struct dir_entry *e);

@@ -11,6 +11,7 @@
 #include "core/mem.h"
 #include "core/worker.h"
 #include "store/expunged.h"
+#include "store/index_file.h"
 #include "store/limits.h"
 #include "store/own_change.h"
 #include "store/store_internal.h"
@@ -49,6 +50,7 @@ struct flush_job {
     struct message *messages;
     size_t message_count;
     uint32_t ghost, last;
+    struct index_stamps before, after;
     bool ok;
     struct err error;      /* of the first failure */
     struct err keep_error; /* why expunged files are not kept */
@@ -74,9 +76,11 @@ void mailbox_mark_dirty(struct mailbox *m)
 
 void mailbox_mark_message(struct mailbox *m, struct message *message)
 {
-    message->state |= STATE_DIRTY;
-    if (message->uid < m->dirty_from)
-        m->dirty_from = message->uid;
+    message->state |= STATE_DIRTY | STATE_UNINDEXED;
+    if (message->uid < m->c.index_from)
+        m->c.index_from = message->uid;
+    if (message->uid < m->c.dirty_from)
+        m->c.dirty_from = message->uid;
     mailbox_mark_dirty(m);
 }
 
@@ -206,6 +210,7 @@ static void run_flush(void *arg)
     struct buf from = BUF_EMPTY, to = BUF_EMPTY;
     struct err error;
 
+    index_stamps_read(job->dir, &job->before);
     /* Before the names: no letter is on disk whose name is not. */
     if (job->keywords_changed) {
         job->keywords_done = keywords_file_replace(job->dir, buf_str(&job->keywords), &error);
@@ -224,6 +229,7 @@ static void run_flush(void *arg)
         if (!job->list_done)
             keep_first(job, &error);
     }
+    index_stamps_read(job->dir, &job->after);
     buf_free(&from);
     buf_free(&to);
 }
@@ -247,10 +253,10 @@ static void take_leaving(struct mailbox *m, struct flush_job *job)
     }
 }
 
-/* Collects messages to rename, from m->dirty_from on; moves that up behind them. */
+/* Collects messages to rename, from m->c.dirty_from on; moves that up behind them. */
 static void take_renames(struct mailbox *m, struct flush_job *job)
 {
-    size_t i = mailbox_content_find(&m->c, m->dirty_from);
+    size_t i = mailbox_content_find(&m->c, m->c.dirty_from);
     uint32_t next = UINT32_MAX;
 
     for (; i < m->c.count; i++) {
@@ -271,7 +277,7 @@ static void take_renames(struct mailbox *m, struct flush_job *job)
                 .flags = message->flags,
                 .letters = keyword_set_letters(&m->c.keywords, message->keywords)};
     }
-    m->dirty_from = next;
+    m->c.dirty_from = next;
 }
 
 static void take_list(struct mailbox *m, struct flush_job *job)
@@ -317,6 +323,16 @@ static void announce(struct mailbox *m, struct flush_job *job)
     buf_free(&path);
 }
 
+static void file_moved(struct mailbox *m, const struct name_change *change, struct message *message)
+{
+    message_file_moved(change->file, change->flags, change->letters);
+    if (!message)
+        return;
+    message->state |= STATE_UNINDEXED;
+    if (message->uid < m->c.index_from)
+        m->c.index_from = message->uid;
+}
+
 static void apply_names(struct mailbox *m, struct flush_job *job)
 {
     for (size_t i = 0; i < job->name_count; i++) {
@@ -331,7 +347,7 @@ static void apply_names(struct mailbox *m, struct flush_job *job)
         if (change->uid == 0 && !change->done)
             mailbox_add_leaving(m, &change->leaving);
         else if (change->uid > 0 && change->done)
-            message_file_moved(change->file, change->flags, change->letters);
+            file_moved(m, change, message);
         else if (message && !change->gone)
             mailbox_mark_message(m, message);
     }
@@ -373,6 +389,16 @@ static void apply(struct mailbox *m, struct flush_job *job)
         c->list_rewrite = false;
 }
 
+static void apply_stamps(struct mailbox *m, const struct flush_job *job)
+{
+    dir_watch_end(&m->cur, &job->before.cur, &job->after.cur);
+    dir_watch_end(&m->new, &job->before.new, &job->after.new);
+    if (job->list_done)
+        m->c.stamps.list = job->after.list;
+    if (job->keywords_done)
+        m->c.stamps.keywords = job->after.keywords;
+}
+
 static bool flush_once(struct mailbox *m, enum flush_what what, bool *more, struct err *e)
 {
     struct flush_job job = {.dir = m->dir, .hold_dir = m->hold_dir};
@@ -391,8 +417,12 @@ static bool flush_once(struct mailbox *m, enum flush_what what, bool *more, stru
     *more = job.name_count == NAMES_BATCH;
     job.ok = true;
     announce(m, &job);
-    if (job.name_count > 0 || job.keywords_changed || job.list != LIST_KEEP)
+    if (job.name_count > 0 || job.keywords_changed || job.list != LIST_KEEP) {
+        dir_watch_begin(&m->cur);
+        dir_watch_begin(&m->new);
         worker_run(WORKER_DISK, run_flush, &job);
+        apply_stamps(m, &job);
+    }
     own_change_end(m->store, &job.own);
     apply(m, &job);
     free(job.names);
@@ -421,9 +451,11 @@ bool mailbox_flush(struct mailbox *m, enum flush_what what, struct err *e)
     /* A list that somebody removed cannot be appended to, but it can be written anew. */
     if (!ok && error.kind == ERR_NOT_FOUND && m->c.list_rewrite)
         ok = flush_once(m, what, &more, &error);
+    if (ok && what == FLUSH_ALL)
+        ok = mailbox_write_index(m, &error);
     if (!ok && e)
         *e = error;
-    if (!ok || m->dirty_from != UINT32_MAX)
+    if (!ok || m->c.dirty_from != UINT32_MAX)
         mailbox_mark_dirty(m);
     mailbox_release_names(m);
     mailbox_unref(m);

@@ -212,6 +212,9 @@ void foreign_stamp(struct mailbox *m, const struct dir_stamp stamps[2], bool you
     memcpy(f->stamps, stamps, sizeof(f->stamps));
     f->stamped = !young;
     f->stamped_at = own_changes;
+    bool sure = !young && own_changes == f->own_changes && m->new.changes + m->cur.changes == 0;
+    m->new.known = sure ? stamps[0] : (struct dir_stamp){0};
+    m->cur.known = sure ? stamps[1] : (struct dir_stamp){0};
 }
 
 /* Nothing happened since the stamps were taken, by us or by others. */

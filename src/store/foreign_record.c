@@ -209,7 +209,8 @@ static void replay_changed(struct replay *p)
     c.letters_added = read_u32(r);
     c.flags_removed = read_u8(r) & MESSAGE_FLAGS_ALL;
     c.letters_removed = read_u32(r);
-    if (!r->bad)
+    struct message *message = (struct message *)mailbox_find_uid(p->mailbox, c.uid);
+    if (!r->bad && message && replay_applies(p->mailbox, message, p->modseq))
         change_flags(p->mailbox, &c, p->names, p->name_count, p->modseq);
 }
 
@@ -226,9 +227,14 @@ static void give_up_uid(struct mailbox *m, uint32_t uid)
 /* One that is not on disk any more was removed after it was told. */
 static void add_if_there(struct mailbox *m, struct message *message, struct str base)
 {
-    const struct message *present = mailbox_find_uid(m, message->uid);
+    struct message *present = (struct message *)mailbox_find_uid(m, message->uid);
 
-    if (present && str_equal(message_file_base(present->file), base))
+    if (present && str_equal(message_file_base(present->file), base)) {
+        if (replay_applies(m, present, message->modseq) && present->modseq < message->modseq)
+            present->modseq = message->modseq;
+        return;
+    }
+    if (!present && replay_was_expunged(m, RECORD_VERSION, message->modseq))
         return;
     message->file = replay_take_unknown(m, base);
     if (!message->file) {

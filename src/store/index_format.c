@@ -47,6 +47,18 @@ static struct dir_stamp *stamp_at(struct index_stamps *s, size_t i)
     return stamps[i];
 }
 
+void index_header_fill(struct index_header *h, const struct mailbox_content *c)
+{
+    *h = (struct index_header){.uid_validity = c->uid_validity,
+                               .uid_next = c->uid_next,
+                               .modseq = c->modseq,
+                               .messages = c->count,
+                               .size = c->counts.size,
+                               .size_crlf = c->counts.size_crlf,
+                               .stamps = c->stamps};
+    memcpy(h->guid, c->guid, GUID_SIZE);
+}
+
 void index_add_header(struct buf *b, const struct index_header *h)
 {
     struct index_stamps stamps = h->stamps;
@@ -206,11 +218,10 @@ struct record {
     uint32_t uid, keywords;
     uint64_t modseq, size, size_crlf;
     int64_t internal_date, save_date;
-    uint64_t cached;
     uint32_t flags, unused;
 };
 
-static_assert(sizeof(struct record) == 64, "the record's form");
+static_assert(sizeof(struct record) == 56, "the record's form");
 
 void index_add_messages(struct buf *b, const struct message *messages, size_t count)
 {
@@ -230,7 +241,6 @@ void index_add_messages(struct buf *b, const struct message *messages, size_t co
                            .size_crlf = m->size_crlf,
                            .internal_date = m->internal_date,
                            .save_date = m->save_date,
-                           .cached = m->cached,
                            .flags = m->flags};
         memcpy(out + i, &r, sizeof(r));
     }
@@ -417,7 +427,6 @@ static void read_messages(struct reader *r, struct mailbox_content *c)
                                          .size_crlf = in.size_crlf,
                                          .internal_date = in.internal_date,
                                          .save_date = in.save_date,
-                                         .cached = in.cached,
                                          .file = files});
         files += n;
         names -= n;

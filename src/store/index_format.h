@@ -12,11 +12,6 @@
 #define INDEX_HEADER_SIZE 192
 #define INDEX_BLOCK_HEAD  24
 
-/* Of the things whose change makes the index stale. */
-struct index_stamps {
-    struct dir_stamp cur, new, list, keywords;
-};
-
 struct index_header {
     uint64_t length;   /* of the file: what is behind was not finished */
     uint64_t snapshot; /* position of the first block of changes */
@@ -28,6 +23,8 @@ struct index_header {
     bool young; /* the stamps could hide a change: see dir_stamp_is_young */
 };
 
+/* What it says about the content: from its counts and stamps. */
+void index_header_fill(struct index_header *h, const struct mailbox_content *c);
 /* Writes exactly INDEX_HEADER_SIZE bytes. */
 void index_add_header(struct buf *b, const struct index_header *h);
 bool index_read_header(struct str bytes, struct index_header *h);

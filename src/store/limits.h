@@ -25,6 +25,7 @@
 #define UID_MAX 4294967293u
 
 /* Files of ours that are read whole. */
+#define INDEX_SIZE_MAX         (2048u * 1024 * 1024)
 #define UIDLIST_SIZE_MAX       (512u * 1024 * 1024)
 #define KEYWORDS_SIZE_MAX      (64u * 1024)
 #define SUBSCRIPTIONS_SIZE_MAX (1024u * 1024)
@@ -35,6 +36,14 @@
 #define METADATA_VALUE_MAX   (64u * 1024)
 #define METADATA_SIZE_MAX    (512u * 1024)
 #define METADATA_FILE_MAX    (1024u * 1024)
+
+/* The index is written anew when its changes are more than half of it, but not for less than this,
+ * or when there are this many of them. A message takes about so many bytes in it. */
+#define INDEX_CHANGES_MIN   (64u * 1024)
+#define INDEX_BLOCKS_MAX    2000
+#define INDEX_MESSAGE_BYTES 130
+/* How long after a change of a directory its time tells that there was no other. */
+#define INDEX_SETTLE (25 * USEC_MSEC)
 
 /* Delivered messages whose file is not written yet; beyond that deliveries wait. */
 #define PENDING_FILES_MAX 4000

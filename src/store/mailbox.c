@@ -98,24 +98,14 @@ struct message_file *message_file_of(const struct message *m)
 
 static void count_message(struct mailbox *m, const struct message *message, int sign)
 {
-    m->unseen += (uint32_t)(message->flags & MESSAGE_SEEN ? 0 : sign);
-    m->deleted += (uint32_t)(message->flags & MESSAGE_DELETED ? sign : 0);
-    m->size_crlf += (uint64_t)sign * message->size_crlf;
-    if (sign > 0 && !(message->flags & MESSAGE_SEEN) && message->uid < m->first_unseen)
-        m->first_unseen = message->uid;
-}
+    struct content_counts *n = &m->c.counts;
 
-void mailbox_count_all(struct mailbox *m)
-{
-    m->unseen = m->deleted = 0;
-    m->size_crlf = 0;
-    m->first_unseen = UINT32_MAX;
-    struct quota_count stored = {.messages = m->c.count};
-    for (size_t i = 0; i < m->c.count; i++) {
-        count_message(m, &m->c.messages[i], 1);
-        stored.bytes += m->c.messages[i].size;
-    }
-    quota_mailbox_set(m, stored);
+    n->unseen += (uint32_t)(message->flags & MESSAGE_SEEN ? 0 : sign);
+    n->deleted += (uint32_t)(message->flags & MESSAGE_DELETED ? sign : 0);
+    n->size += (uint64_t)sign * message->size;
+    n->size_crlf += (uint64_t)sign * message->size_crlf;
+    if (sign > 0 && !(message->flags & MESSAGE_SEEN) && message->uid < n->first_unseen)
+        n->first_unseen = message->uid;
 }
 
 void mailbox_uncount(struct mailbox *m, const struct message *message)
@@ -130,6 +120,7 @@ void mailbox_add_message(struct mailbox *m, struct message *message)
         message->modseq = m->c.modseq;
     struct message *added = mailbox_content_insert(&m->c, message);
     count_message(m, added, 1);
+    mailbox_mark_index(m, added);
     quota_mailbox_changed(m, (int64_t)message->size, 1);
     if (message->uid >= m->c.uid_next)
         m->c.uid_next = message->uid + 1;
@@ -155,20 +146,20 @@ void mailbox_set_flags(struct mailbox *m, struct message *message, uint8_t flags
 void mailbox_get_counts(const struct mailbox *m, struct mailbox_counts *c)
 {
     size_t recent = mailbox_content_find(&m->c, m->c.recent_from);
-    struct mailbox *writable = (struct mailbox *)m;
+    struct content_counts *n = &((struct mailbox *)m)->c.counts;
 
     /* Moves the low-water mark up to the first unseen message that is still there. */
-    size_t i = m->unseen > 0 ? mailbox_content_find(&m->c, m->first_unseen) : m->c.count;
+    size_t i = n->unseen > 0 ? mailbox_content_find(&m->c, n->first_unseen) : m->c.count;
     while (i < m->c.count && m->c.messages[i].flags & MESSAGE_SEEN)
         i++;
-    writable->first_unseen = i < m->c.count ? m->c.messages[i].uid : UINT32_MAX;
+    n->first_unseen = i < m->c.count ? m->c.messages[i].uid : UINT32_MAX;
     *c = (struct mailbox_counts){
         .messages = (uint32_t)m->c.count,
-        .unseen = m->unseen,
+        .unseen = n->unseen,
         .recent = (uint32_t)(m->c.count - recent),
         .first_unseen_uid = i < m->c.count ? m->c.messages[i].uid : 0,
-        .deleted = m->deleted,
-        .size_crlf = m->size_crlf,
+        .deleted = n->deleted,
+        .size_crlf = n->size_crlf,
     };
 }
 
@@ -183,6 +174,8 @@ uint32_t mailbox_claim_recent(struct mailbox *m, bool read_only)
         if (message_file_of(&m->c.messages[i])->place != FILE_CUR)
             mailbox_mark_message(m, &m->c.messages[i]);
     }
+    if (from != m->c.uid_next)
+        mailbox_mark_dirty(m); /* the index says from where on messages are recent */
     m->c.recent_from = m->c.uid_next;
     return from;
 }

@@ -306,7 +306,7 @@ void store_evict(struct store *s, size_t most)
     while (clean && s->unused_count > most) {
         m = s->oldest;
         mailbox_ref(m);
-        clean = !m->dirty || mailbox_flush(m, FLUSH_ALL, NULL);
+        clean = (!m->dirty && !mailbox_index_unsettled(m)) || mailbox_flush(m, FLUSH_ALL, NULL);
         if (clean && m->refs == 1 && !m->dirty && m->pending == 0) {
             foreign_forget(m);
             mailbox_forget(m);
@@ -319,18 +319,55 @@ void store_evict(struct store *s, size_t most)
 
 struct load_job {
     struct load_settings settings;
+    struct mailbox_load *load;
+    bool done;
+    struct cond listed;
+    bool is_listed;
     struct mailbox_content content;
-    struct dir_stamp stamps[2];
-    bool young;
     struct err warning, error;
     bool ok;
 };
 
-static void run_load(void *arg)
+static void run_index(void *arg)
 {
     struct load_job *job = arg;
-    foreign_stamps_take(job->settings.dir, job->stamps, &job->young);
-    job->ok = mailbox_content_load(&job->content, &job->settings, &job->warning, &job->error);
+    job->done = mailbox_load_index(job->load);
+}
+
+static void run_list(void *arg)
+{
+    mailbox_load_list(((struct load_job *)arg)->load);
+}
+
+static void list_done(void *arg)
+{
+    struct load_job *job = arg;
+    job->is_listed = true;
+    cond_broadcast(&job->listed);
+}
+
+static void run_directories(void *arg)
+{
+    mailbox_load_directories(((struct load_job *)arg)->load);
+}
+
+static void run_join(void *arg)
+{
+    mailbox_load_join(((struct load_job *)arg)->load);
+}
+
+static void run_load(struct load_job *job)
+{
+    job->load = mailbox_load_new(&job->settings);
+    worker_run(WORKER_DISK, run_index, job);
+    if (!job->done) {
+        worker_start(WORKER_DISK, run_list, list_done, job);
+        worker_run(WORKER_DISK, run_directories, job);
+        while (!job->is_listed)
+            cond_wait_certain(&job->listed);
+        worker_run(WORKER_DISK, run_join, job);
+    }
+    job->ok = mailbox_load_end(job->load, &job->content, &job->warning, &job->error);
 }
 
 static void finish_load(struct mailbox *m, struct load_job *job)
@@ -338,13 +375,18 @@ static void finish_load(struct mailbox *m, struct load_job *job)
     m->c = job->content;
     m->load = MAILBOX_READY;
     m->uid_reserved = m->c.uid_next;
-    foreign_stamp(m, job->stamps, job->young, m->foreign.own_changes);
     m->modseq_reserved = m->c.modseq;
     guid_format(m->id, m->c.guid);
-    mailbox_count_all(m);
+    quota_mailbox_set(m, (struct quota_count){.bytes = m->c.counts.size, .messages = m->c.count});
     account_note_messages(m);
     quota_mailbox_entered(m);
-    if (m->c.list_rewrite || m->c.keywords_changed)
+    struct dir_stamp stamps[2] = {m->c.stamps.new, m->c.stamps.cur};
+    bool known = stamps[0].inode != 0 && stamps[1].inode != 0;
+    foreign_stamp(m, stamps, !known, m->foreign.own_changes);
+    if (m->c.is_indexed)
+        mailbox_note_indexed(m, &m->c.stamps);
+    if (!m->c.is_indexed || m->c.list_rewrite || m->c.keywords_changed ||
+        m->c.dirty_from != UINT32_MAX)
         mailbox_mark_dirty(m);
     if (job->warning.kind != ERR_NONE)
         log_warning("store", NULL, "%s", job->warning.text);
@@ -359,7 +401,6 @@ static struct mailbox *mailbox_new(struct store *s, struct store_account *a, str
     m->name = mem_dup(name.p, name.n);
     m->dir = mailbox_dir_path(a, name);
     m->refs = 1;
-    m->dirty_from = UINT32_MAX;
     m->date_batch = 1;
     return m;
 }
@@ -377,7 +418,7 @@ static struct mailbox *load(struct store *s, struct store_account *a, struct str
     mailbox_remember(m);
     /* No folder operation may begin meanwhile: it could give the name to another mailbox. */
     a->in_flight++;
-    worker_run(WORKER_DISK, run_load, &job);
+    run_load(&job);
     store_account_landed(a);
     if (job.ok) {
         finish_load(m, &job);

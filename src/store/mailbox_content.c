@@ -36,6 +36,31 @@ size_t mailbox_content_find(const struct mailbox_content *c, uint32_t uid)
     return low;
 }
 
+void mailbox_content_count(struct mailbox_content *c)
+{
+    struct content_counts n = {.first_unseen = UINT32_MAX};
+
+    for (size_t i = 0; i < c->count; i++) {
+        const struct message *m = &c->messages[i];
+        n.unseen += !(m->flags & MESSAGE_SEEN);
+        n.deleted += (m->flags & MESSAGE_DELETED) != 0;
+        n.size += m->size;
+        n.size_crlf += m->size_crlf;
+        if (!(m->flags & MESSAGE_SEEN) && n.first_unseen == UINT32_MAX)
+            n.first_unseen = m->uid;
+    }
+    c->counts = n;
+}
+
+void mailbox_content_indexed(struct mailbox_content *c, const struct index_file *f)
+{
+    c->index = *f;
+    c->index_modseq = c->modseq;
+    c->index_keywords = c->keywords.changes;
+    c->index_collections = c->keywords.collections;
+    c->index_sets = c->keywords.set_count;
+}
+
 struct message *mailbox_content_insert(struct mailbox_content *c, const struct message *m)
 {
     if (c->count == c->capacity) {

@@ -1,362 +1,412 @@
 /*
- * Reading a mailbox from disk, in one go on a worker.
+ * Reading a mailbox from disk, on workers.
  *
- * The list says which base name has which UID; new/ and cur/ say which files exist and what their
- * flags are; only the two together make a message. Files the list does not know were put there by
- * other programs: they get the next UIDs in the order of their age, which is written and synced
- * before anybody is told. Sizes come from the names (",S=", ",W="), else from the list, else from
- * the file, once: the list keeps them.
+ * When the index is good and neither cur/ nor the lists were touched since, the index is the
+ * mailbox; in new/ other programs may have put something, and only that is looked through.
  *
- * While the journal is replayed, files without a UID get none: a record to come may know them.
+ * Otherwise the list says which base name has which UID; new/ and cur/ say which files exist and
+ * what their flags are; only the two together make a message. Files the list does not know were put
+ * there by other programs: they get the next UIDs in the order of their age. What the index knows
+ * beyond that stays: where a file has another name than the index says, somebody else has changed
+ * its flags; where there is no file, somebody else has removed it. All that others did is one
+ * change with one modseq. It is written and synced before anybody is told.
+ *
+ * Sizes come from the names (",S=", ",W="), else from the list, else from the file, once: the list
+ * keeps them.
+ *
+ * While the journal is replayed, nothing is decided: files without a UID get none, since a record
+ * to come may know them, and what index and directories say differently is only marked (replay.c).
  */
+#include "store/mailbox_load.h"
+
 #include "core/disk.h"
 #include "core/mem.h"
-#include "core/random.h"
-#include "store/dir_listing.h"
 #include "store/limits.h"
-#include "store/mailbox_content.h"
 #include "store/maildir_name.h"
-#include "store/message_count.h"
 
 #include <assert.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-struct known_file {
-    struct uidlist_line line;
-    struct message_file *file; /* NULL: not found, expunged */
-};
+bool load_fail(struct mailbox_load *l)
+{
+    l->failed = true;
+    return false;
+}
 
-struct load {
-    const struct load_settings *settings;
-    struct mailbox_content *content;
-    struct err *error, *warning;
-    struct buf list; /* the file; lines point into it */
-    struct known_file *known;
-    size_t known_count, known_capacity;
-    struct name_table names; /* of known */
-    struct unknown_file *unknown;
-    size_t unknown_count, unknown_capacity;
-    uint32_t letters;      /* keyword letters seen */
-    uint32_t lowest_new;   /* lowest UID in new/ */
-    bool made_identity;    /* GUID or UIDVALIDITY */
-    enum file_place place; /* of the directory being read */
-    usec tmp_limit;
-    struct buf path;
-};
-
-static const char *path_in_dir(struct load *l, const char *relative)
+const char *load_path(struct mailbox_load *l, const char *relative)
 {
     buf_clear(&l->path);
-    buf_printf(&l->path, "%s/%s", l->settings->dir, relative);
+    buf_printf(&l->path, "%s/%s", l->settings.dir, relative);
     return buf_c(&l->path);
 }
 
-static const char *path_of_file(struct load *l, const struct message_file *f)
+const char *load_file_path(struct mailbox_load *l, const struct message_file *f)
 {
-    path_in_dir(l, "");
+    load_path(l, "");
     message_file_add_path(&l->path, f);
     return buf_c(&l->path);
 }
 
-/* --- dovecot-uidlist --- */
-
-static void add_known(struct load *l, const struct uidlist_line *line)
+uint64_t load_foreign_modseq(struct mailbox_load *l)
 {
-    if (l->known_count == l->known_capacity) {
-        l->known_capacity = l->known_capacity ? l->known_capacity * 2 : 64;
-        l->known = mem_resize(l->known, l->known_capacity * sizeof(*l->known));
-    }
-    l->known[l->known_count++] = (struct known_file){.line = *line};
+    uint64_t floor = modseq_floor(l->settings.now);
+
+    if (l->trusted && l->foreign_modseq == 0)
+        l->foreign_modseq = l->c.modseq = (l->c.modseq < floor ? floor : l->c.modseq) + 1;
+    return l->c.modseq;
 }
 
-static void note_damage(struct load *l)
+/* Modification sequences begin anew, above all that were. */
+static void distrust_base(struct mailbox_load *l)
 {
-    l->content->list_rewrite = true;
-    /* UIDs of lost lines must not be given out again. */
-    if (!l->settings->replaying)
-        l->content->uid_next += 1000;
-    err_set(l->warning, ERR_IO, "%s/dovecot-uidlist is damaged; it is written anew",
-            l->settings->dir);
+    uint64_t floor = modseq_floor(l->settings.now);
+
+    l->trusted = false;
+    l->c.modseq = l->c.modseq < floor ? floor : l->c.modseq + 1;
+    expunge_history_free(&l->c.expunged);
+    l->c.expunged.floor = l->c.modseq;
+    l->c.index_modseq = 0;
 }
 
-static void parse_lines(struct load *l, struct str text)
+void load_drop_base(struct mailbox_load *l)
 {
-    struct mailbox_content *c = l->content;
-    bool damaged, any_damage = false;
-    struct uidlist_line line;
-    uint32_t last = 0;
+    uint64_t modseq = l->c.modseq;
+    struct index_stamps stamps = l->c.stamps;
 
-    while (text.n > 0) {
-        if (uidlist_read_line(&text, last, &line, &damaged)) {
-            last = line.uid;
-            add_known(l, &line);
-        } else if (damaged) {
-            any_damage = true;
-        }
-        c->list_lines++;
-    }
-    if (c->uid_next <= last)
-        c->uid_next = last + 1;
-    c->list_last = c->uid_next - 1;
-    if (any_damage)
-        note_damage(l);
+    mailbox_content_free(&l->c);
+    l->c.modseq = modseq;
+    l->c.stamps = stamps;
+    l->has_base = false;
+    distrust_base(l);
 }
 
-static bool read_list(struct load *l)
+struct mailbox_load *mailbox_load_new(const struct load_settings *s)
 {
-    struct mailbox_content *c = l->content;
-    struct uidlist_header h = {0};
-    struct err error = {0};
+    struct mailbox_load *l = MEM_NEW(struct mailbox_load);
 
-    if (!disk_read_file(path_in_dir(l, "dovecot-uidlist"), UIDLIST_SIZE_MAX, &l->list, &error) &&
-        error.kind != ERR_NOT_FOUND) {
-        *l->error = error;
-        return false;
-    }
-    struct str text = buf_str(&l->list);
-    bool readable = uidlist_read_header(&text, &h);
-    if (!readable && l->list.n > 0)
-        err_set(l->warning, ERR_IO, "%s/dovecot-uidlist is unreadable; all messages get new UIDs",
-                l->settings->dir);
-    c->uid_validity = readable ? h.validity : 0;
-    c->uid_next = h.next > 0 ? h.next : 1;
-    memcpy(c->guid, h.guid, GUID_SIZE);
-    if (h.extra.n > 0)
-        c->list_extra = mem_dup(h.extra.p, h.extra.n);
-    if (readable)
-        parse_lines(l, text);
-    l->made_identity = !readable || !h.has_guid;
-    if (!h.has_guid)
-        random_bytes(c->guid, GUID_SIZE);
-    return readable ||
-           uidvalidity_take(l->settings->maildir, l->settings->now, 1, &c->uid_validity, l->error);
+    l->settings = *s;
+    l->lowest_new = UINT32_MAX;
+    return l;
 }
 
-static bool read_keywords(struct load *l)
-{
-    struct buf text = BUF_EMPTY;
-    struct err error = {0};
+/* --- from the index alone --- */
 
-    bool ok = disk_read_file(path_in_dir(l, "dovecot-keywords"), KEYWORDS_SIZE_MAX, &text, &error);
-    keywords_parse(&l->content->keywords, buf_str(&text));
-    buf_free(&text);
-    if (!ok && error.kind != ERR_NOT_FOUND)
-        *l->error = error;
-    return ok || error.kind == ERR_NOT_FOUND;
-}
-
-/* --- the directories --- */
-
-static struct str known_name(const void *array, size_t position)
-{
-    return ((const struct known_file *)array)[position].line.base;
-}
-
-static void add_unknown(struct load *l, struct message_file *f)
-{
-    if (l->unknown_count == l->unknown_capacity) {
-        l->unknown_capacity = l->unknown_capacity ? l->unknown_capacity * 2 : 16;
-        l->unknown = mem_resize(l->unknown, l->unknown_capacity * sizeof(*l->unknown));
-    }
-    l->unknown[l->unknown_count++] = (struct unknown_file){.file = f};
-}
-
-/* Gives the file a base name that nobody else has, with the right sizes; returns its record. */
-static struct message_file *rename_fresh(struct load *l, const struct message_file *f,
-                                         uint64_t size, uint64_t size_crlf)
-{
-    struct buf name = BUF_EMPTY, to = BUF_EMPTY, old = BUF_EMPTY;
-    struct str base = message_file_base(f);
-    struct message_file *fresh = NULL;
-
-    message_file_add_path(&old, f);
-    maildir_name_make(&name, l->settings->now, getpid(), 'R', random_u64() >> 20,
-                      l->settings->hostname, size, size_crlf);
-    buf_add_str(&name, str_skip(buf_str(&old), 4 + base.n));
-    buf_printf(&to, "%s/", l->settings->dir);
-    file_path_add(&to, f->place, buf_str(&name));
-    if (disk_rename(path_of_file(l, f), buf_c(&to), l->error))
-        fresh = message_file_new(&l->content->files, f->place, buf_str(&name), STR(""));
-    buf_free(&name);
-    buf_free(&to);
-    buf_free(&old);
-    return fresh;
-}
-
-/* The base name was seen before: either it was renamed while the directory was read (then one of
- * the two is gone), or there are two files. The second then gets a name of its own. */
-static void see_duplicate(struct load *l, struct known_file *known, struct message_file *second)
-{
-    struct stat st;
-
-    if (!disk_stat(path_of_file(l, second), &st, NULL))
-        return;
-    if (!disk_stat(path_of_file(l, known->file), &st, NULL)) {
-        known->file = second;
-        return;
-    }
-    struct message_file *fresh = rename_fresh(l, second, (uint64_t)st.st_size, 0);
-    if (fresh)
-        add_unknown(l, fresh);
-}
-
-static bool see_message(void *arg, const char *name, unsigned char type)
-{
-    struct load *l = arg;
-    struct str s = str_from_c(name), base, info;
-
-    if (s.n == 0 || s.p[0] == '.' || s.n > FILE_NAME_MAX || !dir_type_is_message(type))
-        return true;
-    maildir_name_split(s, &base, &info);
-    if (base.n == 0)
-        return true;
-    ptrdiff_t at = name_table_find(&l->names, base);
-    struct known_file *known = at >= 0 ? &l->known[at] : NULL;
-    struct message_file *f =
-        message_file_new(&l->content->files, l->place, s, known ? known->line.extra : STR(""));
-    l->letters |= f->keywords;
-    if (!known) {
-        add_unknown(l, f);
-    } else if (known->file) {
-        see_duplicate(l, known, f);
-    } else {
-        known->file = f;
-        if (l->place == FILE_NEW && known->line.uid < l->lowest_new)
-            l->lowest_new = known->line.uid;
-    }
-    return true;
-}
-
-/* A copy that the list knows, but that did not get to cur/. */
-static bool rescue_copy(struct load *l, struct str base)
-{
-    ptrdiff_t at = name_table_find(&l->names, base);
-    struct buf to = BUF_EMPTY;
-
-    if (at < 0 || l->known[at].file)
-        return false;
-    buf_printf(&to, "%s/cur/%.*s:2,", l->settings->dir, STR_ARG(base));
-    bool ok = disk_rename(l->path.p, buf_c(&to), NULL);
-    buf_free(&to);
-    buf_printf(&l->path, ":2,");
-    if (ok)
-        l->known[at].file = message_file_new(&l->content->files, FILE_CUR,
-                                             str_skip(buf_str(&l->path), l->path.n - base.n - 3),
-                                             l->known[at].line.extra);
-    return ok;
-}
-
-/* Nobody writes to tmp/ of a mailbox that is not in memory but other programs. */
-static bool see_temporary(void *arg, const char *name, unsigned char type)
-{
-    struct load *l = arg;
-    struct str base, info;
-    struct stat st;
-
-    (void)type;
-    if (name[0] == '.')
-        return true;
-    maildir_name_split(str_from_c(name), &base, &info);
-    bool ours = maildir_name_is_ours(base);
-    path_in_dir(l, "tmp/");
-    buf_add_c(&l->path, name);
-    buf_c(&l->path);
-    if (ours && info.n == 0 && rescue_copy(l, base))
-        return true;
-    if (ours || (disk_stat(l->path.p, &st, NULL) && (usec)st.st_ctime * USEC_SEC < l->tmp_limit))
-        disk_unlink(l->path.p, NULL);
-    return true;
-}
-
-static bool make_subdirs(struct load *l)
+static bool make_subdirs(struct mailbox_load *l)
 {
     static const char *const names[] = {"cur", "new", "tmp"};
     struct stat st;
 
-    if (!disk_stat(l->settings->dir, &st, l->error))
+    if (!disk_stat(l->settings.dir, &st, &l->error))
         return false;
     for (size_t i = 0; i < 3; i++) {
-        if (!disk_make_dir(path_in_dir(l, names[i]), 0700, l->error))
+        if (!disk_make_dir(load_path(l, names[i]), 0700, &l->error))
             return false;
     }
     return true;
 }
 
-static bool scan(struct load *l)
+/* A stamp as young as this would hide what comes now. */
+static void forget_young(struct dir_stamp *s, int64_t now)
 {
-    name_table_init(&l->names, l->known_count, known_name, l->known);
-    for (size_t i = 0; i < l->known_count; i++) {
-        if (!name_table_add(&l->names, i))
-            l->content->list_rewrite = true; /* a name twice: the first UID counts */
-    }
-    l->lowest_new = UINT32_MAX;
-    l->place = FILE_NEW;
-    if (!disk_list(path_in_dir(l, "new"), see_message, l, l->error))
-        return false;
-    l->place = FILE_CUR;
-    if (!disk_list(path_in_dir(l, "cur"), see_message, l, l->error))
-        return false;
-    l->tmp_limit = l->settings->now - TMP_LIFETIME;
-    return l->settings->replaying || disk_list(path_in_dir(l, "tmp"), see_temporary, l, l->error);
+    if (dir_stamp_is_young(s, now))
+        *s = (struct dir_stamp){0};
 }
 
-/* --- sizes --- */
-
-/* A file that vanished meanwhile is no message: *gone. */
-static bool find_sizes(struct load *l, struct known_file *k, bool *gone)
+static void read_base(struct mailbox_load *l, struct index_loaded *index)
 {
-    struct uidlist_line *line = &k->line;
-    struct str base = message_file_base(k->file);
-    struct err error = {0};
+    struct mailbox_content *c = &l->c;
 
-    *gone = false;
-    line->has_size |= maildir_name_get_size(base, 'S', &line->size);
-    line->has_size_crlf |= maildir_name_get_size(base, 'W', &line->size_crlf);
-    if (line->has_size && line->has_size_crlf)
-        return true;
-    if (!message_count_file(path_of_file(l, k->file), &line->size, &line->size_crlf, &error)) {
-        *gone = error.kind == ERR_NOT_FOUND;
-        if (!*gone)
-            *l->error = error;
-        return *gone;
-    }
-    l->content->list_rewrite = true;
-    return true;
+    index_read(l->settings.dir, c, index);
+    index_stamps_read(l->settings.dir, &c->stamps);
+    l->has_base = c->uid_validity != 0;
+    l->trusted = index->trust == INDEX_GOOD;
+    c->index = index->file;
+    c->index.young = index->header.young;
+    c->index_from = UINT32_MAX;
+    l->indexed_next = c->uid_next;
+    c->index_modseq = c->modseq;
+    c->index_keywords = c->keywords.changes;
+    c->index_collections = c->keywords.collections;
+    c->index_sets = c->keywords.set_count;
+    if (index->trust == INDEX_DAMAGED)
+        err_set(&l->warning, ERR_IO, "%s/" INDEX_FILE_NAME " is damaged; it is made anew",
+                l->settings.dir);
+    if (!l->has_base)
+        load_drop_base(l);
+    else if (!l->trusted)
+        distrust_base(l);
 }
 
-static void add_message(struct load *l, const struct uidlist_line *line, struct message_file *f)
+/* The state of what came from the index. */
+static void note_states(struct mailbox_content *c)
 {
-    struct mailbox_content *c = l->content;
-    uint8_t state = f->place == FILE_TMP ? STATE_DIRTY : 0;
-    uint32_t set;
-
-    keyword_set_of_letters(&c->keywords, f->keywords, &set);
-    mailbox_content_insert(c, &(struct message){.uid = line->uid,
-                                                .flags = f->flags,
-                                                .state = state,
-                                                .keywords = set,
-                                                .modseq = c->modseq,
-                                                .size = line->size,
-                                                .size_crlf = line->size_crlf,
-                                                .internal_date = INT64_MIN,
-                                                .save_date = INT64_MIN,
-                                                .file = f});
-}
-
-static bool add_known_messages(struct load *l)
-{
-    for (size_t i = 0; i < l->known_count; i++) {
-        struct known_file *k = &l->known[i];
-        bool gone = false;
-        if (!k->file)
+    for (size_t i = 0; i < c->count; i++) {
+        struct message *m = &c->messages[i];
+        const struct message_file *f = m->file;
+        uint32_t letters = keyword_set_letters(&c->keywords, m->keywords);
+        bool as_named = f->flags == m->flags && f->keywords == letters;
+        bool stays =
+            f->place == FILE_CUR || (f->place == FILE_NEW && m->uid >= c->recent_from && as_named);
+        if ((as_named && stays) || m->state & (STATE_DIFFERS | STATE_MISSING))
             continue;
-        if (!find_sizes(l, k, &gone))
-            return false;
-        if (!gone)
-            add_message(l, &k->line, k->file);
+        m->state |= STATE_DIRTY;
+        if (m->uid < c->dirty_from)
+            c->dirty_from = m->uid;
     }
+}
+
+static void finish(struct mailbox_load *l);
+
+/* The messages in new/, to be compared with the directory. */
+static void take_new_as_known(struct mailbox_load *l)
+{
+    const struct mailbox_content *c = &l->c;
+
+    for (size_t i = 0; i < c->count; i++) {
+        const struct message_file *f = c->messages[i].file;
+        if (f->place != FILE_NEW)
+            continue;
+        if (l->known_count == l->known_capacity) {
+            l->known_capacity = l->known_capacity ? l->known_capacity * 2 : 64;
+            l->bases = mem_resize(l->bases, l->known_capacity * sizeof(*l->bases));
+        }
+        l->bases[l->known_count++] = (struct merge_known){.base = message_file_base(f)};
+    }
+}
+
+static void remove_missing(struct mailbox_load *l)
+{
+    struct mailbox_content *c = &l->c;
+    uint32_t *gone = mem_array(l->known_count, sizeof(*gone));
+    size_t to = 0, known = 0, count = 0;
+
+    for (size_t i = 0; i < c->count; i++) {
+        const struct message_file *f = c->messages[i].file;
+        bool is_gone = f->place == FILE_NEW && l->bases[known++].entry == 0;
+        if (is_gone)
+            gone[count++] = c->messages[i].uid;
+        else
+            c->messages[to++] = c->messages[i];
+    }
+    c->count = to;
+    if (count > 0)
+        expunge_history_add(&c->expunged, load_foreign_modseq(l),
+                            (uint32_t)(l->settings.now / USEC_SEC), gone, count);
+    free(gone);
+}
+
+static bool add_unknown_messages(struct mailbox_load *l);
+static bool write_decisions(struct mailbox_load *l, uint32_t first_new_uid);
+static void add_unknown_entries(struct mailbox_load *l);
+
+/* Only new/ was touched. */
+static bool look_into_new(struct mailbox_load *l)
+{
+    uint32_t first_new_uid = l->c.uid_next;
+
+    take_new_as_known(l);
+    merge_begin(&l->merge, l->bases, l->known_count);
+    if (!dir_listing_read(&l->listing, l->settings.dir, FILE_NEW, &l->error))
+        return load_fail(l);
+    merge_run(&l->merge, &l->listing);
+    /* Something is strange: all of it is looked at. */
+    if (l->merge.second_count > 0 || l->listing.letters != 0)
+        return false;
+    remove_missing(l);
+    add_unknown_entries(l);
+    if (!add_unknown_messages(l) || !write_decisions(l, first_new_uid))
+        return load_fail(l);
     return true;
+}
+
+static bool base_is_enough(struct mailbox_load *l, const struct index_header *h)
+{
+    const struct index_stamps *now = &l->c.stamps, *then = &h->stamps;
+
+    if (!l->trusted || l->settings.replaying || h->young || l->c.index.header_behind ||
+        l->c.list_rewrite || !dir_stamp_equal(&now->cur, &then->cur) ||
+        !dir_stamp_equal(&now->list, &then->list))
+        return false;
+    /* Most mailboxes have no keywords. */
+    return dir_stamp_equal(&now->keywords, &then->keywords) ||
+           (now->keywords.inode == 0 && then->keywords.inode == 0);
+}
+
+bool mailbox_load_index(struct mailbox_load *l)
+{
+    struct index_loaded index;
+
+    if (l->settings.replaying)
+        uidlist_file_break_locks(l->settings.dir);
+    if (!make_subdirs(l)) {
+        load_fail(l);
+        return true;
+    }
+    read_base(l, &index);
+    if (!base_is_enough(l, &index.header))
+        return false;
+    bool same_new = dir_stamp_equal(&l->c.stamps.new, &index.header.stamps.new);
+    l->done = same_new || look_into_new(l);
+    if (!l->done) {
+        /* From the beginning, with the directories. */
+        l->known_count = l->known_capacity = 0;
+        free(l->bases);
+        l->bases = NULL;
+        merge_free(&l->merge);
+        dir_listing_free(&l->listing);
+        return l->failed;
+    }
+    l->c.is_indexed = same_new;
+    finish(l);
+    return true;
+}
+
+/* --- from list and directories --- */
+
+void mailbox_load_list(struct mailbox_load *l)
+{
+    bool had_base = l->has_base;
+
+    if (!load_read_keywords(l) || !load_read_list(l) ||
+        (had_base && !l->has_base && !load_read_keywords(l))) {
+        load_fail(l);
+        return;
+    }
+    l->bases = mem_resize(l->bases, (l->known_count + 1) * sizeof(*l->bases));
+    for (size_t i = 0; i < l->known_count; i++)
+        l->bases[i] = (struct merge_known){.base = l->known[i].line.base};
+    merge_begin(&l->merge, l->bases, l->known_count);
+    l->c.list_rewrite |= l->merge.doubled; /* the first UID counts */
+}
+
+void mailbox_load_directories(struct mailbox_load *l)
+{
+    /* What moves from new/ to cur/ meanwhile is seen twice rather than not at all. */
+    if (dir_listing_read(&l->listing, l->settings.dir, FILE_NEW, &l->listing_error))
+        dir_listing_read(&l->listing, l->settings.dir, FILE_CUR, &l->listing_error);
+}
+
+static void add_message(struct mailbox_load *l, const struct message *m)
+{
+    struct mailbox_content *c = &l->c;
+
+    if (c->count == c->capacity) {
+        c->capacity = c->capacity < 8 ? 8 : c->capacity + c->capacity / 2;
+        c->messages = mem_resize(c->messages, c->capacity * sizeof(*c->messages));
+    }
+    assert(c->count == 0 || c->messages[c->count - 1].uid < m->uid);
+    c->messages[c->count++] = *m;
+    if (m->state & STATE_UNINDEXED && m->uid < c->index_from)
+        c->index_from = m->uid;
+}
+
+/* One that was not in the index, as its file says. */
+static void add_fresh(struct mailbox_load *l, const struct uidlist_line *line,
+                      struct message_file *f, uint8_t state)
+{
+    bool later = l->trusted && l->settings.replaying;
+    struct message m = {.uid = line->uid,
+                        .flags = f->flags,
+                        .state = (uint8_t)(state | STATE_UNINDEXED | (later ? STATE_DIFFERS : 0)),
+                        .modseq = later ? l->c.modseq : load_foreign_modseq(l),
+                        .size = line->size,
+                        .size_crlf = line->size_crlf,
+                        .internal_date = INT64_MIN,
+                        /* It came after the index was written, that is all we know. */
+                        .save_date = l->trusted ? l->settings.now / USEC_SEC : INT64_MIN,
+                        .file = f};
+
+    keyword_set_of_letters(&l->c.keywords, f->keywords, &m.keywords);
+    if (f->place == FILE_NEW && m.uid < l->lowest_new)
+        l->lowest_new = m.uid;
+    add_message(l, &m);
+}
+
+/* Flags and letters as the file's name has them; by somebody else's hand if they changed. */
+static void take_named(struct mailbox_load *l, struct message *m, const struct message_file *f)
+{
+    uint32_t set = m->keywords;
+
+    keyword_set_with_letters(&l->c.keywords, m->keywords, f->keywords, &set);
+    bool changed = m->flags != f->flags || m->keywords != set;
+    m->file = (void *)f;
+    m->state |= STATE_UNINDEXED;
+    if (!changed)
+        return;
+    if (l->settings.replaying && l->trusted) {
+        m->state |= STATE_DIFFERS;
+        return;
+    }
+    m->flags = f->flags;
+    m->keywords = set;
+    m->modseq = load_foreign_modseq(l);
+}
+
+static void add_indexed(struct mailbox_load *l, const struct message *indexed,
+                        const struct dir_entry *e)
+{
+    struct message m = *indexed;
+    struct str extra = message_file_extra(m.file);
+
+    if (!l->trusted)
+        m.modseq = l->c.modseq;
+    if (!e && ((struct message_file *)m.file)->place != FILE_TMP)
+        m.state |= STATE_MISSING;
+    else if (e && !dir_entry_is(&l->listing, e, m.file))
+        take_named(l, &m, dir_entry_file(&l->listing, e, &l->c.files, extra));
+    add_message(l, &m);
+}
+
+/* The list has it, the index does not. */
+static bool add_listed(struct mailbox_load *l, struct load_known *k, const struct dir_entry *e)
+{
+    struct message_file *f = dir_entry_file(&l->listing, e, &l->c.files, k->line.extra);
+    /* Expunged by us, and here again: under a UID of which clients know that it is gone. */
+    bool returned = l->trusted && k->line.uid < l->indexed_next;
+    bool gone = false;
+
+    if (returned && !l->settings.replaying) {
+        load_add_unknown(l, f);
+        return true;
+    }
+    if (!load_find_sizes(l, &k->line, f, &gone))
+        return false;
+    if (!gone)
+        add_fresh(l, &k->line, f, returned ? STATE_RETURNED : 0);
+    return true;
+}
+
+static bool add_known_messages(struct mailbox_load *l)
+{
+    uint32_t *gone = mem_array(l->known_count, sizeof(*gone));
+    size_t count = 0;
+    bool ok = true;
+
+    for (size_t i = 0; i < l->known_count && ok; i++) {
+        struct load_known *k = &l->known[i];
+        const struct dir_entry *e =
+            l->bases[i].entry ? &l->listing.entries[l->bases[i].entry - 1] : NULL;
+        if (k->indexed && (e || (l->settings.replaying && l->trusted)))
+            add_indexed(l, k->indexed, e);
+        else if (k->indexed)
+            gone[count++] = k->line.uid;
+        else if (e)
+            ok = add_listed(l, k, e);
+    }
+    if (count > 0 && l->trusted)
+        expunge_history_add(&l->c.expunged, load_foreign_modseq(l),
+                            (uint32_t)(l->settings.now / USEC_SEC), gone, count);
+    free(gone);
+    return ok;
+}
+
+/* --- files that nobody knows --- */
+
+static void add_unknown_entries(struct mailbox_load *l)
+{
+    for (size_t i = 0; i < l->merge.unknown_count; i++)
+        load_add_unknown(l, dir_entry_file(&l->listing, &l->listing.entries[l->merge.unknown[i]],
+                                           &l->c.files, STR("")));
 }
 
 static int compare_unknown(const void *a, const void *b)
@@ -365,51 +415,24 @@ static int compare_unknown(const void *a, const void *b)
     return maildir_name_compare(message_file_base(x->file), message_file_base(y->file));
 }
 
-/* Checks a size that another program wrote into the name; a wrong one costs the file its name. */
-static bool check_sizes(struct load *l, struct unknown_file *u, struct known_file *k, bool *gone)
+static bool add_unknown_messages(struct mailbox_load *l)
 {
-    uint64_t named;
-    struct stat st;
-    struct str base = message_file_base(u->file);
-
-    *gone = false;
-    k->file = u->file;
-    if (!maildir_name_get_size(base, 'S', &named))
-        return find_sizes(l, k, gone);
-    if (!disk_stat(path_of_file(l, u->file), &st, NULL)) {
-        *gone = true;
-        return true;
-    }
-    bool wrong = named != (uint64_t)st.st_size;
-    if (!wrong && maildir_name_get_size(base, 'W', &named))
-        wrong = named < (uint64_t)st.st_size;
-    if (!wrong)
-        return find_sizes(l, k, gone);
-    if (!message_count_file(path_of_file(l, u->file), &k->line.size, &k->line.size_crlf, l->error))
-        return false;
-    k->file = rename_fresh(l, u->file, k->line.size, k->line.size_crlf);
-    return k->file != NULL;
-}
-
-static bool add_unknown_messages(struct load *l)
-{
-    struct mailbox_content *c = l->content;
+    struct mailbox_content *c = &l->c;
 
     if (l->unknown_count > 1)
         qsort(l->unknown, l->unknown_count, sizeof(*l->unknown), compare_unknown);
     for (size_t i = 0; i < l->unknown_count; i++) {
-        struct known_file k = {0};
+        struct message_file *f = l->unknown[i].file;
+        struct uidlist_line line = {0};
         bool gone;
         if (c->uid_next > UID_MAX)
-            return err_set(l->error, ERR_LIMIT, "%s: no UIDs are left", l->settings->dir);
-        if (!check_sizes(l, &l->unknown[i], &k, &gone))
+            return err_set(&l->error, ERR_LIMIT, "%s: no UIDs are left", l->settings.dir);
+        if (!load_check_sizes(l, &line, &f, &gone))
             return false;
         if (gone)
             continue;
-        k.line.uid = c->uid_next++;
-        if (k.file->place == FILE_NEW && k.line.uid < l->lowest_new)
-            l->lowest_new = k.line.uid;
-        add_message(l, &k.line, k.file);
+        line.uid = c->uid_next++;
+        add_fresh(l, &line, f, 0);
     }
     return true;
 }
@@ -419,9 +442,9 @@ static struct str unknown_name(const void *array, size_t position)
     return message_file_base(((const struct unknown_file *)array)[position].file);
 }
 
-static void keep_unknown(struct load *l)
+static void keep_unknown(struct mailbox_load *l)
 {
-    struct mailbox_content *c = l->content;
+    struct mailbox_content *c = &l->c;
 
     c->unknown = l->unknown;
     c->unknown_count = l->unknown_count;
@@ -433,68 +456,149 @@ static void keep_unknown(struct load *l)
 
 /* --- what was decided goes to disk --- */
 
-static bool write_decisions(struct load *l, uint32_t first_new_uid)
+static bool write_list(struct mailbox_load *l, uint32_t first_new_uid)
 {
-    struct mailbox_content *c = l->content;
-    const char *dir = l->settings->dir;
+    struct mailbox_content *c = &l->c;
+    const char *dir = l->settings.dir;
     bool ok = true;
 
-    if (l->made_identity || (c->list_rewrite && !l->settings->replaying)) {
+    if (l->made_identity || (c->list_rewrite && !l->settings.replaying)) {
         struct uidlist_header h = {
             .validity = c->uid_validity, .next = c->uid_next, .extra = str_from_c(c->list_extra)};
         memcpy(h.guid, c->guid, GUID_SIZE);
-        ok = uidlist_file_replace(dir, &h, c->messages, c->count, l->error);
+        ok = uidlist_file_replace(dir, &h, c->messages, c->count, &l->error);
         c->list_lines = c->count;
         c->list_rewrite = false;
     } else if (c->uid_next > first_new_uid) {
         size_t from = mailbox_content_find(c, first_new_uid);
-        ok = uidlist_file_append(dir, c->messages + from, c->count - from, 0, true, l->error);
+        ok = uidlist_file_append(dir, c->messages + from, c->count - from, 0, true, &l->error);
         c->list_lines += c->count - from;
     } else {
         return true;
     }
     c->list_last = c->uid_next - 1;
+    c->stamps.list = dir_stamp_read(load_path(l, "dovecot-uidlist"));
     return ok;
 }
 
-static bool load(struct load *l)
+static bool write_index(struct mailbox_load *l)
 {
-    struct mailbox_content *c = l->content;
+    struct mailbox_content *c = &l->c;
+    struct index_since since = {
+        .modseq = c->index_modseq, .keyword_changes = c->index_keywords, .sets = c->index_sets};
+    struct index_write w = {
+        .dir = l->settings.dir, .sync = true, .replace = !c->index.exists, .file = c->index};
 
-    /* No client has seen a change as high. */
-    c->modseq = modseq_floor(l->settings->now);
-    c->expunged.floor = c->modseq;
-    if (l->settings->replaying)
-        uidlist_file_break_locks(l->settings->dir);
-    if (!make_subdirs(l) || !read_list(l) || !read_keywords(l) || !scan(l))
+    c->index_from = UINT32_MAX;
+    w.messages = mem_array(c->count, sizeof(*w.messages));
+    for (size_t i = 0; i < c->count; i++) {
+        struct message *m = &c->messages[i];
+        if (w.replace || m->state & STATE_UNINDEXED)
+            w.messages[w.count++] = *m;
+        m->state &= (uint8_t)~STATE_UNINDEXED;
+    }
+    mailbox_content_count(c);
+    index_header_fill(&w.header, c);
+    w.header.young = true;
+    index_begin_block(&w.block, w.replace ? INDEX_SNAPSHOT : INDEX_CHANGES);
+    index_add_state(&w.block, c, w.replace ? NULL : &since);
+    bool ok = index_write(&w, &l->error);
+    mailbox_content_indexed(c, &w.file);
+    free(w.messages);
+    buf_free(&w.block);
+    return ok;
+}
+
+/* What others did is a change with a modseq: it must not be told before it is durable. */
+static bool write_decisions(struct mailbox_load *l, uint32_t first_new_uid)
+{
+    return write_list(l, first_new_uid) &&
+           (l->foreign_modseq == 0 || l->settings.replaying || write_index(l));
+}
+
+/* --- all together --- */
+
+/* The loop need not go through all messages: this does it. */
+static void finish(struct mailbox_load *l)
+{
+    struct mailbox_content *c = &l->c;
+    int64_t now = l->settings.now * 1000;
+
+    c->dirty_from = UINT32_MAX;
+    note_states(c);
+    mailbox_content_count(c);
+    forget_young(&c->stamps.cur, now);
+    forget_young(&c->stamps.new, now);
+    forget_young(&c->stamps.list, now);
+    forget_young(&c->stamps.keywords, now);
+    if (l->settings.replaying)
+        c->stamps = (struct index_stamps){0};
+}
+
+static bool join(struct mailbox_load *l)
+{
+    struct mailbox_content *c = &l->c;
+
+    merge_run(&l->merge, &l->listing);
+    load_part_seconds(l);
+    if (!l->settings.replaying && !load_clean_tmp(l))
         return false;
-    c->keywords_changed = keywords_name_used(&c->keywords, l->letters);
+    c->keywords_changed |= keywords_name_used(&c->keywords, l->listing.letters);
+    l->indexed = c->messages;
+    c->messages = NULL;
+    c->count = 0;
+    c->index_from = UINT32_MAX;
+    c->capacity = l->known_count + l->merge.unknown_count + 8;
+    c->messages = mem_resize(NULL, c->capacity * sizeof(*c->messages));
     if (!add_known_messages(l))
         return false;
     uint32_t first_new_uid = c->uid_next;
-    if (l->settings->replaying)
+    add_unknown_entries(l);
+    if (l->settings.replaying)
         keep_unknown(l);
     else if (!add_unknown_messages(l))
         return false;
-    c->recent_from = l->lowest_new != UINT32_MAX ? l->lowest_new : c->uid_next;
-    return write_decisions(l, first_new_uid);
+    if (!l->has_base)
+        c->recent_from = l->lowest_new != UINT32_MAX ? l->lowest_new : c->uid_next;
+    if (!write_decisions(l, first_new_uid))
+        return false;
+    finish(l);
+    return true;
 }
 
-bool mailbox_content_load(struct mailbox_content *c, const struct load_settings *s,
-                          struct err *warning, struct err *e)
+void mailbox_load_join(struct mailbox_load *l)
 {
-    struct err error = {0};
-    struct load l = {.settings = s, .content = c, .error = e ? e : &error, .warning = warning};
+    if (l->failed)
+        return;
+    if (l->listing_error.kind != ERR_NONE) {
+        l->error = l->listing_error;
+        load_fail(l);
+    } else if (!join(l)) {
+        load_fail(l);
+    }
+}
+
+bool mailbox_load_end(struct mailbox_load *l, struct mailbox_content *c, struct err *warning,
+                      struct err *e)
+{
+    bool ok = !l->failed;
 
     *c = (struct mailbox_content){0};
-    *warning = (struct err){0};
-    bool ok = load(&l);
-    buf_free(&l.list);
-    buf_free(&l.path);
-    free(l.known);
-    free(l.unknown);
-    name_table_free(&l.names);
-    if (!ok)
-        mailbox_content_free(c);
+    *warning = l->warning;
+    if (ok)
+        *c = l->c;
+    else
+        mailbox_content_free(&l->c);
+    if (!ok && e)
+        *e = l->error;
+    buf_free(&l->list);
+    buf_free(&l->path);
+    free(l->known);
+    free(l->bases);
+    free(l->unknown);
+    free(l->indexed);
+    merge_free(&l->merge);
+    dir_listing_free(&l->listing);
+    free(l);
     return ok;
 }

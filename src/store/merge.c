@@ -105,6 +105,18 @@ void merge_run(struct merge *m, const struct dir_listing *l)
         see(m, l, (uint32_t)i);
 }
 
+ptrdiff_t merge_find(const struct merge *m, struct str base)
+{
+    uint32_t hash = base_name_hash(base);
+
+    for (size_t i = hash & m->mask; m->slots[i].position; i = (i + 1) & m->mask) {
+        size_t at = m->slots[i].position - 1;
+        if (m->slots[i].hash == hash && at < m->known_count && str_equal(m->known[at].base, base))
+            return (ptrdiff_t)at;
+    }
+    return -1;
+}
+
 void merge_free(struct merge *m)
 {
     free(m->unknown);

@@ -33,4 +33,6 @@ struct merge {
 /* Prepares the look-ups; may run while the directory is being read. */
 void merge_begin(struct merge *m, struct merge_known *known, size_t count);
 void merge_run(struct merge *m, const struct dir_listing *l);
+/* Position of a known base name, or -1. */
+ptrdiff_t merge_find(const struct merge *m, struct str base);
 void merge_free(struct merge *m);

@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/worker.h"
+#include "store/dir_changes.h"
 #include "store/limits.h"
 #include "store/link_file.h"
 #include "store/own_change.h"
@@ -41,6 +42,7 @@ struct batch {
     size_t count;
     bool summaries; /* are to be made */
     struct own_change own;
+    struct dir_changes dirs;
     struct write_item items[PENDING_BATCH];
 };
 
@@ -177,6 +179,7 @@ static void write_batch(void *arg)
     struct err error;
     struct writer w = {.error = &error, .arena = arena_new_sized(SCAN_ARENA)};
 
+    dir_changes_before(&b->dirs);
     for (size_t i = 0; i < b->count; i++) {
         struct write_item *item = &b->items[i];
         bool ok = item->count == 0 ||
@@ -188,6 +191,7 @@ static void write_batch(void *arg)
             summarize(&w, item);
         }
     }
+    dir_changes_after(&b->dirs);
     buf_free(&w.tmp);
     buf_free(&w.to);
     buf_free(&w.message);
@@ -319,6 +323,7 @@ static void batch_done(void *arg)
 
     s->writers--;
     own_change_end(s, &b->own);
+    dir_changes_end(&b->dirs);
     for (size_t i = 0; i < b->count; i++) {
         struct write_item *item = &b->items[i];
         item->pending->writing = false;
@@ -348,6 +353,7 @@ static void add_item(struct batch *b, struct pending *p, size_t *used)
             continue;
         item->targets[item->count++] = &p->targets[i];
         own_change_add_file(&b->own, p->targets[i].mailbox, p->targets[i].file);
+        dir_changes_add(&b->dirs, p->targets[i].mailbox, p->targets[i].file->place);
     }
     *used += item->count;
     p->writing = true;
@@ -372,6 +378,7 @@ static void start_batch(struct store *s)
     b->count = 0;
     b->summaries = s->settings.summary_at_delivery;
     b->own = (struct own_change){0};
+    b->dirs = (struct dir_changes){0};
     b->targets = mem_array(targets, sizeof(struct pending_target *));
     for (size_t i = 0; i < count; i++)
         add_item(b, all[i], &used);

@@ -217,9 +217,10 @@ static void take_dates(struct mailbox *m, uint32_t uid, struct date_job *job)
 }
 
 /* Of when a message came that was there before this server, its own date is the best guess. */
-static void set_date(struct message *message, int64_t date)
+static void set_date(struct mailbox *m, struct message *message, int64_t date)
 {
     message->internal_date = date;
+    mailbox_mark_index(m, message);
     if (message->save_date == INT64_MIN)
         message->save_date = date;
 }
@@ -246,7 +247,7 @@ int64_t message_internal_date(struct mailbox *m, uint32_t uid)
     for (size_t i = 0; i < job.count; i++) {
         message = find(m, job.uids[i]);
         if (message && job.dates[i] != INT64_MIN)
-            set_date(message, job.dates[i]);
+            set_date(m, message, job.dates[i]);
     }
     message = find(m, uid);
     int64_t date = message && message->internal_date != INT64_MIN ? message->internal_date : 0;

@@ -85,6 +85,19 @@ uint64_t replay_modseq(const struct mailbox *m, unsigned version, uint64_t modse
     return version < 2 ? m->c.modseq + 1 : modseq;
 }
 
+/* Of the UIDs, those of messages to which the record is news. */
+static size_t keep_applying(struct mailbox *m, uint32_t *uids, size_t count, uint64_t modseq)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct message *message = (struct message *)mailbox_find_uid(m, uids[i]);
+        if (message && replay_applies(m, message, modseq))
+            uids[kept++] = uids[i];
+    }
+    return kept;
+}
+
 static void replay_flags(struct store *s, struct reader *r, unsigned version, struct arena *a)
 {
     struct record_mailbox rm;
@@ -102,7 +115,7 @@ static void replay_flags(struct store *s, struct reader *r, unsigned version, st
         return;
     f.modseq = replay_modseq(m, version, f.modseq);
     mailbox_keyword_set(m, names, name_count, f.change != FLAGS_REMOVE, &f.keywords, NULL);
-    mailbox_apply_flags(m, uids, count, &f);
+    mailbox_apply_flags(m, uids, keep_applying(m, uids, count, f.modseq), &f);
     mailbox_unref(m);
 }
 
@@ -335,6 +348,7 @@ static bool drop_mailboxes(struct store *s, struct err *e)
     while (s->mailbox_count > 0 && (m = any_mailbox(s))) {
         struct err error = {0};
         mailbox_ref(m);
+        replay_settle(m);
         bool ok = mailbox_flush(m, FLUSH_ALL, &error);
         if (!ok && error.kind == ERR_NO_SPACE) {
             mailbox_unref(m);

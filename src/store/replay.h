@@ -39,3 +39,12 @@ uint64_t replay_modseq(const struct mailbox *m, unsigned version, uint64_t modse
 struct message_file *replay_take_unknown(struct mailbox *m, struct str base);
 /* Puts a message into the mailbox and its list. */
 void replay_add_message(struct mailbox *m, struct message *message);
+
+/* --- replay_state.c --- */
+
+/* Must a record with that modseq, which speaks of the message, be applied to it? */
+bool replay_applies(const struct mailbox *m, struct message *message, uint64_t modseq);
+/* A message that is not there and of which such a record says that it came: it is gone by now. */
+bool replay_was_expunged(const struct mailbox *m, unsigned version, uint64_t modseq);
+/* When all records are through. */
+void replay_settle(struct mailbox *m);

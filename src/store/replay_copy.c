@@ -126,10 +126,37 @@ static void repair_copy(struct copy_record *r, const struct copied *c, const cha
     buf_free(&from);
 }
 
+/* What the record says of a message that only the UID list knew. */
+static void check_present(struct copy_record *r, const struct copied *c, struct message *message,
+                          const char *path)
+{
+    struct stat st;
+
+    if (disk_stat(path, &st, NULL))
+        message->state &= (uint8_t)~STATE_MISSING;
+    if (!replay_applies(r->to, message, r->modseq_to) || r->to->c.index_modseq == 0)
+        return;
+    mailbox_set_flags(r->to, message, c->flags, find_set(r, c->keywords), r->modseq_to);
+    message->modseq = r->modseq_to;
+    message->internal_date = c->date;
+    message->save_date = r->time;
+    mailbox_mark_index(r->to, message);
+}
+
+/* The copy was expunged, but its file is there still or again. */
+static void remove_left(struct mailbox *m, struct str base)
+{
+    struct message_file *f = replay_take_unknown(m, base);
+
+    if (!f)
+        f = message_file_new(&m->c.files, FILE_TMP, base, STR(""));
+    mailbox_add_leaving(m, &(struct leaving_file){.file = f});
+}
+
 static void add_copy(struct copy_record *r, const struct copied *c)
 {
     struct mailbox *m = r->to;
-    const struct message *present = mailbox_find_uid(m, c->copy);
+    struct message *present = (struct message *)mailbox_find_uid(m, c->copy);
     struct message message = {.uid = c->copy,
                               .flags = c->flags,
                               .modseq = r->modseq_to,
@@ -141,7 +168,12 @@ static void add_copy(struct copy_record *r, const struct copied *c)
 
     if (present && str_equal(message_file_base(present->file), c->base)) {
         repair_copy(r, c, path_of(&path, m, present->file));
+        check_present(r, c, present, buf_c(&path));
         buf_free(&path);
+        return;
+    }
+    if (!present && replay_was_expunged(m, r->version, r->modseq_to)) {
+        remove_left(m, c->base);
         return;
     }
     if (present)

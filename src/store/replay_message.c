@@ -38,6 +38,7 @@ void replay_add_message(struct mailbox *m, struct message *message)
     if (((struct message_file *)message->file)->place == FILE_NEW &&
         message->uid < m->c.recent_from)
         m->c.recent_from = message->uid;
+    mailbox_reach_modseq(m, message->modseq);
     mailbox_add_message(m, message);
     mailbox_mark_dirty(m);
 }
@@ -218,8 +219,18 @@ static bool check_present(struct store *s, struct delivery_record *d, struct mai
     if (!ok)
         return false;
     remember_path(d, m, message->file);
+    message->state &= (uint8_t)~STATE_MISSING;
+    modseq = replay_modseq(m, d->version, modseq);
+    if (!replay_applies(m, message, modseq))
+        return true;
     mailbox_keyword_set(m, d->keywords, d->keyword_count, true, &keywords, NULL);
-    mailbox_set_flags(m, message, d->flags, keywords, replay_modseq(m, d->version, modseq));
+    mailbox_set_flags(m, message, d->flags, keywords, modseq);
+    if (message->modseq < modseq)
+        message->modseq = modseq;
+    message->internal_date = d->date;
+    message->save_date = d->save_date;
+    mailbox_reach_modseq(m, modseq);
+    mailbox_mark_index(m, message);
     return true;
 }
 
@@ -281,6 +292,16 @@ static void give_up_message(const struct delivery_record *d, struct mailbox *m, 
     mailbox_mark_dirty(m);
 }
 
+/* The message was expunged, but its file is there still or again. */
+static void remove_left(struct mailbox *m, struct str base)
+{
+    struct message_file *f = replay_take_unknown(m, base);
+
+    remove_tmp(m, base);
+    if (f)
+        mailbox_add_leaving(m, &(struct leaving_file){.file = f});
+}
+
 static bool deliver_to(struct store *s, struct delivery_record *d, struct mailbox *m,
                        const struct delivery_target *t, struct err *e)
 {
@@ -291,6 +312,10 @@ static bool deliver_to(struct store *s, struct delivery_record *d, struct mailbo
         /* The list was lost and made anew by somebody else. */
         message = (struct message *)find_base(m, d->base);
         uid = m->c.uid_next;
+    }
+    if (!message && replay_was_expunged(m, d->version, t->modseq)) {
+        remove_left(m, d->base);
+        return true;
     }
     bool ok = message ? check_present(s, d, m, message, t->modseq, e)
                       : add_delivered(s, d, m, uid, t->modseq, e);

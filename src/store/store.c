@@ -355,6 +355,7 @@ void store_close(struct store *s)
         cond_wait_certain(s->background > 0 ? &s->background_done : &s->pending_done);
     pending_drop_all(s);
     foreign_close(s);
+    store_settle_indexes(s);
     while (s->keeper_first) {
         struct mailbox *m = s->keeper_first;
         s->keeper_first = m->keeper_next;

@@ -29,6 +29,14 @@ struct store_account {
     struct account_watcher *watchers, *watcher_next;
 };
 
+/* What is known of cur/ or new/ on disk: as long as only this server changes them. */
+struct dir_watch {
+    struct dir_stamp known, latest; /* known: zero when it is not */
+    unsigned changes;               /* being made at this moment */
+    const void *job;                /* the last that makes one (dir_changes.c) */
+    bool overlapped;
+};
+
 enum load_state { MAILBOX_LOADING, MAILBOX_READY, MAILBOX_FAILED };
 
 /* When the account's watchers were told of messages the last time. */
@@ -55,9 +63,14 @@ struct mailbox {
     uint64_t modseq_reserved; /* given out to records; >= c.modseq, which is published */
     struct flag_history flag_history;
     struct flags_in_flight *flags_in_flight;
+    struct dir_watch cur, new;
+    struct index_noted { /* what the index says beside messages */
+        uint32_t uid_next, recent_from, list_last;
+        size_t list_lines;
+        struct index_stamps stamps;
+    } index_noted;
+    bool index_sync; /* the index holds what no record says: it is synced */
     char id[2 * GUID_SIZE];
-    uint32_t unseen, deleted, first_unseen; /* no unseen message below that UID */
-    uint64_t size_crlf;
     struct quota_count stored; /* all messages */
     bool counted;              /* and the account's usage holds that */
     struct messages_told told;
@@ -69,7 +82,6 @@ struct mailbox {
     unsigned flush_failures;
     unsigned holds;               /* snapshots */
     char *hold_dir;               /* where files that leave it get another name then */
-    uint32_t dirty_from;          /* no message below that UID is STATE_DIRTY */
     size_t pending;               /* messages whose file is not written */
     lsn deliver_lsn;              /* of the last delivery */
     uint32_t unsynced_from;       /* messages from here on may be unsynced if deliver_lsn is */
@@ -212,8 +224,6 @@ SUSPENDS void store_evict(struct store *s, size_t most);
 struct message_file *message_file_of(const struct message *m);
 /* Puts a message into the array and counts it. */
 void mailbox_add_message(struct mailbox *m, struct message *message);
-/* Sets counters from the array. */
-void mailbox_count_all(struct mailbox *m);
 /* modseq: of the change. */
 void mailbox_set_flags(struct mailbox *m, struct message *message, uint8_t flags, uint32_t keywords,
                        uint64_t modseq);
@@ -255,6 +265,24 @@ SUSPENDS bool metadata_keep_use(struct store *s, struct store_account *a, struct
                                 struct err *e);
 /* All but the special use. */
 SUSPENDS bool metadata_copy(struct store_account *a, struct str from, struct str to, struct err *e);
+
+/* --- mailbox_index.c --- */
+
+/* The index is behind with that message. */
+void mailbox_mark_index(struct mailbox *m, struct message *message);
+/* With the names taken: brings the index up to date, not synced. */
+SUSPENDS bool mailbox_write_index(struct mailbox *m, struct err *e);
+/* After loading: the index on disk is what was loaded. */
+void mailbox_note_indexed(struct mailbox *m, const struct index_stamps *stamps);
+/* Is only the header's word about the directories behind? */
+bool mailbox_index_unsettled(const struct mailbox *m);
+/* At the store's end: what the indexes say about the directories is made true. */
+SUSPENDS void store_settle_indexes(struct store *s);
+/* Around every change that this server makes in cur/ or new/. The stamps are read on the worker, in
+ * front of the change and behind it. */
+void dir_watch_begin(struct dir_watch *w);
+void dir_watch_end(struct dir_watch *w, const struct dir_stamp *before,
+                   const struct dir_stamp *after);
 
 /* --- in flight (store.c) --- */
 

@@ -1,0 +1,59 @@
+/*
+ * A job often changes the same directory many times: it is looked at once before and once after.
+ */
+#include "store/dir_changes.h"
+
+#include "core/mem.h"
+
+#include <stdlib.h>
+
+void dir_changes_add(struct dir_changes *c, struct mailbox *m, enum file_place place)
+{
+    struct dir_watch *w = place == FILE_CUR ? &m->cur : &m->new;
+
+    if (w->job == c)
+        return;
+    if (c->count == c->capacity) {
+        c->capacity = c->capacity ? c->capacity * 2 : 4;
+        c->list = mem_resize(c->list, c->capacity * sizeof(*c->list));
+    }
+    w->job = c;
+    dir_watch_begin(w);
+    c->list[c->count++] =
+        (struct dir_change){.watch = w, .dir = m->dir, .name = place == FILE_CUR ? "cur" : "new"};
+}
+
+static void read_stamps(struct dir_changes *c, bool after)
+{
+    struct buf path = BUF_EMPTY;
+
+    for (size_t i = 0; i < c->count; i++) {
+        struct dir_change *d = &c->list[i];
+        buf_clear(&path);
+        buf_printf(&path, "%s/%s", d->dir, d->name);
+        *(after ? &d->after : &d->before) = dir_stamp_read(buf_c(&path));
+    }
+    buf_free(&path);
+}
+
+void dir_changes_before(struct dir_changes *c)
+{
+    read_stamps(c, false);
+}
+
+void dir_changes_after(struct dir_changes *c)
+{
+    read_stamps(c, true);
+}
+
+void dir_changes_end(struct dir_changes *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        struct dir_watch *w = c->list[i].watch;
+        if (w->job == c)
+            w->job = NULL;
+        dir_watch_end(w, &c->list[i].before, &c->list[i].after);
+    }
+    free(c->list);
+    *c = (struct dir_changes){0};
+}
