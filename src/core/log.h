@@ -15,7 +15,9 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_E
 
 /* path NULL or "-": standard error. Opened for appending, mode 0640. From the main thread only. */
 bool log_open(const char *path, enum log_level least, struct err *e);
-/* After the file was renamed: opens the path anew. Keeps the old file when that fails. */
+/* Where log_action writes; NULL, "" or "-": to the log. From the main thread only. */
+bool log_open_actions(const char *path, struct err *e);
+/* After files were renamed: opens the paths anew. Keeps the old file when that fails. */
 bool log_reopen(struct err *e);
 /* Writes out what is buffered: before an abort; at exit it happens by itself. */
 void log_flush(void);
@@ -25,6 +27,15 @@ bool log_enabled(enum log_level level);
 /* id may be NULL. format: "from=<%.*s> size=%zu ...". */
 void log_write(enum log_level level, const char *component, const char *id, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* What a user did with his mail, for who has to find out where a message went: always written, in a
+ * stream of its own if there is one. */
+void log_action(const char *component, const char *id, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* In the log, and in the stream of actions if that is another one. */
+void log_info_action(const char *component, const char *id, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* A value in double quotes that cannot forge other fields of its line: quotes, backslashes and
  * control characters become \xNN. */

@@ -170,7 +170,7 @@ void session_list_remove(struct session_list *l, struct session_entry *entry)
     l->count--;
     address_release(l, entry->address);
     entry->address = NULL;
-    session_login_remove(l, entry);
+    session_login_end(l, entry);
     if (l->count == 0)
         cond_broadcast(&l->empty);
 }

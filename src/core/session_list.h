@@ -63,6 +63,11 @@ void session_list_remove(struct session_list *l, struct session_entry *entry);
 bool session_list_login(struct session_list *l, struct session_entry *entry, const char *login,
                         struct err *e);
 
+/* fn is called when a session has got a login, and when it has lost it (login NULL) or ends. One
+ * watcher; NULL: none. Must not suspend. */
+void session_list_watch_logins(struct session_list *l,
+                               void (*fn)(void *arg, struct session_entry *entry), void *arg);
+
 /* For iteration without suspension: first, then entry->next. Newest last. */
 struct session_entry *session_list_first(const struct session_list *l);
 size_t session_list_count(const struct session_list *l);

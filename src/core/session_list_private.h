@@ -34,10 +34,14 @@ struct session_list {
     size_t chain_count, addresses;
     struct login_count **login_chains;
     size_t login_chain_count, logins;
+    void (*login_changed)(void *arg, struct session_entry *entry);
+    void *login_arg;
     uint64_t seed;
 };
 
 void session_login_init(struct session_list *l);
 void session_login_free(struct session_list *l);
+/* A session ends: the watcher is told; the name stays, for last words. */
+void session_login_end(struct session_list *l, struct session_entry *entry);
 /* Takes the entry away from its login, if it has one. */
 void session_login_remove(struct session_list *l, struct session_entry *entry);

@@ -149,14 +149,41 @@ static bool make_room(const struct login_count *c, const struct address_count *a
     return oldest != NULL;
 }
 
+static void tell(const struct session_list *l, struct session_entry *entry)
+{
+    if (l->login_changed)
+        l->login_changed(l->login_arg, entry);
+}
+
+void session_list_watch_logins(struct session_list *l,
+                               void (*fn)(void *arg, struct session_entry *entry), void *arg)
+{
+    l->login_changed = fn;
+    l->login_arg = arg;
+}
+
+void session_login_end(struct session_list *l, struct session_entry *entry)
+{
+    const char *login = entry->login;
+
+    if (!entry->account)
+        return;
+    session_login_remove(l, entry);
+    entry->login = NULL;
+    tell(l, entry);
+    entry->login = login;
+}
+
 bool session_list_login(struct session_list *l, struct session_entry *entry, const char *login,
                         struct err *e)
 {
     const struct session_limits *limits = &l->limits;
     session_login_remove(l, entry);
     entry->login = NULL;
-    if (!login)
+    if (!login) {
+        tell(l, entry);
         return true;
+    }
     struct login_count *c = find(l, entry->kind, login);
     if (c && limits->per_login_and_address && entry->address &&
         count_from(c, entry->address) >= limits->per_login_and_address &&
@@ -170,5 +197,6 @@ bool session_list_login(struct session_list *l, struct session_entry *entry, con
     c = find(l, entry->kind, login);
     append(c ? c : add(l, entry->kind, login), entry);
     entry->login = login;
+    tell(l, entry);
     return true;
 }

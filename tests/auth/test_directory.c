@@ -232,15 +232,16 @@ IN_FIBER(times)
     const char *logins[] = {"alice", "nobody", "alice"},
                *passwords[] = {"wrong", "wrong", "secret"};
     directory_check_password(f.d, STR("alice"), STR("secret"), f.a, &account, &f.e);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 3; i++)
         took[i] = INT64_MAX;
-        for (int n = 0; n < 5; n++) {
-            usec start = clock_monotonic();
-            directory_check_password(f.d, str_from_c(logins[i]), str_from_c(passwords[i]), f.a,
-                                     &account, &f.e);
-            usec time = clock_monotonic() - start;
-            took[i] = time < took[i] ? time : took[i];
-        }
+    /* In turn, and the best of many: other programs take the processor away. */
+    for (int n = 0; n < 45; n++) {
+        int i = n % 3;
+        usec start = clock_monotonic();
+        directory_check_password(f.d, str_from_c(logins[i]), str_from_c(passwords[i]), f.a,
+                                 &account, &f.e);
+        usec time = clock_monotonic() - start;
+        took[i] = time < took[i] ? time : took[i];
     }
     assert_true(took[0] > took[1] / 3 && took[1] > took[0] / 3);
     assert_true(took[2] < took[0] / 3);

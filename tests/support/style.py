@@ -30,7 +30,7 @@ OUTSIDE = {
     r"\b(time|gettimeofday|clock_gettime)\s*\(": {"src/core/clock.c"},
     r"\b(rand|random|srand|getrandom)\s*\(": {"src/core/random.c"},
     r"(?<![\w.>])(open|openat|rename|renameat|unlink|unlinkat|linkat|mkdir|opendir|fdatasync|fsync)\s*\(":
-        {"src/core/disk.c", "src/core/file.c", "src/core/journal*.c", "src/core/log.c",
+        {"src/core/disk.c", "src/core/file.c", "src/core/journal*.c", "src/core/log_stream.c",
          "src/core/spool.c", "src/core/disk_*.c"},
     r"\b(socket|connect|accept4?|bind|listen)\s*\(\s*[A-Za-z]":
         {"src/net/*.c", "src/ctl/mailctl*.c"},
