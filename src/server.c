@@ -19,6 +19,7 @@
 #include "core/log.h"
 #include "core/session_list.h"
 #include "net/dns.h"
+#include "net/recording.h"
 #include "queue/queue.h"
 #include "store/quota.h"
 
@@ -107,6 +108,14 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
 
 static SUSPENDS bool open_control(struct server *s, struct err *e);
 
+static void open_recordings(struct server *s)
+{
+    struct buf dir = BUF_EMPTY;
+    buf_printf(&dir, "%s/rawlog", s->settings->data_dir);
+    s->recordings = recordings_new(s->sessions, buf_c(&dir));
+    buf_free(&dir);
+}
+
 static SUSPENDS bool open_parts(struct server *s, struct err *e)
 {
     if (!open_mail(s, e))
@@ -126,6 +135,7 @@ static SUSPENDS bool open_parts(struct server *s, struct err *e)
                                     .spool_dir = store_spool_dir(s->store)};
     s->pop3 = (struct pop3_context){
         .loop = s->loop, .auth = s->auth, .store = s->store, .sessions = s->sessions};
+    open_recordings(s);
     return open_control(s, e);
 }
 
@@ -158,7 +168,7 @@ bool server_open(struct server *s, struct config *config, const char *config_pat
 {
     s->arena = arena_new();
     s->config_path = config_path;
-    s->log_path = "";
+    s->log_path = s->log_actions_path = "";
     s->boot = config;
     s->config = config_ref(config);
     s->settings = config_block(config, &server_settings_block);
@@ -177,7 +187,10 @@ bool server_open(struct server *s, struct config *config, const char *config_pat
     if (!log_open(s->settings->log[0] ? s->settings->log : NULL,
                   (enum log_level)s->settings->log_level, e))
         return false;
+    if (!log_open_actions(s->settings->log_actions, e))
+        return false;
     s->log_path = s->settings->log;
+    s->log_actions_path = s->settings->log_actions;
     s->dns = dns_new(s->loop, config_block(config, &dns_settings_block), e);
     if (!s->dns)
         return false;
@@ -223,6 +236,7 @@ static SUSPENDS bool open_control(struct server *s, struct err *e)
         .store = s->store,
         .journal = s->journal,
         .sessions = s->sessions,
+        .recordings = s->recordings,
         .imap = &s->imap,
         .data_dir = s->settings->data_dir,
         .run_dir = s->settings->run_dir,
@@ -263,6 +277,7 @@ static SUSPENDS void stop_parts(struct server *s)
     session_list_wait_empty(s->sessions, DEADLINE_NONE); /* else: end_impatiently */
     while (s->reloading)
         fiber_yield();
+    recordings_close(s->recordings);
     smtp_client_free(s->client);
     store_stop(s->store);
     journal_close(s->journal);

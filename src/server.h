@@ -26,10 +26,10 @@ struct pending_stream;
 struct server {
     struct arena *arena; /* for the life of the server */
     const char *config_path;
-    struct config *boot;                    /* as at the start; the parts keep settings in it */
-    const struct server_settings *settings; /* of boot */
-    struct config *config;                  /* the present one */
-    const char *log_path;                   /* where the log goes now */
+    struct config *boot;                     /* as at the start; the parts keep settings in it */
+    const struct server_settings *settings;  /* of boot */
+    struct config *config;                   /* the present one */
+    const char *log_path, *log_actions_path; /* where the logs go now */
 
     struct loop *loop;
     struct tls_context *tls_server; /* NULL: no listener speaks TLS */
@@ -38,6 +38,7 @@ struct server {
     struct pending_stream *pending; /* connections from before all was open */
 
     struct session_list *sessions;
+    struct recordings *recordings;
     struct dns *dns;
     struct directory *directory;
     struct journal *journal;

@@ -78,6 +78,17 @@ static void reload_log(struct server *s, const struct server_settings *new)
         log_error("maild", NULL, "the log stays where it was: %s", e.text);
 }
 
+static void reload_actions(struct server *s, const struct server_settings *new)
+{
+    struct err e;
+    if (strcmp(new->log_actions, s->log_actions_path) == 0)
+        return;
+    if (log_open_actions(new->log_actions, &e))
+        s->log_actions_path = arena_c(s->arena, str_from_c(new->log_actions));
+    else
+        log_error("maild", NULL, "the log of actions stays where it was: %s", e.text);
+}
+
 static void apply(struct server *s, struct loading *l)
 {
     struct config *old = s->config;
@@ -93,6 +104,7 @@ static void apply(struct server *s, struct loading *l)
     store_set_quota(s->store, config_block(s->config, &quota_settings_block));
     smtp_client_reload(s->client, config_block(s->config, &smtp_client_settings_block));
     reload_log(s, config_block(s->config, &server_settings_block));
+    reload_actions(s, config_block(s->config, &server_settings_block));
     config_unref(old);
 }
 

@@ -21,6 +21,7 @@ struct store;
 struct journal;
 struct session_list;
 struct imap_context;
+struct recordings;
 
 #define CTL_REQUEST_MAX     (1024 * 1024) /* bytes of a request */
 #define CTL_CONNECTIONS_MAX 64
@@ -32,6 +33,7 @@ struct ctl_context { /* all outlive the control socket */
     struct store *store;
     struct journal *journal;
     struct session_list *sessions;
+    struct recordings *recordings;
     struct imap_context *imap; /* for searching */
     const char *data_dir, *run_dir;
     const char *admin_group; /* "": none */
@@ -71,6 +73,7 @@ struct ctl_stream_verb {
 /* Tables end with name == NULL. */
 extern const struct ctl_verb ctl_status_verbs[];
 extern const struct ctl_verb ctl_session_verbs[];
+extern const struct ctl_verb ctl_recording_verbs[];
 extern const struct ctl_verb ctl_user_verbs[];
 extern const struct ctl_verb ctl_domain_verbs[];
 extern const struct ctl_verb ctl_address_verbs[];

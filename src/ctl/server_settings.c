@@ -62,6 +62,9 @@ static const struct setting server_table[] = {
      "File of the log; SIGUSR1 makes maild open it anew. Empty: standard error."},
     {"log_level", SETTING_CHOICE, FIELD(log_level), "info", 0, 0, log_levels,
      "The least important lines that are logged."},
+    {"log_actions", SETTING_PATH, FIELD(log_actions), "", 0, 0, NULL,
+     "File of the log of what users do with their mail: login, logout, append, copy, move, delete, "
+     "expunge, changes of folders. Empty: in the log."},
     {"user", SETTING_STRING, FIELD(user), "", 0, 0, NULL,
      "User that maild runs as when it is started by root: it opens its ports, then gives up all "
      "other rights. Must own data_dir and be able to read the certificate's key. Needs a restart."},
@@ -203,6 +206,7 @@ static const struct settings_block *const live_blocks[] = {
 static const char *const live_settings[] = {"hostname",
                                             "log",
                                             "log_level",
+                                            "log_actions",
                                             "connections_max",
                                             "connections_per_address",
                                             "connections_per_login",

@@ -10,8 +10,9 @@
 struct server_settings {
     const char *hostname; /* "": the system's */
     const char *data_dir, *run_dir;
-    const char *log; /* "": standard error */
-    int log_level;   /* enum log_level */
+    const char *log;         /* "": standard error */
+    const char *log_actions; /* "": in the log */
+    int log_level;           /* enum log_level */
     const char *user;
     const char *admin_group;
     const char *control_socket; /* "": RUN/control.sock */

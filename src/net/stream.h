@@ -102,6 +102,15 @@ void stream_park(struct stream *s, usec timeout, void (*fn)(void *arg, enum stre
 void stream_unpark(struct stream *s);
 bool stream_is_parked(const struct stream *s);
 
+/* --- listening in --- */
+
+/* fn sees every piece as it is read or written, in the form the protocol has it; NULL: nobody. Must
+ * not suspend. */
+void stream_set_tap(struct stream *s, void (*fn)(void *arg, bool input, struct str bytes),
+                    void *arg);
+/* NULL when there is none. */
+void *stream_tap_argument(const struct stream *s);
+
 /* --- who --- */
 
 /* Numeric address without port ("192.0.2.1", "2001:db8::1", "unix"), constant for its life. */

@@ -81,6 +81,8 @@ enum io stream_receive_some(struct stream *s, size_t n)
     if (io == IO_DONE) {
         compact(&s->in, &s->in_offset);
         buf_add(&s->in, s->hub->scratch, got);
+        if (s->tap)
+            s->tap(s->tap_arg, true, str_from(s->hub->scratch, got));
         s->burst += got;
     }
     return io;
@@ -220,6 +222,18 @@ bool stream_read_line(struct stream *s, size_t max, struct str *line, bool *crlf
     return true;
 }
 
+void stream_set_tap(struct stream *s, void (*fn)(void *arg, bool input, struct str bytes),
+                    void *arg)
+{
+    s->tap = fn;
+    s->tap_arg = arg;
+}
+
+void *stream_tap_argument(const struct stream *s)
+{
+    return s->tap ? s->tap_arg : NULL;
+}
+
 /* --- writing --- */
 
 size_t stream_unsent(const struct stream *s)
@@ -251,6 +265,8 @@ bool stream_write(struct stream *s, struct str bytes, struct err *e)
         size_t n = bytes.n < room ? bytes.n : room;
         compact(&s->out, &s->out_offset);
         buf_add(&s->out, bytes.p, n);
+        if (s->tap)
+            s->tap(s->tap_arg, false, str_from(bytes.p, n));
         bytes = str_skip(bytes, n);
         if (stream_unsent(s) >= STREAM_OUT_MAX && !stream_flush(s, e))
             return false;
@@ -262,10 +278,13 @@ bool stream_printf(struct stream *s, struct err *e, const char *format, ...)
 {
     if (s->broken)
         return stream_report(s, e);
+    size_t before = s->out.n;
     va_list args;
     va_start(args, format);
     buf_vprintf(&s->out, format, args);
     va_end(args);
+    if (s->tap)
+        s->tap(s->tap_arg, false, str_skip(buf_str(&s->out), before));
     return stream_unsent(s) < STREAM_OUT_MAX || stream_flush(s, e);
 }
 
@@ -275,6 +294,8 @@ void stream_write_now(struct stream *s, struct str bytes)
         return;
     compact(&s->out, &s->out_offset);
     buf_add(&s->out, bytes.p, bytes.n);
+    if (s->tap)
+        s->tap(s->tap_arg, false, bytes);
     enum io io = stream_send_some(s);
     if (stream_unsent(s) > STREAM_UNSENT_MAX)
         stream_abort(s);

@@ -42,6 +42,9 @@ struct stream {
     void *park_arg;
     struct timer park_timer;
 
+    void (*tap)(void *arg, bool input, struct str bytes);
+    void *tap_arg;
+
     uint8_t park;        /* enum park_state */
     uint8_t broken;      /* enum err_kind; ERR_NONE: works */
     bool readable;       /* a read may find something */
