@@ -31,6 +31,14 @@ static struct append_item *build_items(struct imap_command *c, const struct appe
     return items;
 }
 
+static uint32_t *uids_of(struct imap_command *c, const struct append_request *r)
+{
+    uint32_t *uids = arena_array(c->arena, r->count, sizeof *uids);
+    for (size_t i = 0; i < r->count; i++)
+        uids[i] = r->list[i].uid;
+    return uids;
+}
+
 /* Stores them; *code is APPENDUID. False: the result is set. */
 static bool store_items(struct imap_command *c, const struct append *a, struct str *code)
 {
@@ -51,6 +59,10 @@ static bool store_items(struct imap_command *c, const struct append *a, struct s
         return false;
     }
     c->session->user->appended += a->count;
+    if (a->replaced)
+        action_log_messages(imap_session_actor(c->session), "expunge", v->mailbox, &a->replaced, 1);
+    action_log_messages(imap_session_actor(c->session), "append", a->mailbox, uids_of(c, &r),
+                        a->count);
     uint32_t first = r.list[0].uid, last = r.list[a->count - 1].uid;
     *code = arena_printf(c->arena, "[APPENDUID %u %u", mailbox_uid_validity(a->mailbox), first);
     *code = a->count > 1 ? arena_printf(c->arena, "%.*s:%u]", STR_ARG(*code), last)

@@ -49,6 +49,8 @@ static void conclude(struct imap_command *c, bool move, const struct mailbox *to
         return;
     }
     struct str code = copy_code(c, to, source, copies, count);
+    action_log_transfer(imap_session_actor(c->session), move ? "move" : "copy",
+                        c->session->selected->mailbox, to, source, copies, count);
     u->copied += count;
     if (move) {
         u->expunged += count;

@@ -20,6 +20,7 @@ static bool expunge_deleted(struct imap_command *c, const struct number_set *onl
         imap_fail(c, &e, false);
         return false;
     }
+    action_log_messages(imap_session_actor(c->session), "expunge", m, uids, count);
     c->session->user->expunged += count;
     return true;
 }

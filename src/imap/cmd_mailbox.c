@@ -4,12 +4,16 @@
 #include "imap/access.h"
 #include "store/metadata.h"
 
-static void conclude(struct imap_command *c, bool done, const struct err *e)
+/* action: as the log of actions calls it; to: of RENAME, else "". */
+static void conclude(struct imap_command *c, bool done, const struct err *e, const char *action,
+                     struct str name, struct str to)
 {
-    if (done)
-        imap_ok(c, "%s completed", c->entry->name);
-    else
+    if (!done) {
         imap_fail(c, e, false);
+        return;
+    }
+    action_log_folder(imap_session_actor(c->session), action, name, to);
+    imap_ok(c, "%s completed", c->entry->name);
 }
 
 /* The parameters of CREATE (RFC 4466 2.2): USE (RFC 6154 section 3). False: the result is set. */
@@ -52,7 +56,7 @@ void imap_cmd_create(struct imap_command *c)
         conclude(c,
                  store_create_special_mailbox(s->context->store, &s->user->account, name,
                                               buf_str(&uses), &e),
-                 &e);
+                 &e, "create", name, STR(""));
     buf_free(&uses);
 }
 
@@ -64,7 +68,8 @@ void imap_cmd_delete(struct imap_command *c)
     if (!imap_take_mailbox(c, &name) || !imap_take_end(c))
         return;
     if (imap_may(c, name, RIGHT_DELETE_MAILBOX))
-        conclude(c, store_delete_mailbox(s->context->store, &s->user->account, name, &e), &e);
+        conclude(c, store_delete_mailbox(s->context->store, &s->user->account, name, &e), &e,
+                 "delete", name, STR(""));
 }
 
 void imap_cmd_rename(struct imap_command *c)
@@ -77,7 +82,8 @@ void imap_cmd_rename(struct imap_command *c)
     if (to.n > 1 && to.p[to.n - 1] == '/')
         to.n--;
     if (imap_may(c, from, RIGHT_DELETE_MAILBOX) && imap_may_create(c, to))
-        conclude(c, store_rename_mailbox(s->context->store, &s->user->account, from, to, &e), &e);
+        conclude(c, store_rename_mailbox(s->context->store, &s->user->account, from, to, &e), &e,
+                 "rename", from, to);
 }
 
 static void subscribe(struct imap_command *c, bool on)
@@ -88,7 +94,8 @@ static void subscribe(struct imap_command *c, bool on)
     if (!imap_take_mailbox(c, &name) || !imap_take_end(c))
         return;
     if (!on || imap_may(c, name, RIGHT_LOOKUP))
-        conclude(c, store_subscribe(s->context->store, &s->user->account, name, on, &e), &e);
+        conclude(c, store_subscribe(s->context->store, &s->user->account, name, on, &e), &e,
+                 on ? "subscribe" : "unsubscribe", name, STR(""));
 }
 
 void imap_cmd_subscribe(struct imap_command *c)

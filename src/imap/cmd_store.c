@@ -242,6 +242,8 @@ void imap_cmd_store(struct imap_command *c)
         imap_fail(c, &e, false);
         return;
     }
+    if (r.flags.flags & MESSAGE_DELETED && r.change != FLAGS_REMOVE)
+        action_log_messages(imap_session_actor(c->session), "delete", v->mailbox, uids, count);
     if (r.silent)
         expect_silently(c, &r);
     if (!r.silent || c->session->enabled & ENABLED_CONDSTORE)

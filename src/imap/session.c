@@ -36,6 +36,11 @@ void imap_writef(struct imap_session *s, const char *format, ...)
     buf_free(&text);
 }
 
+struct actor imap_session_actor(const struct imap_session *s)
+{
+    return (struct actor){"imap", s->net.id, str_from_c(s->user->login)};
+}
+
 /* --- the end --- */
 
 static void log_end(const struct imap_session *s)
@@ -48,13 +53,14 @@ static void log_end(const struct imap_session *s)
         return;
     }
     const struct imap_user *u = s->user;
-    log_info("imap", s->net.id,
-             "logout user=<%s> peer=%s reason=\"%s\" in=%llu out=%llu commands=%u fetched=%llu "
-             "appended=%llu copied=%llu expunged=%llu",
-             u->login, s->net.entry.peer, s->net.ended, (unsigned long long)s->bytes_in,
-             (unsigned long long)s->bytes_out, s->commands, (unsigned long long)u->fetched,
-             (unsigned long long)u->appended, (unsigned long long)u->copied,
-             (unsigned long long)u->expunged);
+    log_info_action(
+        "imap", s->net.id,
+        "logout user=<%s> peer=%s reason=\"%s\" in=%llu out=%llu commands=%u fetched=%llu "
+        "appended=%llu copied=%llu expunged=%llu",
+        u->login, s->net.entry.peer, s->net.ended, (unsigned long long)s->bytes_in,
+        (unsigned long long)s->bytes_out, s->commands, (unsigned long long)u->fetched,
+        (unsigned long long)u->appended, (unsigned long long)u->copied,
+        (unsigned long long)u->expunged);
 }
 
 static void finish(struct session *session)
@@ -185,7 +191,7 @@ bool imap_session_login(struct imap_session *s, const struct account *account,
     s->user = u;
     s->bad_count = 0;
     const char *tls = stream_tls_version(s->net.stream);
-    log_info("imap", s->net.id, "login user=<%s> peer=%s tls=%s mechanism=%s", u->login,
-             s->net.entry.peer, tls ? tls : "none", mechanism);
+    log_info_action("imap", s->net.id, "login user=<%s> peer=%s tls=%s mechanism=%s", u->login,
+                    s->net.entry.peer, tls ? tls : "none", mechanism);
     return true;
 }

@@ -8,6 +8,7 @@
 #include "imap/imap.h"
 #include "imap/wire_name.h"
 #include "net/session.h"
+#include "store/action_log.h"
 
 struct imap_selected;
 struct imap_notify;
@@ -70,6 +71,9 @@ struct auth_peer imap_session_peer(const struct imap_session *s);
 /* After authentication: takes copies of the account. ERR_LIMIT: it has too many sessions. */
 bool imap_session_login(struct imap_session *s, const struct account *account,
                         const char *mechanism, struct err *e);
+
+/* Who acts, in the log of actions. */
+struct actor imap_session_actor(const struct imap_session *s);
 
 /* The capability list that holds at this moment, appended (imap/capability.c). */
 void imap_write_capabilities(struct buf *out, const struct imap_session *s);

@@ -7,6 +7,7 @@
  */
 #include "pop3/limits.h"
 #include "pop3/session.h"
+#include "store/action_log.h"
 
 #include "core/log.h"
 
@@ -115,6 +116,9 @@ static enum pop3_next command_quit(struct pop3_session *s, struct str argument)
     }
     uint32_t *uids = maildrop_deleted(&s->maildrop, &count);
     bool ok = count == 0 || mailbox_expunge(s->mailbox, uids, count, &e);
+    if (ok)
+        action_log_messages((struct actor){"pop3", s->net.id, str_from_c(s->net.entry.login)},
+                            "expunge", s->mailbox, uids, count);
     free(uids);
     if (ok) {
         pop3_session_log_end(s, "quit", count);

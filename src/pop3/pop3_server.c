@@ -107,20 +107,21 @@ bool pop3_session_log_in(struct pop3_session *s, const struct account *account,
     maildrop_take(&s->maildrop, mailbox_uid_validity(s->mailbox),
                   str_from_c(s->settings->uidl_format), messages, count);
     const char *tls = stream_tls_version(s->net.stream);
-    log_info("pop3", s->net.id,
-             "login user=%s peer=%s mechanism=%s tls=%s messages=%zu octets=%llu",
-             s->net.entry.login, s->net.entry.peer, mechanism, tls ? tls : "-", s->maildrop.count,
-             (unsigned long long)s->maildrop.octets);
+    log_info_action("pop3", s->net.id,
+                    "login user=%s peer=%s mechanism=%s tls=%s messages=%zu octets=%llu",
+                    s->net.entry.login, s->net.entry.peer, mechanism, tls ? tls : "-",
+                    s->maildrop.count, (unsigned long long)s->maildrop.octets);
     return true;
 }
 
 void pop3_session_log_end(struct pop3_session *s, const char *reason, size_t deleted)
 {
     if (s->net.entry.login)
-        log_info("pop3", s->net.id,
-                 "logout user=%s peer=%s reason=%s retrieved=%u octets=%llu deleted=%zu left=%zu",
-                 s->net.entry.login, s->net.entry.peer, reason, s->retrieved,
-                 (unsigned long long)s->octets_sent, deleted, s->maildrop.count - deleted);
+        log_info_action(
+            "pop3", s->net.id,
+            "logout user=%s peer=%s reason=%s retrieved=%u octets=%llu deleted=%zu left=%zu",
+            s->net.entry.login, s->net.entry.peer, reason, s->retrieved,
+            (unsigned long long)s->octets_sent, deleted, s->maildrop.count - deleted);
     s->net.entry.login = NULL; /* one line is enough */
 }
 

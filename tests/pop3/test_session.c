@@ -51,6 +51,12 @@ const struct message *mailbox_messages(const struct mailbox *m, size_t *count)
     return m->messages;
 }
 
+struct str mailbox_name(const struct mailbox *m)
+{
+    (void)m;
+    return STR("INBOX");
+}
+
 uint32_t mailbox_uid_validity(const struct mailbox *m)
 {
     (void)m;

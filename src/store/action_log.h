@@ -1,0 +1,22 @@
+#pragma once
+/*
+ * What somebody does with a user's mail, as lines of the log of actions (core/log.h): to find out
+ * who deleted a message, when, and through what.
+ */
+#include "store/mailbox.h"
+
+struct actor {
+    const char *component, *id; /* "imap" and its session */
+    struct str login;
+};
+
+/* "expunge user=<alice@example.test> mailbox=<INBOX> uids=3:7 count=5"; no line for none. UIDs
+ * ascending; a long list is cut, the count is not. */
+void action_log_messages(struct actor a, const char *action, const struct mailbox *m,
+                         const uint32_t *uids, size_t count);
+/* "copy", "move": with the UIDs where they went to. */
+void action_log_transfer(struct actor a, const char *action, const struct mailbox *from,
+                         const struct mailbox *to, const uint32_t *source, const uint32_t *copies,
+                         size_t count);
+/* "rename user=<...> mailbox=<A> to=<B>"; `to` may be "". */
+void action_log_folder(struct actor a, const char *action, struct str name, struct str to);
