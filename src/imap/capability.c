@@ -37,6 +37,8 @@ static const struct {
     {"SORT", LOGGED_IN},              /* RFC 5256 */
     {"SORT=DISPLAY", LOGGED_IN},      /* RFC 5957 */
     {"ESORT", LOGGED_IN},             /* RFC 5267 */
+    {"CONTEXT=SEARCH", LOGGED_IN},    /* RFC 5267 */
+    {"CONTEXT=SORT", LOGGED_IN},      /* RFC 5267 */
     {"I18NLEVEL=1", LOGGED_IN},       /* RFC 5255 */
     {"THREAD=REFERENCES", LOGGED_IN}, /* RFC 5256 */
     {"THREAD=REFS", LOGGED_IN},       /* draft-ietf-morg-inthread */

@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "imap/limits.h"
 #include "imap/notify.h"
+#include "imap/search_update.h"
 
 #include <stdarg.h>
 
@@ -140,6 +141,7 @@ static void synchronise(struct imap_command *c)
         imap_write(s, buf_str(&out));
     buf_free(&out);
     imap_notify_fetch(s, first);
+    imap_updates_tell(s);
 }
 
 /* Malformed commands in a row end the session: whoever speaks is not an IMAP client. */

@@ -10,6 +10,7 @@
 static const struct imap_command_entry commands[] = {
     {"APPEND", L, 0, imap_cmd_append, imap_append_literal},
     {"AUTHENTICATE", A, 0, imap_cmd_authenticate, NULL},
+    {"CANCELUPDATE", S, 0, imap_cmd_cancelupdate, NULL},
     {"CAPABILITY", IMAP_ANY, 0, imap_cmd_capability, NULL},
     {"CHECK", S, 0, imap_cmd_check, NULL},
     {"CLOSE", S, IMAP_NO_SYNC, imap_cmd_close, NULL},

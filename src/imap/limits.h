@@ -54,6 +54,14 @@
 #define IMAP_THREAD_REFERENCES_MAX  128
 #define IMAP_THREAD_IDENTIFIERS_MAX 2000000
 #define IMAP_THREAD_STEPS_MAX       50000000
+/* Results that are kept up to date (RFC 5267) in a session; with more messages in those there are,
+ * or in a sorted one, there will be no other; and bytes of a search program. */
+#define IMAP_UPDATES_MAX        16
+#define IMAP_UPDATE_RESULTS_MAX 200000
+#define IMAP_UPDATE_SORTED_MAX  50000
+#define IMAP_UPDATE_MEMORY_MAX  ((size_t)4 * 1024 * 1024)
+/* Seconds after which OLDER and YOUNGER are looked at again in them. */
+#define IMAP_UPDATE_AGES 60
 /* Ranges of UIDs that a saved result (RFC 5182) may have. */
 #define IMAP_SAVED_MAX 250000
 /* Large messages in memory at a time, over all sessions. */

@@ -10,9 +10,11 @@
  */
 #include "imap/notify.h"
 
+
 #include "core/mem.h"
 #include "imap/access.h"
 #include "imap/limits.h"
+#include "imap/search_update.h"
 #include "imap/selected.h"
 
 #include <stdlib.h>
@@ -331,6 +333,7 @@ static void sync_selected(struct imap_session *s)
     imap_write(s, buf_str(&out));
     buf_free(&out);
     imap_notify_fetch(s, first);
+    imap_updates_tell(s);
 }
 
 void imap_notify_fetch(struct imap_session *s, uint32_t first)

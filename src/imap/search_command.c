@@ -5,6 +5,7 @@
 
 #include "core/mem.h"
 #include "imap/search_saved.h"
+#include "imap/search_update.h"
 #include "mime/header.h"
 
 #include <stdlib.h>
@@ -39,7 +40,7 @@ bool imap_take_keys(struct imap_search *s, struct str charset)
     const struct imap_selected *v = c->session->selected;
     bool here = v && v->mailbox == s->mailbox;
     struct number_set none = {0};
-    struct search_scope scope = {.arena = c->arena,
+    struct search_scope scope = {.arena = s->update ? s->update->arena : c->arena,
                                  .mailbox = s->mailbox,
                                  .uids = s->uids,
                                  .count = s->total,
@@ -88,7 +89,9 @@ bool imap_search_run(struct imap_search *s)
 void imap_search_end(struct imap_search *s)
 {
     free(s->found);
+    imap_update_free(s->update);
     s->found = NULL;
+    s->update = NULL;
 }
 
 /* --- answers --- */
@@ -117,17 +120,24 @@ uint32_t *imap_search_numbers(const struct imap_search *s, const uint32_t *order
     return numbers;
 }
 
+struct esearch imap_search_response(const struct imap_search *s)
+{
+    return (struct esearch){.tag = s->c->tag,
+                            .uid = s->c->uid,
+                            .mailbox = s->name,
+                            .uid_validity = mailbox_uid_validity(s->mailbox),
+                            .naming = imap_session_naming(s->c->session),
+                            .options = &s->options};
+}
+
 void imap_search_answer(const struct imap_search *s, const uint32_t *order)
 {
     struct buf out = BUF_EMPTY;
     uint32_t *numbers = imap_search_numbers(s, order);
-    struct esearch response = {.tag = s->c->tag,
-                               .naming = imap_session_naming(s->c->session),
-                               .uid = s->c->uid,
-                               .options = &s->options,
-                               .numbers = numbers,
-                               .count = s->count,
-                               .modseq = imap_search_modseq(s, order)};
+    struct esearch response = imap_search_response(s);
+    response.numbers = numbers;
+    response.count = s->count;
+    response.modseq = imap_search_modseq(s, order);
     esearch_write(&out, &response);
     imap_write(s->c->session, buf_str(&out));
     free(numbers);

@@ -7,6 +7,8 @@
 #include "imap/esearch.h"
 #include "imap/search.h"
 
+struct search_update;
+
 struct imap_search {
     struct imap_command *c;
     struct return_options options;
@@ -19,7 +21,9 @@ struct imap_search {
     /* The result: positions in uids, ascending. */
     uint32_t *found;
     size_t count;
-    bool gone; /* some messages do not exist any more */
+    bool gone;       /* some messages do not exist any more */
+    struct str name; /* of the mailbox, if answers tell it (RFC 7377); p == NULL: not */
+    struct search_update *update; /* that the result is to become; the keys are in its arena */
 };
 
 /* On the selected mailbox. */
@@ -36,6 +40,8 @@ void imap_search_end(struct imap_search *s);
 SUSPENDS uint64_t imap_search_modseq(const struct imap_search *s, const uint32_t *order);
 /* Positions as what the client is told: sequence numbers or UIDs. To be freed. */
 uint32_t *imap_search_numbers(const struct imap_search *s, const uint32_t *order);
+/* An ESEARCH response without results. */
+struct esearch imap_search_response(const struct imap_search *s);
 /* ESEARCH with the results in that order. */
 SUSPENDS void imap_search_answer(const struct imap_search *s, const uint32_t *order);
 /* "SEARCH", "SORT": the older answers. */

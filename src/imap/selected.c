@@ -7,6 +7,7 @@
 #include "core/mem.h"
 #include "imap/body.h"
 #include "imap/notify.h"
+#include "imap/search_update.h"
 
 #include <stdlib.h>
 
@@ -193,5 +194,6 @@ void imap_selected_free(struct imap_selected *v)
     free(v->uids);
     free(v->recent);
     free(v->saved.ranges);
+    imap_updates_free(v);
     arena_free(v->arena);
 }

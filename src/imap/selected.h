@@ -48,6 +48,7 @@ struct imap_selected {
     struct imap_cursor cursor;
     struct imap_decoded decoded;
     struct number_set saved;          /* UIDs that "$" stands for (imap/search_saved.h) */
+    struct search_update *updates;    /* imap/search_update.h */
     struct imap_structure *structure; /* of the last large message (imap/body.c) */
 };
 

@@ -13,9 +13,9 @@
  * client must not believe that it knows everything up to the MODSEQ it has just seen (RFC 7162
  * section 3.2).
  */
-#include "imap/selected.h"
-
 #include "imap/notify.h"
+#include "imap/search_update.h"
+#include "imap/selected.h"
 #include "imap/vanished.h"
 
 /* --- expunges --- */
@@ -139,6 +139,8 @@ void imap_selected_sync(struct imap_selected *v, struct buf *out, bool expunges,
         imap_write_mailbox_flags(out, v);
     size_t old = mailbox_index_from_uid(v->mailbox, v->uid_next), recent = imap_selected_recent(v);
     v->expunges_owed = old != v->count;
+    if (v->expunges_owed)
+        imap_updates_expunged(v, out);
     if (v->expunges_owed && expunges) {
         tell_expunges(v, out);
         v->expunges_owed = false;

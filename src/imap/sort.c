@@ -85,6 +85,39 @@ void sort_table_free(struct sort_table *t)
     arena_free(t->arena);
 }
 
+void sort_table_take(struct sort_table *t, struct sort_table *from,
+                     const struct sort_program *program)
+{
+    *t = *from;
+    t->program = program;
+    *from = (struct sort_table){0};
+}
+
+/* The values of one more message, zeroed. */
+static struct sort_value *add_values(struct sort_table *t)
+{
+    size_t count = t->program->count;
+    if (t->count == t->capacity) {
+        t->capacity = t->capacity ? 2 * t->capacity : 256;
+        t->values = mem_resize(t->values, t->capacity * count * sizeof *t->values);
+    }
+    struct sort_value *values = t->values + t->count++ * count;
+    memset(values, 0, count * sizeof *values);
+    return values;
+}
+
+void sort_table_add_copy(struct sort_table *t, const struct sort_table *from, size_t number)
+{
+    struct sort_value *values = add_values(t);
+    for (size_t i = 0; i < t->program->count; i++) {
+        values[i] = from->values[number * t->program->count + i];
+        struct str text = str_from(from->texts.p + values[i].at, values[i].length);
+        values[i].at = t->texts.n;
+        if (text.n)
+            buf_add_str(&t->texts, text);
+    }
+}
+
 /* raw is UTF-8. */
 static void set_text(struct sort_table *t, struct sort_value *v)
 {
@@ -178,15 +211,11 @@ void sort_table_add(struct sort_table *t, int64_t internal_date, uint64_t size,
 {
     const struct sort_program *p = t->program;
     struct str envelope[ENVELOPE_FIELDS];
-    if (t->count == t->capacity) {
-        t->capacity = t->capacity ? 2 * t->capacity : 256;
-        t->values = mem_resize(t->values, t->capacity * p->count * sizeof *t->values);
-    }
+    struct sort_value *values = add_values(t);
     if (p->fields & SUMMARY_ENVELOPE)
         envelope_split(summary->envelope, envelope);
     for (size_t i = 0; i < p->count; i++) {
-        struct sort_value *v = &t->values[t->count * p->count + i];
-        *v = (struct sort_value){0};
+        struct sort_value *v = &values[i];
         enum sort_kind kind = p->criteria[i].kind;
         if (kind == SORT_ARRIVAL)
             v->order = order_of(internal_date);
@@ -199,7 +228,6 @@ void sort_table_add(struct sort_table *t, int64_t internal_date, uint64_t size,
         if (p->criteria[i].reverse)
             v->order = ~v->order;
     }
-    t->count++;
     arena_reset(t->arena);
 }
 
@@ -226,7 +254,7 @@ int sort_table_compare(const struct sort_table *t, size_t a, size_t b)
         if (order)
             return order;
     }
-    return a < b ? -1 : a > b;
+    return 0;
 }
 
 struct sort_entry {
@@ -239,7 +267,8 @@ static int compare_entries(const void *x, const void *y, void *table)
     const struct sort_entry *a = x, *b = y;
     if (a->order != b->order)
         return a->order < b->order ? -1 : 1;
-    return sort_table_compare(table, a->number, b->number);
+    int order = sort_table_compare(table, a->number, b->number);
+    return order ? order : a->number < b->number ? -1 : 1;
 }
 
 void sort_table_order(const struct sort_table *t, uint32_t *numbers)

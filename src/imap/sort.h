@@ -51,12 +51,16 @@ struct sort_table {
 
 void sort_table_init(struct sort_table *t, const struct sort_program *program);
 void sort_table_free(struct sort_table *t);
+/* What is in `from`, which is empty then; program: a copy of its program. */
+void sort_table_take(struct sort_table *t, struct sort_table *from,
+                     const struct sort_program *program);
 /* A message's keys; its number is the count before. Dates in seconds. */
 void sort_table_add(struct sort_table *t, int64_t internal_date, uint64_t size,
                     const struct message_summary *summary);
-/* Below, above or equal 0; equal ones are in the order of their numbers. */
+void sort_table_add_copy(struct sort_table *t, const struct sort_table *from, size_t number);
+/* Below, above or equal 0. */
 int sort_table_compare(const struct sort_table *t, size_t a, size_t b);
-/* The numbers of all messages in order. Long: for a worker. */
+/* The numbers of all messages in order, equal ones in that of the numbers. Long: for a worker. */
 void sort_table_order(const struct sort_table *t, uint32_t *numbers);
 
 /* The date that SORT and THREAD go by: that of the header, else the internal one (RFC 5256 2.2). */
@@ -78,5 +82,6 @@ struct result_reader {
     void *arg;
 };
 SUSPENDS bool imap_read_results(struct result_reader *r);
-/* The results in order, to be freed. NULL: the command's result is set. */
-SUSPENDS uint32_t *imap_sort_results(struct imap_search *s, const struct sort_program *program);
+/* The keys of the results, whose numbers are places in the search's list, and these numbers in
+ * order, to be freed. NULL: the command's result is set. */
+SUSPENDS uint32_t *imap_sort_results(struct imap_search *s, struct sort_table *table);

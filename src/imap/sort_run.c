@@ -78,7 +78,7 @@ bool imap_read_results(struct result_reader *r)
 /* --- sorting --- */
 
 struct sorting {
-    struct sort_table table;
+    struct sort_table *table;
     uint32_t *numbers;
 };
 
@@ -87,28 +87,24 @@ static bool add(void *arg, uint32_t position, const struct message *m,
 {
     struct sorting *s = arg;
     (void)position;
-    sort_table_add(&s->table, m->internal_date, m->size_crlf, summary);
+    sort_table_add(s->table, m->internal_date, m->size_crlf, summary);
     return true;
 }
 
 static void sort(void *arg)
 {
     struct sorting *s = arg;
-    sort_table_order(&s->table, s->numbers);
+    sort_table_order(s->table, s->numbers);
 }
 
-uint32_t *imap_sort_results(struct imap_search *s, const struct sort_program *program)
+uint32_t *imap_sort_results(struct imap_search *s, struct sort_table *table)
 {
-    struct sorting sorting = {0};
+    struct sorting sorting = {.table = table};
     struct result_reader reader = {
-        .search = s, .fields = program->fields, .fn = add, .arg = &sorting};
-    sort_table_init(&sorting.table, program);
-    if (imap_read_results(&reader)) {
-        sorting.numbers = mem_array(s->count + 1, sizeof *sorting.numbers);
-        worker_run(WORKER_CPU, sort, &sorting);
-        for (size_t i = 0; i < s->count; i++)
-            sorting.numbers[i] = s->found[sorting.numbers[i]];
-    }
-    sort_table_free(&sorting.table);
+        .search = s, .fields = table->program->fields, .fn = add, .arg = &sorting};
+    if (!imap_read_results(&reader))
+        return NULL;
+    sorting.numbers = mem_array(s->count + 1, sizeof *sorting.numbers);
+    worker_run(WORKER_CPU, sort, &sorting);
     return sorting.numbers;
 }
