@@ -81,10 +81,11 @@ struct mailbox_content {
 
 /* Another server that had the Maildir meanwhile told its clients modification sequences, too:
  * Dovecot counts from 1, or from the time if it was asked to (docs/dovecot.md). Nobody counts a
- * million changes in a second, so this is above all of them. */
+ * million changes in a second, so this is above all of them; and, a microsecond being one, above
+ * those of our own before a crash in the same second. */
 static inline uint64_t modseq_floor(usec now)
 {
-    return (uint64_t)(now / USEC_SEC) << 20;
+    return ((uint64_t)(now / USEC_SEC) << 20) + (uint64_t)(now % USEC_SEC);
 }
 
 void mailbox_content_free(struct mailbox_content *c);
