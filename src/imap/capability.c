@@ -39,6 +39,7 @@ static const struct {
     {"ESORT", LOGGED_IN},             /* RFC 5267 */
     {"CONTEXT=SEARCH", LOGGED_IN},    /* RFC 5267 */
     {"CONTEXT=SORT", LOGGED_IN},      /* RFC 5267 */
+    {"MULTISEARCH", LOGGED_IN},       /* RFC 7377 */
     {"I18NLEVEL=1", LOGGED_IN},       /* RFC 5255 */
     {"THREAD=REFERENCES", LOGGED_IN}, /* RFC 5256 */
     {"THREAD=REFS", LOGGED_IN},       /* draft-ietf-morg-inthread */

@@ -6,25 +6,11 @@
 #include "imap/search_saved.h"
 #include "imap/search_update.h"
 
-/* With UTF-8 throughout there is no other charset to name (RFC 9755 3). */
-static bool take_charset(struct imap_command *c, struct str *charset)
-{
-    *charset = imap_session_utf8(c->session) ? STR("UTF-8") : STR("US-ASCII");
-    if (!imap_argument_is(c->next, "CHARSET"))
-        return true;
-    if (c->session->enabled & ENABLED_UTF8) {
-        imap_bad(c, "There is no CHARSET after ENABLE UTF8=ACCEPT");
-        return false;
-    }
-    imap_take(c, "CHARSET");
-    return imap_take_charset(c, charset);
-}
-
 static bool take_arguments(struct imap_search *s)
 {
     struct str charset;
     if (!imap_take_return(s->c, &s->options) || !imap_update_begin(s) ||
-        !take_charset(s->c, &charset))
+        !imap_take_search_charset(s->c, &charset))
         return false;
     if (s->c->session->enabled & ENABLED_REV2 && !s->options.extended)
         s->options = (struct return_options){.extended = true, .give = RETURN_ALL};

@@ -176,6 +176,7 @@ enum imap_literal_use imap_replace_literal(struct imap_command *c,
 void imap_cmd_idle(struct imap_command *c);
 void imap_cmd_fetch(struct imap_command *c);
 void imap_cmd_search(struct imap_command *c);
+void imap_cmd_esearch(struct imap_command *c);
 void imap_cmd_cancelupdate(struct imap_command *c);
 void imap_cmd_sort(struct imap_command *c);
 void imap_cmd_thread(struct imap_command *c);

@@ -19,6 +19,7 @@ static const struct imap_command_entry commands[] = {
     {"CREATE", L, 0, imap_cmd_create, NULL},
     {"DELETE", L, 0, imap_cmd_delete, NULL},
     {"ENABLE", L, 0, imap_cmd_enable, NULL},
+    {"ESEARCH", L, IMAP_HAS_UID, imap_cmd_esearch, NULL},
     {"EXAMINE", L, IMAP_NO_SYNC, imap_cmd_examine, NULL},
     {"EXPUNGE", S, IMAP_HAS_UID | IMAP_NEEDS_WRITE, imap_cmd_expunge, NULL},
     {"FETCH", S, IMAP_HAS_UID | IMAP_SECTIONS | IMAP_NO_EXPUNGE, imap_cmd_fetch, NULL},

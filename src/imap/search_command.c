@@ -34,6 +34,20 @@ bool imap_take_charset(struct imap_command *c, struct str *charset)
     return false;
 }
 
+/* With UTF-8 throughout there is no other charset to name (RFC 9755 3). */
+bool imap_take_search_charset(struct imap_command *c, struct str *charset)
+{
+    *charset = imap_session_utf8(c->session) ? STR("UTF-8") : STR("US-ASCII");
+    if (!imap_argument_is(c->next, "CHARSET"))
+        return true;
+    if (c->session->enabled & ENABLED_UTF8) {
+        imap_bad(c, "There is no CHARSET after ENABLE UTF8=ACCEPT");
+        return false;
+    }
+    imap_take(c, "CHARSET");
+    return imap_take_charset(c, charset);
+}
+
 bool imap_take_keys(struct imap_search *s, struct str charset)
 {
     struct imap_command *c = s->c;

@@ -30,6 +30,8 @@ struct imap_search {
 void imap_search_begin(struct imap_search *s, struct imap_command *c);
 /* A charset that is known, and search keys to the end. False: the result is set. */
 bool imap_take_charset(struct imap_command *c, struct str *charset);
+/* CHARSET and its charset, if they are next. */
+bool imap_take_search_charset(struct imap_command *c, struct str *charset);
 bool imap_take_keys(struct imap_search *s, struct str charset);
 /* Fills in the result. False: the command's result is set. */
 SUSPENDS bool imap_search_run(struct imap_search *s);
