@@ -15,6 +15,7 @@ static const struct {
     enum when when;
 } capabilities[] = {
     {"IMAP4rev1", ALWAYS},            /* RFC 3501 */
+    {"IMAP4rev2", ALWAYS},            /* RFC 9051 */
     {"LITERAL+", ALWAYS},             /* RFC 7888 */
     {"SASL-IR", ALWAYS},              /* RFC 4959 */
     {"ID", ALWAYS},                   /* RFC 2971 */
@@ -56,6 +57,7 @@ static const struct {
     {"QRESYNC", LOGGED_IN},     /* RFC 7162 */
     {"UTF8=ACCEPT", LOGGED_IN}, /* RFC 9755 */
     {"BINARY", LOGGED_IN},      /* RFC 3516 */
+    {"UIDONLY", LOGGED_IN},     /* RFC 9586 */
     {"QUOTA", LOGGED_IN},       /* RFC 9208 */
     {"QUOTA=RES-STORAGE", LOGGED_IN},
     {"QUOTA=RES-MESSAGE", LOGGED_IN},

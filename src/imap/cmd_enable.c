@@ -12,6 +12,8 @@ static const struct {
     {"METADATA", ENABLED_METADATA},                   /* RFC 5464 */
     {"QRESYNC", ENABLED_QRESYNC | ENABLED_CONDSTORE}, /* RFC 7162 */
     {"UTF8=ACCEPT", ENABLED_UTF8},                    /* RFC 9755 */
+    {"IMAP4rev2", ENABLED_REV2},                      /* RFC 9051 */
+    {"UIDONLY", ENABLED_UIDONLY},                     /* RFC 9586 */
 };
 
 void imap_enable(struct imap_session *s, unsigned what)

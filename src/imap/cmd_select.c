@@ -19,6 +19,17 @@ static void close_selected(struct imap_session *s)
     imap_write(s, STR("* OK [CLOSED] The mailbox selected before is closed\r\n"));
 }
 
+/* What IMAP4rev2 wants to be told of any selected mailbox (RFC 9051 6.3.2). */
+static void write_name(struct buf *out, const struct imap_session *s, struct str name)
+{
+    struct wire_naming naming = imap_session_naming(s);
+    if (!(s->enabled & ENABLED_REV2))
+        return;
+    buf_printf(out, "* LIST () \"%c\" ", wire_separator(naming));
+    imap_write_mailbox(out, name, naming);
+    buf_add_c(out, "\r\n");
+}
+
 /* Whatever becomes of it, the mailbox selected before is closed (RFC 3501 6.3.1). */
 static void select_mailbox(struct imap_command *c, bool read_only)
 {
@@ -37,6 +48,7 @@ static void select_mailbox(struct imap_command *c, bool read_only)
     read_only = read_only || !(imap_rights(s, name) & RIGHTS_WRITE);
     struct buf out = BUF_EMPTY;
     s->selected = imap_selected_new(s, m, read_only, &out);
+    write_name(&out, s, name);
     imap_write(s, buf_str(&out));
     buf_free(&out);
     imap_select_resynchronise(c, &parameters);

@@ -110,12 +110,13 @@ bool imap_breathe(struct imap_command *c)
 
 /* --- the answer --- */
 
-/* HIGHESTMODSEQ: behind what the client has seen when expunges have to wait (RFC 7162 section 6),
- * and new when some were told. */
+/* HIGHESTMODSEQ: behind what the client has seen when something has to wait (RFC 7162 section 6),
+ * and new when expunges were told. */
 static void add_highestmodseq(struct imap_command *c, struct buf *out)
 {
     const struct imap_selected *v = c->session->selected;
-    if (!(c->session->enabled & ENABLED_CONDSTORE) || !(v->told_expunges || v->expunges_owed))
+    if (!(c->session->enabled & ENABLED_CONDSTORE) ||
+        !(v->told_expunges || v->complete < mailbox_modseq(v->mailbox)))
         return;
     if (c->status == IMAP_OK && c->text.n && c->text.p[0] != '[')
         c->text = arena_printf(c->arena, "[HIGHESTMODSEQ %llu] %.*s",
@@ -133,7 +134,7 @@ static void synchronise(struct imap_command *c)
     if (!imap_notify_tells(s, NOTIFY_NEW) && !(c->entry->flags & IMAP_NEEDS_WRITE))
         return;
     uint32_t first = s->selected->uid_next;
-    bool expunges = c->uid || !(c->entry->flags & IMAP_NO_EXPUNGE);
+    bool expunges = (c->uid && !c->by_number) || !(c->entry->flags & IMAP_NO_EXPUNGE);
     struct buf out = BUF_EMPTY;
     imap_selected_sync(s->selected, &out, expunges, c->uid, &c->known);
     add_highestmodseq(c, &out);

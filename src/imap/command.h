@@ -23,6 +23,7 @@ struct imap_command {
     const struct imap_command_entry *entry;
     struct str tag;
     bool uid;                   /* UID FETCH ... */
+    bool by_number;             /* but there are sequence numbers among its arguments */
     struct imap_argument *next; /* first argument not taken yet */
     enum imap_status status;
     struct str text; /* of the tagged line, with its response code */
@@ -43,12 +44,13 @@ enum imap_state {
 };
 
 enum imap_command_flag {
-    IMAP_HAS_UID = 1,     /* there is a UID form */
-    IMAP_ONLY_UID = 2,    /* in addition: a set of UIDs follows in that form only */
-    IMAP_NO_EXPUNGE = 4,  /* without UID no EXPUNGE may be told during it (RFC 3501 7.4.1) */
-    IMAP_SECTIONS = 8,    /* BODY[...] in its arguments */
-    IMAP_NO_SYNC = 16,    /* says nothing of the selected mailbox */
-    IMAP_NEEDS_WRITE = 32 /* not in a mailbox opened with EXAMINE */
+    IMAP_HAS_UID = 1,      /* there is a UID form */
+    IMAP_ONLY_UID = 2,     /* in addition: a set of UIDs follows in that form only */
+    IMAP_NO_EXPUNGE = 4,   /* without UID no EXPUNGE may be told during it (RFC 3501 7.4.1) */
+    IMAP_SECTIONS = 8,     /* BODY[...] in its arguments */
+    IMAP_NO_SYNC = 16,     /* says nothing of the selected mailbox */
+    IMAP_NEEDS_WRITE = 32, /* not in a mailbox opened with EXAMINE */
+    IMAP_BY_NUMBER = 64,   /* without UID it is about sequence numbers (RFC 9586) */
 };
 
 /* What becomes of a literal of `size` bytes. */

@@ -6,6 +6,7 @@
 #define A IMAP_ANONYMOUS
 #define L IMAP_LOGGED_IN
 #define S IMAP_SELECTED
+#define N (IMAP_HAS_UID | IMAP_BY_NUMBER)
 
 static const struct imap_command_entry commands[] = {
     {"APPEND", L, 0, imap_cmd_append, imap_append_literal},
@@ -15,14 +16,14 @@ static const struct imap_command_entry commands[] = {
     {"CHECK", S, 0, imap_cmd_check, NULL},
     {"CLOSE", S, IMAP_NO_SYNC, imap_cmd_close, NULL},
     {"COMPRESS", L, 0, imap_cmd_compress, NULL},
-    {"COPY", S, IMAP_HAS_UID, imap_cmd_copy, NULL},
+    {"COPY", S, N, imap_cmd_copy, NULL},
     {"CREATE", L, 0, imap_cmd_create, NULL},
     {"DELETE", L, 0, imap_cmd_delete, NULL},
     {"ENABLE", L, 0, imap_cmd_enable, NULL},
     {"ESEARCH", L, IMAP_HAS_UID, imap_cmd_esearch, NULL},
     {"EXAMINE", L, IMAP_NO_SYNC, imap_cmd_examine, NULL},
     {"EXPUNGE", S, IMAP_HAS_UID | IMAP_NEEDS_WRITE, imap_cmd_expunge, NULL},
-    {"FETCH", S, IMAP_HAS_UID | IMAP_SECTIONS | IMAP_NO_EXPUNGE, imap_cmd_fetch, NULL},
+    {"FETCH", S, N | IMAP_SECTIONS | IMAP_NO_EXPUNGE, imap_cmd_fetch, NULL},
     {"GETMETADATA", L, 0, imap_cmd_getmetadata, NULL},
     {"GETQUOTA", L, 0, imap_cmd_getquota, NULL},
     {"GETQUOTAROOT", L, 0, imap_cmd_getquotaroot, NULL},
@@ -32,22 +33,22 @@ static const struct imap_command_entry commands[] = {
     {"LOGIN", A, 0, imap_cmd_login, NULL},
     {"LOGOUT", IMAP_ANY, IMAP_NO_SYNC, imap_cmd_logout, NULL},
     {"LSUB", L, 0, imap_cmd_lsub, NULL},
-    {"MOVE", S, IMAP_HAS_UID | IMAP_NEEDS_WRITE, imap_cmd_move, NULL},
+    {"MOVE", S, N | IMAP_NEEDS_WRITE, imap_cmd_move, NULL},
     {"NAMESPACE", L, 0, imap_cmd_namespace, NULL},
     {"NOOP", IMAP_ANY, 0, imap_cmd_noop, NULL},
     {"NOTIFY", L, IMAP_SECTIONS, imap_cmd_notify, NULL},
     {"RENAME", L, 0, imap_cmd_rename, NULL},
-    {"REPLACE", S, IMAP_HAS_UID | IMAP_NEEDS_WRITE, imap_cmd_replace, imap_replace_literal},
-    {"SEARCH", S, IMAP_HAS_UID | IMAP_NO_EXPUNGE, imap_cmd_search, NULL},
+    {"REPLACE", S, N | IMAP_NEEDS_WRITE, imap_cmd_replace, imap_replace_literal},
+    {"SEARCH", S, N | IMAP_NO_EXPUNGE, imap_cmd_search, NULL},
     {"SELECT", L, IMAP_NO_SYNC, imap_cmd_select, NULL},
     {"SETMETADATA", L, 0, imap_cmd_setmetadata, NULL},
     {"SETQUOTA", L, 0, imap_cmd_setquota, NULL},
-    {"SORT", S, IMAP_HAS_UID | IMAP_NO_EXPUNGE, imap_cmd_sort, NULL},
+    {"SORT", S, N | IMAP_NO_EXPUNGE, imap_cmd_sort, NULL},
     {"STARTTLS", A, 0, imap_cmd_starttls, NULL},
     {"STATUS", L, 0, imap_cmd_status, NULL},
-    {"STORE", S, IMAP_HAS_UID | IMAP_NO_EXPUNGE | IMAP_NEEDS_WRITE, imap_cmd_store, NULL},
+    {"STORE", S, N | IMAP_NO_EXPUNGE | IMAP_NEEDS_WRITE, imap_cmd_store, NULL},
     {"SUBSCRIBE", L, 0, imap_cmd_subscribe, NULL},
-    {"THREAD", S, IMAP_HAS_UID | IMAP_NO_EXPUNGE, imap_cmd_thread, NULL},
+    {"THREAD", S, N | IMAP_NO_EXPUNGE, imap_cmd_thread, NULL},
     {"UNSELECT", S, IMAP_NO_SYNC, imap_cmd_unselect, NULL},
     {"UNSUBSCRIBE", L, 0, imap_cmd_unsubscribe, NULL},
 };

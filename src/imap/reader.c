@@ -262,9 +262,12 @@ static void check_state(struct imap_command *c)
 {
     const struct imap_session *s = c->session;
     unsigned states = c->entry->states;
+    bool by_number = c->entry->flags & IMAP_BY_NUMBER && !c->uid;
     unsigned now = !s->user ? IMAP_ANONYMOUS : s->selected ? IMAP_SELECTED : IMAP_AUTHENTICATED;
     if (states & now) {
-        if (c->entry->flags & IMAP_NEEDS_WRITE && s->selected && s->selected->read_only)
+        if (by_number && s->enabled & ENABLED_UIDONLY)
+            imap_bad(c, "[UIDREQUIRED] There are no sequence numbers after ENABLE UIDONLY");
+        else if (c->entry->flags & IMAP_NEEDS_WRITE && s->selected && s->selected->read_only)
             imap_no(c, "[READ-ONLY] The mailbox was opened with EXAMINE");
         return;
     }

@@ -64,9 +64,10 @@ struct search_program {
     struct search_node *keywords; /* nodes with a keyword */
     struct search_node *ages;     /* nodes with an age */
     bool needs_date, needs_save_date;
-    bool modseq;   /* asks for MODSEQ: replies have one (RFC 7162 3.1.5) */
-    bool is_saved; /* asks for the saved result */
-    size_t costly; /* keys that look into the message */
+    bool by_number; /* names sequence numbers */
+    bool modseq;    /* asks for MODSEQ: replies have one (RFC 7162 3.1.5) */
+    bool is_saved;  /* asks for the saved result */
+    size_t costly;  /* keys that look into the message */
 };
 
 /* What keys are compiled for. */
@@ -78,6 +79,7 @@ struct search_scope {
     /* UIDs that "$" stands for (RFC 5182); NULL: it is no key here. */
     const struct number_set *saved;
     struct str charset; /* of texts */
+    bool uid_only;      /* sequence numbers are refused (RFC 9586) */
     /* The keys are the words of a command line: any word may be a string, times may be relative,
      * and there is the key MAILBOX. */
     bool words;

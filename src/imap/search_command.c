@@ -60,8 +60,10 @@ bool imap_take_keys(struct imap_search *s, struct str charset)
                                  .count = s->total,
                                  .saved = here ? &v->saved : &none,
                                  .charset = charset,
+                                 .uid_only = c->session->enabled & ENABLED_UIDONLY,
                                  .now = clock_wall() / USEC_SEC};
     bool ok = search_compile(&scope, c->next, &s->program);
+    c->by_number = c->by_number || s->program.by_number;
     if (ok)
         c->next = NULL;
     else if (scope.refused)

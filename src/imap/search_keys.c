@@ -243,6 +243,11 @@ static bool take_set(struct compiler *p, struct search_node *node, bool uid)
     const struct imap_argument *a = take(p);
     struct search_scope *s = p->scope;
     struct number_set set;
+    p->program->by_number = p->program->by_number || !uid;
+    if (s->uid_only && !uid && !imap_argument_is(a, "$")) {
+        s->error = STR("[UIDREQUIRED] There are no sequence numbers after ENABLE UIDONLY");
+        return false;
+    }
     if (s->saved && imap_argument_is(a, "$")) {
         number_set_copy(s->arena, s->saved, &node->uids);
         p->program->is_saved = true;

@@ -83,6 +83,10 @@ static bool take_qresync(struct imap_command *c, const struct imap_argument *lis
         a = a->next;
     }
     if (a && a->type == IMAP_LIST) {
+        if (c->session->enabled & ENABLED_UIDONLY) {
+            imap_bad(c, "[UIDREQUIRED] There are no sequence numbers after ENABLE UIDONLY");
+            return false;
+        }
         if (!take_sample(c, a, p))
             return false;
         a = a->next;
