@@ -14,6 +14,7 @@
 #include "core/mem.h"
 #include "ctl/ctl_call.h"
 #include "ctl/ctl_json.h"
+#include "ctl/ctl_metadata.h"
 #include "ctl/ctl_query.h"
 #include "imap/list_match.h"
 #include "imap/selected.h"
@@ -113,6 +114,15 @@ static size_t count_unknown(const struct exporting *x, const struct snapshot_mai
 
 /* --- the items --- */
 
+/* What cannot be read is left out: the messages count more. */
+static SUSPENDS void add_metadata(struct exporting *x, json_t *item, struct str mailbox)
+{
+    struct err e;
+    json_t *list = ctl_metadata_json(x->call->context->store, x->account, mailbox, &e);
+    if (list)
+        json_object_set_new(item, "metadata", list);
+}
+
 static SUSPENDS bool send_user(struct exporting *x, struct err *e)
 {
     json_t *item = json_object(), *subscriptions = json_array();
@@ -128,6 +138,7 @@ static SUSPENDS bool send_user(struct exporting *x, struct err *e)
     json_object_set_new(item, "subscriptions", subscriptions);
     json_object_set_new(item, "mailboxes", json_integer((json_int_t)count));
     json_object_set_new(item, "messages", json_integer((json_int_t)messages));
+    add_metadata(x, item, STR(""));
     return ctl_send_item(x->call, item, e);
 }
 
@@ -142,6 +153,7 @@ static SUSPENDS bool send_mailbox(struct exporting *x, const struct snapshot_mai
     json_object_set_new(item, "uid_validity", json_integer(box->uid_validity));
     json_object_set_new(item, "uid_next", json_integer(box->uid_next));
     json_object_set_new(item, "messages", json_integer((json_int_t)box->count));
+    add_metadata(x, item, box->name);
     return ctl_send_item(x->call, item, e);
 }
 

@@ -6,6 +6,8 @@
  *   uid_next, time     its UIDNEXT when it was saved, and when that was
  *   missing            put only what is not there
  *   subscribe          if the mailbox is new, or nothing was ever in it
+ *   metadata           of the mailbox; if it is new, they are set as far as they are not there
+ *   account_metadata   the same for the account
  *
  * Then items {"message": {"uid", "flags", "keywords", "date", "saved"}} with bytes (CRLF becomes
  * LF), each optional, and {"end": true}.
@@ -22,6 +24,7 @@
 #include "core/spool.h"
 #include "ctl/ctl_call.h"
 #include "ctl/ctl_json.h"
+#include "ctl/ctl_metadata.h"
 #include "imap/parser.h"
 #include "imap/selected.h"
 #include "net/stream.h"
@@ -214,6 +217,21 @@ static SUSPENDS bool make_mailbox(struct importing *x, const struct account *acc
     return false;
 }
 
+/* What goes with a mailbox in which there was nothing. */
+static SUSPENDS bool finish_new(struct importing *x, const struct account *account, struct str name,
+                                struct err *e)
+{
+    struct store *store = x->call->context->store;
+    if (!ctl_metadata_restore(store, account, STR(""), json_object_get(x->args, "account_metadata"),
+                              e))
+        return false;
+    if (!x->fresh)
+        return true;
+    return ctl_metadata_restore(store, account, name, json_object_get(x->args, "metadata"), e) &&
+           (!json_is_true(json_object_get(x->args, "subscribe")) ||
+            store_subscribe(store, account, name, true, e));
+}
+
 static SUSPENDS bool open_mailbox(struct importing *x, struct err *e)
 {
     struct store *store = x->call->context->store;
@@ -238,8 +256,7 @@ static SUSPENDS bool open_mailbox(struct importing *x, struct err *e)
     x->missing_only = json_is_true(json_object_get(x->args, "missing"));
     if (x->missing_only)
         note_existing(x);
-    return !x->fresh || !json_is_true(json_object_get(x->args, "subscribe")) ||
-           store_subscribe(store, &account, name, true, e);
+    return finish_new(x, &account, name, e);
 }
 
 /* Between the saving and the loss UIDs were given out that nobody knows of any more. A mailbox that
@@ -288,25 +305,25 @@ static SUSPENDS bool receive_bytes(struct importing *x, struct ctl_incoming *in,
     return !cr || spool_write(s, STR("\r"), e);
 }
 
-static bool take_flags(struct incoming_message *m, const json_t *json, struct err *e)
+static struct str text_of(const json_t *json, const char *name)
 {
-    struct str text, word;
+    const json_t *text = json_object_get(json, name);
+    return str_from(json_string_value(text), json_string_length(text));
+}
+
+static void take_flags(struct incoming_message *m, const json_t *json)
+{
+    struct str text = text_of(json, "flags"), word;
     uint8_t flag;
-    if (!ctl_arg_optional(json, "flags", &text, e))
-        return false;
-    text = arena_str(m->arena, text);
     while ((word = str_word(&text)).p)
         if (imap_flag_find(word, &flag))
             m->request.flags |= flag;
-    if (!ctl_arg_optional(json, "keywords", &text, e))
-        return false;
-    text = arena_str(m->arena, text);
-    struct str *keywords = arena_array(m->arena, text.n + 1, sizeof(*keywords));
+    text = arena_str(m->arena, text_of(json, "keywords"));
+    struct str *keywords = arena_array(m->arena, text.n / 2 + 1, sizeof(*keywords));
     while ((word = str_word(&text)).p)
         if (imap_is_atom(word))
             keywords[m->request.keyword_count++] = word;
     m->request.keywords = keywords;
-    return true;
 }
 
 static int64_t take_date(const json_t *json, const char *name)
@@ -336,8 +353,8 @@ static SUSPENDS struct incoming_message *receive_message(struct importing *x,
     m->request.date = take_date(json, "date");
     m->request.save_date = take_date(json, "saved");
     m->wanted = m->request.uid;
-    bool ok = json_is_object(json) ? take_flags(m, json, e)
-                                   : err_set(e, ERR_SYNTAX, "an item has a \"message\"");
+    take_flags(m, json);
+    bool ok = json_is_object(json) || err_set(e, ERR_SYNTAX, "an item has a \"message\"");
     if (ok && receive_bytes(x, in, m->request.message, e))
         return m;
     message_free(m);

@@ -111,8 +111,11 @@ void archive_close(struct archive *a)
 {
     if (a->fd > STDIN_FILENO)
         disk_close(a->fd);
-    for (struct archive_section *s = a->sections; s; s = s->next)
+    for (struct archive_section *s = a->sections; s; s = s->next) {
         json_decref(s->again);
+        json_decref(s->metadata);
+        json_decref(s->account_metadata);
+    }
     json_decref(a->account);
     tar_reader_free(&a->tar);
     buf_free(&a->block);
@@ -210,6 +213,8 @@ static bool take_section(struct archive *a, struct err *e)
     s->messages = number_of(json, "messages");
     s->subscribed = is_subscribed(a, s->name);
     s->again = json_array();
+    s->metadata = json_incref(json_object_get(json, "metadata"));
+    s->account_metadata = json_incref(json_object_get(a->account, "metadata"));
     json_decref(json);
     a->current = *a->last = s;
     a->last = &s->next;

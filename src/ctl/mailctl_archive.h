@@ -4,10 +4,10 @@
  * brings a Maildir back that every server reads, with what a Maildir cannot tell beside it:
  *
  *   maild-backup.json                       {"format": 1, "time": microseconds, "since": ...}
- *   alice@example.org/account.json          login, name, subscriptions
+ *   alice@example.org/account.json          login, name, subscriptions, metadata
  *   alice@example.org/incomplete            the user's mailboxes could not be read to the end
  *   alice@example.org/.Lists.dev/           a mailbox; INBOX is alice@example.org/ itself
- *     mailbox.json                          name, id, uid_validity, uid_next, special_use
+ *     mailbox.json                          name, id, uid_validity, uid_next, special_use, metadata
  *     messages.jsonl                        a line for each message: uid, flags, keywords, dates
  *     dovecot-uidlist, dovecot-keywords, cur/, new/, tmp/
  *     cur/1763726400.U17.maild:2,S          the message with UID 17
@@ -44,9 +44,10 @@ struct archive_section {
     bool subscribed;
     bool incomplete; /* messages may be missing */
     uint32_t uid_validity, uid_next;
-    int64_t messages; /* in its list */
-    uint64_t offset;  /* behind mailbox.json */
-    json_t *again;    /* UIDs of messages that could not be read */
+    int64_t messages;                    /* in its list */
+    uint64_t offset;                     /* behind mailbox.json */
+    json_t *again;                       /* UIDs of messages that could not be read */
+    json_t *metadata, *account_metadata; /* may be NULL */
 };
 
 struct archive {

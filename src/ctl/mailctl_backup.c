@@ -116,9 +116,10 @@ static bool write_mailbox(struct backup *b, struct err *e)
 static bool take_user(void *arg, const json_t *user, struct err *e)
 {
     struct backup *b = arg;
-    json_t *account = json_pack("{s:O, s:O, s:O}", "user", json_object_get(user, "user"), "name",
-                                json_object_get(user, "name"), "subscriptions",
-                                json_object_get(user, "subscriptions"));
+    static const char *const names[] = {"user", "name", "subscriptions", "metadata"};
+    json_t *account = json_object();
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        json_object_set(account, names[i], json_object_get(user, names[i]));
     buf_clear(&b->user);
     archive_add_user(&b->user, text_of(user, "user"));
     bool ok = write_json(b, &b->user, ARCHIVE_ACCOUNT, account, e);

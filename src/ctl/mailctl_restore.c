@@ -131,6 +131,10 @@ static json_t *put_args(const struct restoring *r)
     json_object_set_new(args, "uid_next", json_integer(s->uid_next));
     json_object_set_new(args, "time", json_integer(r->archives[r->count - 1]->time / USEC_SEC));
     json_object_set_new(args, "subscribe", json_boolean(s->subscribed));
+    if (s->metadata)
+        json_object_set(args, "metadata", s->metadata);
+    if (s->account_metadata && !r->keys && strcmp(s->name, "INBOX") == 0)
+        json_object_set(args, "account_metadata", s->account_metadata);
     return args;
 }
 

@@ -52,6 +52,11 @@ def test_a_lost_account_comes_back_as_it_was():
         for name in ("Lists/dev", "Gr&APwA3w-e", "A.b"):
             box.create('"%s"' % name)
         box.subscribe("Lists/dev")
+        for name, entry in (("Lists/dev", '/private/comment "mine"'), ("A.b", '/private/specialuse "\\\\Important"'),
+                            ("Lists/dev", "/shared/vendor/x/y ~{3+}\r\n\xff\xfe\xfd"), ("", '/private/comment "all"')):
+            box.sock.sendall(b'x SETMETADATA "%s" (%s)\r\n' % (name.encode(), entry.encode("latin-1")))
+            answer = box.readline()
+            assert answer.startswith(b"x OK"), (name, answer)
         fill(box, "INBOX", 12)
         fill(box, "Lists/dev", 3, flags=lambda i: "(\\Flagged \\Draft x y)")
         box.append("Lists/dev", None, None, BIG)
@@ -59,6 +64,8 @@ def test_a_lost_account_comes_back_as_it_was():
         before = everything(server, "alice")
         text = server.mailctl("backup", "alice", archive)
         assert "saved 14 messages" in text, text
+        box.sock.sendall(b'x SETMETADATA "" (/private/comment NIL)\r\n')
+        assert box.readline().startswith(b"x OK")
         for name in ("Lists/dev", "Lists", "Grüße", "A.b"):
             server.mailctl("mailbox", "delete", "alice", name, "--yes")
         server.mailctl("expunge", "alice", "--yes", "all")
@@ -74,6 +81,15 @@ def test_a_lost_account_comes_back_as_it_was():
         assert "10 have new UIDs" in text, text
         assert [m["subscribed"] for m in server.mailctl_json("mailbox", "list", "alice", "Lists/dev")] == [True]
         assert "restored 0 messages" in server.mailctl("restore", "alice", archive)
+        box.sock.sendall(b'x GETMETADATA "" /private/comment\r\n'
+                         b'y GETMETADATA Lists/dev (/private/comment /shared/vendor/x/y)\r\n')
+        answers = b""
+        while b"\r\ny " not in answers:
+            answers += box.readline()
+        for part in (b'"" (/private/comment "all")', b'/private/comment "mine"', b"\xff\xfe\xfd"):
+            assert part in answers, answers
+        [special] = server.mailctl_json("mailbox", "list", "alice", "A.b")
+        assert special["special_use"] == "\\Important", special
         assert everything(server, "alice") == after
         # What comes now has a UID that nobody saw before the loss, and a higher MODSEQ.
         box = imap(server, "alice")
