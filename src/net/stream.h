@@ -87,6 +87,9 @@ const char *stream_tls_cipher(const struct stream *s);
 
 /* From here on both directions are compressed. The reply that tells so must have been flushed. */
 void stream_start_deflate(struct stream *s);
+/* Both directions are plain from now on: the output has been flushed, the peer flushed its own
+ * before it went over. */
+void stream_end_deflate(struct stream *s);
 bool stream_is_compressed(const struct stream *s);
 
 /* --- waiting without a fiber --- */

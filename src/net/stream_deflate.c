@@ -105,17 +105,28 @@ static void start_inflater(struct stream_deflate *d)
     buf_free(&d->history);
 }
 
-/* Decodes what is here. IO_WANT_READ: all of it gave no byte. */
+/* Is the decompressor between two blocks, on a byte's border? */
+static bool is_between_blocks(const struct stream_deflate *d)
+{
+    return d->inflater.data_type & 128 && (d->inflater.data_type & 63) == 0;
+}
+
+/* Decodes what is here, as far as the peer's next flush: what comes behind a command that ends
+ * compression is none. IO_WANT_READ: all of it gave no byte. */
 static enum io decode(struct stream *s, void *p, size_t n, size_t *got)
 {
     struct stream_deflate *d = s->deflate;
+    int result;
 
     start_inflater(d);
     d->inflater.next_in = (Bytef *)d->wire.p + d->wire_offset;
     d->inflater.avail_in = (uInt)(d->wire.n - d->wire_offset);
     d->inflater.next_out = p;
     d->inflater.avail_out = (uInt)n;
-    int result = inflate(&d->inflater, Z_SYNC_FLUSH);
+    do
+        result = inflate(&d->inflater, Z_BLOCK);
+    while (result == Z_OK && d->inflater.avail_in > 0 && d->inflater.avail_out > 0 &&
+           !(d->inflater.avail_out < n && is_between_blocks(d)));
     d->wire_offset = d->wire.n - d->inflater.avail_in;
     *got = n - d->inflater.avail_out;
     if (d->wire_offset == d->wire.n) {
@@ -163,6 +174,26 @@ void stream_start_deflate(struct stream *s)
     s->deflate = d;
 }
 
+/* Without the empty blocks of a flush, and of the end of a stream. */
+static struct str skip_empty_blocks(struct str wire)
+{
+    static const struct str blocks[] = {{"\0\0\0\xff\xff", 5}, {"\1\0\0\xff\xff", 5}, {"\3\0", 2}};
+    for (size_t i = 0; i < sizeof(blocks) / sizeof(*blocks); i++) {
+        if (str_starts_with(wire, blocks[i]))
+            wire = str_skip(wire, blocks[i].n);
+    }
+    return wire;
+}
+
+void stream_end_deflate(struct stream *s)
+{
+    struct stream_deflate *d = s->deflate;
+
+    buf_add_str(&s->in, skip_empty_blocks(str_skip(buf_str(&d->wire), d->wire_offset)));
+    stream_deflate_free(s);
+    s->deflate = NULL;
+}
+
 bool stream_is_compressed(const struct stream *s)
 {
     return s->deflate != NULL;
@@ -173,11 +204,9 @@ bool stream_deflate_has_input(const struct stream *s)
     return s->deflate && s->deflate->wire.n > s->deflate->wire_offset;
 }
 
-/* Is the decompressor between two blocks, on a byte's border? */
 static bool can_rest(const struct stream_deflate *d)
 {
-    return d->wire.n == 0 && d->inflater.avail_out > 0 && (d->inflater.data_type & 128) &&
-           (d->inflater.data_type & 63) == 0;
+    return d->wire.n == 0 && d->inflater.avail_out > 0 && is_between_blocks(d);
 }
 
 static void rest_inflater(struct stream_deflate *d, char *scratch)

@@ -160,6 +160,43 @@ static void bomb(void)
     close(fd);
 }
 
+/* Plain bytes right behind what was compressed, with and without the end of a deflate stream. */
+static void end(void)
+{
+    static const int flushes[] = {Z_SYNC_FLUSH, Z_FINISH};
+    for (size_t i = 0; i < 2; i++) {
+        int fd;
+        struct stream *s = stream_and_fd(&fd);
+        static const char command[] = "a UNAUTHENTICATE\r\n", plain[] = "b LOGIN a b\r\n";
+        char out[200];
+        z_stream z = {0};
+        deflateInit2(&z, 9, Z_DEFLATED, -15, 9, Z_DEFAULT_STRATEGY);
+        z.next_in = (Bytef *)command;
+        z.avail_in = sizeof(command) - 1;
+        z.next_out = (Bytef *)out;
+        z.avail_out = sizeof(out);
+        deflate(&z, Z_SYNC_FLUSH);
+        if (flushes[i] == Z_FINISH)
+            deflate(&z, Z_FINISH);
+        size_t n = sizeof(out) - z.avail_out;
+        deflateEnd(&z);
+        memcpy(out + n, plain, sizeof(plain) - 1);
+        assert_int_equal(send(fd, out, n + sizeof(plain) - 1, 0), n + sizeof(plain) - 1);
+        stream_start_deflate(s);
+        expect_text(s, STR("a UNAUTHENTICATE\r\n"));
+        assert_int_equal(stream_buffered(s).n, 0);
+        stream_end_deflate(s);
+        assert_false(stream_is_compressed(s));
+        expect_text(s, STR("b LOGIN a b\r\n"));
+        assert_ok(stream_write(s, STR("plain"), e));
+        assert_ok(stream_flush(s, e));
+        assert_int_equal(recv(fd, out, sizeof(out), 0), 5);
+        assert_memory_equal(out, "plain", 5);
+        stream_close(s);
+        close(fd);
+    }
+}
+
 static void garbage(void)
 {
     int fd;
@@ -208,6 +245,7 @@ TEST(test_what_is_written_is_read, both_ways)
 TEST(test_parking_changes_nothing, parked_in_between)
 TEST(test_the_peers_history_survives_parking, history_is_kept)
 TEST(test_a_bomb_is_decoded_in_portions, bomb)
+TEST(test_plain_follows_the_end, end)
 TEST(test_garbage_ends_the_stream, garbage)
 TEST(test_input_behind_the_command_is_compressed, what_came_before)
 
@@ -218,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_parking_changes_nothing),
         cmocka_unit_test(test_the_peers_history_survives_parking),
         cmocka_unit_test(test_a_bomb_is_decoded_in_portions),
+        cmocka_unit_test(test_plain_follows_the_end),
         cmocka_unit_test(test_garbage_ends_the_stream),
         cmocka_unit_test(test_input_behind_the_command_is_compressed),
     };
