@@ -26,6 +26,7 @@ static const struct {
     {"COMPRESS=DEFLATE", LOGGED_IN},  /* RFC 4978 */
     {"NAMESPACE", LOGGED_IN},         /* RFC 2342 */
     {"CHILDREN", LOGGED_IN},          /* RFC 3348 */
+    {"UNAUTHENTICATE", LOGGED_IN},    /* RFC 8437 */
     {"UNSELECT", LOGGED_IN},          /* RFC 3691 */
     {"UIDPLUS", LOGGED_IN},           /* RFC 4315 */
     {"MOVE", LOGGED_IN},              /* RFC 6851 */

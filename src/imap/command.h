@@ -148,6 +148,7 @@ void imap_cmd_enable(struct imap_command *c);
 void imap_cmd_compress(struct imap_command *c);
 void imap_cmd_starttls(struct imap_command *c);
 void imap_cmd_login(struct imap_command *c);
+void imap_cmd_unauthenticate(struct imap_command *c);
 void imap_cmd_authenticate(struct imap_command *c);
 void imap_cmd_select(struct imap_command *c);
 void imap_cmd_examine(struct imap_command *c);

@@ -49,6 +49,7 @@ static const struct imap_command_entry commands[] = {
     {"STORE", S, N | IMAP_NO_EXPUNGE | IMAP_NEEDS_WRITE, imap_cmd_store, NULL},
     {"SUBSCRIBE", L, 0, imap_cmd_subscribe, NULL},
     {"THREAD", S, N | IMAP_NO_EXPUNGE, imap_cmd_thread, NULL},
+    {"UNAUTHENTICATE", L, IMAP_NO_SYNC, imap_cmd_unauthenticate, NULL},
     {"UNSELECT", S, IMAP_NO_SYNC, imap_cmd_unselect, NULL},
     {"UNSUBSCRIBE", L, 0, imap_cmd_unsubscribe, NULL},
 };

@@ -43,12 +43,12 @@ struct actor imap_session_actor(const struct imap_session *s)
 
 /* --- the end --- */
 
-static void log_end(const struct imap_session *s)
+static void log_end(const struct imap_session *s, const char *reason)
 {
     if (!s->user) {
         log_info("imap", s->net.id,
                  "disconnected peer=%s reason=\"%s\" in=%llu out=%llu commands=%u",
-                 s->net.entry.peer, s->net.ended, (unsigned long long)s->bytes_in,
+                 s->net.entry.peer, reason, (unsigned long long)s->bytes_in,
                  (unsigned long long)s->bytes_out, s->commands);
         return;
     }
@@ -57,7 +57,7 @@ static void log_end(const struct imap_session *s)
         "imap", s->net.id,
         "logout user=<%s> peer=%s reason=\"%s\" in=%llu out=%llu commands=%u fetched=%llu "
         "appended=%llu copied=%llu expunged=%llu",
-        u->login, s->net.entry.peer, s->net.ended, (unsigned long long)s->bytes_in,
+        u->login, s->net.entry.peer, reason, (unsigned long long)s->bytes_in,
         (unsigned long long)s->bytes_out, s->commands, (unsigned long long)u->fetched,
         (unsigned long long)u->appended, (unsigned long long)u->copied,
         (unsigned long long)u->expunged);
@@ -68,7 +68,7 @@ static void finish(struct session *session)
     struct imap_session *s = (struct imap_session *)session;
     imap_notify_free(s);
     imap_selected_free(s->selected);
-    log_end(s);
+    log_end(s, s->net.ended);
     if (s->user)
         arena_free(s->user->arena);
     free(s->idle_tag);
@@ -194,4 +194,20 @@ bool imap_session_login(struct imap_session *s, const struct account *account,
     log_info_action("imap", s->net.id, "login user=<%s> peer=%s tls=%s mechanism=%s", u->login,
                     s->net.entry.peer, tls ? tls : "none", mechanism);
     return true;
+}
+
+void imap_session_logout(struct imap_session *s)
+{
+    imap_notify_free(s);
+    imap_unselect(s);
+    log_end(s, "unauthenticate");
+    session_list_login(s->net.list, &s->net.entry, NULL, NULL);
+    arena_free(s->user->arena);
+    s->user = NULL;
+    s->enabled = 0;
+    s->commands = 0;
+    s->bytes_in = s->bytes_out = 0;
+    if (stream_is_compressed(s->net.stream))
+        stream_end_deflate(s->net.stream);
+    stream_set_timeout(s->net.stream, s->settings->timeout_login);
 }

@@ -71,6 +71,9 @@ struct auth_peer imap_session_peer(const struct imap_session *s);
 /* After authentication: takes copies of the account. ERR_LIMIT: it has too many sessions. */
 bool imap_session_login(struct imap_session *s, const struct account *account,
                         const char *mechanism, struct err *e);
+/* The session is nobody's again, as after the greeting: nothing selected, enabled, watched or
+ * compressed (RFC 8437). What is to be said has been flushed. */
+void imap_session_logout(struct imap_session *s);
 
 /* Who acts, in the log of actions. */
 struct actor imap_session_actor(const struct imap_session *s);

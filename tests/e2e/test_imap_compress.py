@@ -18,6 +18,9 @@ class Deflated:
     def compress(self):
         self.inflater, self.deflater = zlib.decompressobj(-15), zlib.compressobj(9, zlib.DEFLATED, -15)
 
+    def plain(self):
+        self.inflater = self.deflater = None
+
     def send(self, data):
         if self.deflater:
             data = self.deflater.compress(data) + self.deflater.flush(zlib.Z_SYNC_FLUSH)
@@ -72,6 +75,24 @@ def test_a_session_goes_on_compressed():
         c.until(b"h OK")
         c.until(b"* BYE")
         c.until(b"i OK")
+
+
+def test_unauthenticate_ends_compression():
+    """RFC 8437 4.1: the OK is the last thing compressed; the next user may compress again."""
+    with Instance() as server:
+        c = Deflated(server)
+        c.login()
+        for user in (b"bob", b"alice", b"bob"):
+            c.send(b"u UNAUTHENTICATE\r\n")
+            assert c.until(b"u ")[-1].startswith(b"u OK")
+            c.plain()
+            c.send(b"v LOGIN " + user + b"@example.test secret\r\n")
+            assert c.until(b"v ")[-1].startswith(b"v OK")
+            c.send(b"w COMPRESS DEFLATE\r\n")
+            assert c.until(b"w ")[-1].startswith(b"w OK")
+            c.compress()
+            c.send(b"x SELECT INBOX\r\n")
+            c.until(b"x OK")
 
 
 def test_garbage_in_a_compressed_stream_ends_only_that_session():
