@@ -10,7 +10,6 @@
  */
 #include "imap/notify.h"
 
-
 #include "core/mem.h"
 #include "imap/access.h"
 #include "imap/limits.h"
