@@ -120,6 +120,14 @@ static bool is_answered(const struct connection *c)
     return true;
 }
 
+static size_t count_lines(const char *p, size_t n)
+{
+    size_t lines = 0;
+    for (const char *end = p + n; (p = memchr(p, '\n', (size_t)(end - p))); p++)
+        lines++;
+    return lines;
+}
+
 /* Takes what has arrived; true when the command is answered. */
 static bool receive(struct connection *c, char *into)
 {
@@ -127,8 +135,7 @@ static bool receive(struct connection *c, char *into)
     if (got <= 0)
         fail("the server closed a connection");
     c->bytes += (size_t)got;
-    for (ssize_t i = 0; i < got; i++)
-        c->lines += into[i] == '\n';
+    c->lines += count_lines(into, (size_t)got);
     keep_tail(c, into, (size_t)got);
     return is_answered(c);
 }

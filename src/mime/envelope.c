@@ -103,11 +103,6 @@ static bool is_address_field(enum field f)
     return f >= FROM && f <= BCC;
 }
 
-struct envelope {
-    struct str text[FIELDS];      /* raw values; p == NULL: absent */
-    struct buf addresses[FIELDS]; /* the lists, written; empty: none */
-};
-
 static struct str missing(struct str s, const char *word)
 {
     return s.p != NULL && s.n == 0 ? str_from_c(word) : s;
@@ -131,49 +126,89 @@ static void write_addresses(struct buf *out, struct arena *a, struct str value)
     }
 }
 
-static void collect(struct envelope *e, struct arena *a, struct str block)
+/* The fields of the envelope in the order of the header. */
+struct found {
+    enum field field;
+    struct str value;
+};
+
+static enum field field_of(struct str name)
 {
-    struct header_field field;
-    while (header_next(&block, &field)) {
-        for (enum field f = 0; f < FIELDS; f++) {
-            if (!str_equal_nocase(field.name, field_names[f]))
-                continue;
-            if (is_address_field(f))
-                write_addresses(&e->addresses[f], a, field.value);
-            else if (e->text[f].p == NULL)
-                e->text[f] = field.value;
-        }
-    }
+    enum field f = 0;
+    while (f < FIELDS && (name.n != field_names[f].n || !str_equal_nocase(name, field_names[f])))
+        f++;
+    return f;
 }
 
-static void write_list(struct buf *out, const struct buf *list, const struct buf *instead)
+static size_t collect(struct arena *a, struct str block, struct found **list)
 {
-    if (list->n == 0)
-        list = instead;
-    if (list->n == 0) {
-        buf_add_c(out, "NIL");
-        return;
+    struct header_field field;
+    size_t count = 0, room = 16;
+    struct found *found = arena_array(a, room, sizeof(*found));
+    while (header_next(&block, &field)) {
+        enum field f = field_of(field.name);
+        if (f == FIELDS)
+            continue;
+        if (count == room) {
+            struct found *more = arena_array(a, 2 * room, sizeof(*found));
+            memcpy(more, found, room * sizeof(*found));
+            found = more;
+            room *= 2;
+        }
+        found[count++] = (struct found){f, field.value};
     }
+    *list = found;
+    return count;
+}
+
+/* The list of all fields of that name; false: there is no address. */
+static bool write_list(struct buf *out, struct arena *a, const struct found *found, size_t count,
+                       enum field f)
+{
+    size_t start = out->n;
     buf_add_char(out, '(');
-    buf_add_str(out, buf_str(list));
+    for (size_t i = 0; i < count; i++)
+        if (found[i].field == f)
+            write_addresses(out, a, found[i].value);
+    if (out->n == start + 1) {
+        out->n = start;
+        return false;
+    }
     buf_add_char(out, ')');
+    return true;
+}
+
+static struct str first_value(const struct found *found, size_t count, enum field f)
+{
+    for (size_t i = 0; i < count; i++)
+        if (found[i].field == f)
+            return found[i].value;
+    return (struct str){NULL, 0};
 }
 
 void header_write_envelope(struct buf *out, struct str block)
 {
     struct arena *a = arena_new();
-    struct envelope e = {0};
-    collect(&e, a, str_head(block, MIME_HEADER_MAX));
+    struct found *found;
+    size_t count = collect(a, str_head(block, MIME_HEADER_MAX), &found);
+    size_t from = 0, from_size = 0; /* where it was written */
     for (enum field f = 0; f < FIELDS; f++) {
         buf_add_char(out, f == 0 ? '(' : ' ');
-        bool from_instead = f == SENDER || f == REPLY_TO;
-        if (is_address_field(f))
-            write_list(out, &e.addresses[f], &e.addresses[from_instead ? FROM : f]);
-        else
-            imap_write_text(out, e.text[f]);
+        size_t start = out->n;
+        if (!is_address_field(f)) {
+            imap_write_text(out, first_value(found, count, f));
+        } else if (!write_list(out, a, found, count, f)) {
+            if ((f == SENDER || f == REPLY_TO) && from_size > 0) {
+                buf_reserve(out, from_size);
+                buf_add(out, out->p + from, from_size);
+            } else {
+                buf_add(out, "NIL", 3);
+            }
+        } else if (f == FROM) {
+            from = start;
+            from_size = out->n - start;
+        }
     }
     buf_add_char(out, ')');
-    for (enum field f = 0; f < FIELDS; f++)
-        buf_free(&e.addresses[f]);
     arena_free(a);
 }

@@ -52,12 +52,20 @@ static void add_character(struct writer *w, const char *p, size_t n)
     w->space = false;
 }
 
-/* Printable ASCII at the start, most of all text: how much of it was added. */
+static bool is_word(char c)
+{
+    return c > ' ' && c < 127 && c != '<' && c != '&';
+}
+
+/* Words of ASCII at the start, with a space between them, most of all text: how much of it was
+ * added. */
 static size_t add_run(struct writer *w, struct str s)
 {
     size_t most = is_full(w) || w->space ? 0 : MIME_PREVIEW_CHARACTERS - w->characters, n = 0;
 
-    while (n < s.n && n < most && s.p[n] > ' ' && s.p[n] < 127 && s.p[n] != '<' && s.p[n] != '&')
+    most = s.n < most ? s.n : most;
+    while (n < most &&
+           (is_word(s.p[n]) || (s.p[n] == ' ' && n > 0 && n + 1 < most && is_word(s.p[n + 1]))))
         n++;
     if (n > 0)
         buf_add(w->out, s.p, n);

@@ -19,6 +19,19 @@
 #include "mime/imap.h"
 #include "mime/limits.h"
 
+static void write_parameter_name(struct buf *out, struct str name, bool extended)
+{
+    struct buf starred = BUF_EMPTY;
+    if (!extended) {
+        imap_write_nstring(out, name);
+        return;
+    }
+    buf_add_str(&starred, name);
+    buf_add_char(&starred, '*');
+    imap_write_nstring(out, buf_str(&starred));
+    buf_free(&starred);
+}
+
 static void write_parameters(struct buf *out, const struct mime_parameter *list, size_t count)
 {
     if (count == 0) {
@@ -30,12 +43,7 @@ static void write_parameters(struct buf *out, const struct mime_parameter *list,
         bool extended = list[i].extended.p != NULL;
         if (i > 0)
             buf_add_char(out, ' ');
-        struct buf name = BUF_EMPTY;
-        buf_add_str(&name, list[i].name);
-        if (extended)
-            buf_add_char(&name, '*');
-        imap_write_nstring(out, buf_str(&name));
-        buf_free(&name);
+        write_parameter_name(out, list[i].name, extended);
         buf_add_char(out, ' ');
         imap_write_nstring(out, extended ? list[i].extended : list[i].value);
     }

@@ -342,7 +342,7 @@ void summary_build(struct arena *a, struct str message, uint64_t size, struct me
     set_identifiers(message, size, &values, s);
     set_sent(&values, s);
     buf_reserve(&out, 4096);
-    header_write_envelope(&out, block);
+    header_write_envelope(&out, s->header); /* has all it needs, without the long ones */
     s->envelope = take(a, &out);
     struct mime_part *root = mime_parse(a, message, &mime_limits_default, false);
     mime_write_bodystructure(&out, root, message, true);
