@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 
 from common import show
 
@@ -29,13 +30,21 @@ class FileSystem:
 
     def forget_pages(self):
         """What is on it goes out of all caches of this machine (nothing may be open); False where it cannot."""
-        if not self.mounted or subprocess.run(["umount", self.mount]).returncode != 0:
+        if not self.mounted or not self.unmount():
             return False
         with open(self.image, "rb") as f:
             os.fsync(f.fileno())
             os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         subprocess.run(["mount", "-o", "loop", self.image, self.mount], check=True)
         return True
+
+    def unmount(self):
+        """What a process had open that was just stopped is closed a little later."""
+        for _ in range(50):
+            if subprocess.run(["umount", self.mount], stderr=subprocess.DEVNULL).returncode == 0:
+                return True
+            time.sleep(0.1)
+        return False
 
     def __exit__(self, *ignored):
         if self.mounted:
