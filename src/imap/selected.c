@@ -8,6 +8,7 @@
 #include "imap/body.h"
 #include "imap/notify.h"
 #include "imap/search_update.h"
+#include "store/uid_list.h"
 
 #include <stdlib.h>
 
@@ -89,6 +90,81 @@ uint32_t *imap_selected_uids(const struct imap_selected *v, struct arena *a,
     return uids;
 }
 
+/* --- the UIDs: of the mailbox's list, as long as the view is how that begins --- */
+
+static bool is_beginning(const struct imap_selected *v, const struct uid_list *now)
+{
+    return v->count == 0 || (v->list && v->list->lineage == now->lineage);
+}
+
+/* Takes the reference. */
+static void share(struct imap_selected *v, struct uid_list *list, size_t count)
+{
+    free(v->own);
+    v->own = NULL;
+    v->own_room = 0;
+    uid_list_unref(v->list);
+    v->list = list;
+    v->uids = list->uids;
+    v->count = count;
+}
+
+static void make_own(struct imap_selected *v, size_t room)
+{
+    if (room > v->own_room) {
+        v->own_room = room + room / 8 + 16;
+        v->own = mem_resize(v->own, v->own_room * sizeof *v->own);
+    }
+    if (v->list)
+        memcpy(v->own, v->uids, v->count * sizeof *v->own);
+    uid_list_unref(v->list);
+    v->list = NULL;
+    v->uids = v->own;
+}
+
+/* Those of the list from that place on. Takes the reference. */
+static void add_own(struct imap_selected *v, struct uid_list *now, size_t from)
+{
+    make_own(v, v->count + now->count - from);
+    memcpy(v->own + v->count, now->uids + from, (now->count - from) * sizeof *v->own);
+    v->count += now->count - from;
+    uid_list_unref(now);
+}
+
+/* Those of the view that are in the list. Takes the reference. */
+static void keep_own(struct imap_selected *v, struct uid_list *now)
+{
+    size_t kept = 0, at = 0;
+    make_own(v, v->count);
+    for (size_t i = 0; i < v->count; i++) {
+        while (at < now->count && now->uids[at] < v->own[i])
+            at++;
+        if (at < now->count && now->uids[at] == v->own[i])
+            v->own[kept++] = v->own[i];
+    }
+    v->count = kept;
+    uid_list_unref(now);
+}
+
+void imap_selected_drop_gone(struct imap_selected *v,
+                             void (*gone)(void *arg, uint32_t uid, size_t number), void *arg)
+{
+    struct uid_list *now = mailbox_uid_list(v->mailbox);
+    size_t old = mailbox_index_from_uid(v->mailbox, v->uid_next), kept = 0, at = 0;
+    for (size_t i = 0; i < v->count; i++) {
+        while (at < old && now->uids[at] < v->uids[i])
+            at++;
+        if (at < old && now->uids[at] == v->uids[i])
+            kept++;
+        else
+            gone(arg, v->uids[i], kept + 1);
+    }
+    if (kept == old)
+        share(v, now, old);
+    else
+        keep_own(v, now);
+}
+
 /* --- new messages --- */
 
 static void add_recent(struct imap_selected *v, uint32_t first, uint32_t last)
@@ -109,16 +185,15 @@ static void add_recent(struct imap_selected *v, uint32_t first, uint32_t last)
 size_t imap_selected_take_new(struct imap_selected *v)
 {
     size_t total, from = mailbox_index_from_uid(v->mailbox, v->uid_next);
-    const struct message *messages = mailbox_messages(v->mailbox, &total);
+    mailbox_messages(v->mailbox, &total);
     size_t added = total - from;
     if (!added)
         return 0;
-    if (v->count + added > v->capacity) {
-        v->capacity = v->count + added + (v->count ? 16 + v->count / 8 : 0);
-        v->uids = mem_resize(v->uids, v->capacity * sizeof *v->uids);
-    }
-    for (size_t i = from; i < total; i++)
-        v->uids[v->count++] = messages[i].uid;
+    struct uid_list *now = mailbox_uid_list(v->mailbox);
+    if (is_beginning(v, now))
+        share(v, now, total);
+    else
+        add_own(v, now, from);
     uint32_t first = mailbox_claim_recent(v->mailbox, v->read_only);
     uint32_t last = v->uids[v->count - 1];
     add_recent(v, first > v->uid_next ? first : v->uid_next, last);
@@ -191,7 +266,8 @@ void imap_selected_free(struct imap_selected *v)
     mailbox_unwatch(&v->watcher);
     mailbox_unref(v->mailbox);
     imap_structure_free(v->structure);
-    free(v->uids);
+    uid_list_unref(v->list);
+    free(v->own);
     free(v->recent);
     free(v->saved.ranges);
     imap_updates_free(v);

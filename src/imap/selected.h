@@ -34,9 +34,12 @@ struct imap_selected {
     struct mailbox *mailbox;
     struct mailbox_watcher watcher;
     bool read_only;
-    bool expunges_owed; /* some were not permitted at the last time */
-    uint32_t *uids;     /* told, ascending */
-    size_t count, capacity;
+    bool expunges_owed;   /* some were not permitted at the last time */
+    const uint32_t *uids; /* told, ascending: of the list, or its own */
+    size_t count;
+    struct uid_list *list; /* shared with others; NULL: */
+    uint32_t *own;
+    size_t own_room;
     uint32_t uid_next;        /* all below have been told */
     uint64_t modseq;          /* flags are known up to this change */
     uint64_t complete;        /* all has been told up to this change, expunges as well: what
@@ -63,6 +66,10 @@ void imap_unselect(struct imap_session *s);
 
 /* Takes the messages that the client has not been told of into the view; returns how many. */
 size_t imap_selected_take_new(struct imap_selected *v);
+/* Drops what is gone from the mailbox out of the view. Before, `gone` is called with
+ * each, and the sequence number that it has when those before it are gone. */
+void imap_selected_drop_gone(struct imap_selected *v,
+                             void (*gone)(void *arg, uint32_t uid, size_t number), void *arg);
 /* EXISTS and, but for IMAP4rev2, RECENT. */
 void imap_selected_write_exists(const struct imap_selected *v, struct buf *out);
 /* "* OK [HIGHESTMODSEQ 99] ..." */

@@ -26,8 +26,9 @@ struct expunges {
     bool by_uid; /* VANISHED instead of EXPUNGE */
 };
 
-static void tell_expunge(struct expunges *x, uint32_t uid, size_t number)
+static void tell_expunge(void *arg, uint32_t uid, size_t number)
 {
+    struct expunges *x = arg;
     if (x->by_uid) {
         vanished_add(&x->vanished, uid, uid);
         return;
@@ -37,24 +38,13 @@ static void tell_expunge(struct expunges *x, uint32_t uid, size_t number)
     buf_add(x->out, " EXPUNGE\r\n", 10);
 }
 
-/* Drops from the view what is gone from the mailbox. */
 static void tell_expunges(struct imap_selected *v, struct buf *out)
 {
     struct expunges x = {.vanished = {.out = out},
                          .out = out,
                          .by_uid = v->session->enabled & (ENABLED_QRESYNC | ENABLED_UIDONLY)};
-    size_t total, at = 0, kept = 0;
-    const struct message *messages = mailbox_messages(v->mailbox, &total);
-    for (size_t i = 0; i < v->count; i++) {
-        while (at < total && messages[at].uid < v->uids[i])
-            at++;
-        if (at < total && messages[at].uid == v->uids[i])
-            v->uids[kept++] = v->uids[i];
-        else
-            tell_expunge(&x, v->uids[i], kept + 1);
-    }
+    imap_selected_drop_gone(v, tell_expunge, &x);
     vanished_end(&x.vanished);
-    v->count = kept;
 }
 
 /* --- flags --- */

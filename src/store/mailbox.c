@@ -8,6 +8,7 @@
 #include "core/mem.h"
 #include "store/pending.h"
 #include "store/store_internal.h"
+#include "store/uid_list.h"
 
 #include <assert.h>
 
@@ -110,6 +111,7 @@ static void count_message(struct mailbox *m, const struct message *message, int 
 
 void mailbox_uncount(struct mailbox *m, const struct message *message)
 {
+    mailbox_drop_uid_list(m);
     count_message(m, message, -1);
     quota_mailbox_changed(m, -(int64_t)message->size, -1);
 }

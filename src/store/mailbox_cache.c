@@ -11,6 +11,7 @@
 #include "store/layout.h"
 #include "store/store_internal.h"
 #include "store/summary_cache.h"
+#include "store/uid_list.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -247,6 +248,7 @@ static void mailbox_free(struct mailbox *m)
 {
     assert(m->refs == 0 && !m->watchers && !m->dirty && m->pending == 0);
     summary_free(m);
+    mailbox_drop_uid_list(m);
     mailbox_content_free(&m->c);
     flag_history_free(&m->flag_history);
     free(m->leaving);

@@ -91,6 +91,8 @@ struct mailbox {
     size_t expunged_keywords;
     uint32_t date_batch;             /* how many dates to look up at once */
     struct summary_cache *summaries; /* NULL: not used yet */
+    struct uid_list *uid_list;       /* the same */
+    uint64_t uid_lineages;           /* how many such lists were begun */
 };
 
 /* UIDs of a change of flags that is on its way through the journal. */
