@@ -30,9 +30,10 @@ static struct search_scope scope_for(struct arena *a, struct str name)
                                  .now = clock_wall() / USEC_SEC};
 }
 
-static bool breathe(void *arg)
+static bool breathe(void *arg, size_t done)
 {
     struct querying *q = arg;
+    (void)done;
     return ctl_progress(q->call, q->query->messages, 0, &q->told);
 }
 

@@ -8,6 +8,8 @@ enum when {
     LOGGED_IN,      /* only after the login: clients need not see it before */
     STARTTLS_READY, /* TLS can be started here */
     LOGIN_REFUSED,  /* no password without TLS */
+    LITERAL_PLUS,
+    LITERAL_MINUS,
 };
 
 static const struct {
@@ -16,7 +18,8 @@ static const struct {
 } capabilities[] = {
     {"IMAP4rev1", ALWAYS},            /* RFC 3501 */
     {"IMAP4rev2", ALWAYS},            /* RFC 9051 */
-    {"LITERAL+", ALWAYS},             /* RFC 7888 */
+    {"LITERAL+", LITERAL_PLUS},       /* RFC 7888 */
+    {"LITERAL-", LITERAL_MINUS},      /* RFC 7888 section 5 */
     {"SASL-IR", ALWAYS},              /* RFC 4959 */
     {"ID", ALWAYS},                   /* RFC 2971 */
     {"ENABLE", ALWAYS},               /* RFC 5161 */
@@ -59,6 +62,7 @@ static const struct {
     {"UTF8=ACCEPT", LOGGED_IN}, /* RFC 9755 */
     {"BINARY", LOGGED_IN},      /* RFC 3516 */
     {"UIDONLY", LOGGED_IN},     /* RFC 9586 */
+    {"INPROGRESS", LOGGED_IN},  /* RFC 9585 */
     {"QUOTA", LOGGED_IN},       /* RFC 9208 */
     {"QUOTA=RES-STORAGE", LOGGED_IN},
     {"QUOTA=RES-MESSAGE", LOGGED_IN},
@@ -75,6 +79,10 @@ static bool holds(enum when when, const struct imap_session *s)
     case STARTTLS_READY:
         return !s->user && !stream_is_tls(s->net.stream) &&
                s->net.service->listener->tls == SERVICE_TLS_STARTTLS;
+    case LITERAL_PLUS:
+        return !s->settings->literal_minus;
+    case LITERAL_MINUS:
+        return s->settings->literal_minus;
     case LOGIN_REFUSED:
         return !s->user && !session_is_secure(&s->net);
     }
@@ -89,6 +97,14 @@ static void write_mechanisms(struct buf *out, const struct imap_session *s)
         buf_printf(out, " AUTH=%.*s", STR_ARG(mechanism));
 }
 
+/* RFC 7889, RFC 9738 */
+static void write_limits(struct buf *out, const struct imap_settings *settings)
+{
+    buf_printf(out, " APPENDLIMIT=%lld", (long long)settings->append_size_max);
+    if (settings->message_limit)
+        buf_printf(out, " MESSAGELIMIT=%lld", (long long)settings->message_limit);
+}
+
 void imap_write_capabilities(struct buf *out, const struct imap_session *s)
 {
     size_t start = out->n;
@@ -98,6 +114,8 @@ void imap_write_capabilities(struct buf *out, const struct imap_session *s)
                 buf_add_char(out, ' ');
             buf_add_c(out, capabilities[i].name);
         }
+    if (s->user)
+        write_limits(out, s->settings);
     if (!s->user)
         write_mechanisms(out, s);
 }

@@ -4,8 +4,8 @@
 #include "imap/access.h"
 
 /* The messages of the set that exist. False: the result is set. */
-static bool find_messages(struct imap_command *c, struct number_set *set, uint32_t **uids,
-                          size_t *count)
+static bool find_messages(struct imap_command *c, bool move, struct number_set *set,
+                          uint32_t **uids, size_t *count)
 {
     const struct imap_selected *v = c->session->selected;
     struct number_set indexes;
@@ -14,8 +14,10 @@ static bool find_messages(struct imap_command *c, struct number_set *set, uint32
         imap_bad(c, "There is no such message: %zu exist", v->count);
         return false;
     }
-    for (size_t i = 0; i < indexes.count; i++)
-        wanted += indexes.ranges[i].last - indexes.ranges[i].first + 1;
+    if (!move && imap_limit_refuse(c, number_set_size(&indexes)))
+        return false;
+    imap_limit_positions(c, &indexes);
+    wanted = number_set_size(&indexes);
     *uids = imap_selected_uids(v, c->arena, &indexes, count);
     if (*count < wanted && !c->uid) {
         imap_no(c, "[EXPUNGEISSUED] Some of the messages do not exist any more");
@@ -72,7 +74,8 @@ static void copy(struct imap_command *c, bool move)
     struct err e;
     if (!imap_take_set(c, &set) || !imap_take_mailbox(c, &name) || !imap_take_end(c) ||
         !imap_may_selected(c, move ? RIGHT_READ | RIGHT_DELETE | RIGHT_EXPUNGE : RIGHT_READ) ||
-        !find_messages(c, &set, &uids, &count) || !imap_open(c, name, RIGHT_INSERT, true, &to))
+        !find_messages(c, move, &set, &uids, &count) ||
+        !imap_open(c, name, RIGHT_INSERT, true, &to))
         return;
     if (!count || mailbox_copy(s->selected->mailbox, uids, count, to, move, c->arena, &source,
                                &copies, &done, &e))

@@ -16,6 +16,9 @@ static bool expunge_deleted(struct imap_command *c, const struct number_set *onl
         if (messages[i].flags & MESSAGE_DELETED &&
             (!only || number_set_contains(only, messages[i].uid)))
             uids[count++] = messages[i].uid;
+    size_t skip = only ? imap_limit_skip(c, uids, count) : 0;
+    uids += skip;
+    count -= skip;
     if (count && !mailbox_expunge(m, uids, count, &e)) {
         imap_fail(c, &e, false);
         return false;

@@ -237,9 +237,10 @@ static void fetch_message(struct fetch *f, size_t index)
 static void fetch_all(struct fetch *f)
 {
     struct imap_session *s = f->c->session;
+    size_t total = number_set_size(&f->indexes), done = 0;
     for (size_t i = 0; i < f->indexes.count; i++)
         for (size_t at = f->indexes.ranges[i].first; at <= f->indexes.ranges[i].last; at++) {
-            if (!imap_breathe(f->c))
+            if (!imap_progress(f->c, done++, total))
                 return;
             fetch_message(f, at);
             if (f->out.n > IMAP_CHUNK / 2) {
@@ -300,6 +301,7 @@ void imap_cmd_fetch(struct imap_command *c)
     }
     if (f.request.modseq)
         imap_enable(c->session, ENABLED_CONDSTORE);
+    imap_limit_positions(c, &f.indexes);
     fetch_modify(&f, named->text);
     set_seen(&f);
     run(&f);

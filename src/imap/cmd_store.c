@@ -180,14 +180,6 @@ static struct str modified_code(struct imap_command *c, const struct flags_reque
     return text;
 }
 
-static size_t set_size(const struct number_set *set)
-{
-    size_t sum = 0;
-    for (size_t i = 0; i < set->count; i++)
-        sum += set->ranges[i].last - set->ranges[i].first + 1;
-    return sum;
-}
-
 /* RFC 4314 section 4: a right for \\Seen, one for \\Deleted, one for all others. */
 static unsigned rights_for(const struct store_request *r)
 {
@@ -223,10 +215,11 @@ void imap_cmd_store(struct imap_command *c)
         imap_bad(c, "There is no such message: %zu exist", v->count);
         return;
     }
+    imap_limit_positions(c, &indexes);
     if (r.conditional)
         imap_enable(c->session, ENABLED_CONDSTORE);
     uint32_t *uids = imap_selected_uids(v, c->arena, &indexes, &count);
-    bool gone = count < set_size(&indexes);
+    bool gone = count < number_set_size(&indexes);
     note_flags(c, uids, count);
     struct flags_request change = {.uids = uids,
                                    .count = count,

@@ -108,6 +108,21 @@ bool imap_breathe(struct imap_command *c)
     return !c->session->net.ended;
 }
 
+bool imap_progress(struct imap_command *c, uint64_t done, uint64_t total)
+{
+    struct imap_session *s = c->session;
+    usec every = s->settings->progress_interval;
+    bool on = imap_breathe(c);
+    if (!c->told)
+        c->told = c->slice;
+    if (!on || !every || c->slice - c->told < every || done >= total)
+        return on;
+    c->told = c->slice;
+    imap_writef(s, "* OK [INPROGRESS (\"%.*s\" %llu %llu)] %s goes on\r\n", STR_ARG(c->tag),
+                (unsigned long long)done, (unsigned long long)total, c->entry->name);
+    return session_flush(&s->net);
+}
+
 /* --- the answer --- */
 
 /* HIGHESTMODSEQ: behind what the client has seen when something has to wait (RFC 7162 section 6),
@@ -141,6 +156,7 @@ static void synchronise(struct imap_command *c)
     if (out.n)
         imap_write(s, buf_str(&out));
     buf_free(&out);
+    imap_limit_tell(c);
     imap_notify_fetch(s, first);
     imap_updates_tell(s);
 }

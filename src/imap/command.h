@@ -30,8 +30,11 @@ struct imap_command {
     /* Runs when the tagged line has been sent; NULL: nothing. */
     void (*after)(struct imap_session *s);
     struct imap_known known; /* flag changes that the client knows already */
-    void *data;              /* the command's own, between its literal and its run */
-    usec slice;              /* when it last let others run */
+    uint32_t
+        lowest_done; /* 0, or: the message limit was reached, and this is the lowest UID done */
+    void *data;      /* the command's own, between its literal and its run */
+    usec slice;      /* when it last let others run */
+    usec told;       /* when the client last heard of its progress */
 };
 
 /* When a command is allowed. */
@@ -87,6 +90,20 @@ void imap_fail(struct imap_command *c, const struct err *e, bool create);
 
 /* Lets others run when it has computed for a while. False: the session is over, return. */
 SUSPENDS bool imap_breathe(struct imap_command *c);
+/* The same between responses, and now and then the client hears how far it is (RFC 9585): `done` of
+ * `total`, which do not go back. */
+SUSPENDS bool imap_progress(struct imap_command *c, uint64_t done, uint64_t total);
+
+/* --- the limit of messages (imap/message_limit.c) --- */
+
+/* Of `count` ascending UIDs, how many at the start are not done. */
+size_t imap_limit_skip(struct imap_command *c, const uint32_t *uids, size_t count);
+/* The same for positions in the selected mailbox, which are cut. */
+void imap_limit_positions(struct imap_command *c, struct number_set *positions);
+/* True: the result is set. */
+bool imap_limit_refuse(struct imap_command *c, size_t count);
+/* Adds to the answer that there are more. */
+SUSPENDS void imap_limit_tell(struct imap_command *c);
 
 /* --- arguments; false: the result is set --- */
 

@@ -160,10 +160,11 @@ static size_t min(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static void write_range(struct fetch *f, size_t first, size_t end)
+/* done: of all ranges, before this one. */
+static void write_range(struct fetch *f, size_t first, size_t end, size_t done, size_t total)
 {
     size_t at = first, position = 0;
-    while (at < end && imap_breathe(f->c)) {
+    while (at < end && imap_progress(f->c, done + at - first, total)) {
         size_t before = at;
         at = f->reader ? write_with_summaries(f, at, min(end, at + SLICE_SUMMARY_MAX))
                        : write_slice(f, at, min(end, at + SLICE_MAX));
@@ -178,7 +179,11 @@ static void write_range(struct fetch *f, size_t first, size_t end)
 
 void fetch_plain(struct fetch *f)
 {
-    for (size_t i = 0; i < f->indexes.count; i++)
-        write_range(f, f->indexes.ranges[i].first, (size_t)f->indexes.ranges[i].last + 1);
+    size_t total = number_set_size(&f->indexes), done = 0;
+    for (size_t i = 0; i < f->indexes.count; i++) {
+        const struct number_range *r = &f->indexes.ranges[i];
+        write_range(f, r->first, (size_t)r->last + 1, done, total);
+        done += (size_t)(r->last - r->first) + 1;
+    }
     imap_write(f->c->session, buf_str(&f->out));
 }

@@ -9,6 +9,9 @@
 #include "store/store.h"
 
 struct imap_settings {
+    int64_t message_limit;  /* 0: none */
+    usec progress_interval; /* 0: never */
+    bool literal_minus;
     int64_t append_size_max;
     int64_t line_max;            /* a command without literals */
     int64_t command_max;         /* with literals; before login both are 36K */

@@ -23,6 +23,9 @@
 #define IMAP_NOTIFY_NAMES_MAX  1000
 #define IMAP_NOTIFY_NEWS_MAX   1000
 
+/* Of a literal that comes unasked, where LITERAL- is announced (RFC 7888 section 5). */
+#define IMAP_LITERAL_MINUS_MAX 4096
+
 #define IMAP_KEYWORD_MAX 100  /* bytes of a keyword's name */
 #define IMAP_PATTERN_MAX 1024 /* bytes of a LIST pattern with its reference */
 #define IMAP_ID_PAIRS    30   /* RFC 2971 3.3 */

@@ -153,3 +153,11 @@ void number_set_write(struct buf *out, const uint32_t *numbers, size_t count)
         i = end;
     }
 }
+
+size_t number_set_size(const struct number_set *set)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < set->count; i++)
+        sum += set->ranges[i].last - set->ranges[i].first + 1;
+    return sum;
+}

@@ -31,4 +31,6 @@ void number_set_copy(struct arena *a, const struct number_set *set, struct numbe
 /* In a resolved set. */
 bool number_set_contains(const struct number_set *set, uint32_t n);
 /* "1:3,5" for ascending numbers (others come out as they are, number by number). */
+/* How many numbers are in a resolved set. */
+size_t number_set_size(const struct number_set *set);
 void number_set_write(struct buf *out, const uint32_t *numbers, size_t count);

@@ -218,6 +218,12 @@ static enum imap_literal_use decide_literal(struct imap_command *c, struct imap_
 {
     if (c->status != IMAP_PENDING)
         return IMAP_LITERAL_REFUSED;
+    if (c->session->settings->literal_minus && !p->literal_sync &&
+        p->literal_size > IMAP_LITERAL_MINUS_MAX) {
+        imap_bad(c, "[TOOBIG] Literals of more than %d bytes must be asked for",
+                 IMAP_LITERAL_MINUS_MAX);
+        return IMAP_LITERAL_REFUSED;
+    }
     enum imap_literal_use use = IMAP_LITERAL_MEMORY;
     if (c->entry->literal)
         use = c->entry->literal(c, p->arguments, p->literal_size);

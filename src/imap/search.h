@@ -134,8 +134,9 @@ struct search_run {
     const uint32_t *uids;
     size_t count;
     struct number_set recent; /* UIDs that have \Recent here */
-    /* Between messages: lets others run; false to stop early, which is no error. */
-    SUSPENDS bool (*breathe)(void *arg);
+    /* Between messages, `done` of them are through: lets others run; false to stop early, which is
+     * no error. */
+    SUSPENDS bool (*breathe)(void *arg, size_t done);
     void *arg;
     /* The result: positions in uids, ascending; to be freed. */
     uint32_t *found;

@@ -75,9 +75,10 @@ bool imap_take_keys(struct imap_search *s, struct str charset)
 
 /* --- searching --- */
 
-static bool breathe(void *arg)
+static bool breathe(void *arg, size_t done)
 {
-    return imap_breathe(arg);
+    const struct imap_search *s = arg;
+    return imap_progress(s->c, done, s->total);
 }
 
 bool imap_search_run(struct imap_search *s)
@@ -85,17 +86,20 @@ bool imap_search_run(struct imap_search *s)
     struct err e;
     if (s->program.modseq)
         imap_enable(s->c->session, ENABLED_CONDSTORE);
+    size_t skip = imap_limit_skip(s->c, s->uids, s->total);
     struct search_run run = {.context = s->c->session->context,
                              .program = &s->program,
                              .mailbox = s->mailbox,
-                             .uids = s->uids,
-                             .count = s->total,
+                             .uids = s->uids + skip,
+                             .count = s->total - skip,
                              .recent = s->recent,
                              .breathe = breathe,
-                             .arg = s->c};
+                             .arg = s};
     bool ok = search_run(&run, &e);
     s->found = run.found;
     s->count = run.found_count;
+    for (size_t i = 0; i < run.found_count; i++)
+        run.found[i] += (uint32_t)skip;
     s->gone = run.gone;
     if (!ok)
         imap_fail(s->c, &e, false);

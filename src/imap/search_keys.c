@@ -21,6 +21,8 @@ enum operand {
     KEYWORD,
     FIELD,
     UIDS,
+    UID_AFTER, /* RFC 9738 */
+    UID_BEFORE,
     ONE_KEY,
     TWO_KEYS,
     AGE,
@@ -71,6 +73,8 @@ static const struct key_name {
     {"TEXT", STRING, SEARCH_TEXT, false, 0, NULL},
     {"TO", STRING, SEARCH_ADDRESS, false, 0, "To"},
     {"UID", UIDS, SEARCH_UIDS, false, 0, NULL},
+    {"UIDAFTER", UID_AFTER, SEARCH_UIDS, false, 0, NULL},
+    {"UIDBEFORE", UID_BEFORE, SEARCH_UIDS, false, 0, NULL},
     {"UNANSWERED", NONE, SEARCH_FLAG, true, MESSAGE_ANSWERED, NULL},
     {"UNDELETED", NONE, SEARCH_FLAG, true, MESSAGE_DELETED, NULL},
     {"UNDRAFT", NONE, SEARCH_FLAG, true, MESSAGE_DRAFT, NULL},
@@ -259,6 +263,23 @@ static bool take_set(struct compiler *p, struct search_node *node, bool uid)
     return true;
 }
 
+/* UIDAFTER and UIDBEFORE (RFC 9738): without that UID itself. */
+static bool take_uids_beside(struct compiler *p, struct search_node *node, bool after)
+{
+    const struct imap_argument *a = take(p);
+    uint32_t uid;
+    if (!a || a->type != IMAP_ATOM || !str_to_u32(a->text, &uid) || !uid)
+        return expected(p, a, "a UID");
+    struct number_range range =
+        after ? (struct number_range){uid + 1, UINT32_MAX} : (struct number_range){1, uid - 1};
+    if (range.first == 0 || range.first > range.last)
+        return true; /* none */
+    node->uids.ranges = ARENA_NEW(p->scope->arena, struct number_range);
+    node->uids.ranges[0] = range;
+    node->uids.count = 1;
+    return true;
+}
+
 /* OLDER and YOUNGER (RFC 5032): both include the second itself. */
 static void set_age(struct search_node *node, int64_t now)
 {
@@ -335,6 +356,10 @@ static bool take_operand(struct compiler *p, const struct key_name *name, struct
         return take_field(p, node);
     case UIDS:
         return take_set(p, node, true);
+    case UID_AFTER:
+        return take_uids_beside(p, node, true);
+    case UID_BEFORE:
+        return take_uids_beside(p, node, false);
     case AGE:
         return take_age(p, node);
     case MODSEQ:

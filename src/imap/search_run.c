@@ -27,6 +27,7 @@ struct candidate {
 };
 
 struct searching {
+    size_t first; /* of the portion, in the run's list */
     struct search_run *run;
     struct candidate *candidates;
     size_t count;
@@ -66,10 +67,11 @@ static bool snapshot(const struct search_run *r, uint32_t index, struct search_m
 static void take_portion(struct searching *s, size_t first, size_t end)
 {
     struct search_run *r = s->run;
+    s->first = first;
     s->count = 0;
     for (size_t i = first; i < end && !s->stopped; i++) {
         struct candidate *c = &s->candidates[s->count];
-        s->stopped = !r->breathe(r->arg);
+        s->stopped = !r->breathe(r->arg, s->first);
         if (!snapshot(r, (uint32_t)i, &c->message)) {
             r->gone = true;
             continue;
@@ -101,7 +103,7 @@ static bool evaluate_summary(struct searching *s, struct summary_reader *reader,
 {
     struct message_summary summary;
     struct err error;
-    s->stopped = !s->run->breathe(s->run->arg);
+    s->stopped = !s->run->breathe(s->run->arg, c->position);
     if (s->stopped)
         return true;
     if (summary_read(reader, c->uid, &summary, &error)) {
@@ -164,8 +166,8 @@ static void look_at_content(void *arg, const struct scan_message *m)
 static bool progress(void *arg, size_t done)
 {
     struct searching *s = arg;
-    (void)done;
-    s->stopped = !s->run->breathe(s->run->arg);
+    size_t position = done > 0 ? s->candidates[s->which[done - 1]].position : s->first;
+    s->stopped = !s->run->breathe(s->run->arg, position);
     return !s->stopped;
 }
 
