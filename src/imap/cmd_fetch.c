@@ -308,6 +308,18 @@ void imap_cmd_fetch(struct imap_command *c)
     conclude(&f);
 }
 
+struct imap_argument *imap_fetch_keep(struct imap_command *c, const struct imap_argument *items,
+                                      struct arena *a)
+{
+    struct imap_argument one = *items, *rest = c->next;
+    struct fetch_request request;
+    one.next = NULL;
+    c->next = &one;
+    bool ok = fetch_take_items(c, &request);
+    c->next = rest;
+    return ok ? imap_argument_copy(a, &one) : NULL;
+}
+
 /* Messages of which something cannot be read are left out. */
 void imap_fetch_unasked(struct imap_session *s, struct imap_argument *items, struct str uids)
 {

@@ -45,6 +45,8 @@ static bool take_options(struct imap_command *c, const struct imap_argument *a,
         }
         if (names[i].option == RETURN_PARTIAL && !take_partial(c, a = a->next, o))
             return false;
+        if (names[i].option == RETURN_UPDATE && a->next && a->next->type == IMAP_LIST)
+            o->fetch = a = a->next;
         o->give |= names[i].option;
     }
     return true;

@@ -25,6 +25,8 @@ struct return_options {
     bool extended; /* there was RETURN: the answer is ESEARCH */
     unsigned give; /* enum return_option */
     struct partial partial;
+    const struct imap_argument
+        *fetch; /* UPDATE (...): items for new results, or NULL (RFC 5465 7) */
 };
 
 /* RETURN and its list, if they are next. False: the result is set. */

@@ -109,12 +109,13 @@ static bool is_selected(const struct imap_notify *n, const struct mailbox *m)
 
 static void on_own_event(struct imap_notify *n, const struct account_event *event)
 {
+    struct imap_selected *v = n->session->selected;
     if (event->kind != ACCOUNT_MESSAGES || !(event->messages & MESSAGES_NEW) ||
         !is_selected(n, event->mailbox))
         return;
-    if (event->first_new != n->own_last + 1)
-        n->own_first = event->first_new;
-    n->own_last = mailbox_uid_next(event->mailbox) - 1;
+    if (event->first_new != v->own_last + 1)
+        v->own_first = event->first_new;
+    v->own_last = mailbox_uid_next(event->mailbox) - 1;
 }
 
 static void on_messages(struct imap_notify *n, const struct account_event *event)
@@ -343,13 +344,13 @@ void imap_notify_fetch(struct imap_session *s, uint32_t first)
         return;
     uint32_t last = v->uid_next - 1;
     struct buf uids = BUF_EMPTY;
-    bool own = n->own_first <= last && n->own_last >= first;
+    bool own = v->own_first <= last && v->own_last >= first;
     if (!own)
         buf_printf(&uids, "%u:%u", first, last);
-    if (own && n->own_first > first)
-        buf_printf(&uids, "%u:%u", first, n->own_first - 1);
-    if (own && n->own_last < last)
-        buf_printf(&uids, "%s%u:%u", uids.n ? "," : "", n->own_last + 1, last);
+    if (own && v->own_first > first)
+        buf_printf(&uids, "%u:%u", first, v->own_first - 1);
+    if (own && v->own_last < last)
+        buf_printf(&uids, "%s%u:%u", uids.n ? "," : "", v->own_last + 1, last);
     if (uids.n)
         imap_fetch_unasked(s, n->request->fetch, buf_str(&uids));
     buf_free(&uids);

@@ -71,7 +71,6 @@ struct imap_notify {
     struct notify_news *first, **last;
     size_t count;
     bool overflow;
-    uint32_t own_first, own_last; /* UIDs that this session put into the selected mailbox */
 };
 
 /* Does one of the groups ask for one of these events of the mailbox? Returns which. */
@@ -91,7 +90,10 @@ void imap_notify_free(struct imap_session *s);
 /* ENABLE METADATA. */
 void imap_notify_metadata(struct imap_session *s);
 
-/* FETCH of messages that nobody asked for now, by UID: items is a list as in the command. */
+/* A list of items of FETCH, tried and copied, for imap_fetch_unasked. NULL: the result is set. */
+struct imap_argument *imap_fetch_keep(struct imap_command *c, const struct imap_argument *items,
+                                      struct arena *a);
+/* FETCH of messages that nobody asked for now, by UID. */
 SUSPENDS void imap_fetch_unasked(struct imap_session *s, struct imap_argument *items,
                                  struct str uids);
 

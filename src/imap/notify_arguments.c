@@ -2,7 +2,6 @@
  * The arguments of NOTIFY SET: groups of mailboxes with the events that are wanted of them. What is
  * to be fetched of new messages is kept as it came, since a FETCH will be made of it each time.
  */
-#include "imap/fetch.h"
 #include "imap/limits.h"
 #include "imap/notify.h"
 
@@ -26,25 +25,6 @@ struct taking {
     size_t names, groups;
     bool has_selected;
 };
-
-/* --- copies, since the command's arguments go with it --- */
-
-static struct imap_argument *copy_arguments(struct arena *a, const struct imap_argument *from)
-{
-    struct imap_argument *first = NULL, **end = &first;
-    for (; from; from = from->next) {
-        struct imap_argument *copy = ARENA_NEW(a, struct imap_argument);
-        *copy = *from;
-        copy->next = NULL;
-        copy->text = arena_str(a, from->text);
-        if (from->partial.p)
-            copy->partial = arena_str(a, from->partial);
-        copy->children = copy_arguments(a, from->children);
-        *end = copy;
-        end = &copy->next;
-    }
-    return first;
-}
 
 /* --- mailboxes --- */
 
@@ -98,26 +78,18 @@ static void refuse_event(struct taking *t)
     buf_free(&names);
 }
 
-/* A list behind MessageNew; *a moves to it. Tried once, so that mistakes are told now. */
+/* A list behind MessageNew; *a moves to it. */
 static bool take_fetch(struct taking *t, const struct imap_argument **a, bool selected)
 {
-    struct imap_command *c = t->c;
-    struct imap_argument *rest = c->next;
-    struct fetch_request request;
     if (!(*a)->next || (*a)->next->type != IMAP_LIST)
         return true;
     *a = (*a)->next;
     if (!selected) {
-        imap_expected(c, *a, "items to fetch for the selected mailbox only");
+        imap_expected(t->c, *a, "items to fetch for the selected mailbox only");
         return false;
     }
-    struct imap_argument one = **a;
-    one.next = NULL;
-    c->next = &one;
-    bool ok = fetch_take_items(c, &request);
-    c->next = rest;
-    t->request->fetch = copy_arguments(t->request->arena, &one);
-    return ok;
+    t->request->fetch = imap_fetch_keep(t->c, *a, t->request->arena);
+    return t->request->fetch != NULL;
 }
 
 static bool take_event(struct taking *t, const struct imap_argument **a, bool selected,

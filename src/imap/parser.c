@@ -225,21 +225,33 @@ static enum imap_parse parse_literal_header(struct imap_parser *p)
     return IMAP_PARSE_LITERAL;
 }
 
+/* In lists in lists what only FETCH has is taken for its own: UPDATE (UID BODY[]) of SEARCH. */
+static bool opens_section(const struct imap_parser *p, size_t start)
+{
+    static const char *const words[] = {"BODY", "BODY.PEEK", "BINARY", "BINARY.PEEK",
+                                        "BINARY.SIZE"};
+    struct str text = str_from(p->line.p + start, p->at - start);
+    bool known = p->sections;
+    for (size_t i = 0; !known && p->depth > 1 && i < sizeof words / sizeof *words; i++)
+        known = str_equal_nocase(text, str_from_c(words[i]));
+    return known;
+}
+
 static enum imap_parse parse_atom(struct imap_parser *p, const char *what)
 {
-    size_t start = p->at, end = start;
+    size_t start = p->at;
     bool in_section = p->frame->close == ']';
-    while (end < p->line.n && is_word_char(p->line.p[end]) &&
-           !(in_section && p->line.p[end] == ']') && !(p->sections && p->line.p[end] == '['))
-        end++;
-    if (end == start)
+    while (p->at < p->line.n && is_word_char(p->line.p[p->at]) &&
+           !(in_section && p->line.p[p->at] == ']') &&
+           !(p->line.p[p->at] == '[' && opens_section(p, start)))
+        p->at++;
+    if (p->at == start)
         return expected(p, what);
     struct imap_argument *a = add(p, IMAP_ATOM);
     if (!a)
         return IMAP_PARSE_BAD;
-    a->text = str_from(p->line.p + start, end - start);
-    p->at = end;
-    if (p->sections && peek(p) == '[') {
+    a->text = str_from(p->line.p + start, p->at - start);
+    if (peek(p) == '[') {
         if (in_section)
             return expected(p, "\"]\"");
         a->has_section = true;
@@ -330,4 +342,21 @@ bool imap_line_literal(struct str line, uint64_t *size, bool *sync)
     if (!*sync)
         number.n--;
     return str_to_u64(number, size) && *size < INT64_MAX;
+}
+
+struct imap_argument *imap_argument_copy(struct arena *a, const struct imap_argument *from)
+{
+    struct imap_argument *first = NULL, **end = &first;
+    for (; from; from = from->next) {
+        struct imap_argument *copy = ARENA_NEW(a, struct imap_argument);
+        *copy = *from;
+        copy->text = arena_str(a, from->text);
+        if (from->partial.p)
+            copy->partial = arena_str(a, from->partial);
+        copy->children = imap_argument_copy(a, from->children);
+        copy->spool = NULL;
+        *end = copy;
+        end = &copy->next;
+    }
+    return first;
 }

@@ -75,6 +75,8 @@ bool imap_line_literal(struct str line, uint64_t *size, bool *sync);
 /* Character classes of RFC 3501: what an astring may hold without quotes, and what an atom may. */
 bool imap_is_astring(struct str s);
 bool imap_is_atom(struct str s);
+/* Of an argument and those behind it, with all they hold but spools. */
+struct imap_argument *imap_argument_copy(struct arena *a, const struct imap_argument *from);
 /* An atom that says this, in any case. */
 bool imap_argument_is(const struct imap_argument *a, const char *atom);
 /* A string in any form (astring): atoms must consist of ASTRING-CHARs. False for lists and spools.

@@ -12,6 +12,7 @@
 
 #include "core/mem.h"
 #include "imap/limits.h"
+#include "imap/notify.h"
 
 #include <stdlib.h>
 
@@ -76,7 +77,9 @@ bool imap_update_begin(struct imap_search *s)
                                         .modseq = mailbox_modseq(v->mailbox),
                                         .uid_next = v->uid_next,
                                         .time = clock_wall() / USEC_SEC};
-    return true;
+    if (s->options.fetch)
+        s->update->fetch = imap_fetch_keep(s->c, s->options.fetch, a);
+    return !s->options.fetch || s->update->fetch;
 }
 
 static void set_start(struct search_update *u, const struct esearch *response)

@@ -17,6 +17,7 @@ struct search_update {
     struct str tag;
     struct str start; /* of its responses: "* ESEARCH (TAG "B01") UID" */
     bool uid;
+    struct imap_argument *fetch; /* items for messages that are new, or NULL (RFC 5465 section 7) */
     struct search_program program;
     struct sort_program sort;      /* no criteria: in the order of the mailbox */
     struct sort_table *keys;       /* of a sorted one */

@@ -9,6 +9,7 @@
 
 #include "core/mem.h"
 #include "imap/limits.h"
+#include "imap/notify.h"
 
 #include <stdlib.h>
 
@@ -324,17 +325,31 @@ static bool is_too_much(const struct search_update *u)
            arena_size(u->arena) > IMAP_UPDATE_MEMORY_MAX;
 }
 
+/* What the client wants to have of new messages that are results. */
+static void fetch_new(const struct looking *l, struct imap_session *s, uint32_t from)
+{
+    struct buf uids = BUF_EMPTY;
+    for (size_t i = 0; l->update->fetch && i < l->come.count; i++)
+        if (l->come.uids[i] >= from)
+            buf_printf(&uids, "%s%u", uids.n ? "," : "", l->come.uids[i]);
+    if (uids.n)
+        imap_fetch_unasked(s, l->update->fetch, buf_str(&uids));
+    buf_free(&uids);
+}
+
 /* False: there will be no more updates. */
 static bool update(struct search_update *u, struct imap_session *s, bool all)
 {
     const struct imap_selected *v = s->selected;
     struct looking l = {.update = u, .command = {.session = s, .arena = arena_new(), .uid = true}};
     struct buf changes = BUF_EMPTY, out = BUF_EMPTY;
+    uint32_t uid_next = u->uid_next;
     list_candidates(v, u, all, &l.candidates);
     u->modseq = mailbox_modseq(v->mailbox);
     u->uid_next = v->uid_next;
     bool ok = !l.candidates.count || look_again(&l, v);
     if (ok) {
+        fetch_new(&l, s, uid_next);
         remove_results(v, u, &l.gone, &changes);
         add_results(v, u, &l.come, l.rows, &changes);
         write_response(u, &changes, &out);

@@ -48,6 +48,7 @@ struct imap_selected {
     uint32_t keyword_changes; /* told in FLAGS up to this */
     struct number_range *recent;
     size_t recent_count, recent_capacity;
+    uint32_t own_first, own_last; /* UIDs that this session made; 0: none yet (imap/notify.c) */
     struct imap_cursor cursor;
     struct imap_decoded decoded;
     struct number_set saved;          /* UIDs that "$" stands for (imap/search_saved.h) */
