@@ -135,6 +135,7 @@ static SUSPENDS bool open_parts(struct server *s, struct err *e)
                                     .spool_dir = store_spool_dir(s->store)};
     s->pop3 = (struct pop3_context){
         .loop = s->loop, .auth = s->auth, .store = s->store, .sessions = s->sessions};
+    pop3_context_open(&s->pop3);
     open_recordings(s);
     return open_control(s, e);
 }
@@ -278,6 +279,7 @@ static SUSPENDS void stop_parts(struct server *s)
     while (s->reloading)
         fiber_yield();
     recordings_close(s->recordings);
+    pop3_context_close(&s->pop3);
     smtp_client_free(s->client);
     store_stop(s->store);
     journal_close(s->journal);

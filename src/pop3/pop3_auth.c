@@ -4,6 +4,7 @@
  * STLS the session is as new.
  */
 #include "pop3/limits.h"
+#include "pop3/login_delay.h"
 #include "pop3/session.h"
 
 #include "core/log.h"
@@ -63,6 +64,12 @@ static enum pop3_next open_maildrop(struct pop3_session *s, const struct account
                                     const char *mechanism)
 {
     struct err e = {0};
+    usec wait;
+    if (s->settings->login_delay &&
+        !login_times_note(s->context->logins, account->id, clock_monotonic(),
+                          s->settings->login_delay, &wait))
+        return pop3_no(s, "[LOGIN-DELAY] The next login is possible in %lld seconds",
+                       (long long)(wait / USEC_SEC + 1));
     if (pop3_session_log_in(s, account, mechanism, &e)) {
         pop3_ok(s, "%zu messages (%llu octets)", s->maildrop.left,
                 (unsigned long long)s->maildrop.octets);
@@ -206,6 +213,8 @@ enum pop3_next pop3_stls(struct pop3_session *s, struct str argument)
 {
     struct err e = {0};
     (void)argument;
+    if (s->utf8)
+        return pop3_error(s, "STLS comes before UTF8"); /* RFC 6856 2.1 */
     if (!pop3_stls_offered(s))
         return pop3_error(s, stream_is_tls(s->net.stream) ? "TLS is active already"
                                                           : "STLS is not available here");

@@ -16,7 +16,7 @@
 typedef enum pop3_next command_function(struct pop3_session *s, struct str argument);
 
 static command_function command_capa, command_quit, command_stat, command_list, command_uidl,
-    command_dele, command_noop, command_rset;
+    command_dele, command_noop, command_rset, command_utf8, command_lang;
 
 enum { AUTHORIZATION = 1, TRANSACTION = 2 };
 enum argument { NONE, MAYBE, NEEDED };
@@ -31,7 +31,9 @@ static const struct command {
     {{"STLS", 4}, AUTHORIZATION, NONE, pop3_stls},                  /* RFC 2595 */
     {{"USER", 4}, AUTHORIZATION, NEEDED, pop3_user},
     {{"PASS", 4}, AUTHORIZATION, NEEDED, pop3_pass},
-    {{"AUTH", 4}, AUTHORIZATION, MAYBE, pop3_auth}, /* RFC 5034 */
+    {{"AUTH", 4}, AUTHORIZATION, MAYBE, pop3_auth},                  /* RFC 5034 */
+    {{"UTF8", 4}, AUTHORIZATION, NONE, command_utf8},                /* RFC 6856 */
+    {{"LANG", 4}, AUTHORIZATION | TRANSACTION, MAYBE, command_lang}, /* RFC 6856 */
     {{"QUIT", 4}, AUTHORIZATION | TRANSACTION, NONE, command_quit},
     {{"STAT", 4}, TRANSACTION, NONE, command_stat},
     {{"LIST", 4}, TRANSACTION, MAYBE, command_list},
@@ -93,7 +95,11 @@ static enum pop3_next command_capa(struct pop3_session *s, struct str argument)
                      "UIDL\r\n"
                      "RESP-CODES\r\n"
                      "AUTH-RESP-CODE\r\n"
-                     "PIPELINING\r\n");
+                     "PIPELINING\r\n"
+                     "UTF8\r\n"
+                     "LANG\r\n"
+                     "EXPIRE NEVER\r\n"); /* nothing goes that the user has not deleted */
+    buf_printf(&text, "LOGIN-DELAY %lld\r\n", (long long)(s->settings->login_delay / USEC_SEC));
     if (pop3_stls_offered(s))
         buf_add_c(&text, "STLS\r\n");
     if (*mechanisms)
@@ -101,6 +107,30 @@ static enum pop3_next command_capa(struct pop3_session *s, struct str argument)
     buf_add_c(&text, "IMPLEMENTATION maild\r\n.\r\n");
     stream_write(s->net.stream, buf_str(&text), NULL);
     buf_free(&text);
+    return POP3_GO_ON;
+}
+
+/* Messages are told as they are, with it and without: header fields with 8-bit characters were in
+ * mailboxes before there was a name for them, and clients know how to show them. */
+static enum pop3_next command_utf8(struct pop3_session *s, struct str argument)
+{
+    (void)argument;
+    s->utf8 = true;
+    pop3_ok(s, "UTF-8 it is");
+    return POP3_GO_ON;
+}
+
+/* A basic language range (RFC 4647): "*", "en", "en-GB". */
+static enum pop3_next command_lang(struct pop3_session *s, struct str argument)
+{
+    struct str range = str_trim(argument), rest = range, primary = str_split(&rest, '-');
+    if (range.n == 0)
+        pop3_ok(s, "Languages follow\r\nen English\r\n.");
+    else if (str_equal(range, STR("*")) || str_equal_nocase(range, STR("i-default")) ||
+             str_equal_nocase(primary, STR("en")))
+        pop3_ok(s, "en English is spoken");
+    else
+        return pop3_no(s, "There is only English");
     return POP3_GO_ON;
 }
 

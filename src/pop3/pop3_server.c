@@ -9,6 +9,7 @@
  * happen at QUIT and nowhere else: every other end leaves the mailbox as it was.
  */
 #include "pop3/limits.h"
+#include "pop3/login_delay.h"
 #include "pop3/session.h"
 
 #include "core/log.h"
@@ -21,6 +22,11 @@ static const struct setting settings[] = {
     {"timeout", SETTING_DURATION, offsetof(struct pop3_settings, timeout), "10m", USEC_SEC,
      24 * 3600 * USEC_SEC, NULL,
      "How long a client may be silent before it is disconnected (RFC 1939: at least 10 minutes)."},
+    {"login_delay", SETTING_DURATION, offsetof(struct pop3_settings, login_delay), "0s", 0,
+     24 * 3600 * USEC_SEC, NULL,
+     "Least time between two logins of a user, for servers whose clients ask too often; clients "
+     "are "
+     "told (LOGIN-DELAY). 0: none."},
     {"uidl_format", SETTING_STRING, offsetof(struct pop3_settings, uidl_format), "%08Xu%08Xv", 0, 0,
      NULL,
      "How unique ids of messages are made (Dovecot's pop3_uidl_format): %u is the UID, %v the "
@@ -45,6 +51,17 @@ const struct settings_block pop3_settings_block = {
     .settings = settings,
     .check = check_settings,
 };
+
+void pop3_context_open(struct pop3_context *c)
+{
+    c->logins = login_times_new();
+}
+
+void pop3_context_close(struct pop3_context *c)
+{
+    login_times_free(c->logins);
+    c->logins = NULL;
+}
 
 struct arena *pop3_session_arena(struct pop3_session *s)
 {

@@ -20,6 +20,7 @@ struct pop3_session {
     uint64_t octets_sent; /* of messages */
     uint32_t retrieved;
     uint16_t errors, auth_failures;
+    bool utf8; /* RFC 6856 */
 };
 
 /* What a command function says about what comes next. */

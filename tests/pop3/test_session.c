@@ -416,7 +416,7 @@ IN_FIBER(strange_clients)
     say(s, "\r\nCAPA\r\n");
     assert_line(s, "-ERR The line is too long");
     assert_line(s, "+OK");
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 12; i++)
         assert_line(s, "");
     assert_line(s, ".");
     say(s, "USER alice\r\nPASS secret\r\n");
