@@ -47,15 +47,20 @@ bool ctl_send_broken(struct ctl_call *c, const struct err *why, struct err *e)
     return send_line(c, json_pack("{s:i, s:o}", "bytes", 0, "broken", ctl_json_c(why->text)), e);
 }
 
+bool ctl_breathe(struct ctl_call *c, struct err *e)
+{
+    if (c->slice && clock_monotonic() - c->slice <= CTL_SLICE)
+        return true;
+    fiber_yield();
+    c->slice = clock_monotonic();
+    return !fiber_is_cancelled(fiber_self()) || err_set(e, ERR_CANCELLED, "the server is stopping");
+}
+
 bool ctl_progress(struct ctl_call *c, uint64_t done, uint64_t of, struct err *e)
 {
     usec now = clock_monotonic();
-    if (!c->slice || now - c->slice > CTL_SLICE) {
-        fiber_yield();
-        c->slice = clock_monotonic();
-        if (fiber_is_cancelled(fiber_self()))
-            return err_set(e, ERR_CANCELLED, "the server is stopping");
-    }
+    if (!ctl_breathe(c, e))
+        return false;
     if (!c->told)
         c->told = now;
     if (now - c->told < PROGRESS_INTERVAL)

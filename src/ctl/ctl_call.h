@@ -44,6 +44,9 @@ SUSPENDS bool ctl_send_broken(struct ctl_call *c, const struct err *why, struct 
 /* Says how far it is, not more than twice a second; of 0: nobody knows. Lets others run. */
 SUSPENDS bool ctl_progress(struct ctl_call *c, uint64_t done, uint64_t of, struct err *e);
 
+/* Lets others run when it has computed for a while. */
+SUSPENDS bool ctl_breathe(struct ctl_call *c, struct err *e);
+
 struct ctl_incoming {
     json_t *item; /* NULL: the end, or a further part */
     bool end, more;

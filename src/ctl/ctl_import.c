@@ -416,7 +416,7 @@ static SUSPENDS bool receive_all(struct importing *x, struct err *e)
     bool ok;
     while ((ok = ctl_receive(x->call, &in, e)) && !in.end) {
         struct incoming_message *m = receive_message(x, &in, e);
-        ok = m && start_restore(x, m, e);
+        ok = m && start_restore(x, m, e) && ctl_breathe(x->call, e);
         if (!ok)
             break;
     }

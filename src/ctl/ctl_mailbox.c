@@ -156,14 +156,41 @@ static bool delete (const struct ctl_context *c, const json_t *args, json_t **re
     return ok;
 }
 
+/* Who was subscribed to it, or to one below, is so to the new name. */
+static SUSPENDS bool move_subscriptions(struct store *s, const struct target *t,
+                                        const struct mailbox_info *list, size_t count,
+                                        struct str to, struct err *e)
+{
+    struct buf name = BUF_EMPTY;
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++) {
+        struct str old = list[i].name;
+        bool below = str_starts_with(old, t->name) && old.n > t->name.n && old.p[t->name.n] == '/';
+        if (!list[i].subscribed || !(below || str_equal(old, t->name)))
+            continue;
+        buf_clear(&name);
+        buf_add_str(&name, to);
+        buf_add_str(&name, str_skip(old, t->name.n));
+        ok = store_subscribe(s, &t->account, buf_str(&name), true, e) &&
+             store_subscribe(s, &t->account, old, false, e);
+    }
+    buf_free(&name);
+    return ok;
+}
+
 static bool rename_to(const struct ctl_context *c, const json_t *args, json_t **result,
                       struct err *e)
 {
     struct target t;
     struct str to;
+    struct mailbox_info *list;
+    size_t count;
     (void)result;
     bool ok = take_target(c, args, &t, e) && ctl_arg_str(args, "to", &to, e) &&
-              store_rename_mailbox(c->store, &t.account, t.name, to, e);
+              store_list_mailboxes(c->store, &t.account, t.arena, &list, &count, e) &&
+              store_rename_mailbox(c->store, &t.account, t.name, to, e) &&
+              (str_equal_nocase(t.name, STR("INBOX")) ||
+               move_subscriptions(c->store, &t, list, count, to, e));
     arena_free(t.arena);
     return ok;
 }
@@ -172,8 +199,13 @@ static SUSPENDS bool set_subscribed(const struct ctl_context *c, const json_t *a
                                     bool subscribed, struct err *e)
 {
     struct target t;
-    bool ok =
-        take_target(c, args, &t, e) && store_subscribe(c->store, &t.account, t.name, subscribed, e);
+    struct mailbox *m = NULL;
+    /* A client may subscribe to what is not there yet; a person has mistyped it. */
+    bool ok = take_target(c, args, &t, e) &&
+              (!subscribed || mailbox_open(c->store, &t.account, t.name, &m, e)) &&
+              store_subscribe(c->store, &t.account, t.name, subscribed, e);
+    if (m)
+        mailbox_unref(m);
     arena_free(t.arena);
     return ok;
 }

@@ -137,6 +137,9 @@ int64_t number_of(const json_t *object, const char *name);
 void add_duration(struct buf *b, int64_t seconds);
 void add_size(struct buf *b, int64_t bytes);
 void add_time(struct buf *b, int64_t seconds);
+/* "1 message", "2 mailboxes"; returns text. */
+#define COUNT_TEXT 64
+const char *count_of(char text[COUNT_TEXT], int64_t n, const char *what);
 
 /* --- mailctl_password.c --- */
 

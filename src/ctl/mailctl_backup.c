@@ -251,6 +251,7 @@ static int report(struct mailctl *m, const struct arguments *a, const struct get
                   size_t users)
 {
     struct buf size = BUF_EMPTY;
+    char texts[3][COUNT_TEXT];
     add_size(&size, (int64_t)counts->bytes);
     FILE *to = strcmp(argument(a, a->count - 1), "-") == 0 ? stderr : stdout;
     json_t *json =
@@ -260,9 +261,10 @@ static int report(struct mailctl *m, const struct arguments *a, const struct get
     if (m->json && to == stdout)
         print_json(json);
     else
-        fprintf(to, "saved %llu messages (%s) in %llu mailboxes of %zu user%s\n",
-                (unsigned long long)counts->messages, buf_c(&size),
-                (unsigned long long)counts->mailboxes, users, users == 1 ? "" : "s");
+        fprintf(to, "saved %s (%s) in %s of %s\n",
+                count_of(texts[0], (int64_t)counts->messages, "message"), buf_c(&size),
+                count_of(texts[1], (int64_t)counts->mailboxes, "mailbox"),
+                count_of(texts[2], (int64_t)users, "user"));
     json_decref(json);
     buf_free(&size);
     return counts->failed > 0 ? EXIT_FAILED : EXIT_OK;

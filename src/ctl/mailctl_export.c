@@ -258,6 +258,7 @@ static bool export_users(struct exporting *x, const json_t *logins, json_t *patt
 
 static int report(struct mailctl *m, const struct exporting *x, const struct get_counts *counts)
 {
+    char messages[COUNT_TEXT], mailboxes[COUNT_TEXT];
     if (m->json && x->root) {
         json_t *json =
             json_pack("{s:I, s:I, s:I}", "mailboxes", (json_int_t)counts->mailboxes, "messages",
@@ -265,8 +266,9 @@ static int report(struct mailctl *m, const struct exporting *x, const struct get
         print_json(json);
         json_decref(json);
     } else {
-        fprintf(x->root ? stdout : stderr, "exported %llu messages of %llu mailboxes\n",
-                (unsigned long long)counts->messages, (unsigned long long)counts->mailboxes);
+        fprintf(x->root ? stdout : stderr, "exported %s of %s\n",
+                count_of(messages, (int64_t)counts->messages, "message"),
+                count_of(mailboxes, (int64_t)counts->mailboxes, "mailbox"));
     }
     return counts->failed > 0 ? EXIT_FAILED : EXIT_OK;
 }

@@ -139,6 +139,7 @@ int command_mailbox_undelete(struct mailctl *m, const struct arguments *a)
 
 int command_mailbox_purge(struct mailctl *m, const struct arguments *a)
 {
+    char text[COUNT_TEXT];
     json_t *args = json_object(), *result = NULL;
     bool all = option(a, "--all");
 
@@ -160,7 +161,7 @@ int command_mailbox_purge(struct mailctl *m, const struct arguments *a)
     }
     int status = ask(m, "mailbox purge", args, &result);
     if (result)
-        printf("%lld removed\n", (long long)number_of(result, "removed"));
+        printf("removed %s\n", count_of(text, number_of(result, "removed"), "file"));
     json_decref(result);
     return status;
 }

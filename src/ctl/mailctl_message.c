@@ -22,8 +22,10 @@ json_t *query_args(const struct arguments *a, size_t words, size_t *next)
     if (complete)
         return args;
     json_decref(args);
-    fail_usage("a %s is missing; the query \"all\" finds all messages",
-               a->count < words + (*next ? 1 : 0) ? "word" : "query");
+    fail_usage("%s is missing; the query \"all\" finds all messages",
+               a->count == 0 && !option(a, "--all") ? "a user (or --all)"
+               : a->count < words + *next           ? "what stands before the query"
+                                                    : "a query");
     return NULL;
 }
 
@@ -39,11 +41,12 @@ bool print_failure(const json_t *item)
 int end_counted(struct mailctl *m, int status, json_t *result, const char *what)
 {
     int64_t failed = number_of(result, "failed");
+    char messages[COUNT_TEXT], mailboxes[COUNT_TEXT];
     if (status == EXIT_OK && m->json)
         print_json(result);
     else if (status == EXIT_OK && what)
-        printf("%s %lld messages in %lld mailboxes\n", what,
-               (long long)number_of(result, "messages"), (long long)number_of(result, "mailboxes"));
+        printf("%s %s in %s\n", what, count_of(messages, number_of(result, "messages"), "message"),
+               count_of(mailboxes, number_of(result, "mailboxes"), "mailbox"));
     json_decref(result);
     return status == EXIT_OK && failed > 0 ? EXIT_FAILED : status;
 }
@@ -108,6 +111,7 @@ static void count_found(void *arg, const json_t *item)
 static int confirm_expunge(struct mailctl *m, const struct arguments *a, const json_t *args)
 {
     int64_t counts[2] = {0};
+    char messages[COUNT_TEXT], mailboxes[COUNT_TEXT];
     bool json = m->json;
     if (option(a, "--yes"))
         return EXIT_OK;
@@ -116,8 +120,8 @@ static int confirm_expunge(struct mailctl *m, const struct arguments *a, const j
     m->json = json;
     if (status != EXIT_OK || counts[0] == 0)
         return status;
-    return confirm(a, "Expunge %lld messages in %lld mailboxes?", (long long)counts[0],
-                   (long long)counts[1])
+    return confirm(a, "Expunge %s in %s?", count_of(messages, counts[0], "message"),
+                   count_of(mailboxes, counts[1], "mailbox"))
                ? EXIT_OK
                : EXIT_FAILED;
 }

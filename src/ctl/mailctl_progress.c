@@ -59,7 +59,7 @@ bool confirm(const struct arguments *a, const char *format, ...)
     if (option(a, "--yes"))
         return true;
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-        fail("this cannot be undone: say --yes");
+        fail("there is nobody to ask: say --yes");
         return false;
     }
     va_start(args, format);

@@ -87,14 +87,14 @@ int put_report(struct putting *p, const char *what)
         print_json(json);
         json_decref(json);
     } else {
-        printf("%s %llu message%s", what, (unsigned long long)c->restored,
-               c->restored == 1 ? "" : "s");
-        if (!p->one && c->mailboxes > 1)
-            printf(" in %llu mailboxes", (unsigned long long)c->mailboxes);
+        char messages[COUNT_TEXT], mailboxes[COUNT_TEXT];
+        printf("%s %s", what, count_of(messages, (int64_t)c->restored, "message"));
+        if (!p->one)
+            printf(" in %s", count_of(mailboxes, (int64_t)c->mailboxes, "mailbox"));
         if (c->present > 0)
-            printf("; %llu were there already", (unsigned long long)c->present);
+            printf("; there already: %llu", (unsigned long long)c->present);
         if (c->renumbered > 0)
-            printf("; %llu have new UIDs, because the old ones were used up",
+            printf("; with new UIDs, since the old ones are used up: %llu",
                    (unsigned long long)c->renumbered);
         putchar('\n');
     }

@@ -230,6 +230,7 @@ static void report_missing(struct restoring *r)
 {
     enum search_answer answer;
     uint64_t missing = 0;
+    char text[COUNT_TEXT];
     struct err e;
     for (size_t i = 0; i < r->list.count; i++) {
         struct listed *l = &r->list.items[i];
@@ -242,10 +243,10 @@ static void report_missing(struct restoring *r)
     if (missing == 0 || r->refused)
         return;
     r->put.counts.failed += missing;
-    fail("%s, %s: %llu messages are not in %s", r->section->user, r->section->name,
-         (unsigned long long)missing,
-         r->archives[0]->since ? "these backups: also give the earlier ones that they continue"
-                               : "the backup, since they could not be read");
+    fail("%s, %s: %s %s", r->section->user, r->section->name,
+         count_of(text, (int64_t)missing, "message"),
+         r->archives[0]->since ? "missing in these backups: also give those that they continue"
+                               : "missing in the backup: they could not be read then");
 }
 
 static bool is_same_mailbox(const struct archive_section *a, const struct archive_section *b)

@@ -29,13 +29,14 @@ static void print_finding(void *arg, const json_t *item)
 static int end_check(const json_t *result, const struct findings *f)
 {
     struct buf size = BUF_EMPTY;
+    char texts[3][COUNT_TEXT];
 
     add_size(&size, number_of(result, "bytes"));
-    printf("%lld users, %lld mailboxes, %lld messages, %s: %s\n",
-           (long long)number_of(result, "users"), (long long)number_of(result, "mailboxes"),
-           (long long)number_of(result, "messages"), buf_c(&size),
+    printf("%s, %s, %s, %s: %s\n", count_of(texts[0], number_of(result, "users"), "user"),
+           count_of(texts[1], number_of(result, "mailboxes"), "mailbox"),
+           count_of(texts[2], number_of(result, "messages"), "message"), buf_c(&size),
            f->count == 0 ? "everything fits"
-           : f->bad == 0 ? "nothing is wrong any more"
+           : f->bad == 0 ? "nothing is wrong but what was repaired or is harmless"
                          : "see above");
     buf_free(&size);
     return f->bad > 0 ? EXIT_FAILED : EXIT_OK;

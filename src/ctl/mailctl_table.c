@@ -80,12 +80,20 @@ void add_size(struct buf *b, int64_t bytes)
     double value = (double)bytes;
     size_t unit = 0;
     if (bytes < 1024) {
-        buf_printf(b, "%lld", (long long)bytes);
+        buf_printf(b, "%lld B", (long long)bytes);
         return;
     }
     for (value /= 1024; value >= 1024 && unit < 3; unit++)
         value /= 1024;
     buf_printf(b, "%.1f %s", value, units[unit]);
+}
+
+const char *count_of(char text[COUNT_TEXT], int64_t n, const char *what)
+{
+    size_t length = strlen(what);
+    bool es = length > 0 && what[length - 1] == 'x';
+    snprintf(text, COUNT_TEXT, "%lld %s%s", (long long)n, what, n == 1 ? "" : es ? "es" : "s");
+    return text;
 }
 
 void add_time(struct buf *b, int64_t seconds)

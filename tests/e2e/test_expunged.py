@@ -84,8 +84,8 @@ def test_purge_and_the_setting():
         expunge_all(client)
         user = "alice@example.test"
         assert server.run_mailctl("mailbox", "purge", user, check=False).returncode == 1  # nobody said yes
-        assert "0 removed" in server.mailctl("mailbox", "purge", "--all", "--before", "1h", "--yes")
-        assert "1 removed" in server.mailctl("mailbox", "purge", "--all", "--yes")
+        assert "removed 0 files" in server.mailctl("mailbox", "purge", "--all", "--before", "1h", "--yes")
+        assert "removed 1 file" in server.mailctl("mailbox", "purge", "--all", "--yes")
         assert "nothing" in server.mailctl("mailbox", "undelete", user, "--list")
         for wrong in (("--since", "yesterday"), ("--uid",)):
             assert server.run_mailctl("mailbox", "undelete", user, *wrong, check=False).returncode == 2

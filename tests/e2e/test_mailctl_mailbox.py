@@ -27,6 +27,10 @@ def test_mailboxes_are_made_renamed_and_deleted():
         assert b"Gr&APwA3w-e" in b" ".join(box.list()[1])
         assert box.select('"Lists/dev"')[0] == "OK"
         server.mailctl("mailbox", "rename", "alice", "Lists", "Mail")
+        listed = {m["mailbox"]: m for m in server.mailctl_json("mailbox", "list", "alice")}
+        assert listed["Mail/dev"]["subscribed"] and not listed["Mail"]["subscribed"] and "Lists/dev" not in listed
+        mistyped = server.run_mailctl("mailbox", "subscribe", "alice", "Mial", check=False)
+        assert mistyped.returncode == 1 and "Mial" in mistyped.stderr, mistyped
         assert os.path.isdir(server.mailctl("mailbox", "path", "alice", "Mail/dev").strip())
         refused = server.run_mailctl("mailbox", "delete", "alice", "Mail/dev", check=False)
         assert refused.returncode == 1 and "--yes" in refused.stderr
