@@ -61,6 +61,9 @@ static const struct {
     {"QRESYNC", LOGGED_IN},     /* RFC 7162 */
     {"UTF8=ACCEPT", LOGGED_IN}, /* RFC 9755 */
     {"BINARY", LOGGED_IN},      /* RFC 3516 */
+    {"OBJECTID", LOGGED_IN},    /* RFC 8474 */
+    {"SAVEDATE", LOGGED_IN},    /* RFC 8514 */
+    {"PREVIEW", LOGGED_IN},     /* RFC 8970 */
     {"UIDONLY", LOGGED_IN},     /* RFC 9586 */
     {"INPROGRESS", LOGGED_IN},  /* RFC 9585 */
     {"QUOTA", LOGGED_IN},       /* RFC 9208 */

@@ -64,7 +64,7 @@ static bool load(struct fetch *f, uint32_t uid, struct err *e)
 {
     const struct fetch_request *r = &f->request;
     struct imap_body *b = &f->body;
-    if (f->reader && !summary_read(f->reader, uid, &f->summary, e))
+    if (!fetch_read_summary(f, uid, e))
         return false;
     if (!r->needs_header && !r->needs_structure && !r->needs_section && !r->needs_file)
         return true;
@@ -99,6 +99,10 @@ static bool write_item(struct fetch *f, const struct fetch_item *item, const str
         write_flags(f, m);
         return true;
     }
+    if (item->kind == FETCH_MODSEQ || item->kind >= FETCH_EMAILID) {
+        fetch_write_value(f, item, m);
+        return true;
+    }
     buf_add_str(&f->out, item->name);
     if (item->kind != FETCH_SECTION && item->kind != FETCH_BINARY &&
         item->kind != FETCH_BINARY_SIZE)
@@ -126,14 +130,11 @@ static bool write_item(struct fetch *f, const struct fetch_item *item, const str
         break;
     case FETCH_SECTION:
         return fetch_write_section(f->c, &f->body, item, &f->summary, &f->out, e);
-    case FETCH_MODSEQ:
-        write_modseq(f, m);
-        break;
     case FETCH_BINARY:
         return fetch_write_binary(f, item, e);
     case FETCH_BINARY_SIZE:
         return fetch_write_binary_size(f, item, e);
-    case FETCH_FLAGS:
+    default:
         break;
     }
     return true;
@@ -212,8 +213,7 @@ static void fetch_message(struct fetch *f, size_t index)
         return;
     }
     struct message m = *found;
-    if (m.internal_date == INT64_MIN && f->request.date)
-        m.internal_date = message_internal_date(f->view->mailbox, uid);
+    fetch_fill_dates(f, &m);
     size_t start = f->out.n;
     uint64_t sent = s->bytes_out;
     if (write_message(f, index, &m, &e)) {
@@ -251,17 +251,6 @@ static void fetch_all(struct fetch *f)
     imap_write(s, buf_str(&f->out));
 }
 
-/* What summaries have is asked of them; they learn at once for which messages. */
-static void open_summaries(struct fetch *f)
-{
-    size_t count;
-    if (!f->request.summary)
-        return;
-    const uint32_t *uids = imap_selected_uids(f->view, f->c->arena, &f->indexes, &count);
-    f->reader = summary_reader_new(f->view->mailbox, f->request.summary);
-    summary_reader_expect(f->reader, uids, count);
-}
-
 static void conclude(struct fetch *f)
 {
     if (f->failed.kind)
@@ -277,7 +266,7 @@ static void conclude(struct fetch *f)
 static void run(struct fetch *f)
 {
     imap_body_init(&f->body, f->c->session->context, f->view->mailbox, &f->view->structure);
-    open_summaries(f);
+    fetch_open_summaries(f);
     if (fetch_is_plain(&f->request))
         fetch_plain(f);
     else

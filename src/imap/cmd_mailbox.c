@@ -2,6 +2,7 @@
  * CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 6.3.3 to 6.3.7).
  */
 #include "imap/access.h"
+#include "imap/object_id.h"
 #include "store/metadata.h"
 
 /* action: as the log of actions calls it; to: of RENAME, else "". */
@@ -14,6 +15,21 @@ static void conclude(struct imap_command *c, bool done, const struct err *e, con
     }
     action_log_folder(imap_session_actor(c->session), action, name, to);
     imap_ok(c, "%s completed", c->entry->name);
+}
+
+/* The identifier is there when the mailbox is, unless another session has deleted it since. */
+static void tell_id(struct imap_command *c, struct str name)
+{
+    struct imap_session *s = c->session;
+    struct mailbox *m;
+    struct err e;
+    if (!mailbox_open(s->context->store, &s->user->account, name, &m, &e))
+        return;
+    struct buf id = BUF_EMPTY;
+    object_id_write_mailbox(&id, m);
+    c->text = arena_printf(c->arena, "[MAILBOXID %s] %.*s", buf_c(&id), STR_ARG(c->text));
+    buf_free(&id);
+    mailbox_unref(m);
 }
 
 /* The parameters of CREATE (RFC 4466 2.2): USE (RFC 6154 section 3). False: the result is set. */
@@ -57,6 +73,8 @@ void imap_cmd_create(struct imap_command *c)
                  store_create_special_mailbox(s->context->store, &s->user->account, name,
                                               buf_str(&uses), &e),
                  &e, "create", name, STR(""));
+    if (c->status == IMAP_OK)
+        tell_id(c, name);
     buf_free(&uses);
 }
 

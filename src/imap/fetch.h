@@ -20,6 +20,10 @@ enum fetch_kind {
     FETCH_MODSEQ, /* RFC 7162 */
     FETCH_BINARY, /* RFC 3516 */
     FETCH_BINARY_SIZE,
+    FETCH_EMAILID, /* RFC 8474 */
+    FETCH_THREADID,
+    FETCH_SAVEDATE, /* RFC 8514 */
+    FETCH_PREVIEW,  /* RFC 8970 */
 };
 
 enum section_part {
@@ -55,7 +59,8 @@ struct fetch_request {
     bool needs_file;                                   /* parts of it, found by the summary */
     unsigned summary;                                  /* enum summary_field */
     bool sets_seen;
-    bool flags, date, modseq; /* among the items */
+    unsigned eager;                      /* of these, what is worth reading messages for */
+    bool flags, date, save_date, modseq; /* among the items */
     /* modifiers (imap/fetch_modifiers.c) */
     bool changed; /* CHANGEDSINCE */
     bool vanished;
@@ -72,6 +77,7 @@ struct fetch {
     struct imap_body body;
     struct summary_reader *reader; /* NULL: nothing is asked for that summaries have */
     struct message_summary summary;
+    bool has_summary; /* of the message at hand */
     struct buf out;
     bool gone;         /* a message was expunged */
     bool undecodable;  /* BINARY of a part with an encoding that nobody knows */
@@ -127,3 +133,19 @@ bool fetch_can_decode(const struct fetch *f);
 SUSPENDS bool fetch_write_binary(struct fetch *f, const struct fetch_item *item, struct err *e);
 SUSPENDS bool fetch_write_binary_size(struct fetch *f, const struct fetch_item *item,
                                       struct err *e);
+
+/* --- values and summaries (imap/fetch_values.c) --- */
+
+/* An item that is a short value: MODSEQ and those behind BINARY in enum fetch_kind. */
+void fetch_write_value(struct fetch *f, const struct fetch_item *item, const struct message *m);
+/* The dates asked for, in a copy of the message, if they are not known yet. */
+SUSPENDS void fetch_fill_dates(struct fetch *f, struct message *m);
+static inline bool fetch_has_dates(const struct fetch *f, const struct message *m)
+{
+    return !(f->request.date && m->internal_date == INT64_MIN) &&
+           !(f->request.save_date && m->save_date == INT64_MIN);
+}
+/* What summaries have is asked of them; they learn at once for which messages. */
+void fetch_open_summaries(struct fetch *f);
+/* f->summary, if it is needed. */
+SUSPENDS bool fetch_read_summary(struct fetch *f, uint32_t uid, struct err *e);

@@ -26,6 +26,10 @@ static const struct {
     {"RFC822.HEADER", FETCH_SECTION, SECTION_HEADER, false},
     {"RFC822.TEXT", FETCH_SECTION, SECTION_TEXT, true},
     {"MODSEQ", FETCH_MODSEQ, 0, false},
+    {"EMAILID", FETCH_EMAILID, 0, false},
+    {"THREADID", FETCH_THREADID, 0, false},
+    {"SAVEDATE", FETCH_SAVEDATE, 0, false},
+    {"PREVIEW", FETCH_PREVIEW, 0, false},
 };
 
 static const struct {
@@ -59,11 +63,15 @@ static struct fetch_item *add_item(struct imap_command *c, struct fetch_request 
     item->kind = kind;
     r->flags = r->flags || kind == FETCH_FLAGS;
     r->date = r->date || kind == FETCH_INTERNALDATE;
+    r->save_date = r->save_date || kind == FETCH_SAVEDATE;
     r->modseq = r->modseq || kind == FETCH_MODSEQ;
     r->needs_structure = r->needs_structure || kind == FETCH_BODY;
-    r->summary |= kind == FETCH_ENVELOPE        ? SUMMARY_ENVELOPE
-                  : kind == FETCH_BODYSTRUCTURE ? SUMMARY_STRUCTURE
-                                                : 0;
+    unsigned summary = kind == FETCH_ENVELOPE                            ? SUMMARY_ENVELOPE
+                       : kind == FETCH_BODYSTRUCTURE                     ? SUMMARY_STRUCTURE
+                       : kind == FETCH_EMAILID || kind == FETCH_THREADID ? SUMMARY_FIXED
+                                                                         : 0;
+    r->summary |= summary;
+    r->eager |= summary;
     return item;
 }
 
@@ -82,7 +90,9 @@ static void note_needs(struct fetch_request *r, struct fetch_item *item)
     bool header = item->part == SECTION_HEADER || item->part == SECTION_FIELDS ||
                   item->part == SECTION_FIELDS_NOT;
     item->kept = !item->path_length && item->part == SECTION_FIELDS && all_are_kept(item);
-    r->summary |= item->kept ? SUMMARY_HEADER : item->path_length ? SUMMARY_PARTS : 0;
+    unsigned summary = item->kept ? SUMMARY_HEADER : item->path_length ? SUMMARY_PARTS : 0;
+    r->summary |= summary;
+    r->eager |= summary;
     if (item->kept)
         return;
     if (item->path_length)
@@ -267,6 +277,24 @@ static bool add_section(struct imap_command *c, struct fetch_request *r,
 
 /* --- the list --- */
 
+/* PREVIEW, maybe with a list of modifiers behind it, which is *a then. What else the list may be
+ * are the modifiers of FETCH. */
+static bool add_preview(struct imap_command *c, struct fetch_request *r,
+                        const struct imap_argument **a)
+{
+    const struct imap_argument *list = (*a)->next;
+    add_by_name(c, r, "PREVIEW");
+    r->summary |= SUMMARY_PREVIEW;
+    if (!list || list->type != IMAP_LIST || !imap_argument_is(list->children, "LAZY")) {
+        r->eager |= SUMMARY_PREVIEW;
+        return true;
+    }
+    if (list->children->next)
+        imap_expected(c, list->children->next, "LAZY alone");
+    *a = list;
+    return c->status == IMAP_PENDING;
+}
+
 static bool take_item(struct imap_command *c, struct fetch_request *r,
                       const struct imap_argument *a)
 {
@@ -297,12 +325,19 @@ bool fetch_take_items(struct imap_command *c, struct fetch_request *r)
     struct imap_argument *a = imap_take(c, "items of FETCH");
     if (!a)
         return false;
+    if (imap_argument_is(a, "PREVIEW")) {
+        const struct imap_argument *last = a;
+        bool ok = add_preview(c, r, &last);
+        c->next = last->next;
+        return ok;
+    }
     if (a->type != IMAP_LIST)
         return take_macro(c, r, a) || take_item(c, r, a);
     if (!a->children)
         imap_expected(c, a, "items of FETCH in the list");
     for (const struct imap_argument *child = a->children; child; child = child->next)
-        if (!take_item(c, r, child))
+        if (imap_argument_is(child, "PREVIEW") ? !add_preview(c, r, &child)
+                                               : !take_item(c, r, child))
             return false;
     return a->children != NULL;
 }

@@ -53,9 +53,11 @@ static void write_item(struct fetch *f, const struct fetch_item *item, const str
         buf_add_char(out, '"');
         break;
     case FETCH_MODSEQ:
-        buf_add(out, "MODSEQ (", 8);
-        buf_add_number(out, m->modseq);
-        buf_add_char(out, ')');
+    case FETCH_EMAILID:
+    case FETCH_THREADID:
+    case FETCH_SAVEDATE:
+    case FETCH_PREVIEW:
+        fetch_write_value(f, item, m);
         break;
     case FETCH_ENVELOPE:
         write_text(out, item->name, f->summary.envelope);
@@ -104,9 +106,8 @@ static void fetch_one(struct fetch *f, size_t index, size_t *position)
     if (!found)
         return;
     struct message m = *found;
-    if (f->request.date && m.internal_date == INT64_MIN)
-        m.internal_date = message_internal_date(f->view->mailbox, uid);
-    if (f->reader && !summary_read(f->reader, uid, &f->summary, &e)) {
+    fetch_fill_dates(f, &m);
+    if (!fetch_read_summary(f, uid, &e)) {
         f->gone = f->gone || e.kind == ERR_NOT_FOUND;
         if (e.kind != ERR_NOT_FOUND)
             f->failed = e;
@@ -117,9 +118,10 @@ static void fetch_one(struct fetch *f, size_t index, size_t *position)
     f->gone = f->gone || !found;
     if (!found)
         return;
-    int64_t date = m.internal_date;
+    int64_t date = m.internal_date, save_date = m.save_date;
     m = *found;
     m.internal_date = date;
+    m.save_date = save_date;
     write_message(f, index, &m);
 }
 
@@ -140,7 +142,7 @@ static size_t write_slice(struct fetch *f, size_t at, size_t end)
             f->gone = true;
             continue;
         }
-        if (f->request.date && messages[position].internal_date == INT64_MIN)
+        if (!fetch_has_dates(f, &messages[position]))
             break;
         write_message(f, at, &messages[position]);
     }

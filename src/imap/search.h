@@ -8,7 +8,7 @@
 #include "imap/parser.h"
 #include "mime/message.h"
 #include "mime/search_text.h"
-#include "store/mailbox.h"
+#include "store/summary.h"
 
 struct imap_context;
 
@@ -31,6 +31,8 @@ enum search_kind {
     SEARCH_SAVEDBEFORE,
     SEARCH_SAVEDON,
     SEARCH_SAVEDSINCE,
+    SEARCH_EMAILID, /* RFC 8474 */
+    SEARCH_THREADID,
     /* from here on: the message is looked into */
     SEARCH_SENTBEFORE,
     SEARCH_SENTON,
@@ -54,8 +56,9 @@ struct search_node {
     int64_t age; /* of OLDER and YOUNGER: time follows from it and the clock */
     struct search_node *next_age;
     struct number_set uids;
-    struct str field;       /* of a header */
-    struct search_key *key; /* NULL: the field's presence is enough */
+    uint8_t id[SUMMARY_HASH_SIZE]; /* of a message or thread */
+    struct str field;              /* of a header */
+    struct search_key *key;        /* NULL: the field's presence is enough */
 };
 
 struct search_program {
@@ -104,7 +107,13 @@ void search_set_time(const struct search_program *program, int64_t now);
 bool search_excludes(const struct search_program *program);
 
 /* How much of a message is known: keys that need more are undecided. */
-enum search_level { SEARCH_NOTHING = -1, SEARCH_MEMORY, SEARCH_HEADERS, SEARCH_CONTENT };
+enum search_level {
+    SEARCH_NOTHING = -1,
+    SEARCH_MEMORY,
+    SEARCH_IDENTITY,
+    SEARCH_HEADERS,
+    SEARCH_CONTENT
+};
 
 /* A message as a snapshot: evaluation touches nothing else, so it can run on a worker. */
 struct search_message {
@@ -113,10 +122,11 @@ struct search_message {
     bool recent;
     uint32_t keywords;
     uint64_t size, modseq;
-    int64_t date, day; /* internal date: seconds, days */
-    int64_t save_date; /* seconds */
-    struct str header; /* SEARCH_HEADERS */
-    struct str bytes;  /* SEARCH_CONTENT: the whole message and its structure */
+    int64_t date, day;                                        /* internal date: seconds, days */
+    int64_t save_date;                                        /* seconds */
+    uint8_t id[SUMMARY_HASH_SIZE], thread[SUMMARY_HASH_SIZE]; /* SEARCH_IDENTITY */
+    struct str header;                                        /* SEARCH_HEADERS */
+    struct str bytes; /* SEARCH_CONTENT: the whole message and its structure */
     const struct mime_part *root;
 };
 

@@ -22,6 +22,9 @@ static enum search_level needed(enum search_kind kind)
     case SEARCH_ALL:
     case SEARCH_NONE:
         return SEARCH_NOTHING;
+    case SEARCH_EMAILID:
+    case SEARCH_THREADID:
+        return SEARCH_IDENTITY;
     case SEARCH_SENTBEFORE:
     case SEARCH_SENTON:
     case SEARCH_SENTSINCE:
@@ -122,6 +125,10 @@ static bool leaf_matches(const struct search_node *node, const struct search_mes
         return time_matches(node,
                             (enum search_kind)(node->kind - SEARCH_SAVEDBEFORE + SEARCH_BEFORE),
                             m->save_date, date_day(m->save_date, 0));
+    case SEARCH_EMAILID:
+        return memcmp(m->id, node->id, sizeof m->id) == 0;
+    case SEARCH_THREADID:
+        return memcmp(m->thread, node->id, sizeof m->thread) == 0;
     case SEARCH_SENTBEFORE:
     case SEARCH_SENTON:
     case SEARCH_SENTSINCE:

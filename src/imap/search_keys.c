@@ -7,6 +7,7 @@
  */
 #include "imap/limits.h"
 #include "imap/list_match.h"
+#include "imap/object_id.h"
 #include "imap/search.h"
 #include "imap/search_words.h"
 #include "mime/date.h"
@@ -27,7 +28,8 @@ enum operand {
     TWO_KEYS,
     AGE,
     MODSEQ,
-    MAILBOX
+    MAILBOX,
+    OBJECT
 };
 
 static const struct key_name {
@@ -46,6 +48,7 @@ static const struct key_name {
     {"CC", STRING, SEARCH_ADDRESS, false, 0, "Cc"},
     {"DELETED", NONE, SEARCH_FLAG, false, MESSAGE_DELETED, NULL},
     {"DRAFT", NONE, SEARCH_FLAG, false, MESSAGE_DRAFT, NULL},
+    {"EMAILID", OBJECT, SEARCH_EMAILID, false, 0, "M"},
     {"FLAGGED", NONE, SEARCH_FLAG, false, MESSAGE_FLAGGED, NULL},
     {"FROM", STRING, SEARCH_ADDRESS, false, 0, "From"},
     {"HEADER", FIELD, SEARCH_HEADER, false, 0, NULL},
@@ -71,6 +74,7 @@ static const struct key_name {
     {"SMALLER", SIZE, SEARCH_SMALLER, false, 0, NULL},
     {"SUBJECT", STRING, SEARCH_HEADER, false, 0, "Subject"},
     {"TEXT", STRING, SEARCH_TEXT, false, 0, NULL},
+    {"THREADID", OBJECT, SEARCH_THREADID, false, 0, "T"},
     {"TO", STRING, SEARCH_ADDRESS, false, 0, "To"},
     {"UID", UIDS, SEARCH_UIDS, false, 0, NULL},
     {"UIDAFTER", UID_AFTER, SEARCH_UIDS, false, 0, NULL},
@@ -329,6 +333,17 @@ static bool take_modseq(struct compiler *p, struct search_node *node)
     return true;
 }
 
+/* An identifier that we did not give is nobody's. */
+static bool take_object_id(struct compiler *p, struct search_node *node)
+{
+    const struct imap_argument *a = take(p);
+    if (!a || a->type != IMAP_ATOM || !imap_is_atom(a->text))
+        return expected(p, a, "an object identifier");
+    if (!object_id_parse(a->text, node->field.p[0], node->id))
+        node->kind = SEARCH_NONE;
+    return true;
+}
+
 /* What is true of all messages or of none, is known already. */
 static bool take_mailbox(struct compiler *p, struct search_node *node)
 {
@@ -366,6 +381,8 @@ static bool take_operand(struct compiler *p, const struct key_name *name, struct
         return take_modseq(p, node);
     case MAILBOX:
         return take_mailbox(p, node);
+    case OBJECT:
+        return take_object_id(p, node);
     case ONE_KEY:
         return take_key(p, &node->children);
     case TWO_KEYS:

@@ -98,8 +98,19 @@ static size_t list_undecided(struct searching *s)
 
 /* --- in summaries --- */
 
+static void take_summary(struct candidate *c, enum search_level level,
+                         const struct message_summary *summary)
+{
+    if (level == SEARCH_HEADERS) {
+        c->message.header = summary->header;
+        return;
+    }
+    memcpy(c->message.id, summary->hash, sizeof c->message.id);
+    memcpy(c->message.thread, summary->thread, sizeof c->message.thread);
+}
+
 static bool evaluate_summary(struct searching *s, struct summary_reader *reader,
-                             struct candidate *c, struct err *e)
+                             enum search_level level, struct candidate *c, struct err *e)
 {
     struct message_summary summary;
     struct err error;
@@ -107,8 +118,8 @@ static bool evaluate_summary(struct searching *s, struct summary_reader *reader,
     if (s->stopped)
         return true;
     if (summary_read(reader, c->uid, &summary, &error)) {
-        c->message.header = summary.header;
-        c->answer = search_evaluate(s->run->program->root, &c->message, SEARCH_HEADERS);
+        take_summary(c, level, &summary);
+        c->answer = search_evaluate(s->run->program->root, &c->message, level);
         return true;
     }
     c->answer = SEARCH_FALSE;
@@ -118,14 +129,16 @@ static bool evaluate_summary(struct searching *s, struct summary_reader *reader,
     return error.kind == ERR_NOT_FOUND;
 }
 
-static bool search_summaries(struct searching *s, struct err *e)
+/* With these fields of summaries, up to that level. */
+static bool search_summaries(struct searching *s, unsigned fields, enum search_level level,
+                             struct err *e)
 {
-    struct summary_reader *reader = summary_reader_new(s->run->mailbox, SUMMARY_HEADER);
+    struct summary_reader *reader = summary_reader_new(s->run->mailbox, fields);
     size_t count = list_undecided(s);
     bool ok = true;
     summary_reader_expect(reader, s->uids, count);
     for (size_t i = 0; i < count && ok && !s->stopped; i++)
-        ok = evaluate_summary(s, reader, &s->candidates[s->which[i]], e);
+        ok = evaluate_summary(s, reader, level, &s->candidates[s->which[i]], e);
     summary_reader_free(reader);
     return ok;
 }
@@ -217,7 +230,7 @@ static bool add_portion(struct searching *s, struct err *e)
 
 /* What the keys look into. */
 struct needs {
-    bool header, content;
+    bool identity, header, content;
     bool other_fields; /* that summaries do not keep */
 };
 
@@ -225,6 +238,7 @@ static void find_needs(const struct search_node *node, struct needs *n)
 {
     bool field = node->kind == SEARCH_HEADER || node->kind == SEARCH_ADDRESS;
     bool sent = node->kind >= SEARCH_SENTBEFORE && node->kind <= SEARCH_SENTSINCE;
+    n->identity = n->identity || node->kind == SEARCH_EMAILID || node->kind == SEARCH_THREADID;
     n->header = n->header || field || sent;
     n->other_fields = n->other_fields || (field && !summary_keeps_header(node->field));
     n->content = n->content || node->kind == SEARCH_BODY || node->kind == SEARCH_TEXT;
@@ -235,7 +249,7 @@ static void find_needs(const struct search_node *node, struct needs *n)
 static bool search_headers(struct searching *s, const struct needs *needs, struct err *e)
 {
     bool here = !needs->other_fields && s->run->program->costly <= IMAP_SEARCH_KEYS_HERE;
-    return here ? search_summaries(s, e) : scan(s, SCAN_HEADER, e);
+    return here ? search_summaries(s, SUMMARY_HEADER, SEARCH_HEADERS, e) : scan(s, SCAN_HEADER, e);
 }
 
 static bool search_portions(struct searching *s, size_t portion, struct err *e)
@@ -245,6 +259,8 @@ static bool search_portions(struct searching *s, size_t portion, struct err *e)
     for (size_t i = 0; i < s->run->count && !s->stopped; i += portion) {
         size_t left = s->run->count - i;
         take_portion(s, i, i + (left < portion ? left : portion));
+        if (needs.identity && !search_summaries(s, SUMMARY_FIXED, SEARCH_IDENTITY, e))
+            return false;
         if (needs.header && !search_headers(s, &needs, e))
             return false;
         if (needs.content && !scan(s, SCAN_WHOLE, e))

@@ -7,6 +7,7 @@
 #include "core/mem.h"
 #include "imap/body.h"
 #include "imap/notify.h"
+#include "imap/object_id.h"
 #include "imap/search_update.h"
 #include "store/uid_list.h"
 
@@ -256,6 +257,9 @@ struct imap_selected *imap_selected_new(struct imap_session *s, struct mailbox *
     buf_printf(out, "* OK [UIDVALIDITY %u] UIDs valid\r\n", mailbox_uid_validity(m));
     buf_printf(out, "* OK [UIDNEXT %u] Predicted next UID\r\n", mailbox_uid_next(m));
     imap_write_highestmodseq(out, v);
+    buf_add_c(out, "* OK [MAILBOXID ");
+    object_id_write_mailbox(out, m);
+    buf_add_c(out, "] Identifier\r\n");
     return v;
 }
 

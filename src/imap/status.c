@@ -4,6 +4,8 @@
  */
 #include "imap/status.h"
 
+#include "imap/object_id.h"
+
 static const struct {
     const char *name;
     unsigned item;
@@ -99,7 +101,7 @@ void imap_write_status(struct buf *out, const struct imap_session *s, struct str
             continue;
         buf_printf(out, "%s%s ", separator, items_by_name[i].name);
         if (item == STATUS_MAILBOXID)
-            buf_printf(out, "(%.*s)", STR_ARG(mailbox_id(m)));
+            object_id_write_mailbox(out, m);
         else
             buf_add_number(out, value_of(s, m, &counts, item));
         separator = " ";

@@ -61,7 +61,8 @@ static void test_sections(void **state)
 static void test_malformed(void **state)
 {
     (void)state;
-    const char *section = "Expected a section as in BODY[1.2.HEADER.FIELDS (Subject)] at byte 4";
+    const char *section =
+        "Expected a section as in BODY[1.2.HEADER.FIELDS (Subject)] or BINARY[1.2] at byte 4";
     const char *const sections[] = {"BODY[MIME]",
                                     "BODY[0]",
                                     "BODY[1.]",
@@ -81,7 +82,9 @@ static void test_malformed(void **state)
     expect("BODY[]<0>", "Expected a partial as in BODY[]<0.1024> at byte 4");
     expect("BODY[]<0.0>", "Expected a partial as in BODY[]<0.1024> at byte 4");
     expect("BODY[]<.5>", "Expected a partial as in BODY[]<0.1024> at byte 4");
-    expect("FLAGS[]", "Expected BODY[...] or BODY.PEEK[...] at byte 4");
+    expect(
+        "FLAGS[]",
+        "Expected BODY[...], BINARY[...], each with or without .PEEK, or BINARY.SIZE[] at byte 4");
     expect("(FLAGS FOO)", "Expected an item of FETCH at byte 11");
     expect("(FLAGS ALL)", "Expected an item of FETCH at byte 11");
     expect("()", "Expected items of FETCH in the list at byte 4");
@@ -96,7 +99,8 @@ static void test_path_that_is_too_long(void **state)
     for (int i = 0; i < SECTION_DEPTH_MAX; i++)
         buf_add_c(&line, ".1");
     buf_add_c(&line, "]");
-    expect(buf_c(&line), "Expected a section as in BODY[1.2.HEADER.FIELDS (Subject)] at byte 4");
+    expect(buf_c(&line),
+           "Expected a section as in BODY[1.2.HEADER.FIELDS (Subject)] or BINARY[1.2] at byte 4");
     buf_free(&line);
 }
 

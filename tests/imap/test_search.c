@@ -43,7 +43,7 @@ static void set_up(struct fixture *f)
 /* "true" or "false" with the level at which it was decided, or the result when malformed. */
 static const char *decided(struct fixture *f, const char *keys)
 {
-    static const char *const levels[] = {"memory", "header", "content"};
+    static const char *const levels[] = {"memory", "identity", "header", "content"};
     struct imap_command *c = command_from(f->a, &f->session, keys, false);
     struct search_program program;
     if (!imap_take_search(c, &program))
