@@ -18,9 +18,9 @@ void dir_changes_add(struct dir_changes *c, struct mailbox *m, enum file_place p
         c->list = mem_resize(c->list, c->capacity * sizeof(*c->list));
     }
     w->job = c;
-    dir_watch_begin(w);
-    c->list[c->count++] =
-        (struct dir_change){.watch = w, .dir = m->dir, .name = place == FILE_CUR ? "cur" : "new"};
+    dir_watch_begin(m, w);
+    c->list[c->count++] = (struct dir_change){
+        .watch = w, .mailbox = m, .dir = m->dir, .name = place == FILE_CUR ? "cur" : "new"};
 }
 
 static void read_stamps(struct dir_changes *c, bool after)
@@ -52,7 +52,7 @@ void dir_changes_end(struct dir_changes *c)
         struct dir_watch *w = c->list[i].watch;
         if (w->job == c)
             w->job = NULL;
-        dir_watch_end(w, &c->list[i].before, &c->list[i].after);
+        dir_watch_end(c->list[i].mailbox, w, &c->list[i].before, &c->list[i].after);
     }
     free(c->list);
     *c = (struct dir_changes){0};

@@ -8,6 +8,7 @@
 struct dir_changes {
     struct dir_change {
         struct dir_watch *watch;
+        struct mailbox *mailbox;
         const char *dir; /* of the mailbox */
         const char *name;
         struct dir_stamp before, after;

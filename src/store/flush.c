@@ -391,8 +391,8 @@ static void apply(struct mailbox *m, struct flush_job *job)
 
 static void apply_stamps(struct mailbox *m, const struct flush_job *job)
 {
-    dir_watch_end(&m->cur, &job->before.cur, &job->after.cur);
-    dir_watch_end(&m->new, &job->before.new, &job->after.new);
+    dir_watch_end(m, &m->cur, &job->before.cur, &job->after.cur);
+    dir_watch_end(m, &m->new, &job->before.new, &job->after.new);
     if (job->list_done)
         m->c.stamps.list = job->after.list;
     if (job->keywords_done)
@@ -418,8 +418,8 @@ static bool flush_once(struct mailbox *m, enum flush_what what, bool *more, stru
     job.ok = true;
     announce(m, &job);
     if (job.name_count > 0 || job.keywords_changed || job.list != LIST_KEEP) {
-        dir_watch_begin(&m->cur);
-        dir_watch_begin(&m->new);
+        dir_watch_begin(m, &m->cur);
+        dir_watch_begin(m, &m->new);
         worker_run(WORKER_DISK, run_flush, &job);
         apply_stamps(m, &job);
     }

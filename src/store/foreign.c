@@ -9,7 +9,7 @@
  *
  * Where there is no watch, the times of the directories tell, when a mailbox is opened and, for
  * those that are selected, every few seconds. They are believed only if the store itself changed
- * nothing since they were read.
+ * nothing since they were read, or what it changed was watched (mailbox_index.c).
  */
 #include "store/foreign.h"
 
@@ -104,6 +104,8 @@ static void unwatch(struct mailbox *m)
     for (int i = 0; i < 2; i++)
         watch_end(m->store->watches, &m->foreign.watches[i]);
     m->store->watched--;
+    m->new.unwatched |= m->new.changes > 0;
+    m->cur.unwatched |= m->cur.changes > 0;
 }
 
 static void on_event(struct mailbox *m, int dir, enum watch_event event, const char *name)
@@ -207,28 +209,34 @@ static void run_stamps(void *arg)
 void foreign_stamp(struct mailbox *m, const struct dir_stamp stamps[2], bool young,
                    uint64_t own_changes)
 {
-    struct mailbox_foreign *f = &m->foreign;
-
-    memcpy(f->stamps, stamps, sizeof(f->stamps));
-    f->stamped = !young;
-    f->stamped_at = own_changes;
-    bool sure = !young && own_changes == f->own_changes && m->new.changes + m->cur.changes == 0;
+    bool sure =
+        !young && own_changes == m->foreign.own_changes && m->new.changes + m->cur.changes == 0;
     m->new.known = sure ? stamps[0] : (struct dir_stamp){0};
     m->cur.known = sure ? stamps[1] : (struct dir_stamp){0};
 }
 
-/* Nothing happened since the stamps were taken, by us or by others. */
+/* The directories are as this server left them. */
 static bool is_unchanged(struct mailbox *m)
 {
-    struct mailbox_foreign *f = &m->foreign;
+    struct dir_stamp new = m->new.known, cur = m->cur.known;
     struct stamp_job job = {.dir = mem_dup(m->dir, strlen(m->dir))};
 
-    if (f->stamped && f->stamped_at == f->own_changes)
+    if (new.inode != 0 && cur.inode != 0)
         worker_run(WORKER_DISK, run_stamps, &job);
     free(job.dir);
-    return f->stamped && f->stamped_at == f->own_changes &&
-           dir_stamp_equal(&f->stamps[0], &job.stamps[0]) &&
-           dir_stamp_equal(&f->stamps[1], &job.stamps[1]);
+    return dir_stamp_equal(&new, &job.stamps[0]) && dir_stamp_equal(&cur, &job.stamps[1]);
+}
+
+void foreign_loaded(struct mailbox *m)
+{
+    m->foreign.unchecked = foreign_watch(m);
+}
+
+bool foreign_is_settled(struct mailbox *m)
+{
+    if (foreign_is_watched(m))
+        watch_drain(m->store->watches);
+    return !m->foreign.seen && !timer_is_set(&m->foreign.timer);
 }
 
 void foreign_look(struct mailbox *m)
@@ -238,10 +246,11 @@ void foreign_look(struct mailbox *m)
 
     if (s->replaying || s->closing || m->is_deleted)
         return;
-    if (foreign_is_watched(m)) {
+    if (foreign_is_watched(m) && !m->foreign.unchecked) {
         watch_drain(s->watches);
     } else {
         foreign_watch(m);
+        m->foreign.unchecked = false;
         if (!is_unchanged(m))
             m->foreign.seen = true;
     }

@@ -19,10 +19,8 @@ struct mailbox_foreign {
     usec merged, took;    /* when the last merge ended, and how long it took */
     unsigned failures;    /* since it last succeeded */
     uint64_t own_changes; /* counts names that the store changed */
-    bool stamped;         /* what is in memory was on disk with these stamps: */
-    struct dir_stamp stamps[2];
-    uint64_t stamped_at; /* own_changes by then */
-    uint32_t polled;     /* round */
+    bool unchecked;       /* watched since it was loaded, but nobody knows what was before that */
+    uint32_t polled;      /* round */
 };
 
 bool foreign_is_watched(const struct mailbox *m);
@@ -38,6 +36,10 @@ void foreign_forget(struct mailbox *m);
 /* What is in memory was on disk with these stamps (foreign_compare.h); own_changes by then. */
 void foreign_stamp(struct mailbox *m, const struct dir_stamp stamps[2], bool young,
                    uint64_t own_changes);
+/* It was loaded. From now on what others do is noticed even while the store changes it. */
+void foreign_loaded(struct mailbox *m);
+/* Is all that is known to have happened in memory? */
+bool foreign_is_settled(struct mailbox *m);
 
 void foreign_open(struct store *s);
 /* No fiber of the store is left. */

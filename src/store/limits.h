@@ -42,6 +42,8 @@
 #define INDEX_CHANGES_MIN   (64u * 1024)
 #define INDEX_BLOCKS_MAX    2000
 #define INDEX_MESSAGE_BYTES 130
+/* A mailbox with so many messages that was loaded without it gets its index soon. */
+#define INDEX_SOON 1000
 /* How long after a change of a directory its time tells that there was no other. */
 #define INDEX_SETTLE (25 * USEC_MSEC)
 

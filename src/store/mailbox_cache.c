@@ -9,6 +9,7 @@
 #include "store/folder_name.h"
 #include "store/foreign_compare.h"
 #include "store/layout.h"
+#include "store/limits.h"
 #include "store/store_internal.h"
 #include "store/summary_cache.h"
 #include "store/uid_list.h"
@@ -385,11 +386,16 @@ static void finish_load(struct mailbox *m, struct load_job *job)
     struct dir_stamp stamps[2] = {m->c.stamps.new, m->c.stamps.cur};
     bool known = stamps[0].inode != 0 && stamps[1].inode != 0;
     foreign_stamp(m, stamps, !known, m->foreign.own_changes);
+    if (!m->store->replaying)
+        foreign_loaded(m);
     if (m->c.is_indexed)
         mailbox_note_indexed(m, &m->c.stamps);
     if (!m->c.is_indexed || m->c.list_rewrite || m->c.keywords_changed ||
         m->c.dirty_from != UINT32_MAX)
         mailbox_mark_dirty(m);
+    /* Without changes there may be no checkpoint for long. */
+    if (!m->c.is_indexed && m->c.count >= INDEX_SOON && !m->store->replaying)
+        mailbox_flush_soon(m, FLUSH_ALL);
     if (job->warning.kind != ERR_NONE)
         log_warning("store", NULL, "%s", job->warning.text);
 }

@@ -4,7 +4,9 @@
  * changes have become more than half of it.
  *
  * The index also says which state of cur/ and new/ it stands for. That is known only as long as
- * nobody else changes them: every change of ours looks at the directory's stamp before and after.
+ * nobody else changes them: every change of ours looks at the directory's stamp before and after,
+ * and what others do between these two is told by the kernel. Where it does not watch (foreign.c),
+ * the state is not known after a change, and the next load looks at the directories.
  */
 #include "core/mem.h"
 #include "core/worker.h"
@@ -16,17 +18,19 @@
 
 /* --- the directories --- */
 
-void dir_watch_begin(struct dir_watch *w)
+void dir_watch_begin(struct mailbox *m, struct dir_watch *w)
 {
+    w->unwatched |= !foreign_is_watched(m);
     w->overlapped = w->changes > 0;
     if (!w->overlapped)
         w->latest = (struct dir_stamp){0};
     w->changes++;
 }
 
-void dir_watch_end(struct dir_watch *w, const struct dir_stamp *before,
+void dir_watch_end(struct mailbox *m, struct dir_watch *w, const struct dir_stamp *before,
                    const struct dir_stamp *after)
 {
+    w->unwatched |= !foreign_is_watched(m);
     /* While two changes are under way, each sees the other's. */
     if (!w->overlapped && !dir_stamp_equal(before, &w->known))
         w->known = (struct dir_stamp){0};
@@ -34,9 +38,11 @@ void dir_watch_end(struct dir_watch *w, const struct dir_stamp *before,
         w->latest = *after;
     if (--w->changes > 0)
         return;
-    if (w->known.inode != 0)
+    if (w->known.inode != 0 && !w->unwatched)
         w->known = w->latest;
-    w->overlapped = false;
+    else
+        w->known = (struct dir_stamp){0};
+    w->overlapped = w->unwatched = false;
 }
 
 /* --- what is behind --- */
@@ -193,10 +199,13 @@ static void take_job(struct mailbox *m, struct index_job *job)
         .modseq = c->index_modseq, .keyword_changes = c->index_keywords, .sets = c->index_sets};
     size_t behind = count_behind(c);
 
-    *job = (struct index_job){
-        .write = {.dir = m->dir, .file = c->index, .sync = m->index_sync},
-        .known = {m->cur.known, m->new.known, c->stamps.list, c->stamps.keywords},
-        .header_only = !is_behind(m)};
+    *job = (struct index_job){.write = {.dir = m->dir, .file = c->index, .sync = m->index_sync},
+                              .known = {.list = c->stamps.list, .keywords = c->stamps.keywords},
+                              .header_only = !is_behind(m)};
+    if (foreign_is_settled(m)) {
+        job->known.cur = m->cur.known;
+        job->known.new = m->new.known;
+    }
     index_header_fill(&job->write.header, c);
     if (job->header_only)
         return;

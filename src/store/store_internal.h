@@ -34,7 +34,7 @@ struct dir_watch {
     struct dir_stamp known, latest; /* known: zero when it is not */
     unsigned changes;               /* being made at this moment */
     const void *job;                /* the last that makes one (dir_changes.c) */
-    bool overlapped;
+    bool overlapped, unwatched;
 };
 
 enum load_state { MAILBOX_LOADING, MAILBOX_READY, MAILBOX_FAILED };
@@ -282,8 +282,8 @@ bool mailbox_index_unsettled(const struct mailbox *m);
 SUSPENDS void store_settle_indexes(struct store *s);
 /* Around every change that this server makes in cur/ or new/. The stamps are read on the worker, in
  * front of the change and behind it. */
-void dir_watch_begin(struct dir_watch *w);
-void dir_watch_end(struct dir_watch *w, const struct dir_stamp *before,
+void dir_watch_begin(struct mailbox *m, struct dir_watch *w);
+void dir_watch_end(struct mailbox *m, struct dir_watch *w, const struct dir_stamp *before,
                    const struct dir_stamp *after);
 
 /* --- in flight (store.c) --- */
