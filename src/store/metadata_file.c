@@ -36,8 +36,8 @@ bool metadata_parse(struct metadata *m, struct str text, struct arena *a)
     while (text.n > 0) {
         struct str name = str_split(&text, '\n');
         uint64_t size;
-        bool ok = str_to_u64(str_split(&name, ' '), &size) && name.n > 0 && size < text.n &&
-                  text.p[size] == '\n';
+        bool ok = str_to_u64(str_split(&name, ' '), &size) && name.n > 0 &&
+                  !memchr(name.p, 0, name.n) && size < text.n && text.p[size] == '\n';
         if (!ok)
             return false;
         add(m, &(struct metadata_entry){name, str_head(text, (size_t)size)}, a);

@@ -1,8 +1,11 @@
 /*
  * Any bytes as the arguments of FETCH and SEARCH: items, sections and search keys, and the keys
- * evaluated on a small message.
+ * evaluated on a small message; and of LIST, NOTIFY SET and GETMETADATA.
  */
 #include "imap/fetch.h"
+#include "imap/list.h"
+#include "imap/metadata.h"
+#include "imap/notify.h"
 #include "imap/search.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -36,28 +39,75 @@ static void search(struct imap_command *c)
         __builtin_trap();
 }
 
+static void list(struct imap_command *c)
+{
+    struct listing l = {.naming = imap_session_naming(c->session)};
+    imap_take_listing(c, &l);
+}
+
+static void notify(struct imap_command *c)
+{
+    struct notify_request *r;
+    struct fetch_request items;
+    if (!notify_take_request(c, &r))
+        return;
+    /* What is kept for later can be fetched later. */
+    c->next = r->fetch;
+    if (r->fetch && !fetch_take_items(c, &items))
+        __builtin_trap();
+    notify_request_free(r);
+}
+
+static void metadata(struct imap_command *c)
+{
+    struct imap_metadata_request r = {0};
+    if (!imap_take_metadata_entries(c, imap_take(c, "entries"), &r))
+        return;
+    for (size_t i = 0; i < r.count; i++)
+        if (imap_metadata_name_error(r.entries[i], false))
+            __builtin_trap();
+}
+
+static void run(struct imap_command *c, char kind)
+{
+    switch (kind) {
+    case 'F':
+        fetch(c);
+        break;
+    case 'L':
+        list(c);
+        break;
+    case 'N':
+        notify(c);
+        break;
+    case 'M':
+        metadata(c);
+        break;
+    default:
+        search(c);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const struct imap_settings settings = {.separator = "/", .append_size_max = 1000};
     struct arena *a = arena_new();
     uint32_t uids[] = {3, 5, 8};
     struct imap_selected view = {
         .uids = uids, .count = 3, .mailbox = (struct mailbox *)empty_mailbox};
-    struct imap_session session = {.selected = &view};
+    struct imap_session session = {.selected = &view, .settings = &settings};
     struct imap_command *c = ARENA_NEW(a, struct imap_command);
     struct imap_parser p;
-    bool is_fetch = size && data[0] == 'F';
+    char kind = size ? (char)data[0] : 0;
     c->arena = a;
     c->session = &session;
     imap_parser_init(&p, a, (struct imap_parser_limits){300, 20});
-    p.sections = is_fetch;
+    p.sections = kind == 'F' || kind == 'N';
     p.after_value = true;
     imap_parser_line(&p, str_skip(str_from((const char *)data, size), 1));
     if (imap_parser_arguments(&p) == IMAP_PARSE_DONE) {
         c->next = p.arguments;
-        if (is_fetch)
-            fetch(c);
-        else
-            search(c);
+        run(c, kind);
     }
     arena_free(a);
     return 0;

@@ -1,11 +1,13 @@
 /*
- * What the store reads from disk: dovecot-uidlist, dovecot-keywords, file and folder names, UIDs of
- * records. Whatever is accepted must come out the same when it is written and read again.
+ * What the store reads from disk: dovecot-uidlist, dovecot-keywords, annotations, file and folder
+ * names, UIDs of records. Whatever is accepted must come out the same when it is written and read
+ * again.
  */
 #include "core/arena.h"
 #include "store/folder_name.h"
 #include "store/keywords.h"
 #include "store/maildir_name.h"
+#include "store/metadata_file.h"
 #include "store/record.h"
 #include "store/uidlist.h"
 
@@ -75,6 +77,26 @@ static void try_names(struct str name)
     buf_free(&c);
 }
 
+static void try_metadata(struct str text)
+{
+    struct arena *a = arena_new();
+    struct metadata m, m2;
+    struct buf b = BUF_EMPTY;
+
+    if (metadata_parse(&m, text, a)) {
+        metadata_format(&b, &m);
+        assert(metadata_parse(&m2, buf_str(&b), a) && m2.count == m.count);
+        for (size_t i = 0; i < m.count; i++) {
+            assert(str_equal(m.list[i].name, m2.list[i].name));
+            assert(str_equal(m.list[i].value, m2.list[i].value));
+        }
+        struct metadata_entry none = {.name = STR("/private/a")};
+        metadata_apply(&m, &none, 1, a);
+    }
+    buf_free(&b);
+    arena_free(a);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct str text = str_from((const char *)data, n);
@@ -85,6 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
     try_uidlist(text);
     try_names(text);
+    try_metadata(text);
     keywords_parse(&k, text);
     keywords_format(&k, &b);
     keywords_free(&k);
