@@ -298,6 +298,16 @@ bool disk_stat(const char *path, struct stat *st, struct err *e)
     return err_set_errno(e, errno == ELOOP ? ENOENT : errno, "stat %s", path);
 }
 
+bool disk_size(int fd, uint64_t *size)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return false;
+    *size = (uint64_t)st.st_size;
+    return true;
+}
+
 bool disk_set_times(const char *path, usec modified, struct err *e)
 {
     usec part = modified % USEC_SEC, seconds = modified / USEC_SEC;

@@ -56,6 +56,8 @@ bool disk_remove_dir(const char *path, struct err *e);
 /* Removes a directory and all below it; stays on its file system, follows no links. */
 bool disk_remove_tree(const char *path, struct err *e);
 bool disk_stat(const char *path, struct stat *st, struct err *e);
+/* Bytes of an open file. Never waits. */
+bool disk_size(int fd, uint64_t *size);
 bool disk_set_times(const char *path, usec modified, struct err *e);
 bool disk_truncate(int fd, uint64_t size, const char *path, struct err *e);
 /* Calls fn for each entry but "." and ".."; type is DT_* of readdir (DT_UNKNOWN possible). fn

@@ -64,6 +64,14 @@ static bool flush_mailboxes(struct store *s, struct err *e)
     return ok;
 }
 
+void store_flush_rest(struct store *s)
+{
+    struct err error = {0};
+
+    if (!s->replaying && !s->pending_first && !flush_mailboxes(s, &error))
+        log_warning("store", NULL, "%s", error.text);
+}
+
 /* --- the spool directory --- */
 
 static void run_remove(void *arg)

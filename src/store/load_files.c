@@ -5,6 +5,7 @@
 #include "core/disk.h"
 #include "core/mem.h"
 #include "core/random.h"
+#include "store/file_size.h"
 #include "store/limits.h"
 #include "store/mailbox_load.h"
 #include "store/maildir_name.h"
@@ -66,7 +67,10 @@ static void part_second(struct mailbox_load *l, const struct merge_second *s)
         first->entry = s->entry + 1;
         return;
     }
-    struct message_file *fresh = rename_fresh(l, second, (uint64_t)st.st_size, 0);
+    struct file_size size;
+    if (!file_size_find(load_file_path(l, second), STR(""), &size, NULL))
+        return;
+    struct message_file *fresh = rename_fresh(l, second, size.size, size.size_crlf);
     if (fresh)
         load_add_unknown(l, fresh);
 }
@@ -140,8 +144,9 @@ bool load_find_sizes(struct mailbox_load *l, struct uidlist_line *line,
     struct err error = {0};
 
     *gone = false;
-    line->has_size |= maildir_name_get_size(base, 'S', &line->size);
-    line->has_size_crlf |= maildir_name_get_size(base, 'W', &line->size_crlf);
+    /* The list tells when a name is known to lie. */
+    line->has_size = line->has_size || maildir_name_get_size(base, 'S', &line->size);
+    line->has_size_crlf = line->has_size_crlf || maildir_name_get_size(base, 'W', &line->size_crlf);
     if (line->has_size && line->has_size_crlf)
         return true;
     if (!message_count_file(load_file_path(l, f), &line->size, &line->size_crlf, &error)) {
@@ -154,17 +159,17 @@ bool load_find_sizes(struct mailbox_load *l, struct uidlist_line *line,
     return true;
 }
 
-bool load_check_sizes(struct mailbox_load *l, struct uidlist_line *line, struct message_file **f,
-                      bool *gone)
+bool load_check_sizes(struct mailbox_load *l, struct uidlist_line *line,
+                      const struct message_file *f, bool *gone)
 {
     uint64_t named;
     struct stat st;
-    struct str base = message_file_base(*f);
+    struct str base = message_file_base(f);
 
     *gone = false;
     if (!maildir_name_get_size(base, 'S', &named))
-        return load_find_sizes(l, line, *f, gone);
-    if (!disk_stat(load_file_path(l, *f), &st, NULL)) {
+        return load_find_sizes(l, line, f, gone);
+    if (!disk_stat(load_file_path(l, f), &st, NULL)) {
         *gone = true;
         return true;
     }
@@ -172,9 +177,8 @@ bool load_check_sizes(struct mailbox_load *l, struct uidlist_line *line, struct 
     if (!wrong && maildir_name_get_size(base, 'W', &named))
         wrong = named < (uint64_t)st.st_size;
     if (!wrong)
-        return load_find_sizes(l, line, *f, gone);
-    if (!message_count_file(load_file_path(l, *f), &line->size, &line->size_crlf, &l->error))
-        return false;
-    *f = rename_fresh(l, *f, line->size, line->size_crlf);
-    return *f != NULL;
+        return load_find_sizes(l, line, f, gone);
+    line->has_size = line->has_size_crlf =
+        message_count_file(load_file_path(l, f), &line->size, &line->size_crlf, &l->error);
+    return line->has_size;
 }

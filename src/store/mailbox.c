@@ -145,6 +145,20 @@ void mailbox_set_flags(struct mailbox *m, struct message *message, uint8_t flags
     mailbox_mark_message(m, message);
 }
 
+void mailbox_set_sizes(struct mailbox *m, struct message *message, uint64_t size,
+                       uint64_t size_crlf)
+{
+    count_message(m, message, -1);
+    quota_mailbox_changed(m, (int64_t)(size - message->size), 0);
+    message->size = size;
+    message->size_crlf = size_crlf;
+    message->cached = 0;
+    count_message(m, message, 1);
+    mailbox_mark_index(m, message);
+    m->c.list_rewrite = true; /* it tells sizes that names do not */
+    mailbox_mark_dirty(m);
+}
+
 void mailbox_get_counts(const struct mailbox *m, struct mailbox_counts *c)
 {
     size_t recent = mailbox_content_find(&m->c, m->c.recent_from);

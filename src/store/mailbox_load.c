@@ -11,7 +11,7 @@
  * its flags; where there is no file, somebody else has removed it. All that others did is one
  * change with one modseq. It is written and synced before anybody is told.
  *
- * Sizes come from the names (",S=", ",W="), else from the list, else from the file, once: the list
+ * Sizes come from the list, else from the names (",S=", ",W="), else from the file, once: the list
  * keeps them.
  *
  * While the journal is replayed, nothing is decided: files without a UID get none, since a record
@@ -427,7 +427,7 @@ static bool add_unknown_messages(struct mailbox_load *l)
         bool gone;
         if (c->uid_next > UID_MAX)
             return err_set(&l->error, ERR_LIMIT, "%s: no UIDs are left", l->settings.dir);
-        if (!load_check_sizes(l, &line, &f, &gone))
+        if (!load_check_sizes(l, &line, f, &gone))
             return false;
         if (gone)
             continue;

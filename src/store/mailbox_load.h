@@ -64,6 +64,7 @@ bool load_clean_tmp(struct mailbox_load *l);
 /* Fills in what the line does not tell. A file that vanished meanwhile is no message: *gone. */
 bool load_find_sizes(struct mailbox_load *l, struct uidlist_line *line,
                      const struct message_file *f, bool *gone);
-/* The same for a file that another program brought: its name may lie, and then changes. */
-bool load_check_sizes(struct mailbox_load *l, struct uidlist_line *line, struct message_file **f,
-                      bool *gone);
+/* The same for a file that another program brought: its name may lie, and stays all the same, since
+ * Dovecot knows messages by it. */
+bool load_check_sizes(struct mailbox_load *l, struct uidlist_line *line,
+                      const struct message_file *f, bool *gone);

@@ -3,13 +3,16 @@
  * directory when it is large); a reader holds what it reads from, so a message stays readable
  * when it is expunged. The file's name may change while it is being opened: then the new name is
  * tried. If a file is not there under the name we know, another program has renamed or removed it:
- * the mailbox is merged with what is on disk (foreign_merge.c).
+ * the mailbox is merged with what is on disk (foreign_merge.c). A file that has another size than
+ * name or list say is counted, and known from then on.
  */
 #include "core/disk.h"
 #include "core/file.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "core/worker.h"
 #include "store/limits.h"
+#include "store/message_count.h"
 #include "store/pending.h"
 #include "store/store_internal.h"
 
@@ -54,6 +57,35 @@ static bool search_file(struct mailbox *m)
     return mailbox_merge(m, NULL);
 }
 
+/* --- a file of another size --- */
+
+struct size_job {
+    char *path;
+    uint64_t size, size_crlf;
+    bool ok;
+};
+
+static void run_size(void *arg)
+{
+    struct size_job *job = arg;
+    job->ok = message_count_file(job->path, &job->size, &job->size_crlf, NULL);
+}
+
+/* Names and lists that another server wrote are believed until somebody reads the message. */
+static void correct_size(struct mailbox *m, uint32_t uid, const char *path)
+{
+    struct size_job job = {.path = mem_dup(path, strlen(path))};
+
+    worker_run(WORKER_DISK, run_size, &job);
+    struct message *message = find(m, uid);
+    if (job.ok && message && !(message->state & STATE_PENDING) && message->size != job.size) {
+        log_info("store", NULL, "%s: has %llu bytes, not %llu as was said", job.path,
+                 (unsigned long long)job.size, (unsigned long long)message->size);
+        mailbox_set_sizes(m, message, job.size, job.size_crlf);
+    }
+    free(job.path);
+}
+
 /* --- opening --- */
 
 static struct message_reader *open_pending(struct pending *p)
@@ -90,9 +122,11 @@ static bool try_open(struct mailbox *m, uint32_t uid, bool may_search, struct bu
         *r = open_pending(((struct pending_target *)message->file)->pending);
         return true;
     }
-    uint64_t size = message->size;
+    uint64_t believed = message->size, size = believed;
     add_path(path, m, message);
     if (file_open(buf_c(path), O_RDONLY, 0, &fd, &error)) {
+        if (disk_size(fd, &size) && size != believed)
+            correct_size(m, uid, buf_c(path));
         *r = MEM_NEW(struct message_reader);
         **r = (struct message_reader){.fd = fd, .size = size, .path = mem_dup(path->p, path->n)};
         return true;

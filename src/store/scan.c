@@ -108,13 +108,15 @@ static bool read_file(struct slice *s, struct item *item)
     const char *path = s->paths.p + item->path;
     size_t wanted = wanted_of(s->scanner, item->size), searched = 0, got;
     size_t step = s->scanner->scan->part == SCAN_HEADER ? SCAN_HEADER_FIRST : wanted;
+    uint64_t size;
     int fd;
 
     /* O_NONBLOCK: somebody may have put a pipe there. */
     if (!disk_open(path, O_RDONLY | O_NONBLOCK, 0, &fd, NULL))
         return false;
     buf_clear(&s->bytes);
-    bool ok = true;
+    /* Another size than is known: message_open finds out the right ones. */
+    bool ok = disk_size(fd, &size) && size == item->size;
     while (ok && !has_enough(s, &searched, wanted)) {
         size_t n = step < wanted - s->bytes.n ? step : wanted - s->bytes.n;
         ok = disk_read_at(fd, buf_reserve(&s->bytes, n), n, s->bytes.n, &got, path, NULL);

@@ -353,6 +353,7 @@ void store_close(struct store *s)
     cond_broadcast(&s->house_wake);
     while (s->background > 0 || s->writers > 0)
         cond_wait_certain(s->background > 0 ? &s->background_done : &s->pending_done);
+    store_flush_rest(s);
     pending_drop_all(s);
     foreign_close(s);
     store_settle_indexes(s);

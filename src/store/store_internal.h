@@ -230,6 +230,9 @@ void mailbox_add_message(struct mailbox *m, struct message *message);
 void mailbox_set_flags(struct mailbox *m, struct message *message, uint8_t flags, uint32_t keywords,
                        uint64_t modseq);
 /* Takes a message that leaves the array out of the counters. */
+/* The file has other sizes than was believed. */
+void mailbox_set_sizes(struct mailbox *m, struct message *message, uint64_t size,
+                       uint64_t size_crlf);
 void mailbox_uncount(struct mailbox *m, const struct message *message);
 void mailbox_notify(struct mailbox *m);
 /* True while the mailbox may be changed; else *e. */
@@ -361,3 +364,5 @@ SUSPENDS bool store_replay(void *arg, const struct journal_record *r, struct err
 SUSPENDS bool store_end_replay(struct store *s, struct err *e);
 void replay_free(struct store *s);
 SUSPENDS bool store_checkpoint(void *arg, lsn upto, struct err *e);
+/* At the end, behind the last checkpoint: what changed without a record (sizes, lists). */
+SUSPENDS void store_flush_rest(struct store *s);

@@ -168,9 +168,9 @@ void uidlist_add_line(struct buf *b, const struct uidlist_line *line)
     uint64_t known;
 
     buf_printf(b, "%u ", line->uid);
-    if (!maildir_name_get_size(line->base, 'S', &known))
+    if (!maildir_name_get_size(line->base, 'S', &known) || known != line->size)
         buf_printf(b, "S%llu ", (unsigned long long)line->size);
-    if (!maildir_name_get_size(line->base, 'W', &known))
+    if (!maildir_name_get_size(line->base, 'W', &known) || known != line->size_crlf)
         buf_printf(b, "W%llu ", (unsigned long long)line->size_crlf);
     if (line->extra.n > 0) {
         buf_add_str(b, line->extra);

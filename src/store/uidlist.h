@@ -29,7 +29,7 @@ bool uidlist_read_header(struct str *text, struct uidlist_header *h);
 bool uidlist_read_line(struct str *text, uint32_t last, struct uidlist_line *line, bool *damaged);
 
 void uidlist_add_header(struct buf *b, const struct uidlist_header *h);
-/* Sizes are written only when the base name does not tell them. */
+/* Sizes are written only when the base name does not tell them, or lies about them. */
 void uidlist_add_line(struct buf *b, const struct uidlist_line *line);
 
 /* Lower-case hex. */
