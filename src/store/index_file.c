@@ -202,6 +202,18 @@ static bool read_header(const char *dir, struct index_header *h)
     return ok;
 }
 
+bool index_is_outrun(const char *dir)
+{
+    struct buf path = BUF_EMPTY;
+
+    path_of(&path, dir, "dovecot.index.log");
+    struct dir_stamp theirs = dir_stamp_read(path.p);
+    path_of(&path, dir, INDEX_FILE_NAME);
+    bool outrun = theirs.inode != 0 && theirs.time >= dir_stamp_read(path.p).time;
+    buf_free(&path);
+    return outrun;
+}
+
 bool index_read_totals(const char *dir, struct index_totals *t)
 {
     struct index_header h;
@@ -217,5 +229,5 @@ bool index_read_totals(const char *dir, struct index_totals *t)
                                .size = h.size,
                                .size_crlf = h.size_crlf};
     return dir_stamp_equal(&now.cur, &h.stamps.cur) && dir_stamp_equal(&now.new, &h.stamps.new) &&
-           dir_stamp_equal(&now.list, &h.stamps.list);
+           dir_stamp_equal(&now.list, &h.stamps.list) && !index_is_outrun(dir);
 }

@@ -39,6 +39,10 @@ bool index_write_header(const struct index_write *w, struct err *e);
 /* The stamps of the things the index stands for, at this moment. */
 void index_stamps_read(const char *dir, struct index_stamps *s);
 
+/* Was Dovecot at work since the index was written? Then its clients know higher modification
+ * sequences. */
+bool index_is_outrun(const char *dir);
+
 struct index_totals {
     uint32_t uid_validity, uid_next;
     uint64_t modseq, messages, size, size_crlf;

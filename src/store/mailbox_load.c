@@ -223,8 +223,8 @@ static bool base_is_enough(struct mailbox_load *l, const struct index_header *h)
 {
     const struct index_stamps *now = &l->c.stamps, *then = &h->stamps;
 
-    if (!l->trusted || l->settings.replaying || h->young || l->c.index.header_behind ||
-        l->c.list_rewrite || !dir_stamp_equal(&now->cur, &then->cur) ||
+    if (!l->trusted || l->settings.replaying || l->foreign_modseq > 0 || h->young ||
+        l->c.index.header_behind || l->c.list_rewrite || !dir_stamp_equal(&now->cur, &then->cur) ||
         !dir_stamp_equal(&now->list, &then->list))
         return false;
     /* Most mailboxes have no keywords. */
@@ -243,6 +243,8 @@ bool mailbox_load_index(struct mailbox_load *l)
         return true;
     }
     read_base(l, &index);
+    if (l->trusted && !l->settings.replaying && index_is_outrun(l->settings.dir))
+        load_foreign_modseq(l);
     if (!base_is_enough(l, &index.header))
         return false;
     bool same_new = dir_stamp_equal(&l->c.stamps.new, &index.header.stamps.new);

@@ -351,7 +351,7 @@ def raise_modseqs(hands):
     for name in names:
         if name and name.split("/")[0] not in ("Public", "Shared"):
             hands.doveadm("mailbox", "update", "-u", "alice@example.test", "--min-highest-modseq",
-                          str(int(time.time()) << 20), name, check=name in mailboxes)
+                          str(int(time.time()) + 1 << 20), name, check=name in mailboxes)
 
 
 def assert_not_lower(before, after):

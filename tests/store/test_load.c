@@ -179,6 +179,39 @@ static void test_wrong_sizes(void **state)
     with_store(wrong_sizes);
 }
 
+/* Dovecot was at work, and its clients know its modification sequences: ours go above them. */
+static void dovecot_between(void *arg)
+{
+    struct fixture *f = arg;
+    fixture_open(f, f->root);
+    deliver(f, &alice, "INBOX", STR(""), STR("one\n"));
+    struct mailbox *m = open_box(f, &alice, "INBOX");
+    uint64_t modseq = mailbox_modseq(m), message = mailbox_find_uid(m, 1)->modseq;
+    mailbox_unref(m);
+    fixture_close(f);
+    fixture_open(f, f->root);
+    m = open_box(f, &alice, "INBOX");
+    assert_int_equal(mailbox_modseq(m), modseq);
+    mailbox_unref(m);
+    fixture_close(f);
+    put_file(f->root, MAILDIR "/dovecot.index.log", "something");
+    for (int i = 0; i < 2; i++) {
+        fixture_open(f, f->root);
+        m = open_box(f, &alice, "INBOX");
+        assert_true(i == 0 ? mailbox_modseq(m) > modseq : mailbox_modseq(m) == modseq);
+        modseq = mailbox_modseq(m);
+        assert_int_equal(mailbox_find_uid(m, 1)->modseq, message);
+        mailbox_unref(m);
+        fixture_close(f);
+    }
+}
+
+static void test_dovecot_between(void **state)
+{
+    (void)state;
+    with_store(dovecot_between);
+}
+
 static void damaged_list(void *arg)
 {
     struct fixture *f = arg;
@@ -333,10 +366,10 @@ int main(void)
 {
     log_set_level(LOG_LEVEL_ERROR);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_files),    cmocka_unit_test(test_dovecot),
-        cmocka_unit_test(test_wrong_sizes),    cmocka_unit_test(test_damaged_list),
-        cmocka_unit_test(test_broken_mailbox), cmocka_unit_test(test_renamed_file),
-        cmocka_unit_test(test_ten_thousand),
+        cmocka_unit_test(test_plain_files),     cmocka_unit_test(test_dovecot),
+        cmocka_unit_test(test_wrong_sizes),     cmocka_unit_test(test_damaged_list),
+        cmocka_unit_test(test_broken_mailbox),  cmocka_unit_test(test_renamed_file),
+        cmocka_unit_test(test_dovecot_between), cmocka_unit_test(test_ten_thousand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
