@@ -66,10 +66,11 @@ static struct str take(struct str *rest)
     return value;
 }
 
-void envelope_split(struct str envelope, struct str fields[ENVELOPE_FIELDS])
+void envelope_split(struct str envelope, enum envelope_field last,
+                    struct str fields[ENVELOPE_FIELDS])
 {
     struct str rest = str_skip(envelope, 1);
-    for (size_t i = 0; i < ENVELOPE_FIELDS; i++)
+    for (enum envelope_field i = 0; i <= last; i++)
         fields[i] = take(&rest);
 }
 

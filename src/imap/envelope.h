@@ -19,8 +19,10 @@ enum envelope_field {
     ENVELOPE_FIELDS
 };
 
-/* The fields as they stand there; "NIL" where there are none or the envelope is cut short. */
-void envelope_split(struct str envelope, struct str fields[ENVELOPE_FIELDS]);
+/* The fields up to `last` as they stand there; "NIL" where there are none or the envelope is cut
+ * short. */
+void envelope_split(struct str envelope, enum envelope_field last,
+                    struct str fields[ENVELOPE_FIELDS]);
 /* Appends the text of an nstring. False: NIL. */
 bool envelope_add_text(struct buf *out, struct str nstring);
 /* The parts of the first address of a list, as nstrings. False: there is none. */

@@ -20,16 +20,17 @@
 static const struct {
     const char *name;
     unsigned fields;
+    enum envelope_field from;
 } kinds[SORT_KINDS] = {
-    [SORT_ARRIVAL] = {"ARRIVAL", 0},
-    [SORT_CC] = {"CC", SUMMARY_ENVELOPE},
-    [SORT_DATE] = {"DATE", SUMMARY_FIXED},
-    [SORT_DISPLAYFROM] = {"DISPLAYFROM", SUMMARY_ENVELOPE},
-    [SORT_DISPLAYTO] = {"DISPLAYTO", SUMMARY_ENVELOPE},
-    [SORT_FROM] = {"FROM", SUMMARY_ENVELOPE},
-    [SORT_SIZE] = {"SIZE", 0},
-    [SORT_SUBJECT] = {"SUBJECT", SUMMARY_ENVELOPE},
-    [SORT_TO] = {"TO", SUMMARY_ENVELOPE},
+    [SORT_ARRIVAL] = {"ARRIVAL", 0, 0},
+    [SORT_CC] = {"CC", SUMMARY_ENVELOPE, ENVELOPE_CC},
+    [SORT_DATE] = {"DATE", SUMMARY_FIXED, 0},
+    [SORT_DISPLAYFROM] = {"DISPLAYFROM", SUMMARY_ENVELOPE, ENVELOPE_FROM},
+    [SORT_DISPLAYTO] = {"DISPLAYTO", SUMMARY_ENVELOPE, ENVELOPE_TO},
+    [SORT_FROM] = {"FROM", SUMMARY_ENVELOPE, ENVELOPE_FROM},
+    [SORT_SIZE] = {"SIZE", 0, 0},
+    [SORT_SUBJECT] = {"SUBJECT", SUMMARY_ENVELOPE, ENVELOPE_SUBJECT},
+    [SORT_TO] = {"TO", SUMMARY_ENVELOPE, ENVELOPE_TO},
 };
 
 static bool add_criterion(struct sort_program *program, const struct imap_argument *a, bool reverse)
@@ -44,6 +45,8 @@ static bool add_criterion(struct sort_program *program, const struct imap_argume
             return true;
     program->criteria[program->count++] = (struct sort_criterion){kind, reverse};
     program->fields |= kinds[kind].fields;
+    if (kinds[kind].from > program->last)
+        program->last = kinds[kind].from;
     return true;
 }
 
@@ -179,25 +182,15 @@ static void take_display(struct sort_table *t, struct str list)
 }
 
 static void set_from_envelope(struct sort_table *t, struct sort_value *v, enum sort_kind kind,
-                              const struct str *envelope)
+                              struct str field)
 {
     buf_clear(&t->raw);
-    switch (kind) {
-    case SORT_SUBJECT:
-        take_subject(t, envelope[ENVELOPE_SUBJECT]);
-        break;
-    case SORT_FROM:
-        take_mailbox(t, envelope[ENVELOPE_FROM]);
-        break;
-    case SORT_TO:
-        take_mailbox(t, envelope[ENVELOPE_TO]);
-        break;
-    case SORT_CC:
-        take_mailbox(t, envelope[ENVELOPE_CC]);
-        break;
-    default:
-        take_display(t, envelope[kind == SORT_DISPLAYFROM ? ENVELOPE_FROM : ENVELOPE_TO]);
-    }
+    if (kind == SORT_SUBJECT)
+        take_subject(t, field);
+    else if (kind == SORT_DISPLAYFROM || kind == SORT_DISPLAYTO)
+        take_display(t, field);
+    else
+        take_mailbox(t, field);
     set_text(t, v);
 }
 
@@ -213,7 +206,7 @@ void sort_table_add(struct sort_table *t, int64_t internal_date, uint64_t size,
     struct str envelope[ENVELOPE_FIELDS];
     struct sort_value *values = add_values(t);
     if (p->fields & SUMMARY_ENVELOPE)
-        envelope_split(summary->envelope, envelope);
+        envelope_split(summary->envelope, p->last, envelope);
     for (size_t i = 0; i < p->count; i++) {
         struct sort_value *v = &values[i];
         enum sort_kind kind = p->criteria[i].kind;
@@ -224,7 +217,7 @@ void sort_table_add(struct sort_table *t, int64_t internal_date, uint64_t size,
         else if (kind == SORT_SIZE)
             v->order = size;
         else
-            set_from_envelope(t, v, kind, envelope);
+            set_from_envelope(t, v, kind, envelope[kinds[kind].from]);
         if (p->criteria[i].reverse)
             v->order = ~v->order;
     }

@@ -3,6 +3,7 @@
  * Sorting messages (RFC 5256, RFC 5957): a program of criteria, and a table with the keys of each
  * message, computed once from what is in memory and in its summary. Pure but for sort_load.
  */
+#include "imap/envelope.h"
 #include "imap/parser.h"
 #include "store/summary.h"
 
@@ -28,7 +29,8 @@ struct sort_program {
         bool reverse;
     } criteria[SORT_KINDS]; /* a kind that comes again decides nothing */
     size_t count;
-    unsigned fields; /* enum summary_field that it needs; 0: none */
+    unsigned fields;          /* enum summary_field that it needs; 0: none */
+    enum envelope_field last; /* of the envelope */
 };
 
 /* The list of criteria. False: the result is set. */
