@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 #define RECEIVE  (256 * 1024)
-#define TAIL_MAX 512
+#define TAIL_MAX 4096
 #define PROBES   1000000
 
 struct connection {

@@ -73,6 +73,21 @@ def group_search(side, box):
     side.stop()
 
 
+def group_sort(side, box):
+    side.start()
+    with Client(side) as c:
+        c.run("SELECT INBOX")
+        c.run("THREAD REFERENCES UTF-8 ALL")
+        c.run("FETCH 1:* (ENVELOPE)")
+        for _ in range(3):
+            yield "sort-warm", c.run("SORT (SUBJECT) UTF-8 ALL")
+            yield "sort-date", c.run("SORT (REVERSE DATE) UTF-8 ALL")
+            yield "sort-from", c.run("SORT (DISPLAYFROM ARRIVAL) UTF-8 ALL")
+            yield "thread", c.run("THREAD REFERENCES UTF-8 ALL")
+            yield "thread-refs", c.run("THREAD REFS UTF-8 ALL")
+    side.stop()
+
+
 def group_change(side, box):
     side.start()
     with Client(side, 5) as c:
@@ -145,5 +160,6 @@ def group_others(side, box):
     side.stop()
 
 
-GROUPS = {"bare": group_bare, "fetch": group_fetch, "cold": group_cold, "search": group_search, "change": group_change,
-          "append": group_append, "pop3": group_pop3, "memory": group_memory, "others": group_others}
+GROUPS = {"bare": group_bare, "fetch": group_fetch, "cold": group_cold, "search": group_search, "sort": group_sort,
+          "change": group_change, "append": group_append, "pop3": group_pop3, "memory": group_memory,
+          "others": group_others}
