@@ -3,6 +3,7 @@
  */
 #include "imap/command.h"
 #include "imap/search_saved.h"
+#include "imap/workaround.h"
 #include "mime/utf7.h"
 
 void imap_expected(struct imap_command *c, const struct imap_argument *at, const char *what)
@@ -74,6 +75,9 @@ bool imap_read_mailbox(struct imap_command *c, struct str wire, struct str *name
     struct buf decoded = BUF_EMPTY, inside = BUF_EMPTY;
     bool valid = naming.utf8 ? str_is_utf8(wire) : buf_add_mutf7_decoded(&decoded, wire);
     struct str text = naming.utf8 ? wire : buf_str(&decoded);
+    if (c->session->workarounds & WORKAROUND_EXTRA_SEPARATOR && text.n > 1 &&
+        text.p[text.n - 1] == wire_separator(naming))
+        text.n--;
     if (!valid)
         imap_no(c, "[CANNOT] The mailbox name is not valid %s",
                 naming.utf8 ? "UTF-8" : "modified UTF-7");

@@ -2,6 +2,7 @@
  * What is announced, and when: one table. RFC 3501 section 6.1.1; each extension with its RFC.
  */
 #include "imap/session.h"
+#include "imap/workaround.h"
 
 enum when {
     ALWAYS,
@@ -112,7 +113,8 @@ void imap_write_capabilities(struct buf *out, const struct imap_session *s)
 {
     size_t start = out->n;
     for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
-        if (holds(capabilities[i].when, s)) {
+        if (holds(capabilities[i].when, s) &&
+            !imap_workarounds_hide(s->workarounds, str_from_c(capabilities[i].name))) {
             if (out->n > start)
                 buf_add_char(out, ' ');
             buf_add_c(out, capabilities[i].name);

@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "imap/command.h"
 #include "imap/limits.h"
+#include "imap/workaround.h"
 
 void imap_cmd_capability(struct imap_command *c)
 {
@@ -50,6 +51,7 @@ static bool is_field_name(struct str s)
 static bool read_id(struct imap_command *c, const struct imap_argument *list, struct buf *log)
 {
     size_t pairs = 0;
+    struct str client = STR(""), version = STR("");
     for (const struct imap_argument *a = list; a; a = a->next) {
         struct str name, value;
         if (a->type == IMAP_ATOM || !imap_argument_astring(a, &name)) {
@@ -61,6 +63,10 @@ static bool read_id(struct imap_command *c, const struct imap_argument *list, st
             imap_expected(c, a, "a string or NIL");
             return false;
         }
+        if (str_equal_nocase(name, STR("name")))
+            client = value;
+        else if (str_equal_nocase(name, STR("version")))
+            version = value;
         if (++pairs > IMAP_ID_PAIRS || value.n > IMAP_ID_VALUE) {
             imap_bad(c, "At most %d values of at most %d bytes", IMAP_ID_PAIRS, IMAP_ID_VALUE);
             return false;
@@ -70,6 +76,7 @@ static bool read_id(struct imap_command *c, const struct imap_argument *list, st
         buf_printf(log, " %.*s=", STR_ARG(name));
         log_add_quoted(log, value);
     }
+    c->session->workarounds_by_id = (uint8_t)imap_workarounds_by_id(client, version);
     return true;
 }
 
@@ -87,6 +94,7 @@ void imap_cmd_id(struct imap_command *c)
         if (log.n && !c->session->identified)
             log_info("imap", c->session->net.id, "client%s", buf_c(&log));
         c->session->identified = true;
+        imap_session_choose_workarounds(c->session);
         imap_write(c->session,
                    STR("* ID (\"name\" \"maild\" \"version\" \"" MAILD_VERSION "\")\r\n"));
         imap_ok(c, "Pleased to meet you");

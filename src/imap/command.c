@@ -3,6 +3,7 @@
  * selected mailbox, answer. RFC 3501 sections 2.2 and 5.2; response codes of RFC 5530.
  */
 #include "imap/command.h"
+#include "imap/workaround.h"
 
 #include "core/log.h"
 #include "imap/limits.h"
@@ -140,10 +141,18 @@ static void add_highestmodseq(struct imap_command *c, struct buf *out)
         imap_write_highestmodseq(out, v);
 }
 
+static bool is_poll(const struct imap_command *c)
+{
+    return c->entry->run == imap_cmd_noop || c->entry->run == imap_cmd_check;
+}
+
 static void synchronise(struct imap_command *c)
 {
     struct imap_session *s = c->session;
     if (!s->selected || !c->entry || c->entry->flags & IMAP_NO_SYNC)
+        return;
+    if (s->workarounds & WORKAROUND_DELAY_NEWMAIL && !is_poll(c) &&
+        !(c->entry->flags & IMAP_NEEDS_WRITE))
         return;
     /* A client that wants to hear of nothing hears of what it did itself. */
     if (!imap_notify_tells(s, NOTIFY_NEW) && !(c->entry->flags & IMAP_NEEDS_WRITE))

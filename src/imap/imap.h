@@ -12,6 +12,7 @@ struct imap_settings {
     int64_t message_limit;  /* 0: none */
     usec progress_interval; /* 0: never */
     bool literal_minus;
+    struct string_list workarounds; /* imap/workaround.h */
     int64_t append_size_max;
     int64_t line_max;            /* a command without literals */
     int64_t command_max;         /* with literals; before login both are 36K */

@@ -4,6 +4,7 @@
  * connection itself is in net/session.c.
  */
 #include "imap/session.h"
+#include "imap/workaround.h"
 
 #include "core/log.h"
 #include "core/mem.h"
@@ -159,6 +160,7 @@ void imap_accept(struct imap_context *c, struct service *service, struct stream 
     struct imap_session *s = MEM_NEW(struct imap_session);
     s->context = c;
     s->settings = config_block(service->config, &imap_settings_block);
+    imap_session_choose_workarounds(s);
     session_accept(&s->net, &protocol, c->loop, c->sessions, service, stream);
 }
 
@@ -171,6 +173,19 @@ struct auth_peer imap_session_peer(const struct imap_session *s)
                               .id = s->net.id,
                               .address = s->net.entry.peer,
                               .secure = session_is_secure(&s->net)};
+}
+
+void imap_session_choose_workarounds(struct imap_session *s)
+{
+    struct str login = s->user ? str_from_c(s->user->login) : STR("");
+    unsigned chosen = imap_workarounds_for(&s->settings->workarounds, login, s->workarounds_by_id);
+    struct buf text = BUF_EMPTY;
+    if (chosen == s->workarounds)
+        return;
+    s->workarounds = (uint8_t)chosen;
+    imap_workarounds_write(&text, chosen);
+    log_info("imap", s->net.id, "workarounds=%s", buf_c(&text));
+    buf_free(&text);
 }
 
 bool imap_session_login(struct imap_session *s, const struct account *account,
@@ -193,6 +208,7 @@ bool imap_session_login(struct imap_session *s, const struct account *account,
     const char *tls = stream_tls_version(s->net.stream);
     log_info_action("imap", s->net.id, "login user=<%s> peer=%s tls=%s mechanism=%s", u->login,
                     s->net.entry.peer, tls ? tls : "none", mechanism);
+    imap_session_choose_workarounds(s);
     return true;
 }
 
@@ -205,6 +221,7 @@ void imap_session_logout(struct imap_session *s)
     arena_free(s->user->arena);
     s->user = NULL;
     s->enabled = 0;
+    imap_session_choose_workarounds(s);
     s->commands = 0;
     s->bytes_in = s->bytes_out = 0;
     if (stream_is_compressed(s->net.stream))

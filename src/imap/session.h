@@ -43,9 +43,11 @@ struct imap_session {
     uint32_t commands;
     uint8_t bad_count; /* malformed commands in a row */
     uint8_t login_failures;
-    uint8_t enabled; /* enum imap_enabled */
-    bool identified; /* its ID has been logged */
-    bool in_literal; /* half a response is out: nothing else may be said */
+    uint8_t enabled;           /* enum imap_enabled */
+    uint8_t workarounds;       /* enum imap_workaround: what holds now */
+    uint8_t workarounds_by_id; /* for the client that says it is one */
+    bool identified;           /* its ID has been logged */
+    bool in_literal;           /* half a response is out: nothing else may be said */
 };
 
 /* Quoted strings and mailbox names in UTF-8, both ways. */
@@ -77,6 +79,9 @@ void imap_session_logout(struct imap_session *s);
 
 /* Who acts, in the log of actions. */
 struct actor imap_session_actor(const struct imap_session *s);
+
+/* The login or the ID changed. */
+void imap_session_choose_workarounds(struct imap_session *s);
 
 /* The capability list that holds at this moment, appended (imap/capability.c). */
 void imap_write_capabilities(struct buf *out, const struct imap_session *s);

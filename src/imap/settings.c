@@ -2,6 +2,7 @@
  * The settings of the IMAP server.
  */
 #include "imap/imap.h"
+#include "imap/workaround.h"
 
 #define FIELD(member) offsetof(struct imap_settings, member)
 
@@ -41,11 +42,17 @@ static const struct setting settings[] = {
     {"literal_minus", SETTING_BOOL, FIELD(literal_minus), "no", 0, 0, NULL,
      "Announce LITERAL- instead of LITERAL+: literals that a client sends without asking may have "
      "4096 bytes only."},
+    {"workarounds", SETTING_STRING_LIST, FIELD(workarounds), "", 0, 0, NULL,
+     "Work-arounds for bugs of clients, beside those that are chosen by the client's ID: NAME for "
+     "everybody, USER:NAME for one user. Names: delay-newmail, extra-separator, no-compress, "
+     "no-condstore, no-idle, no-imap4rev2, no-notify; none: not even those by ID."},
     {0}};
 
 static bool check_settings(const void *values, struct err *e)
 {
     const struct imap_settings *s = values;
+    if (!imap_workarounds_check(&s->workarounds, e))
+        return false;
     return strcmp(s->separator, "/") == 0 || strcmp(s->separator, ".") == 0 ||
            err_set(e, ERR_SYNTAX, "separator: it is / or .");
 }
