@@ -250,6 +250,7 @@ static enum imap_parse parse_atom(struct imap_parser *p, const char *what)
     struct imap_argument *a = add(p, IMAP_ATOM);
     if (!a)
         return IMAP_PARSE_BAD;
+    a->offset = p->before + start;
     a->text = str_from(p->line.p + start, p->at - start);
     if (peek(p) == '[') {
         if (in_section)
