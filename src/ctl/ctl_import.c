@@ -32,7 +32,9 @@
 
 #include <stdlib.h>
 
-#define AT_ONCE 32 /* messages on their way */
+#define AT_ONCE  32 /* messages on their way */
+#define DATE_MIN (-62135596800)
+#define DATE_MAX 253402300799
 /* UIDs that are left out for each second between the saving and the bringing back, and at least. */
 #define UID_GAP_LEAST 1000
 #define UID_GAP_MOST  10000000
@@ -326,10 +328,13 @@ static void take_flags(struct incoming_message *m, const json_t *json)
     m->request.keywords = keywords;
 }
 
+/* Years 1 to 9999: what can be written and read again. */
 static int64_t take_date(const json_t *json, const char *name)
 {
     const json_t *date = json_object_get(json, name);
-    return json_is_integer(date) ? (int64_t)json_integer_value(date) : INT64_MIN;
+    json_int_t seconds = json_integer_value(date);
+    bool usable = json_is_integer(date) && seconds >= DATE_MIN && seconds <= DATE_MAX;
+    return usable ? (int64_t)seconds : INT64_MIN;
 }
 
 static void message_free(struct incoming_message *m)

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LIST_MAX ((uint64_t)4 * 1024 * 1024 * 1024)
+#define LIST_MAX ((uint64_t)1024 * 1024 * 1024)
 
 struct restoring {
     struct mailctl *m;

@@ -30,9 +30,9 @@ static bool starts_with_day(struct str s)
 bool mbox_parse_from_line(struct str line, int64_t *date)
 {
     int zone;
-    line = str_trim(line);
     if (!str_starts_with(line, STR("From ")) || str_find_char(line, ':') < 0)
         return false;
+    line = str_trim(line);
     for (size_t i = 5; i < line.n; i++)
         if (line.p[i - 1] == ' ' && starts_with_day(str_skip(line, i)))
             return date_parse_header(str_skip(line, i), date, &zone);

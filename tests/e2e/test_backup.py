@@ -63,6 +63,7 @@ def test_a_lost_account_comes_back_as_it_was():
         box.append("Lists/dev", None, None, BIG)
         expunge(box, "INBOX", "2,5")
         before = everything(server, "alice")
+        [used] = server.mailctl_json("quota", "get", "alice")
         text = server.mailctl("backup", "alice", archive)
         assert "saved 14 messages" in text, text
         box.sock.sendall(b'x SETMETADATA "" (/private/comment NIL)\r\n')
@@ -80,6 +81,7 @@ def test_a_lost_account_comes_back_as_it_was():
         assert validity == before["INBOX"][0] and min(messages) == highest["INBOX"]
         assert list(messages.values()) == list(before["INBOX"][1].values())
         assert "used up: 10" in text, text
+        assert server.mailctl_json("quota", "get", "alice") == [used]
         assert [m["subscribed"] for m in server.mailctl_json("mailbox", "list", "alice", "Lists/dev")] == [True]
         assert "restored 0 messages" in server.mailctl("restore", "alice", archive)
         box.sock.sendall(b'x GETMETADATA "" /private/comment\r\n'
