@@ -11,7 +11,7 @@ import shutil
 import maildir
 from common import program
 from imap_client import Client
-from processes import settle
+from processes import cpu_seconds, settle
 from store_sides import BOX, OTHER, SMALL
 
 
@@ -36,7 +36,9 @@ def group_fetch(side, box):
     with Client(side) as c:
         yield "select", c.run("SELECT INBOX")
         yield "fetch-flags", c.rows("FETCH 1:* (UID FLAGS RFC822.SIZE)", box.count)
+        before = cpu_seconds(side.roots())
         yield "parse", c.rows("FETCH 1:* (ENVELOPE BODYSTRUCTURE)", box.count)
+        yield "parse-cpu", (cpu_seconds(side.roots()) - before) * 1000
     for _ in range(3):
         with Client(side) as c:
             yield "select-warm", c.run("SELECT INBOX")
@@ -68,7 +70,9 @@ def group_search(side, box):
     restarted(side)
     with Client(side) as c:
         c.run("SELECT INBOX")
+        before = cpu_seconds(side.roots())
         yield "search", c.run("SEARCH TEXT " + maildir.WORD_IN_FEW)
+        yield "search-cpu", (cpu_seconds(side.roots()) - before) * 1000
         yield "search-again", c.run("SEARCH TEXT " + maildir.WORD_IN_FEW)
     side.stop()
 

@@ -22,9 +22,14 @@
 
 bool disk_open(const char *path, int flags, mode_t mode, int *fd, struct err *e)
 {
+    return disk_open_at(AT_FDCWD, path, flags, mode, fd, e);
+}
+
+bool disk_open_at(int directory, const char *path, int flags, mode_t mode, int *fd, struct err *e)
+{
     flags |= DISK_OPEN_FLAGS;
     do {
-        *fd = open(path, flags, mode ? mode : 0600);
+        *fd = openat(directory, path, flags, mode ? mode : 0600);
         if (*fd < 0 && errno == EWOULDBLOCK)
             flags &= ~O_NONBLOCK; /* another program holds a lease and gives it up soon */
     } while (*fd < 0 && (errno == EINTR || errno == EWOULDBLOCK));
@@ -140,10 +145,10 @@ static bool read_whole(int fd, const char *path, size_t max, struct buf *b, stru
     }
 }
 
-void disk_read_ahead(const char *path, size_t n)
+void disk_read_ahead(int directory, const char *path, size_t n)
 {
     int fd;
-    if (!disk_open(path, O_RDONLY, 0, &fd, NULL))
+    if (!disk_open_at(directory, path, O_RDONLY, 0, &fd, NULL))
         return;
     posix_fadvise(fd, 0, (off_t)n, POSIX_FADV_WILLNEED);
     disk_close(fd);

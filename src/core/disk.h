@@ -17,6 +17,8 @@
 
 /* open(2) with these flags; mode 0600 unless given. *fd is -1 on failure. */
 bool disk_open(const char *path, int flags, mode_t mode, int *fd, struct err *e);
+/* The same below an open directory, for many files of it; an absolute path is one. */
+bool disk_open_at(int directory, const char *path, int flags, mode_t mode, int *fd, struct err *e);
 void disk_close(int fd);
 bool disk_write(int fd, const void *p, size_t n, const char *path, struct err *e);
 bool disk_write_at(int fd, const struct iovec *iov, int count, uint64_t offset, const char *path,
@@ -29,7 +31,7 @@ bool disk_write_durable(int fd, const void *p, size_t n, uint64_t offset, const 
 bool disk_read_at(int fd, void *p, size_t n, uint64_t offset, size_t *got, const char *path,
                   struct err *e);
 /* Asks the kernel to have the first n bytes of the file in memory soon. */
-void disk_read_ahead(const char *path, size_t n);
+void disk_read_ahead(int directory, const char *path, size_t n);
 /* Whole file into *b (appended), at most max bytes: ERR_LIMIT when it is larger. */
 bool disk_read_file(const char *path, size_t max, struct buf *b, struct err *e);
 /* The same as far as the disk gives it: blocks that cannot be read are zeros, *bad is their number

@@ -50,7 +50,8 @@ struct slice {
     size_t end; /* of the list: what is before it is in this slice or an earlier one */
     struct item items[SCAN_SLICE_MESSAGES];
     size_t count;
-    struct buf paths; /* each with a NUL */
+    struct buf dir;   /* of the mailbox */
+    struct buf paths; /* in it, or absolute; each with a NUL */
     struct buf bytes; /* of one message */
     struct arena *arena;
     usec reading; /* time to open and read, or to read ahead */
@@ -103,7 +104,15 @@ static bool has_enough(const struct slice *s, size_t *searched, size_t wanted)
                                     header_find_end(buf_str(&s->bytes), searched, &end));
 }
 
-static bool read_file(struct slice *s, struct item *item)
+/* -1: there is none, and nothing will be found in it. */
+static int open_directory(struct slice *s)
+{
+    int fd;
+    disk_open(buf_c(&s->dir), O_PATH | O_DIRECTORY, 0, &fd, NULL);
+    return fd;
+}
+
+static bool read_file(struct slice *s, int directory, struct item *item)
 {
     const char *path = s->paths.p + item->path;
     size_t wanted = wanted_of(s->scanner, item->size), searched = 0, got;
@@ -112,7 +121,7 @@ static bool read_file(struct slice *s, struct item *item)
     int fd;
 
     /* O_NONBLOCK: somebody may have put a pipe there. */
-    if (!disk_open(path, O_RDONLY | O_NONBLOCK, 0, &fd, NULL))
+    if (!disk_open_at(directory, path, O_RDONLY | O_NONBLOCK, 0, &fd, NULL))
         return false;
     buf_clear(&s->bytes);
     /* Another size than is known: message_open finds out the right ones. */
@@ -144,6 +153,7 @@ static struct str pending_bytes(struct slice *s, const struct pending *p)
 static void run_slice(void *arg)
 {
     struct slice *s = arg;
+    int directory = open_directory(s);
 
     s->reading = 0;
     for (size_t i = 0; i < s->count; i++) {
@@ -153,16 +163,18 @@ static void run_slice(void *arg)
             continue;
         }
         usec start = clock_monotonic();
-        item->failed = !read_file(s, item);
+        item->failed = !read_file(s, directory, item);
         s->reading += clock_monotonic() - start;
         if (!item->failed)
             look(s, item, buf_str(&s->bytes));
     }
+    disk_close(directory);
 }
 
 static void run_read_ahead(void *arg)
 {
     struct slice *s = arg;
+    int directory = open_directory(s);
     usec start = clock_monotonic();
 
     for (size_t i = 0; i < s->count; i++) {
@@ -170,9 +182,10 @@ static void run_read_ahead(void *arg)
         if (s->scanner->scan->part == SCAN_HEADER && n > SCAN_HEADER_FIRST)
             n = SCAN_HEADER_FIRST;
         if (!s->items[i].pending)
-            disk_read_ahead(s->paths.p + s->items[i].path, n);
+            disk_read_ahead(directory, s->paths.p + s->items[i].path, n);
     }
     s->reading = clock_monotonic() - start;
+    disk_close(directory);
 }
 
 /* --- handing out --- */
@@ -242,7 +255,7 @@ static bool is_large(const struct scanner *c, const struct message *m)
     return wanted_of(c, m->size) > SCAN_SLICE_BYTES;
 }
 
-static void add_item(struct slice *s, const struct mailbox *m, const struct message *message)
+static void add_item(struct slice *s, const struct message *message)
 {
     struct item *item = &s->items[s->count++];
     struct pending_target *t = message->state & STATE_PENDING ? message->file : NULL;
@@ -253,12 +266,10 @@ static void add_item(struct slice *s, const struct mailbox *m, const struct mess
         return;
     }
     item->path = s->paths.n;
-    if (t) {
+    if (t)
         buf_add_c(&s->paths, t->pending->path);
-    } else {
-        buf_printf(&s->paths, "%s/", m->dir);
+    else
         message_file_add_path(&s->paths, message_file_of(message));
-    }
     buf_add_char(&s->paths, '\0');
 }
 
@@ -279,7 +290,7 @@ static void fill(struct slice *s)
         if (s->count > 0 && bytes > SCAN_SLICE_BYTES)
             break;
         s->large = is_large(c, message);
-        add_item(s, m, message);
+        add_item(s, message);
     }
     s->end = c->next;
 }
@@ -294,6 +305,8 @@ static struct slice *slice_new(struct scanner *c)
     }
     c->ring[at]->count = 0;
     buf_clear(&c->ring[at]->paths);
+    buf_clear(&c->ring[at]->dir);
+    buf_add_c(&c->ring[at]->dir, c->scan->mailbox->dir);
     return c->ring[at];
 }
 
@@ -466,6 +479,7 @@ bool mailbox_scan(struct mailbox_scan *scan, struct err *e)
         if (!c.ring[i])
             continue;
         buf_free(&c.ring[i]->paths);
+        buf_free(&c.ring[i]->dir);
         buf_free(&c.ring[i]->bytes);
         arena_free(c.ring[i]->arena);
         free(c.ring[i]);
