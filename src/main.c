@@ -8,10 +8,13 @@
 #include "server.h"
 
 #include "core/log.h"
+#include "core/mem.h"
 #include "core/worker.h"
 
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -71,6 +74,38 @@ static void raise_limits(void)
         log_warning("maild", NULL, "the limit of open files stays at its default");
 }
 
+static void *crypto_alloc(size_t n, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return mem_alloc(n);
+}
+
+static void *crypto_resize(void *p, size_t n, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    if (n > 0)
+        return mem_resize(p, n);
+    free(p);
+    return NULL;
+}
+
+static void crypto_free(void *p, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(p);
+}
+
+/* What has begun goes on when memory is short, with TLS as well. */
+static void prepare_memory(void)
+{
+    mem_set_reserve();
+    if (!CRYPTO_set_mem_functions(crypto_alloc, crypto_resize, crypto_free))
+        log_warning("maild", NULL, "OpenSSL has memory of its own already");
+}
+
 static int run(const char *config_path)
 {
     struct server server = {0};
@@ -113,5 +148,6 @@ int main(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN);
     raise_limits();
+    prepare_memory();
     return run(config_path);
 }

@@ -71,7 +71,7 @@ SUSPENDS void journal_close(struct journal *j);
 
 /* Call before an operation that appends: waits while too much is pending or no segment is free.
  * ERR_IO when the journal failed, ERR_NO_SPACE when less than a reserve is free on the disk,
- * ERR_TIMEOUT. */
+ * ERR_TEMP when memory is short, ERR_TIMEOUT. */
 SUSPENDS bool journal_ready(struct journal *j, usec deadline, struct err *e);
 /* Appends a record from the parts given (copied) and returns its position. Never suspends. Without
  * a journal_commit it becomes durable within a tenth of a second. */

@@ -95,6 +95,8 @@ static bool there_is_room(struct journal *j)
 
 bool journal_ready(struct journal *j, usec deadline, struct err *e)
 {
+    if (mem_is_short())
+        return err_set(e, ERR_TEMP, "memory is short");
     for (;;) {
         if (j->failed)
             return err_set(e, ERR_IO, "the journal failed: %s", j->failure.text);

@@ -192,6 +192,7 @@ void loop_stop(struct loop *l)
 struct loop *loop_new(struct err *e)
 {
     assert(!current);
+    event_set_mem_functions(mem_alloc, mem_resize, free);
     struct event_config *config = event_config_new();
     if (!config)
         return err_set(e, ERR_PERM, "libevent cannot be initialised"), NULL;

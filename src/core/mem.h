@@ -1,8 +1,11 @@
 #pragma once
 /*
- * Allocation that does not return NULL: out of memory is logged and ends the process, as a crash
- * would, and the journal brings everything back. mem_array checks the multiplication.
+ * Allocation that does not return NULL. When memory runs out a reserve is used, and as long as it
+ * is missing mem_is_short says so: whoever begins something new refuses it for the time being. Out
+ * of the reserve as well, that is logged and ends the process, as a crash would, and the journal
+ * brings everything back. mem_array checks the multiplication.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 void *mem_alloc(size_t n);                  /* uninitialised */
@@ -12,3 +15,9 @@ void *mem_resize(void *p, size_t n);
 char *mem_dup(const char *p, size_t n); /* copy with a NUL behind it */
 
 #define MEM_NEW(type) ((type *)mem_zero(sizeof(type)))
+
+/* Sets the reserve aside: once, at start. */
+void mem_set_reserve(void);
+/* Whether the reserve is in use. Asks from time to time whether there is memory for a new one. For
+ * the loop thread. */
+bool mem_is_short(void);

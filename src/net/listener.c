@@ -88,6 +88,10 @@ static void on_connections(evutil_socket_t fd, short what, void *arg)
     struct listener_socket *socket = arg;
     struct listener *l = socket->listener;
     (void)what;
+    if (mem_is_short()) {
+        take_a_break(l, ENOMEM);
+        return;
+    }
     l->accepting = true;
     for (int i = 0; i < LISTENER_BATCH && !l->closed; i++) {
         struct socket_address peer = {.length = sizeof(peer.storage)};

@@ -133,7 +133,8 @@ SUSPENDS static void take_results(struct connection *c)
 SUSPENDS static bool may_try(struct connection *c)
 {
     struct err e;
-    if (journal_ready(c->queue->context.journal, deadline_in(JOURNAL_WAIT), &e) || e.kind != ERR_IO)
+    if (journal_ready(c->queue->context.journal, deadline_in(JOURNAL_WAIT), &e) ||
+        (e.kind != ERR_IO && e.kind != ERR_TEMP))
         return true;
     end_item(c, JOURNAL_RETRY);
     return false;
