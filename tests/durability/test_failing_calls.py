@@ -4,7 +4,7 @@ import time
 
 from support import faults
 
-FAILURES, ALLOCATIONS = 20, 40
+FAILURES, ALLOCATIONS, SHORTAGES = 20, 20, 1
 
 
 def test_calls():
@@ -13,3 +13,7 @@ def test_calls():
 
 def test_allocations():
     faults.run_allocations(seed=time.time_ns() % 1000000, failures=ALLOCATIONS)
+
+
+def test_memory():
+    faults.run_memory(seed=time.time_ns() % 1000000, times=SHORTAGES)

@@ -7,5 +7,9 @@ def test_odd_messages():
     odd_files.run_messages(huge=100, memory=300)
 
 
+def test_large_mailbox():
+    odd_files.run_mailbox(count=10000, sessions=10, memory=16)
+
+
 def test_odd_files():
     odd_files.run_files()

@@ -6,6 +6,9 @@ failures are over there is service again: at once, or after a restart if it was 
 import errno
 import random
 import re
+import resource
+import signal
+import socket
 import subprocess
 import time
 
@@ -146,48 +149,105 @@ def run_calls(trial, seen):
         seen.add(re.sub(r"[0-9a-z]{8,}\S*|\d+", "#", call))
 
 
-def run_allocation(trial, number):
-    """The server may end, as in a crash; what was acknowledged is there."""
+def run_allocation(trial):
+    """The server has a reserve; where a library has none it may end, as in a crash. What was acknowledged is there."""
+    number = int(2 ** trial.random.uniform(0, 12))
     trial.control.fail_allocation(number)
     alive = trial.work(STEPS)
     trial.control.stop()
     trial.actor.refusals = []
+    try:
+        if alive:
+            trial.check()
+    except (OSError, ProtocolError):  # it ended behind the last reply
+        alive = not trial.has_ended()
     if not alive:
-        status = trial.server.process.returncode
-        assert status in (-6, -11), "maild ended with %d" % status
+        assert trial.server.process.returncode == -signal.SIGABRT, "maild ended with %d" % trial.server.process.returncode
         trial.server.kill()
         trial.server.start()
-    trial.check()
+        trial.check()
     assert trial.work(2) and not trial.actor.refusals, "no service after allocation %d failed: %s" % (
         number, trial.actor.refusals[:3])
     return not alive
 
 
-def run(seed, failures, report=lambda text: None):
-    seen, done, number = set(), 0, 0
-    while done < failures:
-        trial = Trial("%s.%d" % (seed, number))
+def run_in_turns(seed, failures, one):
+    """A new instance now and then: nobody empties bob's mailbox. one(trial, number of the failure)."""
+    for first in range(0, failures, PER_INSTANCE):
+        trial, number = Trial("%s.%d" % (seed, first // PER_INSTANCE)), first
         try:
-            for _ in range(min(PER_INSTANCE, failures - done)):
-                done += 1
-                run_calls(trial, seen)
+            for number in range(first, min(failures, first + PER_INSTANCE)):
+                one(trial)
         except AssertionError as error:
-            raise AssertionError("seed %s.%d, failure %d, %s\n%s" % (seed, number, done, error, trial.server.log()[-1500:]))
+            raise AssertionError("seed %s, failure %d, %s\n%s" % (seed, number, error, trial.server.log()[-1500:]))
         finally:
             trial.close()
-        number += 1
-    report("%d failures, %d kinds of calls" % (done, len(seen)))
+
+
+def run(seed, failures, report=lambda text: None):
+    seen = set()
+    run_in_turns(seed, failures, lambda trial: run_calls(trial, seen))
+    report("%d failures, %d kinds of calls" % (failures, len(seen)))
 
 
 def run_allocations(seed, failures, report=lambda text: None):
-    trial, ended = Trial(seed), 0
-    number = 0
+    ended = []
+    run_in_turns(seed, failures, lambda trial: ended.append(run_allocation(trial)))
+    report("%d allocations failed, the server ended %d times" % (failures, sum(ended)))
+
+
+def limit_memory(process, more):
+    """The address space: so many bytes more than it is now, or RLIM_INFINITY."""
+    if more != resource.RLIM_INFINITY:
+        with open("/proc/%d/statm" % process.pid) as f:
+            more += int(f.read().split()[0]) * resource.getpagesize()
+    resource.prlimit(process.pid, resource.RLIMIT_AS, (more, resource.RLIM_INFINITY))
+
+
+def hoard(server):
+    """Connections until no more are accepted, which is when memory is short."""
+    connections = []
+    while len(connections) < 2000:
+        connections.append(socket.create_connection(("127.0.0.1", server.port("imap")), timeout=0.3))
+        try:
+            connections[-1].recv(1000)
+        except socket.timeout:
+            break
+    return connections
+
+
+def run_short_memory(trial):
+    """The server gets no more address space: what is new is refused."""
+    trial.actor.connect(timeout=3)
+    limit_memory(trial.server.process, 1 << 18)
+    connections = hoard(trial.server)
     try:
-        for _ in range(failures):
-            number = int(2 ** trial.random.uniform(0, 12))
-            ended += run_allocation(trial, number)
+        for _ in range(STEPS):
+            trial.actor.act()
+    except (OSError, ProtocolError):
+        assert not trial.has_ended(), "maild ended:\n" + trial.server.log()[-1500:]
+    finally:
+        trial.actor.close()
+        trial.abandon()
+        for connection in connections:
+            connection.close()
+    refusals = list(trial.actor.refusals)
+    trial.check_refusals()
+    limit_memory(trial.server.process, resource.RLIM_INFINITY)
+    trial.check(settle=False)
+    trial.wait_for_service()
+    return refusals
+
+
+def run_memory(seed, times, report=lambda text: None):
+    trial, refusals = Trial(seed), []
+    try:
+        for _ in range(times):
+            refusals += run_short_memory(trial)
+            trial.after()
+        assert refusals and "new work is refused" in trial.server.log(), "there was always enough memory: %s" % trial.server.log()[-1500:]
+        report("%d refusals" % len(refusals))
     except AssertionError as error:
-        raise AssertionError("seed %s, allocation %d: %s\n%s" % (seed, number, error, trial.server.log()[-1500:]))
+        raise AssertionError("seed %s, %s\n%s" % (seed, error, trial.server.log()[-1500:]))
     finally:
         trial.close()
-    report("%d allocations failed, the server ended %d times" % (failures, ended))

@@ -136,6 +136,44 @@ def run_messages(huge, memory, report=lambda text: None):
         server.close()
 
 
+# --- a large mailbox ---
+
+def resident(server):
+    with open("/proc/%d/statm" % server.process.pid) as f:
+        return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MEGABYTE
+
+
+def run_mailbox(count, sessions, memory, report=lambda text: None):
+    """How much more memory the server has with that mailbox open in so many sessions. memory: in megabytes, the limit."""
+    server = Layered(sync_delay=0)
+    try:
+        server.start()
+        make_maildirs(server)
+        server.stop()
+        text = b"From: a@example.test\nTo: b@example.test\nSubject: one of many\n\n" + b"some text\n" * 100
+        for i in range(count):
+            name = "1700000000.M%dP1.many.test,S=%d,W=%d:2,S" % (i, len(text), len(text) + text.count(b"\n"))
+            with open(os.path.join(server.maildir("alice"), "cur", name), "wb") as f:
+                f.write(text)
+        server.start()
+        before = resident(server)
+        boxes = [CountingImap(server.port("imap"), timeout=120).login("alice@example.test") for _ in range(sessions)]
+        for box in boxes:
+            must(box, b"SELECT INBOX")
+            must(box, b"FETCH 1:* (UID FLAGS RFC822.SIZE)", 20 * count)
+        must(boxes[0], b"FETCH 1:* (ENVELOPE BODYSTRUCTURE)", 20 * count)
+        must(boxes[-1], b"FETCH 1:* (ENVELOPE BODYSTRUCTURE)", 20 * count)
+        more = resident(server) - before
+        for box in boxes:
+            box.close()
+        assert more < memory, "%d sessions with %d messages take %.0f MB" % (sessions, count, more)
+        server.stop()
+        report("%d messages in %d sessions take %.0f MB" % (count, sessions, more))
+    finally:
+        server.kill()
+        server.close()
+
+
 def read_over_pop3(server, sizes):
     box = Lines(server.port("pop3"), timeout=300)
     box.say(b"USER alice@example.test")
