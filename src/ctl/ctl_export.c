@@ -3,6 +3,7 @@
  * (store/snapshot.h). Backups and exports are written from it by mailctl. The items, in this order:
  *
  *   {"user": "alice@example.test", "subscriptions": [...], "mailboxes": 7, "messages": 1200}
+ *     {"mailbox": "Old", "error": ...}   one that cannot be read
  *     {"mailbox": "Sent", "id": ..., "uid_validity": ..., "uid_next": ..., "messages": 20, ...}
  *       {"list": {"uid": 1, ...}}      for each message, if the list was asked for
  *       {"message": {"uid": 1, ...}}   and its bytes; or with "error" when it cannot be read
@@ -223,12 +224,27 @@ static SUSPENDS bool send_message(struct exporting *x, size_t mailbox, size_t i,
     return ok && ctl_progress(x->call, x->done, 0, e);
 }
 
+/* The mailboxes that cannot be read at all. */
+static SUSPENDS bool send_failures(struct exporting *x, struct err *e)
+{
+    size_t count;
+    const struct snapshot_failure *failures = snapshot_failures(x->snapshot, &count);
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = ctl_send_item(x->call,
+                           json_pack("{s:o, s:o}", "mailbox", ctl_json_str(failures[i].name),
+                                     "error", ctl_json_c(failures[i].error.text)),
+                           e);
+    x->failed += count;
+    return ok;
+}
+
 static SUSPENDS bool send_snapshot(struct exporting *x, struct err *e)
 {
     size_t count;
     const struct snapshot_mailbox *boxes = snapshot_mailboxes(x->snapshot, &count);
     bool list = json_is_true(json_object_get(x->args, "list"));
-    bool ok = send_user(x, e);
+    bool ok = send_user(x, e) && send_failures(x, e);
     for (size_t i = 0; ok && i < count; i++) {
         ok = send_mailbox(x, &boxes[i], e) && (!list || send_list(x, i, &boxes[i], e));
         struct known known = known_of(x, &boxes[i]);

@@ -98,16 +98,22 @@ static void add_status(json_t *json, struct mailbox *m)
     json_object_set_new(json, "guid", ctl_json_str(mailbox_id(m)));
 }
 
-/* A mailbox that was deleted meanwhile is left out. */
+/* A mailbox that was deleted meanwhile is left out; of one that cannot be read it is said why. */
 static bool send_status(struct ctl_call *c, const struct account *account,
                         const struct mailbox_info *info, struct err *e)
 {
     struct mailbox *m;
     if (!info->exists)
         return true;
-    if (!mailbox_open(c->context->store, account, info->name, &m, e))
-        return e->kind == ERR_NOT_FOUND;
     json_t *json = mailbox_json(account, info);
+    if (!mailbox_open(c->context->store, account, info->name, &m, e)) {
+        if (e->kind == ERR_CANCELLED || e->kind == ERR_NOT_FOUND) {
+            json_decref(json);
+            return e->kind == ERR_NOT_FOUND;
+        }
+        json_object_set_new(json, "error", ctl_json_c(e->text));
+        return ctl_send_item(c, json, e);
+    }
     add_status(json, m);
     mailbox_unref(m);
     return ctl_send_item(c, json, e);

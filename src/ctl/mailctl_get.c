@@ -58,6 +58,13 @@ static bool take_message(struct getting *g, const json_t *item, const json_t *me
 
 static bool take_mailbox(struct getting *g, json_t *item, struct err *e)
 {
+    const char *error = text_of(item, "error");
+    if (error[0]) {
+        g->counts->failed++;
+        progress_clear(g->m);
+        fail("%s: %s", text_of(item, "mailbox"), error);
+        return true;
+    }
     json_decref(g->mailbox);
     g->mailbox = json_incref(item);
     g->counts->mailboxes++;

@@ -33,7 +33,7 @@ static bool lacks_user(const struct arguments *a)
 
 struct listing {
     struct table *table;
-    bool users;
+    bool users, failed;
 };
 
 static void add_listed(void *arg, const json_t *item)
@@ -63,6 +63,10 @@ static void add_status(void *arg, const json_t *item)
 {
     static const char *const numbers[] = {"messages", "unseen", "deleted"};
     struct listing *l = arg;
+    if (print_failure(item)) {
+        l->failed = true;
+        return;
+    }
     if (l->users)
         table_add(l->table, text_of(item, "user"));
     table_add(l->table, text_of(item, "mailbox"));
@@ -84,7 +88,7 @@ int command_mailbox_status(struct mailctl *m, const struct arguments *a)
     l.table = table_new(titles + !l.users);
     int status = ask_items(m, "mailbox status", patterns_of(a), add_status, &l, NULL);
     table_end(l.table, status == EXIT_OK && !m->json);
-    return status;
+    return l.failed && status == EXIT_OK ? EXIT_FAILED : status;
 }
 
 /* --- changes --- */

@@ -246,7 +246,7 @@ static void report_missing(struct restoring *r)
     fail("%s, %s: %s %s", r->section->user, r->section->name,
          count_of(text, (int64_t)missing, "message"),
          r->archives[0]->since ? "missing in these backups: also give those that they continue"
-                               : "missing in the backup: they could not be read then");
+                               : "missing in the backup: unreadable when it was made");
 }
 
 static bool is_same_mailbox(const struct archive_section *a, const struct archive_section *b)

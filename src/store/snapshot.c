@@ -37,6 +37,8 @@ struct snapshot {
     struct snapshot_mailbox *mailboxes;
     struct held *held; /* of the mailboxes */
     size_t count;
+    struct snapshot_failure *failures;
+    size_t failure_count;
 };
 
 /* --- holding --- */
@@ -192,6 +194,7 @@ struct snapshot *snapshot_take(struct store *store, const struct account *accoun
     size_t opened = 0;
     bool ok = true;
     s->arena = arena_new();
+    s->failures = arena_array(s->arena, count + 1, sizeof(*s->failures));
     s->mailboxes = arena_array(s->arena, count + 1, sizeof(*s->mailboxes));
     s->held = arena_array(s->arena, count + 1, sizeof(*s->held));
     for (size_t i = 0; ok && i < count; i++) {
@@ -199,9 +202,12 @@ struct snapshot *snapshot_take(struct store *store, const struct account *accoun
         if (mailbox_open(store, account, names[i], &open[opened], &error)) {
             hold(open[opened]);
             find_dates(open[opened++]);
-        } else if (error.kind != ERR_NOT_FOUND) {
+        } else if (error.kind == ERR_CANCELLED) {
             *e = error;
             ok = false;
+        } else if (error.kind != ERR_NOT_FOUND) {
+            s->failures[s->failure_count++] =
+                (struct snapshot_failure){arena_str(s->arena, names[i]), error};
         }
     }
     size_t gone = 0;
@@ -224,6 +230,12 @@ const struct snapshot_mailbox *snapshot_mailboxes(const struct snapshot *s, size
 {
     *count = s->count;
     return s->mailboxes;
+}
+
+const struct snapshot_failure *snapshot_failures(const struct snapshot *s, size_t *count)
+{
+    *count = s->failure_count;
+    return s->failures;
 }
 
 struct str snapshot_keywords(const struct snapshot *s, size_t mailbox, const struct message *m)

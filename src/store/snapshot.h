@@ -16,9 +16,15 @@ struct snapshot_mailbox {
     size_t count;
 };
 
-/* names: canonical; what does not exist (any more) is left out. Dates of the messages are known. */
+/* names: canonical; what does not exist (any more) is left out. Dates of the messages are known.
+ * One that cannot be read is left out as well, and among the failures. */
 SUSPENDS struct snapshot *snapshot_take(struct store *s, const struct account *account,
                                         const struct str *names, size_t count, struct err *e);
+struct snapshot_failure {
+    struct str name;
+    struct err error;
+};
+const struct snapshot_failure *snapshot_failures(const struct snapshot *s, size_t *count);
 const struct snapshot_mailbox *snapshot_mailboxes(const struct snapshot *s, size_t *count);
 /* The keywords that a message had, with spaces between them. */
 struct str snapshot_keywords(const struct snapshot *s, size_t mailbox, const struct message *m);

@@ -371,3 +371,44 @@ def test_full_disk_is_said():
         assert result.returncode == 1 and "No space left" in result.stderr, result
         missing = server.run_mailctl("backup", "alice", "/nonexistent/backup.tar", check=False)
         assert missing.returncode == 1 and "/nonexistent/backup.tar" in missing.stderr, missing
+
+
+def test_what_cannot_be_read_does_not_keep_the_rest_from_it():
+    with Instance() as server:
+        archives = [os.path.join(server.directory, "%d.tar" % i) for i in range(2)]
+        box = imap(server, "alice")
+        box.create("Work")
+        box.create("Broken")
+        fill(box, "INBOX", 3)
+        fill(box, "Work", 3)
+        fill(box, "Broken", 1)
+        server.stop()
+        work, broken = (server.maildir("alice", name) for name in (".Work", ".Broken"))
+        for name in os.listdir(broken):
+            if not os.path.isdir(os.path.join(broken, name)):
+                os.unlink(os.path.join(broken, name))
+        os.rename(os.path.join(broken, "cur"), os.path.join(server.directory, "cur"))
+        open(os.path.join(broken, "cur"), "w").close()
+        server.start()
+        server.mailctl("mailbox", "status", "alice", "Work")
+        [second] = [os.path.join(work, n) for n, text in server.messages("alice", ".Work").items() if b"body 1" in text]
+        os.rename(second, os.path.join(server.directory, "away"))
+        os.mkdir(second)
+        saved = server.run_mailctl("backup", "alice", archives[0], check=False)
+        assert saved.returncode == 1 and "saved 5 messages" in saved.stdout, saved
+        assert "Work, UID 2: " in saved.stderr and "Broken: " in saved.stderr and saved.stderr.count("\n") == 2, saved
+        status = server.run_mailctl("mailbox", "status", "alice", check=False)
+        assert status.returncode == 1 and "Broken" in status.stderr and "Work" in status.stdout, status
+        missing = server.run_mailctl("restore", "alice", archives[0], "--to-user", "bob", check=False)
+        assert missing.returncode == 1 and "Work: 1 message missing" in missing.stderr, missing
+        # When it can be read again, the next incremental backup has it.
+        os.rmdir(second)
+        os.rename(os.path.join(server.directory, "away"), second)
+        server.stop()
+        os.unlink(os.path.join(broken, "cur"))
+        os.rename(os.path.join(server.directory, "cur"), os.path.join(broken, "cur"))
+        server.start()
+        assert "saved 2 messages" in server.mailctl("backup", "alice", archives[1], "--since", archives[0])
+        server.mailctl("mailbox", "delete", "bob", "Work", "--yes")
+        server.mailctl("restore", "alice", *archives, "--to-user", "bob")
+        assert len(everything(server, "bob")["Work"][1]) == 3 and len(everything(server, "bob")["Broken"][1]) == 1
