@@ -27,8 +27,8 @@ enum imap_enabled {
     ENABLED_QRESYNC = 2,   /* VANISHED instead of EXPUNGE (RFC 7162); CONDSTORE with it */
     ENABLED_UTF8 = 4,      /* UTF8=ACCEPT (RFC 9755) */
     ENABLED_REV2 = 8,      /* IMAP4rev2 (RFC 9051): no \Recent, ESEARCH */
-    ENABLED_METADATA = 32, /* METADATA without asking (RFC 5464) */
     ENABLED_UIDONLY = 16,  /* UIDs instead of sequence numbers (RFC 9586) */
+    ENABLED_METADATA = 32, /* METADATA without asking (RFC 5464) */
 };
 
 struct imap_session {

@@ -361,16 +361,18 @@ static bool find_renamings(const struct folder_job *job, struct str from, struct
     return *count > 0 || err_set(e, ERR_NOT_FOUND, "mailbox %.*s does not exist", STR_ARG(from));
 }
 
-static void run_create_parent(void *arg)
+/* As CREATE would: it counts, and is told. */
+static bool create_parent(struct store *s, struct store_account *a, struct str name, struct err *e)
 {
-    struct folder_job *job = arg;
-    ptrdiff_t slash = str_find_last_char(job->name, '/');
+    ptrdiff_t slash = str_find_last_char(name, '/');
     struct err error = {0};
 
-    job->ok = slash < 0 ||
-              folder_disk_create(&job->disk, str_head(job->name, (size_t)slash), NULL, &error) ||
-              error.kind == ERR_EXISTS;
-    job->error = error;
+    if (slash < 0 || create_taken(s, a, str_head(name, (size_t)slash), STR(""), &error) ||
+        error.kind == ERR_EXISTS)
+        return true;
+    if (e)
+        *e = error;
+    return false;
 }
 
 static void run_names(void *arg)
@@ -399,7 +401,7 @@ static bool rename_taken(struct store *s, struct store_account *a, struct str fr
 
     bool ok = run(run_names, &job, e) &&
               find_renamings(&job, from, to, arena, &old, &new, &count, e) &&
-              run(run_create_parent, &job, e);
+              create_parent(s, a, to, e);
     buf_free(&job.names);
     struct renaming *list = arena_array(arena, count, sizeof(*list));
     while (ok && opened < count) {
