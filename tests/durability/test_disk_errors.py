@@ -1,9 +1,11 @@
 """The disk fails under load: one system call at a time is made to return an error, once, for a while or from
 then on. No message is acknowledged that is not there after a restart, whoever was refused got a temporary
-error, the log names what failed, and the server lives on."""
+error, the log names what failed, and the server lives on. Here it is the kernel that says no, in some of the cases,
+chosen by chance; test_failing_calls.py has many more."""
 
 import glob
 import os
+import random
 import re
 import shutil
 import signal
@@ -19,6 +21,11 @@ from support.mail import imap_bodies, inject
 
 CONFIG = "journal {\n    checkpoint_interval = 200ms\n    segment_size = 1M\n    size_max = 16M\n}\n"
 LOAD_SECONDS = 0.8
+CASES = 2
+
+
+def chosen(cases):
+    return random.sample(cases, CASES)
 
 
 class Fault:
@@ -116,8 +123,8 @@ def queued(server):
 
 
 def test_queue():
-    for call, error, when in (("pwritev2", "EIO", "20"), ("fdatasync", "EIO", "5..10"), ("openat", "EACCES", "10+"),
-                              ("rename", "ENOSPC", "10..40"), ("link,linkat", "EIO", "3+"), ("syncfs", "EIO", "1")):
+    for call, error, when in chosen((("pwritev2", "EIO", "20"), ("fdatasync", "EIO", "5..10"), ("openat", "EACCES", "10+"),
+                                     ("rename", "ENOSPC", "10..40"), ("link,linkat", "EIO", "3+"), ("syncfs", "EIO", "1"))):
         if not shutil.which("strace"):
             raise Skip("strace is missing")
         server = Instance()
@@ -184,27 +191,27 @@ def run_case(call, error, when):
 
 
 def test_journal_writes():
-    for error, when in (("EIO", "20"), ("ENOSPC", "20+"), ("EIO", "5+100")):
+    for error, when in chosen((("EIO", "20"), ("ENOSPC", "20+"), ("EIO", "5+100"))):
         refusals, complaints, _ = run_case("pwritev2", error, when)
         assert refusals and complaints, (error, when)
 
 
 def test_message_files():
-    for error, when in (("EIO", "10"), ("ENOSPC", "10+"), ("EDQUOT", "10..30")):
+    for error, when in chosen((("EIO", "10"), ("ENOSPC", "10+"), ("EDQUOT", "10..30"))):
         _, complaints, _ = run_case("pwritev", error, when)
         assert complaints, (error, when)
 
 
 def test_syncs():
-    for call, when in (("fdatasync", "3"), ("fsync", "3"), ("syncfs", "2"), ("syncfs", "1+")):
+    for call, when in chosen((("fdatasync", "3"), ("fsync", "3"), ("syncfs", "1"), ("syncfs", "1+"))):
         _, complaints, _ = run_case(call, "EIO", when)
         assert complaints, call
 
 
 def test_names():
-    for call, error, when in (("openat", "EMFILE", "30..200"), ("openat", "EACCES", "20"), ("openat", "ENOENT", "10+"), ("rename", "EIO", "5..60"),
-                              ("rename", "ENOSPC", "20+"), ("link,linkat", "ENOSPC", "2..20"), ("unlink,unlinkat", "EIO", "2+"),
-                              ("utimensat", "EIO", "1+")):
+    for call, error, when in chosen((("openat", "EMFILE", "30..200"), ("openat", "EACCES", "20"), ("openat", "ENOENT", "10+"), ("rename", "EIO", "5..60"),
+                                     ("rename", "ENOSPC", "20+"), ("link,linkat", "ENOSPC", "2..20"), ("unlink,unlinkat", "EIO", "2+"),
+                                     ("utimensat", "EIO", "1+"))):
         run_case(call, error, when)
 
 
