@@ -9,9 +9,11 @@ import signal
 import socket
 import subprocess
 import tarfile
+import tempfile
 import threading
 import time
 
+from support import Skip
 from support.instance import Instance, build_dir
 from support.mail import imap, imap_bodies, inject
 
@@ -99,7 +101,7 @@ def test_a_lost_account_comes_back_as_it_was():
         fill(box, "Lists/dev", 1, first=50)
         assert max(everything(server, "alice")["Lists/dev"][1]) > 1000
         server.restart()
-        assert sorted(everything(server, "alice")["INBOX"][1]) == sorted(after["INBOX"][1])
+        assert everything(server, "alice")["INBOX"] == after["INBOX"]
 
 
 def test_modseq_does_not_go_back():
@@ -412,3 +414,38 @@ def test_what_cannot_be_read_does_not_keep_the_rest_from_it():
         server.mailctl("mailbox", "delete", "bob", "Work", "--yes")
         server.mailctl("restore", "alice", *archives, "--to-user", "bob")
         assert len(everything(server, "bob")["Work"][1]) == 3 and len(everything(server, "bob")["Broken"][1]) == 1
+
+
+def test_restoring_onto_a_full_disk():
+    if os.geteuid() != 0:
+        raise Skip("mounting a small file system needs root")
+    with Instance(users=("alice",)) as source:
+        archive = os.path.join(source.directory, "backup.tar")
+        box = imap(source, "alice")
+        for i in range(6):
+            box.append("INBOX", None, None, BIG.replace(b"big", b"big %d" % i))
+        source.mailctl("backup", "alice", archive)
+        mount = tempfile.mkdtemp(prefix="maild-full-")
+        result = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", mount], capture_output=True, text=True)
+        if result.returncode != 0:
+            os.rmdir(mount)
+            raise Skip("no file system can be mounted here: " + result.stderr.strip())
+        try:
+            with Instance(users=("alice",), directory=mount) as server:
+                server.mailctl("mailbox", "status", "alice")
+                free = os.statvfs(mount)
+                filler = os.path.join(mount, "filler")
+                with open(filler, "wb") as f:
+                    left = free.f_bavail * free.f_bsize - 8 * 1024 * 1024
+                    while left > 0:
+                        left -= f.write(bytes(min(left, 1 << 20)))
+                refused = server.run_mailctl("restore", "alice", archive, check=False)
+                assert refused.returncode == 1 and "space" in refused.stderr, refused
+                os.unlink(filler)
+                server.restart()
+                assert "messages" in server.mailctl("restore", "alice", archive)
+                texts = [m["text"] for m in server.mailctl_json("fetch", "alice", "text", "all")]
+                assert texts == [m["text"] for m in source.mailctl_json("fetch", "alice", "text", "all")]
+        finally:
+            subprocess.run(["umount", mount], check=True)
+            os.rmdir(mount)
