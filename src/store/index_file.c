@@ -182,6 +182,14 @@ void index_stamps_read(const char *dir, struct index_stamps *s)
     buf_free(&path);
 }
 
+bool index_stamps_fit(const struct index_stamps *now, const struct index_stamps *then)
+{
+    return dir_stamp_equal(&now->cur, &then->cur) && dir_stamp_equal(&now->list, &then->list) &&
+           /* Most mailboxes have no keywords. */
+           (dir_stamp_equal(&now->keywords, &then->keywords) ||
+            (now->keywords.inode == 0 && then->keywords.inode == 0));
+}
+
 static bool read_header(const char *dir, struct index_header *h)
 {
     struct buf path = BUF_EMPTY;
@@ -214,20 +222,13 @@ bool index_is_outrun(const char *dir)
     return outrun;
 }
 
-bool index_read_totals(const char *dir, struct index_totals *t)
+bool index_read_totals(const char *dir, struct index_header *h)
 {
-    struct index_header h;
     struct index_stamps now;
 
-    if (!read_header(dir, &h) || h.young)
+    if (!read_header(dir, h) || h->young)
         return false;
     index_stamps_read(dir, &now);
-    *t = (struct index_totals){.uid_validity = h.uid_validity,
-                               .uid_next = h.uid_next,
-                               .modseq = h.modseq,
-                               .messages = h.messages,
-                               .size = h.size,
-                               .size_crlf = h.size_crlf};
-    return dir_stamp_equal(&now.cur, &h.stamps.cur) && dir_stamp_equal(&now.new, &h.stamps.new) &&
-           dir_stamp_equal(&now.list, &h.stamps.list) && !index_is_outrun(dir);
+    return index_stamps_fit(&now, &h->stamps) && dir_stamp_equal(&now.new, &h->stamps.new) &&
+           !index_is_outrun(dir);
 }

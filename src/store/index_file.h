@@ -38,14 +38,12 @@ bool index_write_header(const struct index_write *w, struct err *e);
 
 /* The stamps of the things the index stands for, at this moment. */
 void index_stamps_read(const char *dir, struct index_stamps *s);
+/* Was nothing touched since then, new/ left aside? */
+bool index_stamps_fit(const struct index_stamps *now, const struct index_stamps *then);
 
 /* Was Dovecot at work since the index was written? Then its clients know higher modification
  * sequences. */
 bool index_is_outrun(const char *dir);
 
-struct index_totals {
-    uint32_t uid_validity, uid_next;
-    uint64_t modseq, messages, size, size_crlf;
-};
 /* What a mailbox that is not in memory holds, from the header alone. False: it must be loaded. */
-bool index_read_totals(const char *dir, struct index_totals *t);
+bool index_read_totals(const char *dir, struct index_header *h);

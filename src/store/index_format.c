@@ -31,15 +31,16 @@ struct header {
     uint8_t guid[GUID_SIZE];
     uint32_t uid_validity, uid_next;
     uint64_t modseq, messages, size, size_crlf;
+    uint32_t unseen, deleted, recent, unused;
     struct {
         int64_t time;
         uint64_t inode, size;
     } stamps[4];
-    uint8_t young, unused[3];
+    uint8_t young, unused_bytes[3];
     uint32_t crc;
 };
 
-static_assert(sizeof(struct header) == INDEX_HEADER_SIZE - 8, "the header's form");
+static_assert(sizeof(struct header) == INDEX_HEADER_SIZE, "the header's form");
 
 static struct dir_stamp *stamp_at(struct index_stamps *s, size_t i)
 {
@@ -55,6 +56,10 @@ void index_header_fill(struct index_header *h, const struct mailbox_content *c)
                                .messages = c->count,
                                .size = c->counts.size,
                                .size_crlf = c->counts.size_crlf,
+                               .unseen = c->counts.unseen,
+                               .deleted = c->counts.deleted,
+                               .recent =
+                                   (uint32_t)(c->count - mailbox_content_find(c, c->recent_from)),
                                .stamps = c->stamps};
     memcpy(h->guid, c->guid, GUID_SIZE);
 }
@@ -72,8 +77,10 @@ void index_add_header(struct buf *b, const struct index_header *h)
                          .messages = h->messages,
                          .size = h->size,
                          .size_crlf = h->size_crlf,
+                         .unseen = h->unseen,
+                         .deleted = h->deleted,
+                         .recent = h->recent,
                          .young = h->young};
-    char padding[INDEX_HEADER_SIZE - sizeof(out)] = {0};
 
     memcpy(out.guid, h->guid, GUID_SIZE);
     for (size_t i = 0; i < 4; i++) {
@@ -84,7 +91,6 @@ void index_add_header(struct buf *b, const struct index_header *h)
     }
     out.crc = crc32c(0, &out, offsetof(struct header, crc));
     buf_add(b, &out, sizeof(out));
-    buf_add(b, padding, sizeof(padding));
 }
 
 bool index_read_header(struct str bytes, struct index_header *h)
@@ -106,6 +112,9 @@ bool index_read_header(struct str bytes, struct index_header *h)
                                .messages = in.messages,
                                .size = in.size,
                                .size_crlf = in.size_crlf,
+                               .unseen = in.unseen,
+                               .deleted = in.deleted,
+                               .recent = in.recent,
                                .young = in.young};
     memcpy(h->guid, in.guid, GUID_SIZE);
     for (size_t i = 0; i < 4; i++)

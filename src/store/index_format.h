@@ -9,7 +9,7 @@
 #include "store/dir_listing.h"
 #include "store/mailbox_content.h"
 
-#define INDEX_HEADER_SIZE 192
+#define INDEX_HEADER_SIZE 200
 #define INDEX_BLOCK_HEAD  24
 
 struct index_header {
@@ -19,6 +19,7 @@ struct index_header {
     uint32_t uid_validity, uid_next;
     uint64_t modseq;
     uint64_t messages, size, size_crlf; /* totals */
+    uint32_t unseen, deleted, recent;
     struct index_stamps stamps;
     bool young; /* the stamps could hide a change: see dir_stamp_is_young */
 };

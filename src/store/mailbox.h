@@ -106,6 +106,18 @@ struct mailbox_counts {
 };
 void mailbox_get_counts(const struct mailbox *m, struct mailbox_counts *c);
 
+/* What STATUS tells. */
+struct mailbox_status {
+    uint32_t uid_validity, uid_next;
+    uint64_t modseq;
+    struct mailbox_counts counts; /* first_unseen_uid is not filled in */
+    char id[32];                  /* MAILBOXID */
+};
+/* Of a mailbox that is not in memory from its index, if that is up to date; else it is loaded.
+ * Errors as mailbox_open. */
+SUSPENDS bool mailbox_get_status(struct store *s, const struct account *account, struct str name,
+                                 struct mailbox_status *status, struct err *e);
+
 /* Called on the loop in the turn of every change (new messages, flags, expunges, deletion); must
  * not suspend. A zeroed struct with fn and arg; lives in the session. */
 struct mailbox_watcher {

@@ -221,15 +221,9 @@ static bool look_into_new(struct mailbox_load *l)
 
 static bool base_is_enough(struct mailbox_load *l, const struct index_header *h)
 {
-    const struct index_stamps *now = &l->c.stamps, *then = &h->stamps;
-
-    if (!l->trusted || l->settings.replaying || l->foreign_modseq > 0 || h->young ||
-        l->c.index.header_behind || l->c.list_rewrite || !dir_stamp_equal(&now->cur, &then->cur) ||
-        !dir_stamp_equal(&now->list, &then->list))
-        return false;
-    /* Most mailboxes have no keywords. */
-    return dir_stamp_equal(&now->keywords, &then->keywords) ||
-           (now->keywords.inode == 0 && then->keywords.inode == 0);
+    return l->trusted && !l->settings.replaying && l->foreign_modseq == 0 && !h->young &&
+           !l->c.index.header_behind && !l->c.list_rewrite &&
+           index_stamps_fit(&l->c.stamps, &h->stamps);
 }
 
 bool mailbox_load_index(struct mailbox_load *l)

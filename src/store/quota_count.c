@@ -7,7 +7,8 @@
  * other programs did in between is corrected then.
  *
  * Entries for mailboxes that were not in memory since the start come from one pass over the
- * account's directories, on a worker, when somebody asks first. While that runs, everything goes
+ * account's directories, on a worker, when somebody asks first: from the head of a mailbox's index,
+ * where that is up to date, else from its files. While that runs, everything goes
  * on: whatever enters memory meanwhile counts for itself and not by what the pass saw; whatever
  * leaves meanwhile leaves an entry of this round, which is newer than what the pass saw. Only
  * folder operations wait, as they do for any change on its way.
@@ -16,6 +17,7 @@
 #include "core/mem.h"
 #include "core/worker.h"
 #include "store/folder_disk.h"
+#include "store/index_file.h"
 #include "store/store_internal.h"
 
 #include <stdlib.h>
@@ -173,6 +175,7 @@ struct count_job {
     struct quota_files files;
     struct err warning; /* of a mailbox that could not be read */
     struct folder_naming naming;
+    bool fresh; /* the files themselves are looked at */
     bool ok;
     struct err error;
 };
@@ -192,8 +195,14 @@ static void run_count(void *arg)
 {
     struct count_job *job = arg;
 
-    for (size_t i = 0; i < job->count; i++)
-        mailbox_totals_read(job->items[i].dir, &job->items[i].count, &job->warning);
+    for (size_t i = 0; i < job->count; i++) {
+        struct count_item *item = &job->items[i];
+        struct index_header h;
+        if (!job->fresh && index_read_totals(item->dir, &h))
+            item->count = (struct quota_count){.bytes = h.size, .messages = h.messages};
+        else
+            mailbox_totals_read(item->dir, &item->count, &job->warning);
+    }
 }
 
 static bool is_in_memory(const struct store *s, const struct store_account *a, struct str name)
@@ -266,10 +275,10 @@ static void job_free(struct count_job *job)
 }
 
 /* One pass; *again: the rules changed meanwhile. */
-static bool count(struct store *s, struct store_account *a, bool *again, struct err *e)
+static bool count(struct store *s, struct store_account *a, bool fresh, bool *again, struct err *e)
 {
     struct account_quota *q = &a->quota;
-    struct count_job job = {.maildir = a->maildir, .naming = a->store->naming};
+    struct count_job job = {.maildir = a->maildir, .naming = a->store->naming, .fresh = fresh};
     uint32_t round = ++q->round;
     bool first = !q->known;
 
@@ -307,7 +316,7 @@ bool quota_learn(struct store *s, struct store_account *a, bool fresh, struct er
     /* No folder operation may begin meanwhile. */
     a->in_flight++;
     while (ok && again)
-        ok = count(s, a, &again, e);
+        ok = count(s, a, fresh, &again, e);
     q->counting = false;
     if (!q->known)
         entries_remove_old(q, true);
