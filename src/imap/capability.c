@@ -46,6 +46,7 @@ static const struct {
     {"CONTEXT=SEARCH", LOGGED_IN},    /* RFC 5267 */
     {"CONTEXT=SORT", LOGGED_IN},      /* RFC 5267 */
     {"MULTISEARCH", LOGGED_IN},       /* RFC 7377 */
+    {"PARTIAL", LOGGED_IN},           /* RFC 9394 */
     {"I18NLEVEL=1", LOGGED_IN},       /* RFC 5255 */
     {"THREAD=REFERENCES", LOGGED_IN}, /* RFC 5256 */
     {"THREAD=REFS", LOGGED_IN},       /* draft-ietf-morg-inthread */

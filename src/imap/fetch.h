@@ -6,6 +6,7 @@
  */
 #include "imap/body.h"
 #include "imap/command.h"
+#include "imap/partial.h"
 #include "store/summary.h"
 
 enum fetch_kind {
@@ -65,6 +66,7 @@ struct fetch_request {
     bool changed; /* CHANGEDSINCE */
     bool vanished;
     uint64_t changed_since;
+    struct partial partial; /* first == 0: none */
 };
 
 /* The command while it runs. */

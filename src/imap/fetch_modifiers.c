@@ -4,14 +4,18 @@
  *   CHANGEDSINCE modseq             only messages that changed later; MODSEQ is told (RFC 7162
  *                                   3.1.4.1)
  *   CHANGEDSINCE modseq VANISHED    and which of the UIDs were expunged later (RFC 7162 3.2.6)
+ *   PARTIAL -1:-30                  of UID FETCH: only these of them (RFC 9394 3.3), before the
+ * rest
  */
 #include "imap/fetch.h"
 #include "imap/vanished.h"
 
 static bool check(struct imap_command *c, const struct fetch_request *r)
 {
+    if (r->partial.first && !c->uid)
+        imap_bad(c, "PARTIAL goes with UID FETCH only");
     if (!r->vanished)
-        return true;
+        return c->status == IMAP_PENDING;
     if (!c->uid)
         imap_bad(c, "VANISHED goes with UID FETCH only");
     else if (!(c->session->enabled & ENABLED_QRESYNC))
@@ -38,8 +42,14 @@ bool fetch_take_modifiers(struct imap_command *c, struct fetch_request *r)
             r->changed = true;
         } else if (imap_argument_is(a, "VANISHED")) {
             r->vanished = true;
+        } else if (imap_argument_is(a, "PARTIAL") && !r->partial.first) {
+            a = a->next;
+            if (!a || a->type != IMAP_ATOM || !partial_parse(a->text, &r->partial)) {
+                imap_expected(c, a, "a range as in 1:500 or -1:-100");
+                return false;
+            }
         } else {
-            imap_expected(c, a, "CHANGEDSINCE or VANISHED");
+            imap_expected(c, a, "CHANGEDSINCE, VANISHED or PARTIAL");
             return false;
         }
     }
@@ -109,6 +119,8 @@ void fetch_modify(struct fetch *f, struct str named)
         number_set_resolve(&uids, mailbox_uid_next(f->view->mailbox) - 1);
         vanished_write_earlier(&f->out, f->view, f->c->arena, &uids, r->changed_since);
     }
+    if (r->partial.first)
+        partial_clip(&r->partial, &f->indexes);
     if (r->changed)
         keep_changed(f);
 }
