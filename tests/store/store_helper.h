@@ -19,7 +19,8 @@
 struct fixture {
     char *root; /* journal in root/journal, mail in root/mail */
     usec keep_expunged;
-    bool no_summaries; /* at delivery */
+    bool no_summaries;   /* at delivery */
+    const char *maildir; /* layout; NULL: the default */
     struct journal *journal;
     struct store *store;
 };
@@ -35,6 +36,7 @@ static inline void fixture_open(struct fixture *f, char *root)
 {
     static const char *const special[] = {"Drafts:\\Drafts", "Sent:\\Sent", "Trash:\\Trash"};
     const struct store_settings settings = {.path = "",
+                                            .maildir = f->maildir,
                                             .special = {special, 3},
                                             .mailboxes_open_max = 100,
                                             .keep_expunged = f->keep_expunged,

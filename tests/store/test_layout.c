@@ -98,6 +98,37 @@ static void test_homes(void **state)
     remove_directory(root);
 }
 
+/* A layout without a domain: the second account of that name is not let into the first one's mail.
+ */
+static void one_maildir(void *arg)
+{
+    static const struct account other = {
+        .id = 9, .login = {"alice@example.org", 17}, .home = {"example.org/alice", 17}};
+    struct fixture *f = arg;
+    struct mailbox *m;
+    struct err e;
+    f->maildir = "mail/%1n/%n";
+    fixture_open(f, f->root);
+    deliver(f, &alice, "INBOX", STR(""), STR("one\n"));
+    for (int i = 0; i < 2; i++) {
+        assert_false(mailbox_open(f->store, &other, STR("INBOX"), &m, &e));
+        assert_int_equal(e.kind, ERR_PERM);
+        m = open_box(f, &alice, "INBOX");
+        assert_message(m, 1, "one\n");
+        mailbox_unref(m);
+        fixture_close(f);
+        assert_int_equal(files_in(f->root, "mail/a/alice/new", "S=4", NULL), 1);
+        fixture_open(f, f->root);
+    }
+    fixture_close(f);
+}
+
+static void test_one_maildir(void **state)
+{
+    (void)state;
+    with_store(one_maildir);
+}
+
 static void check_name(const struct folder_naming *naming, const char *name, const char *dir)
 {
     struct buf b = BUF_EMPTY, back = BUF_EMPTY;
@@ -130,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layouts),
         cmocka_unit_test(test_homes),
+        cmocka_unit_test(test_one_maildir),
         cmocka_unit_test(test_namings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
