@@ -4,7 +4,17 @@
 #include "imap/wire_name.h"
 
 static const struct str inbox = {"INBOX", 5};
-static const struct str escaped_dot = {"\\2e", 3};
+
+/* What an escape at the start stands for; 0: there is none. */
+static char escaped(struct str s)
+{
+    if (s.n < 3 || s.p[0] != '\\')
+        return 0;
+    struct str digits = str_from(s.p + 1, 2);
+    return str_equal_nocase(digits, STR("2e"))   ? '.'
+           : str_equal_nocase(digits, STR("5c")) ? '\\'
+                                                 : 0;
+}
 
 void wire_name_add(struct buf *b, struct wire_naming w, struct str name)
 {
@@ -16,7 +26,9 @@ void wire_name_add(struct buf *b, struct wire_naming w, struct str name)
         if (name.p[i] == '/')
             buf_add_char(b, wire_separator(w));
         else if (name.p[i] == '.' && w.dots)
-            buf_add_str(b, escaped_dot);
+            buf_add_c(b, "\\2e");
+        else if (w.dots && escaped(str_skip(name, i)))
+            buf_add_c(b, "\\5c");
         else
             buf_add_char(b, name.p[i]);
     }
@@ -30,15 +42,14 @@ static bool is_inbox(struct str s)
 static bool add_levels(struct buf *b, struct wire_naming w, struct str wire)
 {
     for (size_t i = 0; i < wire.n; i++) {
-        struct str rest = str_skip(wire, i);
+        char meant = escaped(str_skip(wire, i));
         if (!w.dots) {
             buf_add_char(b, wire.p[i]);
         } else if (wire.p[i] == '/') {
             return false;
-        } else if (rest.n >= escaped_dot.n &&
-                   str_equal_nocase(str_head(rest, escaped_dot.n), escaped_dot)) {
-            buf_add_char(b, '.');
-            i += escaped_dot.n - 1;
+        } else if (meant) {
+            buf_add_char(b, meant);
+            i += 2;
         } else {
             buf_add_char(b, wire.p[i] == '.' ? '/' : wire.p[i]);
         }

@@ -8,7 +8,8 @@
 
 struct wire_naming {
     bool utf8; /* names in UTF-8 instead of modified UTF-7; not a matter of this file */
-    bool dots; /* "." between levels; one in a name is "\2e", as Dovecot's listescape has it */
+    bool dots; /* "." between levels; one in a name is "\2e", as Dovecot's listescape has it, and
+                * "\2e" is "\5c2e" */
     bool below_inbox; /* all mailboxes but INBOX are called "INBOX/..." or "INBOX...." */
 };
 

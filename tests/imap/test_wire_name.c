@@ -39,6 +39,8 @@ static void test_both_ways(void **state)
     same(below, "INBOX/x", "INBOX/INBOX/x");
     same(courier, "Sent/2024", "INBOX.Sent.2024");
     same(courier, "v1.0", "INBOX.v1\\2e0");
+    same(dots, "a\\2eb", "a\\5c2eb");
+    same(dots, "\\\\5C.", "\\\\5c5C\\2e");
     /* An escape that is none. */
     same(dots, "a\\2fb", "a\\2fb");
 }
