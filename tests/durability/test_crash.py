@@ -4,7 +4,7 @@ import time
 
 from support import kills
 
-KILLS = 30
+KILLS = 20
 
 
 def test_sigkill_under_mixed_load():

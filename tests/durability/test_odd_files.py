@@ -7,8 +7,12 @@ def test_odd_messages():
     odd_files.run_messages(huge=100, memory=300)
 
 
+def test_odd_deliveries():
+    odd_files.run_delivery(huge=100, memory=300)
+
+
 def test_large_mailbox():
-    odd_files.run_mailbox(count=10000, sessions=10, memory=16)
+    odd_files.run_mailbox(count=5000, sessions=10, memory=16)
 
 
 def test_odd_files():

@@ -20,7 +20,7 @@ from support.load import USERS, Load
 from support.mail import imap_bodies
 
 ROUNDS = 3
-STATES = 150
+STATES = 100
 
 
 def test_power_cut_between_system_calls():

@@ -14,7 +14,7 @@ from .ledger import CountingImap
 
 MEGABYTE = 1 << 20
 NAME = "1700000000.M%dP1.odd.test"
-HUGE_CONFIG = "imap {\n    append_size_max = 2G\n}\n"
+HUGE_CONFIG = "imap {\n    append_size_max = 2G\n}\nsmtp {\n    message_size_max = 2G\n}\n"
 
 
 def write_deep(f, levels):
@@ -136,6 +136,78 @@ def run_messages(huge, memory, report=lambda text: None):
         server.close()
 
 
+# --- on the way in ---
+
+def send_file(box, path, user):
+    """The reply to a message of that file, with CRLF and dots doubled as SMTP and LMTP want it."""
+    box.say(b"MAIL FROM:<s@elsewhere.test>")
+    box.say(b"RCPT TO:<%s@example.test>" % user)
+    box.say(b"DATA")
+    beginning = True
+    with open(path, "rb") as f:
+        while piece := f.read(MEGABYTE):
+            if beginning and piece.startswith(b"."):
+                box.file.write(b".")
+            beginning = piece.endswith(b"\n")
+            box.file.write(piece.replace(b"\n", b"\r\n").replace(b"\n.", b"\n.."))
+    box.file.write(b".\r\n" if beginning else b"\r\n.\r\n")
+    box.file.flush()
+    return box.answer()
+
+
+def run_delivery(huge, memory, report=lambda text: None):
+    """Every message comes in over SMTP, LMTP and APPEND; what is refused is refused with a reply."""
+    server = Layered(sync_delay=0, extra=HUGE_CONFIG)
+    try:
+        server.start()
+        smtp, lmtp = Lines(server.port("local"), timeout=300), Lines(server.port("lmtp"), timeout=300)
+        smtp.say(b"EHLO c.test")
+        lmtp.say(b"LHLO c.test")
+        box = CountingImap(server.port("imap"), timeout=300).login("bob@example.test")
+        accepted, refused = 0, []
+        path = os.path.join(server.directory, "message")
+        for name, write in messages(huge):
+            with open(path, "wb") as f:
+                write(f)
+            for client in (smtp, lmtp):
+                answer = send_file(client, path, b"alice")
+                assert answer[:3] in (b"250", b"552", b"554", b"500"), "%s: %s" % (name, answer)
+                accepted += answer.startswith(b"250")
+                refused += [] if answer.startswith(b"250") else [name]
+            append_file(box, path, name)
+        for command, least in ((b"SELECT INBOX", 0), (b"FETCH 1:* (RFC822.SIZE ENVELOPE)", 0), (b"FETCH 1:* (BODY.PEEK[]<0.1000>)", 0)):
+            must(box, command, least)
+        box.close()
+        reader = CountingImap(server.port("imap"), timeout=300).login("alice@example.test")
+        there = b"".join(reader.ok(b"STATUS INBOX (MESSAGES)"))
+        assert b"MESSAGES %d" % accepted in there, "%d were accepted: %s" % (accepted, there)
+        must(reader, b"SELECT INBOX")
+        must(reader, b"FETCH 1:* (RFC822.SIZE ENVELOPE BODYSTRUCTURE)")
+        reader.close()
+        most = peak(server)
+        assert most < memory, "the server took %.0f MB" % most
+        server.stop()
+        report("messages up to %d MB, at most %.0f MB of memory, refused: %s" % (huge, most, ", ".join(refused) or "none"))
+    except AssertionError as error:
+        raise AssertionError("%s\n%s" % (error, server.log()[-1500:]))
+    finally:
+        server.kill()
+        server.close()
+
+
+def append_file(box, path, name):
+    box.send(b"p APPEND INBOX {%d}\r\n" % os.path.getsize(path))
+    line = box.line()
+    if line.startswith(b"+"):
+        with open(path, "rb") as f:
+            while piece := f.read(MEGABYTE):
+                box.send(piece)
+        box.send(b"\r\n")
+    while not line.startswith(b"p "):
+        line = box.line()
+    assert line.startswith((b"p OK", b"p NO", b"p BAD")), "APPEND of %s: %s" % (name, line)
+
+
 # --- a large mailbox ---
 
 def resident(server):
@@ -160,7 +232,7 @@ def run_mailbox(count, sessions, memory, report=lambda text: None):
         boxes = [CountingImap(server.port("imap"), timeout=120).login("alice@example.test") for _ in range(sessions)]
         for box in boxes:
             must(box, b"SELECT INBOX")
-            must(box, b"FETCH 1:* (UID FLAGS RFC822.SIZE)", 20 * count)
+        must(boxes[1], b"FETCH 1:* (UID FLAGS RFC822.SIZE)", 20 * count)
         must(boxes[0], b"FETCH 1:* (ENVELOPE BODYSTRUCTURE)", 20 * count)
         must(boxes[-1], b"FETCH 1:* (ENVELOPE BODYSTRUCTURE)", 20 * count)
         more = resident(server) - before
