@@ -80,7 +80,7 @@ class Client:
     def start(self, command):
         self.raw.tags += 1
         tag = b"t%d" % self.raw.tags
-        self.pending = (tag, command)
+        self.pending, self.told, self.change = (tag, command), set(), ([], b"", [])
         self.raw.send(tag + b" " + command + b"\r\n")
 
     def finish(self):
@@ -96,10 +96,23 @@ class Client:
             except (AssertionError, IndexError, ValueError) as e:
                 raise AssertionError("%s: %r in answer to %r: %s (%r)" % (self.mode, got, command, e, self.uids)) from e
         assert not got.startswith(tag + b" BAD"), (command, got)
+        if got.startswith(tag + b" OK"):
+            self.compute()
         if self.told_modseq is not None:
             self.modseq = self.told_modseq
         else:
             self.modseq = max(self.modseq, self.seen_modseq)
+
+    def compute(self):
+        """The result of a silent STORE, unless it was told."""
+        uids, operation, flags = self.change
+        for uid in set(uids) & set(self.flags) - self.told:
+            if operation == b"+":
+                self.flags[uid] |= set(flags)
+            elif operation == b"-":
+                self.flags[uid] -= set(flags)
+            else:
+                self.flags[uid] = frozenset(flags)
 
     def run(self, command):
         self.start(command)
@@ -183,6 +196,7 @@ class Client:
             self.seen_modseq = max(self.seen_modseq, int(item[b"MODSEQ"][0]))
         if b"FLAGS" in item and uid:
             self.flags[uid] = frozenset(bytes(f) for f in item[b"FLAGS"]) - {b"\\Recent"}
+            self.told.add(uid)
             assert not ("rev2" in self.mode and b"\\Recent" in item[b"FLAGS"])
 
     # --- what a client does ---
@@ -192,14 +206,16 @@ class Client:
         by_uid = "uidonly" in self.mode or random.random() < 0.5
         prefix = b"UID " if by_uid else b""
         chosen = sorted(random.sample(range(count), min(count, random.choice((1, 1, 2, 5)))))
-        names = [self.uids[i] if by_uid else i + 1 for i in chosen]
-        names = b",".join(b"%d" % n for n in names if n) or (b"1" if by_uid else b"")
+        if by_uid:
+            chosen = [i for i in chosen if self.uids[i]]
+        names = b",".join(b"%d" % (self.uids[i] if by_uid else i + 1) for i in chosen)
         flags = b" ".join(random.sample(FLAGS, random.choice((1, 1, 2))))
         silent = random.choice((b"", b".SILENT"))
-        store = b"STORE %s %s%sFLAGS%s (%s)" % (names, b"(UNCHANGEDSINCE %d) " % self.modseq if self.modseq and random.random() < 0.3
-                                               else b"", random.choice((b"+", b"-", b"")), silent, flags)
-        choices = [b"NOOP", b"EXPUNGE", b"APPEND box (%s) {16+}\r\nSubject: x\r\n\r\nx\r\n" % flags,
-                   b"APPEND box {16+}\r\nSubject: x\r\n\r\nx\r\n"]
+        operation = random.choice((b"+", b"-", b""))
+        condition = b"(UNCHANGEDSINCE %d) " % self.modseq if self.modseq and random.random() < 0.3 else b""
+        store = b"STORE %s %s%sFLAGS%s (%s)" % (names, condition, operation, silent, flags)
+        choices = [b"NOOP", b"EXPUNGE", b"APPEND box (%s) {17+}\r\nSubject: x\r\n\r\nx\r\n" % flags,
+                   b"APPEND box {17+}\r\nSubject: x\r\n\r\nx\r\n"]
         if names:
             choices += 3 * [prefix + store]
             choices += [prefix + b"FETCH %s (FLAGS)" % names, prefix + b"FETCH %s (UID BODY[])" % names,
@@ -210,15 +226,9 @@ class Client:
             if "condstore" in self.mode or "qresync" in self.mode:
                 choices.append(prefix + b"FETCH %s (FLAGS MODSEQ)" % names)
         command = random.choice(choices)
-        self.silent = silent and b"STORE" in command
         self.start(command)
-        return command
-
-
-def silently(client, command):
-    """Who changes flags with .SILENT has to know the result: here it asks."""
-    if b".SILENT" in command:
-        client.run(b"UID FETCH 1:* (UID FLAGS)")
+        if silent and b"STORE" in command:
+            self.change = ([self.uids[i] for i in chosen], operation, flags.split())
 
 
 def truth(server):
@@ -256,14 +266,15 @@ def compare(clients, server, before):
 
 def a_round(clients, server):
     """Every client says something before any of them reads."""
-    said = [(client, client.act()) for client in random.sample(clients, random.randint(1, len(clients)))]
-    for client, command in said:
+    talking = random.sample(clients, random.randint(1, len(clients)))
+    for client in talking:
+        client.act()
+    for client in talking:
         if "qresync" in client.mode and random.random() < 0.1:
             client.cut()
             client.connect()
             continue
         client.finish()
-        silently(client, command)
     for client in clients:
         if random.random() < 0.3:
             client.learn()
