@@ -136,6 +136,20 @@ static bool may_change(struct imap_command *c, struct str mailbox,
     return may(c, mailbox);
 }
 
+/* Clients that come back see by HIGHESTMODSEQ that something has changed (RFC 7162 3.2). */
+static bool advance_modseq(struct imap_command *c, struct str mailbox, struct err *e)
+{
+    struct imap_session *s = c->session;
+    struct mailbox *m;
+    if (!mailbox.n)
+        return true;
+    if (!mailbox_open(s->context->store, &s->user->account, mailbox, &m, e))
+        return false;
+    bool ok = mailbox_advance_modseq(m, e);
+    mailbox_unref(m);
+    return ok;
+}
+
 void imap_cmd_setmetadata(struct imap_command *c)
 {
     struct imap_session *s = c->session;
@@ -147,7 +161,8 @@ void imap_cmd_setmetadata(struct imap_command *c)
     if (!imap_take_mailbox(c, &mailbox) || !take_changes(c, &changes, &count) ||
         !may_change(c, mailbox, changes, count))
         return;
-    if (metadata_set(s->context->store, &s->user->account, mailbox, changes, count, &why, &e))
+    if (metadata_set(s->context->store, &s->user->account, mailbox, changes, count, &why, &e) &&
+        advance_modseq(c, mailbox, &e))
         imap_ok(c, "Setmetadata completed");
     else if (why == METADATA_TOO_LARGE)
         imap_no(c, "[METADATA MAXSIZE %llu] The value is too large",

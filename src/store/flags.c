@@ -40,6 +40,8 @@ void mailbox_apply_flags(struct mailbox *m, const uint32_t *uids, size_t count,
         struct new_flags n = changed(m, &m->c.messages[at], r);
         mailbox_set_flags(m, &m->c.messages[at], n.flags, n.keywords, r->modseq);
     }
+    if (count == 0)
+        mailbox_mark_dirty(m); /* the index must tell the modseq */
 }
 
 /* Would anything be different? Not to be known while other changes are on their way. */
@@ -195,6 +197,18 @@ bool mailbox_change_flags(struct mailbox *m, struct flags_request *r, struct err
         size_t n = r->count - i < UIDS_RECORD_MAX ? r->count - i : UIDS_RECORD_MAX;
         ok = change_slice(m, r, r->uids + i, n, e);
     }
+    mailbox_unref(m);
+    return ok;
+}
+
+bool mailbox_advance_modseq(struct mailbox *m, struct err *e)
+{
+    struct flags_record record = {.change = FLAGS_ADD};
+
+    if (!change_ready(m, e))
+        return false;
+    mailbox_ref(m);
+    bool ok = commit_flags(m, NULL, 0, &record, e);
     mailbox_unref(m);
     return ok;
 }

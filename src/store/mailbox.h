@@ -173,6 +173,8 @@ struct flags_request {
 };
 /* ERR_LIMIT: too many keywords. */
 SUSPENDS bool mailbox_change_flags(struct mailbox *m, struct flags_request *r, struct err *e);
+/* A change that is not one of messages, of annotations, has a modseq too (RFC 7162 3.2). */
+SUSPENDS bool mailbox_advance_modseq(struct mailbox *m, struct err *e);
 SUSPENDS bool mailbox_expunge(struct mailbox *m, const uint32_t *uids, size_t count, struct err *e);
 /* Copies (hard links) with flags, keywords and date; move: and expunges them here, in one step. All
  * or none. uids: sorted; those that do not exist any more are left out. *source and *copies (in a)

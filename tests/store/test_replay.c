@@ -610,13 +610,49 @@ static void test_random(void **state)
     random_seed(0);
 }
 
+/* A change that is none of messages: its modseq is not given out again. */
+static void advanced_modseq(void *arg)
+{
+    struct fixture *f = arg;
+    struct err e;
+    char *original;
+    fixture_open(f, f->root);
+    deliver(f, &alice, "INBOX", STR(""), STR("one\n"));
+    struct mailbox *m = open_box(f, &alice, "INBOX");
+    uint64_t before = mailbox_modseq(m);
+    assert_true(mailbox_advance_modseq(m, &e));
+    uint64_t after = mailbox_modseq(m);
+    assert_true(after > before && mailbox_find_uid(m, 1)->modseq <= before);
+    mailbox_unref(m);
+    open_copy(f, &original);
+    for (int i = 0; i < 2; i++) {
+        m = open_box(f, &alice, "INBOX");
+        assert_true(mailbox_modseq(m) >= after);
+        mailbox_unref(m);
+        checkpoint(f);
+        char *root = f->root;
+        fixture_close(f);
+        fixture_open(f, root);
+    }
+    fixture_close(f);
+    remove_directory(f->root);
+    f->root = original;
+}
+
+static void test_advanced_modseq(void **state)
+{
+    (void)state;
+    with_store(advanced_modseq);
+}
+
 int main(void)
 {
     log_set_level(LOG_LEVEL_ERROR);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files_come_back), cmocka_unit_test(test_hard_links_and_large),
         cmocka_unit_test(test_lost_file),       cmocka_unit_test(test_copies),
-        cmocka_unit_test(test_folders),         cmocka_unit_test(test_random),
+        cmocka_unit_test(test_folders),         cmocka_unit_test(test_advanced_modseq),
+        cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
