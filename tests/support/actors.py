@@ -344,7 +344,7 @@ class Actor:
         name = "f-%s-%d" % (self.name, self.count)
         if parents and self.random.random() < 0.4:
             name = self.random.choice(parents) + "/" + name
-        self.step("create " + name, {("folder", self.user, name): True},
+        self.step("create " + name, {("folder", self.user, name): ""},
                   lambda: self.command(b"CREATE", b'"%s"' % name.encode()) and None)
 
     def rename(self):
@@ -358,8 +358,8 @@ class Actor:
         changes = {}
         for name in renamed:
             changes["folder", self.user, name] = None
-        for name in renamed.values():
-            changes["folder", self.user, name] = True
+        for name, to in renamed.items():
+            changes["folder", self.user, to] = self.ledger.world["folder", self.user, name]
         for key, copies in self.ledger.world.items():
             if key[0] == "message" and any(c[1] in renamed for c in copies):
                 changes[key] = tuple(sorted((c[0], renamed.get(c[1], c[1]), c[2]) for c in copies))
@@ -382,6 +382,16 @@ class Actor:
             return
         self.leave([name])
         self.step("delete " + name, changes, lambda: self.command(b"DELETE", b'"%s"' % name.encode()) and None)
+
+    def annotate(self):
+        if not self.folders():
+            return
+        name = self.random.choice(self.folders())
+        self.count += 1
+        value = self.random.choice(["", "note %d" % self.count, "long " * 1000 + str(self.count)])
+        self.step("annotate " + name, {("folder", self.user, name): value},
+                  lambda: self.command(b"SETMETADATA", b'"%s" (/private/comment %s)' % (
+                      name.encode(), b'"%s"' % value.encode() if value else b"NIL")) and None)
 
     def leave(self, folders):
         """Nothing is selected that goes away, and no UID of it is remembered."""
@@ -445,7 +455,7 @@ class Actor:
             assert sort_flags(items[b"FLAGS"]) == flags, "%s has %s, not %s" % (token, items[b"FLAGS"], flags)
 
     WORK = ((deliver, 4), (deliver_each, 2), (append, 4), (store, 5), (copy, 2), (move, 2), (expunge, 3), (create, 1), (rename, 1),
-            (delete, 1), (subscribe, 1), (pop, 1), (look, 1))
+            (delete, 1), (subscribe, 1), (annotate, 1), (pop, 1), (look, 1))
 
     def act(self):
         work = list(self.WORK) + ([(Actor.send_away, 1)] if self.queue else [])

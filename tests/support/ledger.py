@@ -4,8 +4,8 @@ Each actor works on messages and folders of its own, one step after the other, a
 to change before it asks. So whenever the server ends, what must be there is what the acknowledged steps say; the
 step in flight may have happened or not, but as a whole.
 
-The world is a dictionary: ("message", token) -> sorted copies (user, folder, flags); ("folder", user, name) and
-("subscription", user, name) -> True; ("queued", token) -> True."""
+The world is a dictionary: ("message", token) -> sorted copies (user, folder, flags); ("folder", user, name) -> its
+annotation, or ""; ("subscription", user, name) -> True; ("queued", token) -> True."""
 
 import datetime
 import hashlib
@@ -203,11 +203,14 @@ class Observed:
 
     def folders(self, box, user):
         names = []
-        for line in box.ok(b'LIST "" *'):
+        for line in box.ok(b'LIST "" * RETURN (METADATA (/private/comment))'):
             match = re.match(rb'\* LIST \(([^)]*)\) \S+ (.*)', line)
             if match and not re.search(rb"(?i)noselect|nonexistent", match.group(1)):
                 names.append(text_of(parse(match.group(2))[0]))
-                self.world["folder", user, names[-1]] = True
+                self.world["folder", user, names[-1]] = ""
+            match = re.match(rb'\* METADATA (\S+) \(/private/comment "(.*)"\)', line)
+            if match:
+                self.world["folder", user, text_of(parse(match.group(1))[0])] = text_of(match.group(2))
         for line in box.ok(b'LSUB "" *'):
             match = re.match(rb'\* LSUB \([^)]*\) \S+ (.*)', line)
             if match:
