@@ -98,6 +98,7 @@ def group_change(side, box):
         for i in range(5):
             c.run("SELECT INBOX", i)
         for connections in (1, 5):
+            c.run("STORE 1:* -FLAGS.SILENT (\\Flagged)")  # so that each is a change
             yield "store-%d" % connections, c.order("stores %d %g %d" % (connections, box.seconds, box.count))[0]
     with Client(side) as c:
         c.run("SELECT INBOX")
