@@ -110,17 +110,9 @@ static void write_child_info(struct buf *out, const struct listing *l)
 static void write_status(struct imap_command *c, const struct listing *l,
                          const struct mailbox_info *m)
 {
-    struct imap_session *s = c->session;
-    struct mailbox *mailbox;
     struct err e;
-    if (!(imap_rights(s, m->name) & RIGHT_READ) ||
-        !mailbox_open(s->context->store, &s->user->account, m->name, &mailbox, &e))
-        return;
-    struct buf out = BUF_EMPTY;
-    imap_write_status(&out, s, m->name, mailbox, l->status);
-    imap_write(s, buf_str(&out));
-    buf_free(&out);
-    mailbox_unref(mailbox);
+    if (imap_rights(c->session, m->name) & RIGHT_READ)
+        imap_write_status(c->session, m->name, l->status, &e);
 }
 
 /* One whose annotations cannot be read has no METADATA, either. */

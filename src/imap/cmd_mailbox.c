@@ -26,7 +26,7 @@ static void tell_id(struct imap_command *c, struct str name)
     if (!mailbox_open(s->context->store, &s->user->account, name, &m, &e))
         return;
     struct buf id = BUF_EMPTY;
-    object_id_write_mailbox(&id, m);
+    object_id_write_mailbox(&id, mailbox_id(m));
     c->text = arena_printf(c->arena, "[MAILBOXID %s] %.*s", buf_c(&id), STR_ARG(c->text));
     buf_free(&id);
     mailbox_unref(m);

@@ -8,15 +8,13 @@ void imap_cmd_status(struct imap_command *c)
 {
     struct str name;
     unsigned items;
-    struct mailbox *m;
+    struct err e;
     if (!imap_take_mailbox(c, &name) ||
         !imap_take_status_items(c, imap_take(c, "a list of status items"), &items) ||
-        !imap_take_end(c) || !imap_open(c, name, RIGHT_READ, false, &m))
+        !imap_take_end(c) || !imap_may(c, name, RIGHT_READ))
         return;
-    struct buf out = BUF_EMPTY;
-    imap_write_status(&out, c->session, name, m, items);
-    imap_write(c->session, buf_str(&out));
-    buf_free(&out);
-    mailbox_unref(m);
-    imap_ok(c, "Status completed");
+    if (imap_write_status(c->session, name, items, &e))
+        imap_ok(c, "Status completed");
+    else
+        imap_fail(c, &e, false);
 }

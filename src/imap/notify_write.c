@@ -27,16 +27,9 @@ static unsigned items_for(const struct imap_session *s, unsigned events)
 /* One that does not exist any more has other news. */
 static void write_status(struct imap_session *s, struct str name, unsigned items)
 {
-    struct mailbox *m;
     struct err e;
-    if (!(imap_rights(s, name) & RIGHT_READ) ||
-        !mailbox_open(s->context->store, &s->user->account, name, &m, &e))
-        return;
-    struct buf out = BUF_EMPTY;
-    imap_write_status(&out, s, name, m, items);
-    mailbox_unref(m);
-    imap_write(s, buf_str(&out));
-    buf_free(&out);
+    if (imap_rights(s, name) & RIGHT_READ)
+        imap_write_status(s, name, items, &e);
 }
 
 /* --- names --- */

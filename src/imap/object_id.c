@@ -5,10 +5,10 @@
  */
 #include "imap/object_id.h"
 
-void object_id_write_mailbox(struct buf *out, const struct mailbox *m)
+void object_id_write_mailbox(struct buf *out, struct str id)
 {
     buf_add_c(out, "(F");
-    buf_add_str(out, mailbox_id(m));
+    buf_add_str(out, id);
     buf_add_char(out, ')');
 }
 

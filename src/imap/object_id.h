@@ -6,7 +6,7 @@
 #include "store/summary.h"
 
 /* "(F0123...)" */
-void object_id_write_mailbox(struct buf *out, const struct mailbox *m);
+void object_id_write_mailbox(struct buf *out, struct str id);
 /* kind: 'M' or 'T'. Without parentheses. */
 void object_id_write(struct buf *out, char kind, const uint8_t id[SUMMARY_HASH_SIZE]);
 /* False: no object of that kind can have the identifier. */

@@ -258,7 +258,7 @@ struct imap_selected *imap_selected_new(struct imap_session *s, struct mailbox *
     buf_printf(out, "* OK [UIDNEXT %u] Predicted next UID\r\n", mailbox_uid_next(m));
     imap_write_highestmodseq(out, v);
     buf_add_c(out, "* OK [MAILBOXID ");
-    object_id_write_mailbox(out, m);
+    object_id_write_mailbox(out, mailbox_id(m));
     buf_add_c(out, "] Identifier\r\n");
     return v;
 }

@@ -1,6 +1,7 @@
 /*
  * STATUS responses: a table of the items, and a counter of the mailbox for each. Nothing is counted
- * when a client asks, but DELETED-STORAGE.
+ * when a client asks, and no mailbox loaded that its index tells enough of, but for
+ * DELETED-STORAGE.
  */
 #include "imap/status.h"
 
@@ -47,64 +48,74 @@ bool imap_take_status_items(struct imap_command *c, const struct imap_argument *
     return true;
 }
 
-/* What an EXPUNGE would free, as the quota counts. */
-static uint64_t deleted_bytes(const struct mailbox *m)
+/* What an EXPUNGE would free, as the quota counts: the one thing that only the messages tell. */
+static bool count_deleted(struct imap_session *s, struct str name, uint64_t *bytes, struct err *e)
 {
-    uint64_t bytes = 0;
+    struct mailbox *m;
     size_t count;
+    if (!mailbox_open(s->context->store, &s->user->account, name, &m, e))
+        return false;
     const struct message *messages = mailbox_messages(m, &count);
     for (size_t i = 0; i < count; i++)
-        bytes += messages[i].flags & MESSAGE_DELETED ? messages[i].size : 0;
-    return bytes;
+        *bytes += messages[i].flags & MESSAGE_DELETED ? messages[i].size : 0;
+    mailbox_unref(m);
+    return true;
 }
 
-static uint64_t value_of(const struct imap_session *s, const struct mailbox *m,
-                         const struct mailbox_counts *counts, unsigned item)
+static uint64_t value_of(const struct imap_session *s, const struct mailbox_status *status,
+                         uint64_t deleted_bytes, unsigned item)
 {
     switch (item) {
     case STATUS_MESSAGES:
-        return counts->messages;
+        return status->counts.messages;
     case STATUS_RECENT:
-        return counts->recent;
+        return status->counts.recent;
     case STATUS_UIDNEXT:
-        return mailbox_uid_next(m);
+        return status->uid_next;
     case STATUS_UIDVALIDITY:
-        return mailbox_uid_validity(m);
+        return status->uid_validity;
     case STATUS_UNSEEN:
-        return counts->unseen;
+        return status->counts.unseen;
     case STATUS_SIZE:
-        return counts->size_crlf;
+        return status->counts.size_crlf;
     case STATUS_DELETED:
-        return counts->deleted;
+        return status->counts.deleted;
     case STATUS_DELETED_STORAGE:
-        return counts->deleted ? deleted_bytes(m) : 0;
+        return deleted_bytes;
     case STATUS_HIGHESTMODSEQ:
-        return mailbox_modseq(m);
+        return status->modseq;
     case STATUS_APPENDLIMIT:
         return (uint64_t)s->settings->append_size_max;
     }
     return 0;
 }
 
-void imap_write_status(struct buf *out, const struct imap_session *s, struct str name,
-                       const struct mailbox *m, unsigned items)
+bool imap_write_status(struct imap_session *s, struct str name, unsigned items, struct err *e)
 {
-    struct mailbox_counts counts;
-    mailbox_get_counts(m, &counts);
-    buf_add_c(out, "* STATUS ");
-    imap_write_mailbox(out, name, imap_session_naming(s));
-    buf_add_c(out, " (");
+    struct mailbox_status status;
+    uint64_t deleted = 0;
+    if (!mailbox_get_status(s->context->store, &s->user->account, name, &status, e) ||
+        (items & STATUS_DELETED_STORAGE && status.counts.deleted &&
+         !count_deleted(s, name, &deleted, e)))
+        return false;
+    struct buf out = BUF_EMPTY;
+    buf_add_c(&out, "* STATUS ");
+    imap_write_mailbox(&out, name, imap_session_naming(s));
+    buf_add_c(&out, " (");
     const char *separator = "";
     for (size_t i = 0; i < ITEMS; i++) {
         unsigned item = items_by_name[i].item;
         if (!(items & item))
             continue;
-        buf_printf(out, "%s%s ", separator, items_by_name[i].name);
+        buf_printf(&out, "%s%s ", separator, items_by_name[i].name);
         if (item == STATUS_MAILBOXID)
-            object_id_write_mailbox(out, m);
+            object_id_write_mailbox(&out, str_from(status.id, sizeof status.id));
         else
-            buf_add_number(out, value_of(s, m, &counts, item));
+            buf_add_number(&out, value_of(s, &status, deleted, item));
         separator = " ";
     }
-    buf_add_c(out, ")\r\n");
+    buf_add_c(&out, ")\r\n");
+    imap_write(s, buf_str(&out));
+    buf_free(&out);
+    return true;
 }

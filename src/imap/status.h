@@ -23,6 +23,6 @@ enum imap_status_item {
  * CONDSTORE-aware. False: the result is set. */
 SUSPENDS bool imap_take_status_items(struct imap_command *c, const struct imap_argument *list,
                                      unsigned *items);
-/* "* STATUS name (...)" with the line end. */
-void imap_write_status(struct buf *out, const struct imap_session *s, struct str name,
-                       const struct mailbox *m, unsigned items);
+/* Writes "* STATUS name (...)". Errors as mailbox_open. */
+SUSPENDS bool imap_write_status(struct imap_session *s, struct str name, unsigned items,
+                                struct err *e);
