@@ -1,12 +1,14 @@
 /*
  * Any bytes as the arguments of FETCH and SEARCH: items, sections and search keys, and the keys
- * evaluated on a small message; and of LIST, NOTIFY SET and GETMETADATA.
+ * evaluated on a small message; of SORT and ESEARCH; and of LIST, NOTIFY SET and GETMETADATA.
  */
 #include "imap/fetch.h"
 #include "imap/list.h"
 #include "imap/metadata.h"
 #include "imap/notify.h"
 #include "imap/search.h"
+#include "imap/search_sources.h"
+#include "imap/sort.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,6 +39,21 @@ static void search(struct imap_command *c)
     message.root = mime_parse(c->arena, message.bytes, &mime_limits_default, false);
     if (search_evaluate(program.root, &message, SEARCH_CONTENT) == SEARCH_UNDECIDED)
         __builtin_trap();
+}
+
+static void sort(struct imap_command *c)
+{
+    struct sort_program program;
+    if (imap_take_criteria(c, &program) && (!program.count || program.count > SORT_KINDS))
+        __builtin_trap();
+}
+
+static void sources(struct imap_command *c)
+{
+    struct search_sources s;
+    struct mailbox_info m = {.name = STR("a/b"), .exists = true};
+    if (imap_take_sources(c, &s))
+        search_sources_have(&s, c->session, &m);
 }
 
 static void list(struct imap_command *c)
@@ -73,6 +90,12 @@ static void run(struct imap_command *c, char kind)
     switch (kind) {
     case 'F':
         fetch(c);
+        break;
+    case 'S':
+        sort(c);
+        break;
+    case 'E':
+        sources(c);
         break;
     case 'L':
         list(c);
