@@ -8,6 +8,9 @@ static const struct str nil = STR("NIL");
 
 static size_t quoted_size(struct str s)
 {
+    const char *end = s.n > 1 ? memchr(s.p + 1, '"', s.n - 1) : NULL;
+    if (end && !memchr(s.p + 1, '\\', (size_t)(end - s.p) - 1))
+        return (size_t)(end - s.p) + 1;
     size_t i = 1;
     while (i < s.n && s.p[i] != '"')
         i += s.p[i] == '\\' ? 2 : 1;
@@ -85,6 +88,10 @@ bool envelope_add_text(struct buf *out, struct str s)
     }
     if (s.n < 2 || s.p[0] != '"')
         return false;
+    if (!memchr(s.p, '\\', s.n)) {
+        buf_add(out, s.p + 1, s.n - 2);
+        return true;
+    }
     for (size_t i = 1; i + 1 < s.n; i++) {
         i += s.p[i] == '\\' && i + 2 < s.n;
         buf_add_char(out, s.p[i]);

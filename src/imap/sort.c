@@ -231,12 +231,14 @@ static int compare_values(const struct sort_table *t, size_t a, size_t b, size_t
     size_t count = t->program->count;
     const struct sort_value *x = &t->values[a * count + criterion];
     const struct sort_value *y = &t->values[b * count + criterion];
+    int order;
     if (x->order != y->order)
         return x->order < y->order ? -1 : 1;
-    if (x->length <= 8 && y->length == x->length)
-        return 0;
-    int order = str_compare(str_from(t->texts.p + x->at, x->length),
-                            str_from(t->texts.p + y->at, y->length));
+    if (x->length <= 8 || y->length <= 8)
+        order = x->length < y->length ? -1 : x->length > y->length;
+    else
+        order = str_compare(str_from(t->texts.p + x->at + 8, x->length - 8u),
+                            str_from(t->texts.p + y->at + 8, y->length - 8u));
     return t->program->criteria[criterion].reverse ? -order : order;
 }
 
