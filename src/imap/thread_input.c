@@ -22,6 +22,8 @@ struct threads *threads_new(enum thread_algorithm algorithm)
     t->algorithm = algorithm;
     intern_init(&t->identifiers);
     intern_init(&t->subjects);
+    t->reference_capacity = 1024;
+    t->references = mem_array(t->reference_capacity, sizeof *t->references);
     return t;
 }
 
@@ -125,7 +127,7 @@ static uint32_t find_node(struct threads *t)
 static void add_reference(struct threads *t, struct thread_item *item)
 {
     if (t->reference_count == t->reference_capacity) {
-        t->reference_capacity = t->reference_capacity ? 2 * t->reference_capacity : 1024;
+        t->reference_capacity *= 2;
         t->references = mem_resize(t->references, t->reference_capacity * sizeof *t->references);
     }
     t->references[t->reference_count++] = find_node(t);
