@@ -59,8 +59,14 @@ static void add_line(struct mailbox_load *l, const struct uidlist_line *line, si
     add_unlisted(l, at, line->uid);
     if (l->has_base && *at < l->c.count && l->c.messages[*at].uid == line->uid) {
         const struct message *m = &l->c.messages[(*at)++];
-        if (str_equal(message_file_base(m->file), line->base))
+        if (str_equal(message_file_base(m->file), line->base)) {
             k.indexed = m;
+        } else if (l->trusted) {
+            /* Base names never change, and only the index has a checksum. */
+            add_indexed(l, m);
+            l->c.list_rewrite = true;
+            return;
+        }
     }
     add_known(l, &k);
 }
