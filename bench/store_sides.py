@@ -53,8 +53,8 @@ class Side:
 class Maild(Side):
     name = "maild"
 
-    def __init__(self, directory):
-        self.server = Instance(users=[BOX, SMALL, OTHER], directory=directory)
+    def __init__(self, directory, users=(BOX, SMALL, OTHER)):
+        self.server = Instance(users=users, directory=directory)
         self.server.replace_config("listener imap {", "listener imap {\n    auth_without_tls = yes")
         self.homes = os.path.join(self.server.root, "data", "mail", "example.test")
         os.makedirs(self.homes, exist_ok=True)
@@ -78,8 +78,8 @@ class Maild(Side):
 class Dovecot(Side):
     name = "dovecot"
 
-    def __init__(self, directory):
-        self.server = reference.Reference(directory, postfix=False, extra=DOVECOT)
+    def __init__(self, directory, extra=DOVECOT):
+        self.server = reference.Reference(directory, postfix=False, extra=extra)
         self.homes = os.path.join(self.server.root, "mail", "example.test")
         os.makedirs(self.homes)
         owner = os.stat(os.path.dirname(self.homes))

@@ -154,11 +154,8 @@ static bool count_section(struct streamer *t, struct imap_cursor *cursor, struct
     for (uint64_t at = cursor->start; at < cursor->end; at += bytes.n) {
         if (!read_chunk(t, at, cursor->end, &bytes, e))
             return false;
-        for (size_t i = 0; i < bytes.n; i++) {
-            cursor->total += bytes.p[i] == '\n' && previous != '\r';
-            previous = bytes.p[i];
-        }
-        cursor->total += bytes.n;
+        cursor->total += mime_crlf_size(bytes, previous);
+        previous = bytes.p[bytes.n - 1];
         if (!imap_breathe(t->c))
             return err_set(e, ERR_CLOSED, "the session is over");
     }

@@ -83,6 +83,8 @@ void mime_write_bodystructure(struct buf *out, const struct mime_part *part, str
 /* The CRLF form of stored bytes: each LF without CR before it gets one. previous: last byte before
  * them (0 at the start). */
 void mime_add_crlf(struct buf *out, struct str stored, char previous);
+/* How many bytes that adds. */
+size_t mime_crlf_size(struct str stored, char previous);
 
 /* Content-Transfer-Encoding (base64, quoted-printable, else as it is): decoded bytes, never fails.
  */

@@ -137,22 +137,34 @@ void mime_decode_body(struct buf *out, struct str encoding, struct str body)
         buf_add_str(out, body);
 }
 
-void mime_add_crlf(struct buf *out, struct str stored, char previous)
+size_t mime_crlf_size(struct str stored, char previous)
 {
     const char *p = stored.p, *end = p + stored.n;
-    while (p < end) {
-        const char *newline = memchr(p, '\n', (size_t)(end - p));
-        if (newline == NULL) {
-            buf_add(out, p, (size_t)(end - p));
-            return;
-        }
-        char before = newline > p ? newline[-1] : previous;
-        buf_add(out, p, (size_t)(newline - p));
-        if (before == '\r')
-            buf_add_char(out, '\n');
-        else
-            buf_add(out, "\r\n", 2);
-        previous = '\n';
+    size_t size = stored.n;
+
+    while (p < end && (p = memchr(p, '\n', (size_t)(end - p)))) {
+        size += (p > stored.p ? p[-1] : previous) != '\r';
+        p++;
+    }
+    return size;
+}
+
+void mime_add_crlf(struct buf *out, struct str stored, char previous)
+{
+    const char *p = stored.p, *end = p + stored.n, *newline;
+    char *to = buf_reserve(out, mime_crlf_size(stored, previous)), *start = to;
+
+    while (p < end && (newline = memchr(p, '\n', (size_t)(end - p)))) {
+        size_t n = (size_t)(newline - p);
+        char before = newline > stored.p ? newline[-1] : previous;
+        memcpy(to, p, n);
+        to += n;
+        if (before != '\r')
+            *to++ = '\r';
+        *to++ = '\n';
         p = newline + 1;
     }
+    if (p < end)
+        memcpy(to, p, (size_t)(end - p));
+    out->n += (size_t)(to - start) + (size_t)(end - p);
 }

@@ -9,6 +9,7 @@
 #include "core/disk.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "mime/message.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -25,11 +26,11 @@ static bool count(const char *path, uint64_t *size, uint64_t *size_crlf, struct 
     bool ok = disk_open(path, O_RDONLY, 0, &fd, e);
     do {
         ok = ok && disk_read_at(fd, block, COUNT_BLOCK, *size, &got, path, e);
-        for (size_t i = 0; ok && i < got; i++) {
-            *size_crlf += 1 + (block[i] == '\n' && before != '\r');
-            before = block[i];
+        if (ok && got > 0) {
+            *size_crlf += mime_crlf_size(str_from(block, got), before);
+            before = block[got - 1];
+            *size += got;
         }
-        *size += ok ? got : 0;
     } while (ok && got == COUNT_BLOCK);
     disk_close(fd);
     free(block);

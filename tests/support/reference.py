@@ -139,7 +139,8 @@ class Reference:
         if postfix:
             shutil.chown(self.root + "/postfix-data", "postfix")
         values = dict(root=self.root, smtp=self.port("smtp"), imap=self.port("imap"),
-                      pop3=self.port("pop3"), pop3s=self.port("pop3s"), uid=owner.pw_uid, gid=owner.pw_gid)
+                      imaps=self.port("imaps"), pop3=self.port("pop3"), pop3s=self.port("pop3s"),
+                      uid=owner.pw_uid, gid=owner.pw_gid)
         for name, text in (("main.cf", MAIN_CF), ("master.cf", MASTER_CF)):
             with open(os.path.join(self.etc, name), "w") as f:
                 f.write(text.format(**values))
