@@ -1,7 +1,8 @@
 /*
  * From literals and URLs to one message in a spool. A plain literal is the spool it arrived in;
  * CATENATE's parts are written one behind the other, URLs from the stored bytes of the messages
- * they name, in portions; a literal8 is made storable on a worker (mime/binary.h).
+ * they name, in portions, with PARTIAL (RFC 5092) cut as FETCH would cut them; a literal8 is made
+ * storable on a worker (mime/binary.h).
  */
 #include "core/disk.h"
 #include "core/mem.h"
@@ -11,6 +12,7 @@
 #include "imap/limits.h"
 #include "imap/url.h"
 #include "mime/binary.h"
+#include "mime/message.h"
 #include "store/summary.h"
 
 #include <stdlib.h>
@@ -95,18 +97,45 @@ static struct fetch_item *section_item(struct imap_command *c, struct str sectio
     return fetch_take_items(&scratch, &request) ? request.items : NULL;
 }
 
-static bool add_range(struct builder *b, struct imap_body *body, struct fetch_range range)
+/* Of the octets that FETCH would show, where every line ends with CRLF, those of a URL's PARTIAL.
+ */
+struct window {
+    const struct imap_url *url;
+    uint64_t at;
+    char previous;
+};
+
+static bool add_window(struct builder *b, struct window *w, struct str chunk)
+{
+    struct buf text = BUF_EMPTY;
+    mime_add_crlf(&text, chunk, w->previous);
+    struct str rest = buf_str(&text);
+    uint64_t skip = w->url->offset > w->at ? w->url->offset - w->at : 0;
+    uint64_t end = w->url->end > w->at ? w->url->end - w->at : 0;
+    w->at += rest.n;
+    w->previous = chunk.n ? chunk.p[chunk.n - 1] : w->previous;
+    rest = str_head(rest, end < rest.n ? (size_t)end : rest.n);
+    rest = str_skip(rest, skip < rest.n ? (size_t)skip : rest.n);
+    bool ok = add(b, rest);
+    buf_free(&text);
+    return ok;
+}
+
+static bool add_range(struct builder *b, struct imap_body *body, struct fetch_range range,
+                      const struct imap_url *url)
 {
     char *chunk = mem_alloc(IMAP_CHUNK);
+    struct window window = {.url = url};
     bool ok = true;
-    while (ok && range.start < range.end) {
+    while (ok && range.start < range.end && (!url->partial || window.at < url->end)) {
         size_t wanted = range.end - range.start < IMAP_CHUNK ? range.end - range.start : IMAP_CHUNK;
         size_t got = 0;
         if (!message_read_at(body->reader, chunk, wanted, range.start, &got, &b->e)) {
             imap_fail(b->c, &b->e, false);
             ok = false;
         }
-        ok = ok && add(b, str_from(chunk, got));
+        struct str bytes = str_from(chunk, got);
+        ok = ok && (url->partial ? add_window(b, &window, bytes) : add(b, bytes));
         range.start += got;
         if (got < wanted)
             break;
@@ -140,7 +169,7 @@ static bool add_section(struct builder *b, struct mailbox *m, const struct imap_
     struct fetch_item *item = section_item(b->c, u->section);
     imap_body_init(&body, b->c->session->context, m, NULL);
     bool ok = item && find_section(b, &body, item, u->uid, &range);
-    ok = ok ? add_range(b, &body, range) : bad_url(b, url);
+    ok = ok ? add_range(b, &body, range, u) : bad_url(b, url);
     imap_body_free(&body);
     return ok;
 }

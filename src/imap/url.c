@@ -59,6 +59,20 @@ static bool take_server(struct arena *a, struct str *rest, struct str server, st
     return str_equal_nocase(host, server);
 }
 
+/* number ["." nz-number] */
+static bool take_partial(struct str value, struct imap_url *url)
+{
+    uint64_t length = UINT64_MAX;
+    struct str rest = value, offset = str_split(&rest, '.');
+    if (!url->uid || url->partial || !str_to_u64(offset, &url->offset))
+        return false;
+    if (rest.p && (!str_to_u64(rest, &length) || !length))
+        return false;
+    url->partial = true;
+    url->end = length < UINT64_MAX - url->offset ? url->offset + length : UINT64_MAX;
+    return true;
+}
+
 static bool take_pair(struct arena *a, struct str name, struct str value, struct imap_url *url)
 {
     if (str_equal_nocase(name, STR("UIDVALIDITY")))
@@ -66,8 +80,9 @@ static bool take_pair(struct arena *a, struct str name, struct str value, struct
     if (str_equal_nocase(name, STR("UID")))
         return !url->uid && str_to_u32(value, &url->uid) && url->uid > 0;
     if (str_equal_nocase(name, STR("SECTION")))
-        return !url->section.n && url->uid && decode(a, value, &url->section) && url->section.n > 0;
-    return false;
+        return !url->section.n && !url->partial && url->uid && decode(a, value, &url->section) &&
+               url->section.n > 0;
+    return str_equal_nocase(name, STR("PARTIAL")) && take_partial(value, url);
 }
 
 static bool take_pairs(struct arena *a, struct str rest, struct imap_url *url)

@@ -1,12 +1,14 @@
 /*
- * Any bytes as the arguments of FETCH and SEARCH: items, sections and search keys, and the keys
- * evaluated on a small message; of SORT and ESEARCH; and of LIST, NOTIFY SET and GETMETADATA.
+ * Any bytes as the arguments of FETCH and SEARCH: items, sections, modifiers and search keys, and
+ * the keys evaluated on a small message; of SORT, THREAD and ESEARCH; of SELECT with QRESYNC; and
+ * of LIST, NOTIFY SET and GETMETADATA. The first byte says which; in lower case, in a session with
+ * other extensions enabled.
  */
 #include "imap/fetch.h"
 #include "imap/list.h"
 #include "imap/metadata.h"
 #include "imap/notify.h"
-#include "imap/search.h"
+#include "imap/search_command.h"
 #include "imap/search_sources.h"
 #include "imap/sort.h"
 
@@ -19,10 +21,33 @@ static const char header[] = "From: \"A\" <a@example.test>\nDate: 21 Nov 2026 08
 static void fetch(struct imap_command *c)
 {
     struct fetch_request request;
-    if (fetch_take_items(c, &request))
-        for (const struct fetch_item *item = request.items; item; item = item->next)
-            if (!item->name.n)
-                __builtin_trap();
+    c->uid = true;
+    if (!fetch_take_items(c, &request))
+        return;
+    for (const struct fetch_item *item = request.items; item; item = item->next)
+        if (!item->name.n)
+            __builtin_trap();
+    if (fetch_take_modifiers(c, &request) && request.partial.last < request.partial.first)
+        __builtin_trap();
+}
+
+static uint64_t count_numbers(const struct number_set *set)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < set->count; i++)
+        sum += (uint64_t)set->ranges[i].last - set->ranges[i].first + 1;
+    return sum;
+}
+
+static void select_mailbox(struct imap_command *c)
+{
+    struct select_parameters p;
+    if (!imap_take_select_parameters(c, &p))
+        return;
+    if (p.qresync && (!p.uid_validity || p.has_uids != (p.uids.count > 0)))
+        __builtin_trap();
+    if (count_numbers(&p.numbers) != count_numbers(&p.number_uids))
+        __builtin_trap();
 }
 
 static void search(struct imap_command *c)
@@ -41,11 +66,24 @@ static void search(struct imap_command *c)
         __builtin_trap();
 }
 
+/* As THREAD has them behind its algorithm. */
+static void keys(struct imap_command *c)
+{
+    struct imap_search s;
+    struct str charset;
+    imap_search_begin(&s, c);
+    if (imap_take_charset(c, &charset) && imap_take_keys(&s, charset) && !s.program.root)
+        __builtin_trap();
+}
+
 static void sort(struct imap_command *c)
 {
     struct sort_program program;
-    if (imap_take_criteria(c, &program) && (!program.count || program.count > SORT_KINDS))
+    if (!imap_take_criteria(c, &program))
+        return;
+    if (!program.count || program.count > SORT_KINDS)
         __builtin_trap();
+    keys(c);
 }
 
 static void sources(struct imap_command *c)
@@ -91,6 +129,12 @@ static void run(struct imap_command *c, char kind)
     case 'F':
         fetch(c);
         break;
+    case 'Q':
+        select_mailbox(c);
+        break;
+    case 'T':
+        keys(c);
+        break;
     case 'S':
         sort(c);
         break;
@@ -122,6 +166,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct imap_command *c = ARENA_NEW(a, struct imap_command);
     struct imap_parser p;
     char kind = size ? (char)data[0] : 0;
+    session.enabled = ENABLED_CONDSTORE | ENABLED_QRESYNC;
+    if (kind >= 'a' && kind <= 'z') {
+        kind -= 'a' - 'A';
+        session.enabled |= ENABLED_UTF8 | ENABLED_UIDONLY;
+    }
     c->arena = a;
     c->session = &session;
     imap_parser_init(&p, a, (struct imap_parser_limits){300, 20});

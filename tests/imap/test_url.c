@@ -1,4 +1,4 @@
-/* URLs of CATENATE: those of RFC 4469, and what must not be taken for one. */
+/* URLs of CATENATE: those of RFC 4469, PARTIAL of RFC 5092, and what is no such URL. */
 #include "imap/url.h"
 
 #include <setjmp.h>
@@ -26,6 +26,16 @@ static const struct {
     {"imap://mail.test/INBOX/;UID=4294967295", "INBOX", 0, UINT32_MAX, ""},
 };
 
+static const struct {
+    const char *text, *section;
+    uint64_t offset, end;
+} partials[] = {
+    {"/INBOX/;UID=1/;PARTIAL=100.20", "", 100, 120},
+    {"/INBOX/;UID=1/;SECTION=1/;partial=0.1", "1", 0, 1},
+    {"/INBOX/;UID=1/;PARTIAL=7", "", 7, UINT64_MAX},
+    {"/INBOX/;UID=1/;PARTIAL=7.18446744073709551615", "", 7, UINT64_MAX},
+};
+
 static const char *const bad[] = {
     "",
     "/",
@@ -40,7 +50,16 @@ static const char *const bad[] = {
     "/INBOX/;UID=1;SECTION=",
     "/INBOX/;SECTION=1;UID=1",
     "/INBOX/;UID=1;SECTION=1;SECTION=2",
-    "/INBOX/;UID=1;PARTIAL=0.10",
+    "/INBOX/;UID=1;PARTIAL=",
+    "/INBOX/;UID=1;PARTIAL=1.0",
+    "/INBOX/;UID=1;PARTIAL=1.",
+    "/INBOX/;UID=1;PARTIAL=.1",
+    "/INBOX/;UID=1;PARTIAL=-1.1",
+    "/INBOX/;UID=1;PARTIAL=1.2.3",
+    "/INBOX/;UID=1;PARTIAL=18446744073709551616",
+    "/INBOX/;UID=1;PARTIAL=1.1;PARTIAL=1.1",
+    "/INBOX/;UID=1;PARTIAL=1.1;SECTION=1",
+    "/INBOX/;PARTIAL=1.1;UID=1",
     "/INBOX/;UID=1;",
     "/INB%/;UID=1",
     "/INB%0/;UID=1",
@@ -71,6 +90,23 @@ static void test_urls_that_name_a_message(void **state)
         assert_int_equal(u.uid_validity, good[i].validity);
         assert_int_equal(u.uid, good[i].uid);
         assert_true(str_equal(u.section, str_from_c(good[i].section)));
+        assert_false(u.partial);
+        arena_free(a);
+    }
+}
+
+static void test_urls_that_name_octets(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof partials / sizeof *partials; i++) {
+        struct arena *a = arena_new();
+        struct imap_url u;
+        if (!parse(a, partials[i].text, &u))
+            fail_msg("%s", partials[i].text);
+        assert_true(u.partial);
+        assert_true(str_equal(u.section, str_from_c(partials[i].section)));
+        assert_int_equal(u.offset, partials[i].offset);
+        assert_int_equal(u.end, partials[i].end);
         arena_free(a);
     }
 }
@@ -91,6 +127,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_urls_that_name_a_message),
+        cmocka_unit_test(test_urls_that_name_octets),
         cmocka_unit_test(test_everything_else_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
