@@ -102,6 +102,13 @@ void notify_write_news(struct imap_session *s, const struct notify_news *news)
 
 /* --- NOTIFY SET STATUS --- */
 
+/* Who wants to hear of flags is told where they stand, CONDSTORE or not (RFC 5465 3.1). */
+static unsigned items_at_first(const struct imap_session *s, unsigned events)
+{
+    unsigned items = items_for(s, events);
+    return events & NOTIFY_FLAGS ? items | STATUS_HIGHESTMODSEQ : items;
+}
+
 void notify_write_all(struct imap_session *s)
 {
     struct arena *a = arena_new();
@@ -115,7 +122,7 @@ void notify_write_all(struct imap_session *s)
             list[i].exists ? notify_wanted(s->notify, list[i].name, NOTIFY_MESSAGES) : 0;
         bool selected = s->selected && str_equal(mailbox_name(s->selected->mailbox), list[i].name);
         if (wanted && !selected)
-            write_status(s, list[i].name, items_for(s, wanted));
+            write_status(s, list[i].name, items_at_first(s, wanted));
     }
     arena_free(a);
 }
