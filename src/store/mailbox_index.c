@@ -163,7 +163,8 @@ static size_t settle_some(struct store *s, bool write)
 
     for (size_t i = 0; i < s->mailbox_buckets; i++) {
         for (struct mailbox *m = s->mailboxes[i]; m; m = m->next) {
-            if (!mailbox_index_unsettled(m))
+            if (m->load != MAILBOX_READY || m->is_deleted ||
+                (!is_behind(m) && !header_is_behind(m)))
                 continue;
             count++;
             if (write)
