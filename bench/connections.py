@@ -2,6 +2,9 @@
 
 import re
 import resource
+import smtplib
+import socket
+import time
 
 from common import program, show
 from file_system import FileSystem
@@ -56,3 +59,28 @@ def idle(quick):
                                          "alice@example.test", "secret", 100 if quick else 500).split()
             show("idle: from the sender's 250 to EXISTS, median", int(median), "microseconds")
             show("idle: the same, 99th percentile", int(percentile), "microseconds")
+
+
+def slow(quick):
+    """Clients that fetch a large message and take next to nothing of it: what the server holds for each."""
+    count, size = (50, 10) if quick else (200, 40)
+    with Instance() as server:
+        text = b"Subject: large\r\n\r\n" + (b"x" * 70 + b"\r\n") * (size * 14563)
+        with smtplib.SMTP("127.0.0.1", server.port("smtp")) as smtp:
+            smtp.sendmail("a@elsewhere.test", "alice@example.test", text)
+        base, sockets = settle([server.process.pid]), []
+        for _ in range(count):
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            s.connect(("127.0.0.1", server.port("imaps")))
+            s = server.tls_context().wrap_socket(s)
+            s.recv(1000)
+            s.sendall(b"a LOGIN alice@example.test secret\r\nb SELECT INBOX\r\nc FETCH 1 BODY.PEEK[]\r\n")
+            sockets.append(s)
+            for _ in range(8):
+                s.recv(16384)
+                time.sleep(0.025)
+        show("slow client in FETCH of %d MB over TLS: memory" % size,
+             (settle([server.process.pid]) - base) // count, "bytes")
+        for s in sockets:
+            s.close()

@@ -128,17 +128,53 @@ static void write_fields(struct buf *out, const struct fetch_item *item, struct 
 
 /* --- streamed --- */
 
+/* What is read is given to the stream and let go before the client is waited for; to one that takes
+ * its time the pieces are small. So a slow client costs little more than its fiber. */
 struct streamer {
     struct imap_command *c;
     struct imap_body *b;
     char *chunk;
+    size_t step;         /* bytes of the chunk: IMAP_CHUNK or IMAP_CHUNK_SLOW */
+    unsigned went_ahead; /* small pieces in a row that needed no waiting */
     struct buf text;
 };
+
+static void let_go(struct streamer *t)
+{
+    free(t->chunk);
+    t->chunk = NULL;
+    buf_free(&t->text);
+}
+
+/* piece is in the streamer's buffers. */
+static void write_piece(struct streamer *t, struct str piece)
+{
+    struct imap_session *s = t->c->session;
+    struct stream *stream = s->net.stream;
+    if (s->net.broken)
+        return;
+    s->bytes_out += piece.n;
+    stream_write_now(stream, piece);
+    let_go(t);
+    usec begun = clock_monotonic();
+    if (stream_unsent(stream) > 0 && !session_flush(&s->net))
+        return;
+    bool slow = clock_monotonic() - begun > IMAP_SLOW_CLIENT;
+    t->went_ahead = slow ? 0 : t->went_ahead + 1;
+    if (slow) {
+        t->step = IMAP_CHUNK_SLOW;
+        stream_trim(stream);
+    } else if (t->went_ahead > IMAP_FAST_PIECES) {
+        t->step = IMAP_CHUNK;
+    }
+}
 
 static bool read_chunk(struct streamer *t, uint64_t at, uint64_t end, struct str *bytes,
                        struct err *e)
 {
-    size_t wanted = end - at < IMAP_CHUNK ? (size_t)(end - at) : IMAP_CHUNK, got;
+    size_t wanted = end - at < t->step ? (size_t)(end - at) : t->step, got;
+    if (!t->chunk)
+        t->chunk = mem_alloc(t->step);
     if (!message_read_at(t->b->reader, t->chunk, wanted, at, &got, e))
         return false;
     if (got < wanted || !got)
@@ -204,7 +240,7 @@ static bool send_piece(struct streamer *t, uint64_t offset, uint64_t length, str
             cursor->stored += bytes.n;
             cursor->previous = bytes.p[bytes.n - 1];
         }
-        imap_write(t->c->session, piece);
+        write_piece(t, piece);
         if (t->c->session->net.ended)
             return err_set(e, ERR_CLOSED, "the session is over");
     }
@@ -236,10 +272,9 @@ static bool stream_range(struct streamer *t, const struct fetch_item *item,
 static bool write_large(struct imap_command *c, struct imap_body *b, const struct fetch_item *item,
                         const struct fetch_range *r, struct buf *out, struct err *e)
 {
-    struct streamer t = {.c = c, .b = b, .chunk = mem_alloc(IMAP_CHUNK)};
+    struct streamer t = {.c = c, .b = b, .step = IMAP_CHUNK};
     bool ok = stream_range(&t, item, r, out, e);
-    buf_free(&t.text);
-    free(t.chunk);
+    let_go(&t);
     return ok;
 }
 

@@ -42,6 +42,11 @@
  * larger is parsed on a worker and streamed in chunks. */
 #define IMAP_MESSAGE_WHOLE (256 * 1024)
 #define IMAP_CHUNK         (64 * 1024)
+/* A client that is waited for so long with a chunk gets small ones, until so many of them went out
+ * without waiting. */
+#define IMAP_CHUNK_SLOW  (4 * 1024)
+#define IMAP_SLOW_CLIENT (20 * USEC_MSEC)
+#define IMAP_FAST_PIECES 64
 /* Search keys of one command that look into messages. */
 #define IMAP_SEARCH_KEYS_MAX 500
 /* Messages of a search that are held at a time. */

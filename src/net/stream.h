@@ -65,6 +65,8 @@ SUSPENDS bool stream_flush(struct stream *s, struct err *e);
  * peer that lets STREAM_UNSENT_MAX bytes pile up is aborted. */
 #define STREAM_UNSENT_MAX (256 * 1024)
 void stream_write_now(struct stream *s, struct str bytes);
+/* Gives back the memory of buffers that are empty. */
+void stream_trim(struct stream *s);
 /* Bytes written but not yet sent. */
 size_t stream_unsent(const struct stream *s);
 

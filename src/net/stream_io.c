@@ -288,6 +288,18 @@ bool stream_printf(struct stream *s, struct err *e, const char *format, ...)
     return stream_unsent(s) < STREAM_OUT_MAX || stream_flush(s, e);
 }
 
+void stream_trim(struct stream *s)
+{
+    if (s->in_offset == s->in.n) {
+        buf_free(&s->in);
+        s->in_offset = 0;
+    }
+    if (s->out_offset == s->out.n) {
+        buf_free(&s->out);
+        s->out_offset = 0;
+    }
+}
+
 void stream_write_now(struct stream *s, struct str bytes)
 {
     if (s->broken)
