@@ -137,16 +137,21 @@ bool load_clean_tmp(struct mailbox_load *l)
 
 /* --- sizes --- */
 
+/* The list tells when a name is known to lie. */
+void load_name_sizes(struct uidlist_line *line, struct str base)
+{
+    line->has_size = line->has_size || maildir_name_get_size(base, 'S', &line->size);
+    line->has_size_crlf = line->has_size_crlf || maildir_name_get_size(base, 'W', &line->size_crlf);
+}
+
 bool load_find_sizes(struct mailbox_load *l, struct uidlist_line *line,
                      const struct message_file *f, bool *gone)
 {
-    struct str base = message_file_base(f);
     struct err error = {0};
 
     *gone = false;
-    /* The list tells when a name is known to lie. */
-    line->has_size = line->has_size || maildir_name_get_size(base, 'S', &line->size);
-    line->has_size_crlf = line->has_size_crlf || maildir_name_get_size(base, 'W', &line->size_crlf);
+    if (!line->has_size || !line->has_size_crlf)
+        load_name_sizes(line, message_file_base(f));
     if (line->has_size && line->has_size_crlf)
         return true;
     if (!message_count_file(load_file_path(l, f), &line->size, &line->size_crlf, &error)) {

@@ -164,6 +164,20 @@ bool load_read_list(struct mailbox_load *l)
     return ok;
 }
 
+void load_prepare_files(struct mailbox_load *l)
+{
+    for (size_t i = 0; i < l->known_count; i++) {
+        struct load_known *k = &l->known[i];
+        struct str base = k->line.base;
+        if (k->indexed || base.n > FILE_NAME_MAX)
+            continue;
+        k->file =
+            message_file_make(&l->c.files, &(struct message_file){.base_length = (uint8_t)base.n},
+                              base, k->line.extra);
+        load_name_sizes(&k->line, base);
+    }
+}
+
 /* --- dovecot-keywords --- */
 
 /* Another program added names; what it removed or changed is not understood. */

@@ -268,6 +268,7 @@ void mailbox_load_list(struct mailbox_load *l)
         load_fail(l);
         return;
     }
+    load_prepare_files(l);
     l->bases = mem_resize(l->bases, (l->known_count + 1) * sizeof(*l->bases));
     for (size_t i = 0; i < l->known_count; i++)
         l->bases[i] = (struct merge_known){.base = l->known[i].line.base};
@@ -353,10 +354,23 @@ static void add_indexed(struct mailbox_load *l, const struct message *indexed,
     add_message(l, &m);
 }
 
+static struct message_file *found_file(struct mailbox_load *l, const struct load_known *k,
+                                       const struct dir_entry *e)
+{
+    struct message_file *f = k->file;
+
+    if (!f || e->raw)
+        return dir_entry_file(&l->listing, e, &l->c.files, k->line.extra);
+    f->place = e->place;
+    f->flags = e->flags;
+    f->keywords = e->letters;
+    return f;
+}
+
 /* The list has it, the index does not. */
 static bool add_listed(struct mailbox_load *l, struct load_known *k, const struct dir_entry *e)
 {
-    struct message_file *f = dir_entry_file(&l->listing, e, &l->c.files, k->line.extra);
+    struct message_file *f = found_file(l, k, e);
     /* Expunged by us, and here again: under a UID of which clients know that it is gone. */
     bool returned = l->trusted && k->line.uid < l->indexed_next;
     bool gone = false;

@@ -11,6 +11,7 @@
 struct load_known {
     struct uidlist_line line;
     const struct message *indexed; /* in the index, or NULL */
+    struct message_file *file;     /* else, made ahead: all but place, flags and keywords */
     bool listed;
 };
 
@@ -53,6 +54,8 @@ void load_drop_base(struct mailbox_load *l);
 /* dovecot-uidlist and dovecot-keywords, joined with the index, become `known`. */
 bool load_read_list(struct mailbox_load *l);
 bool load_read_keywords(struct mailbox_load *l);
+/* While the directories are read: what can be done for each line without knowing its file. */
+void load_prepare_files(struct mailbox_load *l);
 
 /* --- load_files.c --- */
 
@@ -61,6 +64,8 @@ void load_add_unknown(struct mailbox_load *l, struct message_file *f);
 void load_part_seconds(struct mailbox_load *l);
 /* Old files in tmp/ go; copies that the list knows are moved to cur/. */
 bool load_clean_tmp(struct mailbox_load *l);
+/* The sizes that the name tells. */
+void load_name_sizes(struct uidlist_line *line, struct str base);
 /* Fills in what the line does not tell. A file that vanished meanwhile is no message: *gone. */
 bool load_find_sizes(struct mailbox_load *l, struct uidlist_line *line,
                      const struct message_file *f, bool *gone);
