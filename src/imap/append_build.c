@@ -144,6 +144,25 @@ static bool add_range(struct builder *b, struct imap_body *body, struct fetch_ra
     return ok;
 }
 
+/* Some fields of the header that the range is. */
+static bool add_fields(struct builder *b, struct imap_body *body, struct fetch_range range,
+                       const struct fetch_item *item, const struct imap_url *url)
+{
+    uint64_t size = range.end - range.start;
+    size_t got = 0, wanted = size < IMAP_HEADER_MAX ? (size_t)size : IMAP_HEADER_MAX;
+    struct buf block = BUF_EMPTY, text = BUF_EMPTY;
+    struct window window = {.url = url};
+    char *p = buf_reserve(&block, wanted + 1);
+    bool ok = message_read_at(body->reader, p, wanted, range.start, &got, &b->e);
+    if (!ok)
+        imap_fail(b->c, &b->e, false);
+    fetch_add_fields(&text, item, str_from(p, got));
+    ok = ok && (url->partial ? add_window(b, &window, buf_str(&text)) : add(b, buf_str(&text)));
+    buf_free(&block);
+    buf_free(&text);
+    return ok;
+}
+
 /* False: there is no such part, or it cannot be read. */
 static bool find_section(struct builder *b, struct imap_body *body, const struct fetch_item *item,
                          uint32_t uid, struct fetch_range *range)
@@ -169,7 +188,12 @@ static bool add_section(struct builder *b, struct mailbox *m, const struct imap_
     struct fetch_item *item = section_item(b->c, u->section);
     imap_body_init(&body, b->c->session->context, m, NULL);
     bool ok = item && find_section(b, &body, item, u->uid, &range);
-    ok = ok ? add_range(b, &body, range, u) : bad_url(b, url);
+    if (!ok)
+        bad_url(b, url);
+    else if (item->part == SECTION_FIELDS || item->part == SECTION_FIELDS_NOT)
+        ok = add_fields(b, &body, range, item, u);
+    else
+        ok = add_range(b, &body, range, u);
     imap_body_free(&body);
     return ok;
 }

@@ -119,6 +119,10 @@ SUSPENDS bool fetch_find_range(struct imap_body *b, const struct fetch_item *ite
                                const struct message_summary *summary, struct fetch_range *r,
                                struct err *e);
 
+/* Of a header block the fields that HEADER.FIELDS or HEADER.FIELDS.NOT names, as stored, and an
+ * empty line. */
+void fetch_add_fields(struct buf *text, const struct fetch_item *item, struct str block);
+
 /* Appends " {n}\r\n" and the section's bytes to out; for large messages what out holds is written
  * before, and the section is streamed. summary: of the message, with the fields that the request
  * names. */

@@ -112,16 +112,22 @@ static bool is_wanted(const struct fetch_item *item, struct str name)
     return item->part == SECTION_FIELDS_NOT;
 }
 
-static void write_fields(struct buf *out, const struct fetch_item *item, struct str block)
+void fetch_add_fields(struct buf *text, const struct fetch_item *item, struct str block)
 {
-    struct buf text = BUF_EMPTY;
+    size_t start = text->n;
     struct header_field field;
     while (header_next(&block, &field))
         if (is_wanted(item, field.name))
-            buf_add_str(&text, field.whole);
-    if (text.n && text.p[text.n - 1] != '\n')
-        buf_add_char(&text, '\n');
-    buf_add_char(&text, '\n');
+            buf_add_str(text, field.whole);
+    if (text->n > start && text->p[text->n - 1] != '\n')
+        buf_add_char(text, '\n');
+    buf_add_char(text, '\n');
+}
+
+static void write_fields(struct buf *out, const struct fetch_item *item, struct str block)
+{
+    struct buf text = BUF_EMPTY;
+    fetch_add_fields(&text, item, block);
     write_literal(out, item, buf_str(&text));
     buf_free(&text);
 }
