@@ -103,7 +103,7 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
     if (!s->queue)
         return false;
     s->client = smtp_client_new(s->queue, config_block(s->boot, &smtp_client_settings_block));
-    return journal_start(s->journal, e);
+    return journal_start(s->journal, e) && store_start(s->store, e);
 }
 
 static SUSPENDS bool open_control(struct server *s, struct err *e);

@@ -65,6 +65,11 @@ static void add_store(json_t *status, const struct ctl_context *c)
     set(json, "expunged", s.expunged);
     set(json, "mailboxes_open", s.mailboxes_open);
     set(json, "files_pending", s.files_pending);
+    json_t *aside = json_array();
+    const char *text;
+    for (size_t i = 0; (text = store_set_aside(c->store, i)); i++)
+        json_array_append_new(aside, ctl_json_c(text));
+    json_object_set_new(json, "set_aside", aside);
     json = part(status, "journal");
     journal_get_stats(c->journal, &j);
     set(json, "records", j.records);
@@ -74,7 +79,6 @@ static void add_store(json_t *status, const struct ctl_context *c)
     set(json, "segments", j.segments);
     set(json, "segments_free", j.segments_free);
     json_t *damage = json_array();
-    const char *text;
     for (size_t i = 0; (text = journal_damage(c->journal, i)); i++)
         json_array_append_new(damage, ctl_json_c(text));
     json_object_set_new(json, "damage", damage);

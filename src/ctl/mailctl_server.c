@@ -208,6 +208,11 @@ static void print_attention(const json_t *status, struct buf *b)
         buf_printf(b, "the journal was damaged: %s", json_string_value(text));
         line("attention", b);
     }
+    json_array_foreach(json_object_get(json_object_get(status, "store"), "set_aside"), i, text)
+    {
+        buf_add_c(b, json_string_value(text));
+        line("attention", b);
+    }
 }
 
 static void print_listeners(const json_t *status)

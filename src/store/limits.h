@@ -122,6 +122,9 @@
 #define SUMMARY_BLOCK_BYTES ((size_t)1024 * 1024)
 #define SUMMARY_DRAFTS_MAX  ((size_t)32 * 1024 * 1024)
 
+/* The file of what was set aside (set_aside.c): less than a journal of its greatest size holds. */
+#define SET_ASIDE_FILE_MAX ((size_t)16 * 1024 * 1024 * 1024)
+
 /* Mailboxes whose directories the kernel watches at a time, two watches each. */
 #define FOREIGN_WATCHED_MAX 20000
 /* From another program's change to its merge: renames come in numbers. */

@@ -63,8 +63,12 @@ struct store_account *store_account_get(struct store *s, struct str home, struct
         grow_accounts(s);
     struct store_account **chain = &s->accounts[str_hash(home) & (s->account_buckets - 1)];
     for (struct store_account *a = *chain; a; a = a->next) {
-        if (str_equal(str_from_c(a->home), home))
+        if (!str_equal(str_from_c(a->home), home))
+            continue;
+        if (!a->blocked || s->replaying)
             return a;
+        err_set(e, ERR_TEMP, "%s", a->blocked);
+        return NULL;
     }
     if (!check_home(home, e))
         return NULL;

@@ -4,7 +4,8 @@
  *
  * Mailboxes are found by their GUID, under the name of the record or wherever a later rename has
  * put them. A message for a mailbox that is nowhere is kept back: if the mailbox's deletion comes
- * later, it is forgotten, else it is delivered by name at the end rather than lost.
+ * later, it is forgotten, else it is delivered by name at the end rather than lost. Records of an
+ * account that cannot be used are set aside (set_aside.c).
  *
  * Mailboxes are loaded without giving UIDs to files that have none, since a record to come may know
  * their UID. When all records are through, everything is written and dropped from memory, to be
@@ -20,17 +21,15 @@
 #include "store/folder_disk.h"
 #include "store/limits.h"
 #include "store/maildir_name.h"
-#include "store/store_internal.h"
+#include "store/set_aside.h"
 
 #include <stdlib.h>
 
 struct deferred_record {
     struct deferred_record *next;
     uint8_t guid[GUID_SIZE];
-    unsigned version;
-    size_t target; /* of the delivery */
-    char *payload;
-    size_t length;
+    struct journal_record record; /* with its own payload */
+    size_t target;                /* of the delivery */
 };
 
 static struct folder_disk disk_of(const struct store *s, const struct store_account *a)
@@ -53,26 +52,37 @@ static struct mailbox *open_if(struct store *s, struct store_account *a, struct 
         return memcmp(m->c.guid, guid, GUID_SIZE) == 0 ? mailbox_ref(m) : NULL;
     if (!folder_disk_guid(&disk, name, found) || memcmp(found, guid, GUID_SIZE) != 0)
         return NULL;
+    char *dir = mailbox_dir_path(a, name);
+    bool usable = replay_dir_is_usable(a, dir, true);
+    free(dir);
+    if (!usable)
+        return NULL;
     if (mailbox_get(s, a, name, &m, &e))
         return m;
-    log_error("store", NULL, "replay: %s", e.text);
+    if (!replay_block(a, &e))
+        s->replay_error = e;
     return NULL;
 }
 
 struct mailbox *replay_find(struct store *s, const struct record_mailbox *r)
 {
-    struct store_account *a = store_account_get(s, r->home, NULL);
+    struct store_account *a = replay_account(s, r->home);
     struct buf names = BUF_EMPTY;
 
-    if (!a)
+    if (!a || a->blocked)
         return NULL;
     struct mailbox *m = open_if(s, a, r->name, r->guid);
-    if (m)
+    if (m || a->blocked)
         return m;
+    char *dir = mailbox_dir_path(a, r->name);
+    bool usable = replay_dir_is_usable(a, dir, false);
+    free(dir);
+    if (!usable)
+        return NULL;
     struct folder_disk disk = disk_of(s, a);
     folder_disk_list(&disk, &names, NULL);
     buf_add(&names, "INBOX", sizeof("INBOX"));
-    for (size_t at = 0; at < names.n && !m; at += strlen(names.p + at) + 1)
+    for (size_t at = 0; at < names.n && !m && !a->blocked; at += strlen(names.p + at) + 1)
         m = open_if(s, a, str_from_c(names.p + at), r->guid);
     buf_free(&names);
     return m;
@@ -143,16 +153,16 @@ static void replay_expunge(struct store *s, struct reader *r, unsigned version, 
 
 /* --- deliveries to mailboxes that are nowhere --- */
 
-void replay_defer(struct store *s, const struct record_mailbox *rm, unsigned version, size_t target,
-                  struct str payload)
+void replay_defer(struct store *s, const struct record_mailbox *rm,
+                  const struct journal_record *record, size_t target)
 {
     struct deferred_record *d = MEM_NEW(struct deferred_record);
+    struct str payload = record->payload;
 
     memcpy(d->guid, rm->guid, GUID_SIZE);
-    d->version = version;
+    d->record = *record;
+    d->record.payload = str_from(mem_dup(payload.p, payload.n), payload.n);
     d->target = target;
-    d->payload = mem_dup(payload.p, payload.n);
-    d->length = payload.n;
     if (s->deferred_last)
         s->deferred_last->next = d;
     else
@@ -162,7 +172,7 @@ void replay_defer(struct store *s, const struct record_mailbox *rm, unsigned ver
 
 static void free_deferred(struct deferred_record *d)
 {
-    free(d->payload);
+    free((char *)d->record.payload.p);
     free(d);
 }
 
@@ -192,6 +202,7 @@ void replay_free(struct store *s)
     }
     s->deferred_last = NULL;
     replay_group_forget(s);
+    set_aside_free(s);
 }
 
 /* --- folders --- */
@@ -258,42 +269,112 @@ static bool replay_rename(struct store *s, struct reader *r, struct err *e)
 
 /* --- the records --- */
 
-bool replay_record(struct store *s, const struct journal_record *record, struct err *e)
+size_t replay_homes(const struct journal_record *record, uint32_t target, struct str homes[2])
 {
     struct reader r = {.p = record->payload.p, .n = record->payload.n};
-    struct arena *a = arena_new();
-    bool ok = true;
+    struct record_mailbox rm = {0};
+    size_t count = record->type == RECORD_COPY ? 2 : 1;
 
-    unsigned version = record->version;
-    switch (version >= 1 && version <= RECORD_VERSION ? record->type : 0) {
-    case RECORD_DELIVER:
-        ok = replay_deliver(s, &r, version, a, e);
-        break;
-    case RECORD_FLAGS:
-        replay_flags(s, &r, version, a);
-        break;
-    case RECORD_EXPUNGE:
-        replay_expunge(s, &r, version, a);
-        break;
-    case RECORD_COPY:
-        ok = replay_copy(s, record->lsn, &r, version, a, e);
-        break;
-    case RECORD_FOREIGN:
-        replay_foreign(s, &r, a);
-        break;
-    case RECORD_DELETE:
-        ok = replay_delete(s, &r, e);
-        break;
-    case RECORD_RENAME:
-        ok = replay_rename(s, &r, e);
-        break;
-    case RECORD_GROUP:
-        replay_group_begin(s, record->lsn, &r);
-        break;
-    default:
-        ok = err_set(e, ERR_IO, "record %llu of the journal is of an unknown kind (%u, version %u)",
-                     (unsigned long long)record->lsn, record->type, record->version);
+    if (record->type == RECORD_DELIVER)
+        return replay_delivery_home(record, target, &homes[0]) ? 1 : 0;
+    if (record->type == RECORD_GROUP || (record->type == RECORD_RENAME && read_u32(&r) == 0))
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        record_read_mailbox(&r, &rm);
+        homes[i] = rm.home;
     }
+    return r.bad ? 0 : count;
+}
+
+/* Is one of the record's accounts blocked? The other is as well, then: its later records build on
+ * this one. */
+static bool is_blocked(struct store_account *const *accounts, size_t count)
+{
+    const char *blocked = NULL;
+
+    for (size_t i = 0; i < count && !blocked; i++)
+        blocked = accounts[i] ? accounts[i]->blocked : NULL;
+    for (size_t i = 0; i < count && blocked; i++) {
+        if (accounts[i] && !accounts[i]->blocked)
+            accounts[i]->blocked = mem_dup(blocked, strlen(blocked));
+    }
+    return blocked != NULL;
+}
+
+static bool apply_record(struct store *s, const struct journal_record *record, struct reader *r,
+                         struct arena *a, struct err *e)
+{
+    unsigned version = record->version;
+
+    switch (record->type) {
+    case RECORD_FLAGS:
+        replay_flags(s, r, version, a);
+        return true;
+    case RECORD_EXPUNGE:
+        replay_expunge(s, r, version, a);
+        return true;
+    case RECORD_COPY:
+        return replay_copy(s, record->lsn, r, version, a, e);
+    case RECORD_FOREIGN:
+        replay_foreign(s, r, a);
+        return true;
+    case RECORD_DELETE:
+        return replay_delete(s, r, e);
+    case RECORD_RENAME:
+        return replay_rename(s, r, e);
+    default:
+        replay_group_begin(s, record->lsn, r);
+        return true;
+    }
+}
+
+/* All but deliveries: applied to all its accounts or set aside. */
+static bool apply_or_set_aside(struct store *s, const struct journal_record *record,
+                               struct reader *r, struct arena *a, struct err *e)
+{
+    struct store_account *accounts[2];
+    struct str homes[2];
+    struct err error = {0};
+    size_t count = replay_homes(record, SET_ASIDE_WHOLE, homes);
+
+    for (size_t i = 0; i < count; i++)
+        accounts[i] = replay_account(s, homes[i]);
+    if (is_blocked(accounts, count)) {
+        set_aside_add(s, record, SET_ASIDE_WHOLE);
+        return true;
+    }
+    bool ok = apply_record(s, record, r, a, &error) ||
+              (count > 0 && accounts[0] && replay_block(accounts[0], &error));
+    if (ok && s->replay_error.kind != ERR_NONE) {
+        error = s->replay_error;
+        ok = false;
+    }
+    if (!ok) {
+        if (e)
+            *e = error;
+        return false;
+    }
+    if (!r->bad && is_blocked(accounts, count))
+        set_aside_add(s, record, SET_ASIDE_WHOLE);
+    return true;
+}
+
+bool replay_record_target(struct store *s, const struct journal_record *record, uint32_t target,
+                          struct err *e)
+{
+    struct reader r = {.p = record->payload.p, .n = record->payload.n};
+    bool ok;
+
+    if (record->version < 1 || record->version > RECORD_VERSION || record->type < RECORD_DELIVER ||
+        record->type > RECORD_GROUP)
+        return err_set(e, ERR_IO,
+                       "record %llu of the journal is of an unknown kind (%u, version %u)",
+                       (unsigned long long)record->lsn, record->type, record->version);
+    struct arena *a = arena_new();
+    if (record->type == RECORD_DELIVER)
+        ok = replay_deliver(s, record, target, &r, a, e);
+    else
+        ok = apply_or_set_aside(s, record, &r, a, e);
     if (ok && r.bad)
         ok = err_set(e, ERR_IO, "record %llu of the journal cannot be read",
                      (unsigned long long)record->lsn);
@@ -301,11 +382,18 @@ bool replay_record(struct store *s, const struct journal_record *record, struct 
     return ok;
 }
 
+bool replay_record(struct store *s, const struct journal_record *record, struct err *e)
+{
+    return replay_record_target(s, record, SET_ASIDE_WHOLE, e);
+}
+
 bool store_replay(void *arg, const struct journal_record *record, struct err *e)
 {
     struct store *s = arg;
     bool ok = true;
 
+    if (!set_aside_apply(s, e))
+        return false;
     return replay_group_take(s, record, &ok, e) ? ok : replay_record(s, record, e);
 }
 
@@ -317,9 +405,8 @@ static bool apply_deferred(struct store *s, struct err *e)
 
     while (ok && s->deferred) {
         struct deferred_record *d = s->deferred;
-        struct reader r = {.p = d->payload, .n = d->length};
         struct arena *a = arena_new();
-        ok = replay_deliver_by_name(s, &r, d->version, d->target, a, e);
+        ok = replay_deliver_by_name(s, &d->record, d->target, a, e);
         arena_free(a);
         if (!ok)
             break;
@@ -369,9 +456,11 @@ bool store_end_replay(struct store *s, struct err *e)
 {
     if (!s->replaying)
         return true;
+    if (!set_aside_apply(s, e))
+        return false;
     replay_group_forget(s);
     replay_forget_copy(s);
-    if (!apply_deferred(s, e) || !drop_mailboxes(s, e))
+    if (!apply_deferred(s, e) || !drop_mailboxes(s, e) || !set_aside_finish(s, e))
         return false;
     /* What was left in the spool directory may have been linked just now: it stays until that is
      * synced. */
@@ -379,4 +468,9 @@ bool store_end_replay(struct store *s, struct err *e)
         f->lsn = journal_checkpointed(s->journal) + 1;
     s->replaying = false;
     return true;
+}
+
+bool store_start(struct store *s, struct err *e)
+{
+    return store_end_replay(s, e);
 }

@@ -7,15 +7,20 @@
 /* The mailbox with the record's GUID, with a reference; NULL when there is none. */
 SUSPENDS struct mailbox *replay_find(struct store *s, const struct record_mailbox *r);
 /* Keeps a delivery back whose mailbox is nowhere. */
-void replay_defer(struct store *s, const struct record_mailbox *rm, unsigned version, size_t target,
-                  struct str payload);
+void replay_defer(struct store *s, const struct record_mailbox *rm,
+                  const struct journal_record *record, size_t target);
 
-/* version: of the record. */
-SUSPENDS bool replay_deliver(struct store *s, struct reader *r, unsigned version, struct arena *a,
-                             struct err *e);
+/* only: one target, or SET_ASIDE_WHOLE. */
+SUSPENDS bool replay_deliver(struct store *s, const struct journal_record *record, uint32_t only,
+                             struct reader *r, struct arena *a, struct err *e);
 /* One target of a delivery, into the mailbox of that name, made if need be. */
-SUSPENDS bool replay_deliver_by_name(struct store *s, struct reader *r, unsigned version,
+SUSPENDS bool replay_deliver_by_name(struct store *s, const struct journal_record *record,
                                      size_t target, struct arena *a, struct err *e);
+/* The file in the spool directory that a delivery needs, or "". */
+struct str replay_spool_file(const struct journal_record *record);
+/* The home of a delivery's target. */
+bool replay_delivery_home(const struct journal_record *record, uint32_t target, struct str *home);
+/* version: of the record. */
 SUSPENDS bool replay_copy(struct store *s, lsn position, struct reader *r, unsigned version,
                           struct arena *a, struct err *e);
 /* A COPY that was begun has no further records: it did not happen. */
@@ -32,6 +37,11 @@ SUSPENDS bool replay_group_take(struct store *s, const struct journal_record *re
 void replay_group_forget(struct store *s);
 /* One record that is not (or no longer) part of a group. */
 SUSPENDS bool replay_record(struct store *s, const struct journal_record *record, struct err *e);
+/* The same for one target of a delivery; SET_ASIDE_WHOLE: for all of it. */
+SUSPENDS bool replay_record_target(struct store *s, const struct journal_record *record,
+                                   uint32_t target, struct err *e);
+/* Whose record it is; of a delivery, whose the target is. Returns how many. */
+size_t replay_homes(const struct journal_record *record, uint32_t target, struct str homes[2]);
 /* A modseq of a record; one of version 1 gets the next. */
 uint64_t replay_modseq(const struct mailbox *m, unsigned version, uint64_t modseq);
 

@@ -9,6 +9,7 @@
 #include "store/limits.h"
 #include "store/link_file.h"
 #include "store/replay.h"
+#include "store/set_aside.h"
 
 #include <stdlib.h>
 
@@ -214,7 +215,25 @@ static void remove_moved(struct copy_record *c, const uint32_t *moved, size_t co
                                  .time = c->time != INT64_MIN ? c->time : clock_wall() / USEC_SEC});
 }
 
-static void copy_part(struct store *s, struct reader *r, unsigned version, struct arena *a)
+static bool is_blocked(struct store *s, const struct record_mailbox *from,
+                       const struct record_mailbox *to)
+{
+    const struct store_account *a = replay_account(s, from->home);
+    const struct store_account *b = replay_account(s, to->home);
+
+    return (a && a->blocked) || (b && b->blocked) || s->replay_error.kind != ERR_NONE;
+}
+
+static void let_go(struct copy_record *c)
+{
+    if (c->from)
+        mailbox_unref(c->from);
+    if (c->to)
+        mailbox_unref(c->to);
+}
+
+/* False: an account cannot be used, nothing was done. */
+static bool copy_part(struct store *s, struct reader *r, unsigned version, struct arena *a)
 {
     struct record_mailbox from, to;
     struct copy_record record = {.store = s, .version = version};
@@ -226,6 +245,11 @@ static void copy_part(struct store *s, struct reader *r, unsigned version, struc
     uint32_t *moved = arena_array(a, r->bad ? 0 : count, sizeof(*moved));
     record.from = r->bad ? NULL : replay_find(s, &from);
     record.to = r->bad ? NULL : replay_find(s, &to);
+    /* One without the other would lose what is moved. */
+    if (!r->bad && is_blocked(s, &from, &to)) {
+        let_go(&record);
+        return false;
+    }
     if (record.to)
         record.modseq_to = replay_modseq(record.to, version, record.modseq_to);
     add_sets(&record, a);
@@ -238,10 +262,21 @@ static void copy_part(struct store *s, struct reader *r, unsigned version, struc
     }
     if (record.from && record.move && !r->bad)
         remove_moved(&record, moved, count);
-    if (record.from)
-        mailbox_unref(record.from);
-    if (record.to)
-        mailbox_unref(record.to);
+    let_go(&record);
+    return true;
+}
+
+/* All records of a COPY. */
+static void set_parts_aside(struct store *s, lsn first, struct str parts)
+{
+    struct reader all = {.p = parts.p, .n = parts.n};
+
+    for (lsn position = first; all.n > 0 && !all.bad; position++) {
+        struct journal_record record = {
+            .lsn = position, .owner = JOURNAL_STORE, .type = RECORD_COPY, .version = read_u8(&all)};
+        record.payload = read_counted(&all);
+        set_aside_add(s, &record, SET_ASIDE_WHOLE);
+    }
 }
 
 /* The "last" byte, without reading the rest. */
@@ -278,12 +313,17 @@ bool replay_copy(struct store *s, lsn position, struct reader *r, unsigned versi
     struct buf parts = s->copy_parts;
     s->copy_parts = BUF_EMPTY;
     struct reader all = {.p = parts.p, .n = parts.n};
+    bool applied = true;
+    lsn count = 0;
     while (all.n > 0 && !all.bad && !r->bad) {
         unsigned part_version = read_u8(&all);
         struct str part = read_counted(&all);
         *r = (struct reader){.p = part.p, .n = part.n};
-        copy_part(s, r, part_version, a);
+        applied = copy_part(s, r, part_version, a) && applied;
+        count++;
     }
+    if (!applied && !r->bad)
+        set_parts_aside(s, position - count + 1, str_from(parts.p, parts.n));
     buf_free(&parts);
     return true;
 }

@@ -17,6 +17,7 @@
 #include "store/link_file.h"
 #include "store/maildir_name.h"
 #include "store/replay.h"
+#include "store/set_aside.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -328,53 +329,131 @@ static bool deliver_to(struct store *s, struct delivery_record *d, struct mailbo
     return ok;
 }
 
-bool replay_deliver(struct store *s, struct reader *r, unsigned version, struct arena *a,
-                    struct err *e)
+/* One target: into its mailbox, kept back for the end, or set aside. */
+static bool deliver_or_set_aside(struct store *s, const struct journal_record *record,
+                                 struct delivery_record *d, size_t target, struct err *e)
 {
-    struct str payload = str_from(r->p, r->n);
+    const struct delivery_target *t = &d->targets[target];
+    struct store_account *a = replay_account(s, t->mailbox.home);
+    struct mailbox *m = replay_find(s, &t->mailbox);
+    struct err error = {0};
+    bool ok = true;
+
+    if (m) {
+        ok = deliver_to(s, d, m, t, &error) || replay_block(a, &error);
+        mailbox_unref(m);
+    } else if (s->replay_error.kind != ERR_NONE) {
+        error = s->replay_error;
+        ok = false;
+    } else if (!a || !a->blocked) {
+        replay_defer(s, &t->mailbox, record, target);
+    }
+    if (ok && a && a->blocked)
+        set_aside_add(s, record, (uint32_t)target);
+    if (!ok && e)
+        *e = error;
+    return ok;
+}
+
+bool replay_deliver(struct store *s, const struct journal_record *record, uint32_t only,
+                    struct reader *r, struct arena *a, struct err *e)
+{
     struct delivery_record d;
     bool ok = true;
 
-    read_delivery(r, version, a, &d);
+    read_delivery(r, record->version, a, &d);
     for (size_t i = 0; i < d.count && ok && !r->bad; i++) {
-        struct mailbox *m = replay_find(s, &d.targets[i].mailbox);
-        if (!m) {
-            replay_defer(s, &d.targets[i].mailbox, version, i, payload);
-            continue;
-        }
-        ok = deliver_to(s, &d, m, &d.targets[i], e);
-        mailbox_unref(m);
+        if (only == SET_ASIDE_WHOLE || only == i)
+            ok = deliver_or_set_aside(s, record, &d, i, e);
     }
     buf_free(&d.have);
     return ok;
 }
 
-bool replay_deliver_by_name(struct store *s, struct reader *r, unsigned version, size_t target,
-                            struct arena *arena, struct err *e)
+/* Another mailbox of that name knows nothing of the record's UID and modseq. */
+static struct delivery_target target_in(struct mailbox *m, const struct delivery_record *d,
+                                        size_t target)
 {
-    struct delivery_record d;
+    struct delivery_target t = d->targets[target];
 
-    read_delivery(r, version, arena, &d);
-    const struct record_mailbox *rm = &d.targets[target].mailbox;
-    struct store_account *a = store_account_get(s, rm->home, e);
-    if (!a)
-        return false;
-    struct folder_disk disk = {
-        .maildir = a->maildir, .spool_dir = s->spool_dir, .now = clock_wall(), .naming = s->naming};
-    struct err error = {0};
+    if (memcmp(m->c.guid, t.mailbox.guid, GUID_SIZE) != 0) {
+        const struct message *present = find_base(m, d->base);
+        t.uid = present ? present->uid : m->c.uid_next;
+        t.modseq = present ? present->modseq : m->c.modseq + 1;
+    }
+    return t;
+}
+
+static bool deliver_by_name(struct store *s, struct store_account *a, struct delivery_record *d,
+                            size_t target, struct err *e)
+{
+    const struct record_mailbox *rm = &d->targets[target].mailbox;
+    struct folder_disk disk = {.maildir = a->maildir,
+                               .spool_dir = s->spool_dir,
+                               .now = clock_wall(),
+                               .naming = s->naming,
+                               .owner = a->home};
     struct mailbox *m;
+
+    if (!folder_disk_prepare(&disk, NULL, 0, e) ||
+        (!folder_disk_create(&disk, rm->name, rm->guid, e) && e->kind != ERR_EXISTS) ||
+        !mailbox_get(s, a, rm->name, &m, e))
+        return false;
     log_warning("store", NULL, "%s: mailbox %.*s was lost, a message for it is delivered by name",
                 a->home, STR_ARG(rm->name));
-    bool ok = folder_disk_prepare(&disk, NULL, 0, e) &&
-              (folder_disk_create(&disk, rm->name, rm->guid, &error) || error.kind == ERR_EXISTS) &&
-              mailbox_get(s, a, rm->name, &m, e);
-    if (!ok) {
-        if (error.kind != ERR_NONE && error.kind != ERR_EXISTS && e)
-            *e = error;
-        return false;
-    }
-    ok = deliver_to(s, &d, m, &d.targets[target], e);
+    struct delivery_target t = target_in(m, d, target);
+    bool ok = deliver_to(s, d, m, &t, e);
     mailbox_unref(m);
+    return ok;
+}
+
+bool replay_deliver_by_name(struct store *s, const struct journal_record *record, size_t target,
+                            struct arena *arena, struct err *e)
+{
+    struct reader r = {.p = record->payload.p, .n = record->payload.n};
+    struct delivery_record d;
+    struct err error = {0};
+
+    read_delivery(&r, record->version, arena, &d);
+    struct store_account *a = store_account_get(s, d.targets[target].mailbox.home, e);
+    if (!a)
+        return false;
+    bool ok = !a->blocked && deliver_by_name(s, a, &d, target, &error);
+    if (!ok && (a->blocked || replay_block(a, &error))) {
+        set_aside_add(s, record, (uint32_t)target);
+        ok = true;
+    }
+    if (!ok && e)
+        *e = error;
     buf_free(&d.have);
     return ok;
+}
+
+/* --- what a record holds, for those who keep it --- */
+
+struct str replay_spool_file(const struct journal_record *record)
+{
+    struct reader r = {.p = record->payload.p, .n = record->payload.n};
+    struct delivery_record d = {0};
+
+    if (record->type != RECORD_DELIVER)
+        return STR("");
+    struct arena *a = arena_new();
+    read_delivery(&r, record->version, a, &d);
+    arena_free(a);
+    return r.bad ? STR("") : d.file;
+}
+
+bool replay_delivery_home(const struct journal_record *record, uint32_t target, struct str *home)
+{
+    struct reader r = {.p = record->payload.p, .n = record->payload.n};
+    struct delivery_record d;
+
+    struct arena *a = arena_new();
+    read_delivery(&r, record->version, a, &d);
+    bool found = !r.bad && target < d.count;
+    if (found)
+        *home = d.targets[target].mailbox.home;
+    arena_free(a);
+    return found;
 }

@@ -14,7 +14,7 @@
  *   account_watch.c            who wants to hear of all mailboxes of an account
  *   foreign*.c own_change.c    what other programs do to the files
  *   quota.c quota_count.c      what an account may keep, and what it keeps
- *   replay.c checkpoint.c      the journal's consumer
+ *   replay*.c checkpoint.c     the journal's consumer; set_aside.c what it cannot apply
  *
  * Every change takes the same way: check, append one record, wait until it is durable, apply it in
  * memory and tell the watchers before the next suspension. As the journal resumes those who wait in
@@ -340,6 +340,7 @@ static void free_accounts(struct store *s)
             special_uses_forget(a);
             free(a->home);
             free(a->maildir);
+            free(a->blocked);
             free(a);
         }
     }

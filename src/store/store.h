@@ -36,6 +36,11 @@ extern const struct settings_block store_settings_block; /* "store" */
 /* Registers with the journal (replay, checkpoint): call before journal_start. path: absolute. */
 SUSPENDS struct store *store_open(const struct store_settings *s, const char *path,
                                   const char *hostname, struct journal *j, struct err *e);
+/* After journal_start: what was replayed is brought into files. */
+SUSPENDS bool store_start(struct store *s, struct err *e);
+/* Accounts whose changes could not be brought into files at the start: a text for people; NULL
+ * behind the last. Their mail is not served in this run. */
+const char *store_set_aside(const struct store *s, size_t i);
 /* Before journal_close: ends what the store delivers by itself. */
 SUSPENDS void store_stop(struct store *s);
 /* After journal_close; no mailbox may be in use. */

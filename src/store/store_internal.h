@@ -17,6 +17,9 @@ struct store_account {
     char *home;                 /* "example.test/alice" */
     char *maildir;              /* absolute; PATH/home/Maildir, or as the layout has it */
     bool prepared;              /* INBOX and special folders were made */
+    bool probed;                /* the replay has seen whether its Maildir can be used */
+    char *blocked;              /* why it cannot be used; NULL: it can (set_aside.c) */
+    size_t set_aside_count;
     int64_t expunged_from; /* nothing in expunged/ is older (seconds); INT64_MAX: it is empty */
     /* A folder operation (first use, create, delete, rename) is under way: everything else that
      * changes a mailbox of the account waits. */
@@ -115,6 +118,7 @@ struct spool_file {
 };
 
 struct deferred_record;
+struct set_aside;
 struct pending;
 struct special_uses;
 
@@ -179,6 +183,9 @@ struct store {
     struct buf copy_parts; /* records of a COPY whose last one has not come */
     lsn copy_next;         /* the position that the next one must have */
     struct replay_group *group;
+    struct err replay_error; /* a mailbox cannot be loaded now, through no fault of its account */
+    struct set_aside *set_aside, *set_aside_last; /* records that cannot be applied */
+    bool set_aside_tried, set_aside_exists;       /* those of earlier starts; their file */
 
     struct quota_policy quota;
     struct store_account *quota_dirty; /* files of quota are behind */
@@ -194,7 +201,8 @@ struct store {
 
 /* --- mailbox_cache.c --- */
 
-/* The account's state; NULL with *e when its home is not usable. */
+/* The account's state; NULL with *e when its home is not usable, or, behind the replay, its mail
+ * cannot be used in this run (ERR_TEMP). */
 struct store_account *store_account_get(struct store *s, struct str home, struct err *e);
 /* Waits until no folder operation is under way. */
 SUSPENDS bool store_account_wait(struct store_account *a, struct err *e);

@@ -57,7 +57,7 @@ static inline void fixture_open(struct fixture *f, char *root)
     f->store = store_open(&settings, mail, "mx.example.test", f->journal, &e);
     if (!f->store)
         fail_msg("%s", e.text);
-    if (!journal_start(f->journal, &e))
+    if (!journal_start(f->journal, &e) || !store_start(f->store, &e))
         fail_msg("%s", e.text);
     free(journal_dir);
     free(mail);

@@ -645,6 +645,297 @@ static void test_advanced_modseq(void **state)
     with_store(advanced_modseq);
 }
 
+static void assert_set_aside(struct fixture *f, const char *home)
+{
+    const char *text = store_set_aside(f->store, 0);
+    assert_non_null(text);
+    assert_non_null(strstr(text, home));
+    assert_null(store_set_aside(f->store, 1));
+}
+
+static void open_again(struct fixture *f)
+{
+    checkpoint(f);
+    char *root = f->root;
+    fixture_close(f);
+    fixture_open(f, root);
+}
+
+static void deliver_to_both(struct fixture *f, struct str text)
+{
+    struct err e = {0};
+    struct spool *s = make_message(f, text);
+    struct store_delivery list[] = {{.account = &alice, .mailbox = STR("INBOX")},
+                                    {.account = &bob, .mailbox = STR("INBOX")}};
+    assert_true(store_deliver(f->store, "test", s, STR(""), list, 2, &e));
+    spool_unref(s);
+}
+
+/* Mail of two users, one to both, flags, a move and a large message; none of it synced. */
+static void make_changes(struct fixture *f, struct str large)
+{
+    struct err e = {0};
+    struct arena *a = arena_new();
+    uint32_t *source, *copies;
+    size_t done;
+
+    deliver(f, &alice, "INBOX", STR(""), STR("one\n"));
+    deliver_to_both(f, STR("both\n"));
+    deliver(f, &bob, "INBOX", STR(""), STR("for bob\n"));
+    deliver(f, &alice, "INBOX", STR(""), large);
+    deliver(f, &alice, "INBOX", STR(""), STR("moved\n"));
+    deliver(f, &alice, "INBOX", STR(""), STR("expunged\n"));
+    struct mailbox *m = open_box(f, &alice, "INBOX");
+    set_flags(m, 1, MESSAGE_FLAGGED, "work");
+    assert_true(mailbox_expunge(m, (uint32_t[]){5}, 1, &e));
+    struct mailbox *to = open_box(f, &alice, "Sent");
+    assert_true(mailbox_copy(m, (uint32_t[]){4}, 1, to, true, a, &source, &copies, &done, &e));
+    arena_free(a);
+    mailbox_unref(to);
+    mailbox_unref(m);
+}
+
+static void assert_changes(struct fixture *f, struct str large)
+{
+    struct mailbox *m = open_box(f, &alice, "INBOX");
+    assert_int_equal(count_messages(m), 3);
+    assert_message(m, 1, "one\n");
+    assert_int_equal(mailbox_find_uid(m, 1)->flags, MESSAGE_FLAGGED);
+    assert_message(m, 2, "both\n");
+    assert_message(m, 3, large.p);
+    assert_int_equal(mailbox_uid_next(m), 6);
+    mailbox_unref(m);
+    m = open_box(f, &alice, "Sent");
+    assert_int_equal(count_messages(m), 1);
+    assert_message(m, 1, "moved\n");
+    mailbox_unref(m);
+}
+
+static void assert_bob_goes_on(struct fixture *f, size_t messages)
+{
+    struct mailbox *m = open_box(f, &bob, "INBOX");
+    assert_int_equal(count_messages(m), messages);
+    assert_message(m, 1, "both\n");
+    assert_message(m, 2, "for bob\n");
+    mailbox_unref(m);
+    deliver(f, &bob, "INBOX", STR(""), STR("more\n"));
+}
+
+static void assert_not_served(struct fixture *f, const struct account *a)
+{
+    struct err e = {0};
+    struct mailbox *m;
+    struct spool *s = make_message(f, STR("refused\n"));
+    struct store_delivery d = {.account = a, .mailbox = STR("INBOX")};
+
+    assert_false(mailbox_open(f->store, a, STR("INBOX"), &m, &e));
+    assert_int_equal(e.kind, ERR_TEMP);
+    assert_false(store_deliver(f->store, "test", s, STR(""), &d, 1, &e));
+    assert_int_equal(d.error.kind, ERR_TEMP);
+    spool_unref(s);
+}
+
+static struct str make_large(void)
+{
+    struct buf b = BUF_EMPTY;
+    while (b.n < 300000)
+        buf_add_c(&b, "a large message\n");
+    struct str large = str_from(mem_dup(b.p, b.n), b.n);
+    buf_free(&b);
+    return large;
+}
+
+struct obstacle {
+    const char *put, *remove; /* commands, in alice's home */
+};
+
+/* What is set aside stays so while the obstacle is there, and is there once when it is gone. */
+static void meet_obstacle(struct fixture *f, const struct obstacle *o)
+{
+    struct str large = make_large();
+
+    fixture_open(f, f->root);
+    make_changes(f, large);
+    char *copy = crash_copy(f->root), *original = f->root;
+    fixture_close(f);
+    shell("cd %s/mail/example.test/alice && %s", copy, o->put);
+    fixture_open(f, copy);
+    for (size_t round = 0; round < 3; round++) {
+        assert_set_aside(f, "example.test/alice");
+        assert_not_served(f, &alice);
+        assert_bob_goes_on(f, 2 + round);
+        open_again(f);
+    }
+    char *root = f->root;
+    fixture_close(f);
+    shell("cd %s/mail/example.test/alice && %s", root, o->remove);
+    fixture_open(f, root);
+    for (int round = 0; round < 2; round++) {
+        assert_null(store_set_aside(f->store, 0));
+        assert_changes(f, large);
+        assert_int_equal(files_in(root, "", ".set-aside", NULL), 0);
+        open_again(f);
+    }
+    assert_int_equal(deliver(f, &alice, "INBOX", STR(""), STR("new\n")), 6);
+    fixture_close(f);
+    remove_directory(copy);
+    free((char *)large.p);
+    f->root = original;
+}
+
+static void file_for_maildir(void *arg)
+{
+    meet_obstacle(arg, &(struct obstacle){.put = "mv Maildir away && : > Maildir",
+                                          .remove = "rm Maildir && mv away Maildir"});
+}
+
+static void file_for_folder(void *arg)
+{
+    meet_obstacle(arg, &(struct obstacle){.put = "mv Maildir/.Sent away && : > Maildir/.Sent",
+                                          .remove = "rm Maildir/.Sent && mv away Maildir/.Sent"});
+}
+
+static void test_obstacles(void **state)
+{
+    (void)state;
+    with_store(file_for_maildir);
+    with_store(file_for_folder);
+}
+
+/* The obstacle took all mail with it: what was pending is delivered to a new INBOX. And the records
+ * come from both, the file and the journal. */
+static void records_twice(void *arg)
+{
+    struct fixture *f = arg;
+    char *copy, *journal = make_directory();
+
+    fixture_open(f, f->root);
+    deliver_to_both(f, STR("both\n"));
+    deliver(f, &alice, "INBOX", STR(""), STR("second\n"));
+    copy = crash_copy(f->root);
+    fixture_close(f);
+    char *original = f->root;
+    shell("cd %s/mail/example.test/alice && rm -rf Maildir && : > Maildir", copy);
+    shell("cp -a %s/journal %s/", copy, journal);
+    fixture_open(f, copy);
+    assert_set_aside(f, "example.test/alice");
+    fixture_close(f);
+    shell("rm -rf %s/journal && cp -a %s/journal %s/", copy, journal, copy);
+    for (int round = 0; round < 2; round++) {
+        if (round == 1)
+            shell("rm %s/mail/example.test/alice/Maildir", copy);
+        fixture_open(f, copy);
+        assert_int_equal(store_set_aside(f->store, 0) == NULL, round == 1);
+        if (round == 0)
+            fixture_close(f);
+    }
+    struct mailbox *m = open_box(f, &alice, "INBOX");
+    assert_int_equal(count_messages(m), 2);
+    assert_message(m, 1, "both\n");
+    assert_message(m, 2, "second\n");
+    mailbox_unref(m);
+    fixture_close(f);
+    remove_directory(copy);
+    remove_directory(journal);
+    f->root = original;
+}
+
+/* Nothing that can be read of a damaged file is lost, and it keeps nobody from starting. */
+static void damaged_file(void *arg)
+{
+    struct fixture *f = arg;
+
+    fixture_open(f, f->root);
+    deliver(f, &alice, "INBOX", STR(""), STR("first\n"));
+    deliver(f, &alice, "INBOX", STR(""), STR("second\n"));
+    char *copy = crash_copy(f->root), *original = f->root;
+    fixture_close(f);
+    shell("cd %s/mail/example.test/alice && rm -rf Maildir && : > Maildir", copy);
+    fixture_open(f, copy);
+    fixture_close(f);
+    shell("cd %s/mail && rm example.test/alice/Maildir && sed -i s/second/SECOND/ .set-aside",
+          copy);
+    fixture_open(f, copy);
+    struct mailbox *m = open_box(f, &alice, "INBOX");
+    assert_int_equal(count_messages(m), 1);
+    assert_message(m, 1, "first\n");
+    mailbox_unref(m);
+    assert_int_equal(files_in(copy, "", ".set-aside.damaged", NULL), 1);
+    fixture_close(f);
+    remove_directory(copy);
+    f->root = original;
+}
+
+static void test_set_aside_file(void **state)
+{
+    (void)state;
+    with_store(records_twice);
+    with_store(damaged_file);
+}
+
+/* Another mailbox has taken the lost one's name, and its modseqs are further. */
+static void taken_name(void *arg)
+{
+    struct fixture *f = arg;
+    struct err e = {0};
+
+    fixture_open(f, f->root);
+    deliver(f, &alice, "INBOX", STR(""), STR("first\n"));
+    char *copy = crash_copy(f->root), *original = f->root;
+    for (int i = 0; i < 5; i++)
+        deliver(f, &bob, "INBOX", STR(""), STR("of bob\n"));
+    struct mailbox *m = open_box(f, &bob, "INBOX");
+    assert_true(mailbox_expunge(m, (uint32_t[]){1}, 1, &e));
+    mailbox_unref(m);
+    open_again(f);
+    fixture_close(f);
+    shell("cd %s/mail/example.test/alice && rm -rf Maildir && "
+          "cp -a %s/mail/example.test/bob/Maildir . && rm Maildir/maild-account",
+          copy, original);
+    fixture_open(f, copy);
+    m = open_box(f, &alice, "INBOX");
+    assert_int_equal(count_messages(m), 5);
+    assert_message(m, 6, "first\n");
+    mailbox_unref(m);
+    fixture_close(f);
+    remove_directory(copy);
+    f->root = original;
+}
+
+/* Mail is not put into somebody else's Maildir. */
+static void taken_maildir(void *arg)
+{
+    struct fixture *f = arg;
+
+    fixture_open(f, f->root);
+    deliver(f, &alice, "INBOX", STR(""), STR("first\n"));
+    deliver(f, &bob, "INBOX", STR(""), STR("of bob\n"));
+    char *copy = crash_copy(f->root), *original = f->root;
+    fixture_close(f);
+    shell("cd %s/mail/example.test && rm -rf alice/Maildir && cp -a bob/Maildir alice/", copy);
+    fixture_open(f, copy);
+    assert_set_aside(f, "example.test/alice");
+    shell("! grep -rqx first %s/mail/" MAILDIR, copy);
+    char *root = f->root;
+    fixture_close(f);
+    shell("rm -r %s/mail/example.test/alice/Maildir", root);
+    fixture_open(f, root);
+    struct mailbox *m = open_box(f, &alice, "INBOX");
+    assert_int_equal(count_messages(m), 1);
+    assert_message(m, 1, "first\n");
+    mailbox_unref(m);
+    fixture_close(f);
+    remove_directory(copy);
+    f->root = original;
+}
+
+static void test_taken_name(void **state)
+{
+    (void)state;
+    with_store(taken_name);
+    with_store(taken_maildir);
+}
+
 int main(void)
 {
     log_set_level(LOG_LEVEL_ERROR);
@@ -652,7 +943,8 @@ int main(void)
         cmocka_unit_test(test_files_come_back), cmocka_unit_test(test_hard_links_and_large),
         cmocka_unit_test(test_lost_file),       cmocka_unit_test(test_copies),
         cmocka_unit_test(test_folders),         cmocka_unit_test(test_advanced_modseq),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_obstacles),       cmocka_unit_test(test_set_aside_file),
+        cmocka_unit_test(test_taken_name),      cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
