@@ -36,9 +36,9 @@ static const struct setting settings[] = {
      "UTF8=ACCEPT. RFC 9755 forbids it, but then no client of today could move old mail here."},
     {"message_limit", SETTING_NUMBER, FIELD(message_limit), "1000000", 0, INT64_C(1) << 32, NULL,
      "A command that names more messages is done for those with the highest UIDs; clients are told "
-     "(MESSAGELIMIT). At least 1000; 0: no limit."},
+     "(MESSAGELIMIT). RFC 9738 wants at least 1000. 0: no limit."},
     {"progress_interval", SETTING_DURATION, FIELD(progress_interval), "10s", 0, 3600 * USEC_SEC,
-     NULL, "A client hears this often how far a long FETCH, SEARCH or STORE is. 0: never."},
+     NULL, "A client hears this often how far a long FETCH, SEARCH, SORT or THREAD is. 0: never."},
     {"literal_minus", SETTING_BOOL, FIELD(literal_minus), "no", 0, 0, NULL,
      "Announce LITERAL- instead of LITERAL+: literals that a client sends without asking may have "
      "4096 bytes only."},
