@@ -98,3 +98,18 @@ def test_actions_have_a_log_of_their_own():
         assert f"rename {user} mailbox=<Archive/2026> to=<Old>" in lines
         log = server.log()
         assert "login user=<alice@example.test>" in log and "expunge user=" not in log
+
+
+def test_switched_off_while_a_session_says_goodbye():
+    """POP3 has no login any more once QUIT has begun."""
+    with Instance(users=("alice",)) as server:
+        server.mailctl("rawlog", "on", "alice@example.test")
+        for _ in range(5):
+            pop = poplib.POP3_SSL("127.0.0.1", server.port("pop3s"), context=server.tls_context())
+            pop.user("alice@example.test")
+            pop.pass_("secret")
+            pop.sock.sendall(b"QUIT\r\n")
+            server.run_mailctl("rawlog", "off", "alice@example.test")
+            pop.close()
+            server.mailctl("rawlog", "on", "alice@example.test")
+        wait_until(lambda: server.mailctl_json("rawlog", "list")[0]["sessions"] == 0)

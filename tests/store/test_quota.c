@@ -625,7 +625,7 @@ static void warned_when_full(void *arg)
     deliver(f, &lower, "INBOX", STR(""), text_of_size(10));
     assert_used(f, &lower, 10, 1);
     lower = with_quota(&bob, 5, 0);
-    assert_used(f, &lower, 10, 1);
+    (void)status_of(f, &lower); /* learns of the limit; the note may be there by its return */
     m = open_box(f, &lower, "INBOX");
     wait_for_messages(m, 2);
     mailbox_unref(m);
