@@ -217,12 +217,13 @@ static struct recorded_login **find(struct recordings *r, struct str login)
     return at;
 }
 
-static void end_all(struct recordings *r, const char *login)
+/* Also of sessions that have forgotten their login by now. */
+static void end_all(struct recordings *r, const struct recorded_login *login)
 {
     for (struct session_entry *e = session_list_first(r->sessions); e; e = e->next) {
-        struct session *s = (struct session *)e;
-        if (e->login && strcmp(e->login, login) == 0 && recording_of(s))
-            recording_end(recording_of(s), NULL);
+        struct recording *recording = recording_of((struct session *)e);
+        if (recording && recording->login == login)
+            recording_end(recording, NULL);
     }
 }
 
@@ -230,7 +231,7 @@ static void forget(struct recordings *r, struct recorded_login **at)
 {
     struct recorded_login *gone = *at;
 
-    end_all(r, gone->login);
+    end_all(r, gone);
     *at = gone->next;
     free(gone);
 }
@@ -282,7 +283,7 @@ void recordings_close(struct recordings *r)
         forget(r, &r->logins);
     session_list_watch_logins(r->sessions, NULL, NULL);
     while (r->open > 0)
-        cond_wait(&r->closed, DEADLINE_NONE, NULL);
+        cond_wait_certain(&r->closed);
     free(r->dir);
     free(r);
 }
