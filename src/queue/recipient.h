@@ -1,0 +1,36 @@
+#pragma once
+/*
+ * What somebody hears who names a recipient: the one place that decides it, for RCPT, VRFY, EXPN
+ * and operators. It is the answer that the delivery of a message would give now.
+ */
+#include "queue/route.h"
+
+/* Who asks, for what. */
+struct recipient_question {
+    struct str address; /* as address_text() makes it: "local@domain", or "postmaster" */
+    uint64_t size;      /* of the message, as announced; 0: not known */
+    bool trusted;       /* logged in, or of a trusted network: may write to internal addresses */
+    bool may_relay;     /* may send to domains that are not ours */
+};
+
+enum recipient_fate {
+    FATE_ACCEPT,
+    FATE_REFUSE, /* for good: 5xx */
+    FATE_LATER,  /* 4xx */
+};
+
+struct recipient_answer {
+    enum recipient_fate fate;
+    /* The address was found, here or by asking its own server: VRFY says 250, and 252 when the
+     * mail would be taken without knowing more. */
+    bool certain;
+    int code;             /* reply: 250 */
+    const char *enhanced; /* "2.1.5" */
+    struct str text;      /* "Ok", "no such user"; printable, one line */
+    struct str reason;    /* why not, for the log: may tell more than the client hears */
+    struct route *route;  /* for the envelope; its targets are what EXPN tells. Never NULL */
+};
+
+/* All in a. */
+SUSPENDS void recipient_check(struct queue *q, const struct recipient_question *question,
+                              struct arena *a, struct recipient_answer *answer);
