@@ -6,10 +6,10 @@
  */
 #include "auth/directory.h"
 #include "core/journal.h"
-#include "core/random.h"
 #include "core/spool.h"
 #include "mime/address.h"
 #include "net/dns.h"
+#include "queue/envelope.h"
 #include "queue/route.h"
 #include "store/store.h"
 
@@ -54,27 +54,6 @@ SUSPENDS void queue_stop(struct queue *q, usec deadline);
 void queue_free(struct queue *q);
 /* Settings of a new configuration. */
 void queue_reload(struct queue *q, const struct queue_settings *s, struct tls_context *tls);
-
-struct envelope_recipient {
-    struct str address;  /* as given in RCPT */
-    struct route *route; /* from route_recipient, in the transaction's arena */
-    /* result of queue_accept */
-    bool accepted;
-    struct err error;
-};
-
-struct envelope {
-    char id[ID_SIZE];  /* of the transaction: in the Received header, every log line and the 250 */
-    struct str sender; /* "" : null sender */
-    struct envelope_recipient *recipients;
-    size_t recipient_count;
-    bool smtputf8, body_8bit;
-    struct str login;      /* authenticated user, or "" */
-    const char *component; /* "smtpd", "submission", "lmtpd" */
-    /* Header lines to stand in front (Received ...), LF; Return-Path is added for local copies
-     * only. */
-    struct str prefix;
-};
 
 /* Local recipients now, the others into the journal; what is marked accepted is durable. Returns
  * true when all were accepted. When some failed temporarily and others were delivered, the failed

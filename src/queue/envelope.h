@@ -1,0 +1,60 @@
+#pragma once
+/*
+ * What an accepted message brings beside its text: who it is from and for, and what the client
+ * asked for with the parameters of MAIL and RCPT.
+ */
+#include "core/clock.h"
+#include "core/err.h"
+#include "core/random.h"
+#include "core/str.h"
+
+struct route;
+
+/* RET (RFC 3461 4.3) */
+enum dsn_return { DSN_RETURN_UNSET, DSN_RETURN_HEADERS, DSN_RETURN_FULL };
+
+/* NOTIFY (RFC 3461 4.1); 0: not said, then a failure is reported and a delay may be. */
+enum dsn_notify {
+    NOTIFY_NEVER = 1, /* stands alone */
+    NOTIFY_SUCCESS = 2,
+    NOTIFY_FAILURE = 4,
+    NOTIFY_DELAY = 8,
+};
+
+/* Parameters of MAIL that go with the message. Zeroed: nothing was asked for. Times are wall clock;
+ * 0: none. */
+struct envelope_options {
+    enum dsn_return dsn_return;
+    struct str envelope_id;  /* ENVID, decoded */
+    bool require_tls;        /* REQUIRETLS (RFC 8689) */
+    usec hold_until;         /* HOLDFOR, HOLDUNTIL (RFC 4865) */
+    struct str hold_request; /* as it was asked for: "for;3600", "until;2030-01-01T00:00:00Z" */
+    usec deliver_by;         /* BY (RFC 2852) */
+    bool deliver_by_return;  /* too late: back to the sender; else the sender is told */
+    bool deliver_by_trace;
+    int priority; /* MT-PRIORITY (RFC 6710): -9 to 9 */
+};
+
+struct envelope_recipient {
+    struct str address;            /* as given in RCPT */
+    struct route *route;           /* from route_recipient, in the transaction's arena */
+    unsigned notify;               /* enum dsn_notify */
+    struct str original_recipient; /* ORCPT, decoded: "rfc822;address"; "" : none */
+    /* result of queue_accept */
+    bool accepted;
+    struct err error;
+};
+
+struct envelope {
+    char id[ID_SIZE];  /* of the transaction: in the Received header, every log line and the 250 */
+    struct str sender; /* "" : null sender */
+    struct envelope_recipient *recipients;
+    size_t recipient_count;
+    bool smtputf8, body_8bit;
+    struct envelope_options options;
+    struct str login;      /* authenticated user, or "" */
+    const char *component; /* "smtpd", "submission", "lmtpd" */
+    /* Header lines to stand in front (Received ...), LF; Return-Path is added for local copies
+     * only. */
+    struct str prefix;
+};
