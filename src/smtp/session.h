@@ -1,12 +1,33 @@
 #pragma once
 /*
  * Inside the SMTP server: the three structs by lifetime. A session is a connection, a transaction
- * is a message, a command lives on the fiber's stack. RSET is freeing the transaction.
+ * is a message, a command lives on the fiber's stack. RSET is freeing the transaction; STARTTLS and
+ * XCLIENT are smtp_session_reset.
  */
 #include "core/arena.h"
 #include "net/session.h"
 #include "smtp/data_decoder.h"
 #include "smtp/smtp_server.h"
+
+/* Protocols that a command, an extension or a parameter exists on. */
+enum {
+    SMTP_ON_SMTP = 1,
+    SMTP_ON_SUBMISSION = 2,
+    SMTP_ON_LMTP = 4,
+    SMTP_ON_ALL = SMTP_ON_SMTP | SMTP_ON_SUBMISSION | SMTP_ON_LMTP,
+};
+
+/* What is believed of the client: what the socket says, or what a proxy or another mail server that
+ * is trusted for it says instead. All that is logged, decided or written about the client is about
+ * this. The login is smtp_login(). */
+struct smtp_peer {
+    const char *address; /* numeric, or "unix" */
+    const char *name;    /* host name, verified in both directions; NULL: not known */
+    char *helo;          /* as it said; owned; NULL before HELO, EHLO, LHLO */
+    uint16_t port;       /* 0: not known */
+    bool loopback;       /* of this host: 127.0.0.1, ::1, a Unix socket */
+    bool extended;       /* EHLO or LHLO */
+};
 
 struct smtp_transaction {
     struct arena *arena;
@@ -31,11 +52,10 @@ struct smtp_session {
     struct smtp_context *context;
     const struct smtp_settings *settings; /* in the service's configuration */
     struct arena *arena;                  /* login; NULL until something was said */
+    struct smtp_peer peer;
     struct smtp_transaction *transaction;
-    char *helo; /* owned: a client may say it over and over; NULL before HELO, EHLO, LHLO */
     uint32_t messages;
     uint16_t errors, auth_failures;
-    bool extended; /* EHLO */
 };
 
 /* What a command function says about what comes next. */
@@ -44,9 +64,26 @@ enum smtp_next { SMTP_GO_ON, SMTP_CLOSE };
 /* --- smtp_server.c --- */
 struct arena *smtp_session_arena(struct smtp_session *s);
 enum service_protocol smtp_protocol(const struct smtp_session *s);
-bool smtp_may_relay(const struct smtp_session *s);
+/* SMTP_ON_SMTP, ... */
+int smtp_protocol_bit(const struct smtp_session *s);
 const char *smtp_component(const struct smtp_session *s);
+/* NULL: not logged in. */
+const char *smtp_login(const struct smtp_session *s);
+bool smtp_may_relay(const struct smtp_session *s);
+/* What was said before does not count any more, a login least of all: the client begins anew with
+ * EHLO. Who it is, and how many errors it made, stays. */
+void smtp_session_reset(struct smtp_session *s);
+
+/* --- smtp_peer.c --- */
+void smtp_peer_init(struct smtp_session *s);
+void smtp_peer_free(struct smtp_session *s);
+/* HELO, EHLO, LHLO; a NULL name forgets it. */
+void smtp_peer_set_helo(struct smtp_session *s, struct str name, bool extended);
+
+/* --- smtp_transaction.c --- */
+struct smtp_transaction *smtp_transaction_new(void);
 void smtp_transaction_free(struct smtp_session *s);
+void smtp_transaction_add(struct smtp_transaction *t, const struct envelope_recipient *recipient);
 
 /* --- smtp_reply.c: buffered, sent before the session waits --- */
 SUSPENDS void smtp_reply(struct smtp_session *s, int code, const char *enhanced, const char *format,
@@ -55,15 +92,23 @@ SUSPENDS void smtp_reply(struct smtp_session *s, int code, const char *enhanced,
 SUSPENDS enum smtp_next smtp_reply_error(struct smtp_session *s, int code, const char *enhanced,
                                          const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* What comes after replies that a function further down has sent. */
+enum smtp_next smtp_after_replies(const struct smtp_session *s);
 /* The one place where kinds of errors become replies. */
 SUSPENDS void smtp_reply_err(struct smtp_session *s, const struct err *e, const char *suffix);
 
 /* --- smtp_command.c --- */
 SUSPENDS enum smtp_next smtp_command(struct smtp_session *s, struct str line);
+
+/* --- smtp_extension.c --- */
+/* The answer to EHLO and LHLO. */
+SUSPENDS void smtp_extensions_reply(struct smtp_session *s);
 bool smtp_starttls_offered(const struct smtp_session *s);
 
 /* --- smtp_mail.c --- */
 SUSPENDS enum smtp_next smtp_mail(struct smtp_session *s, struct str argument);
+
+/* --- smtp_rcpt.c --- */
 SUSPENDS enum smtp_next smtp_rcpt(struct smtp_session *s, struct str argument);
 
 /* --- smtp_data.c --- */

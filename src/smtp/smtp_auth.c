@@ -6,20 +6,6 @@
 #include "smtp/limits.h"
 #include "smtp/session.h"
 
-#include <stdlib.h>
-
-/* What was said before the handshake does not count any more, a login least of all. */
-static void forget_plain_text(struct smtp_session *s)
-{
-    smtp_transaction_free(s);
-    session_list_login(s->net.list, &s->net.entry, NULL, NULL);
-    arena_free(s->arena);
-    s->arena = NULL;
-    free(s->helo);
-    s->helo = NULL;
-    s->extended = false;
-}
-
 enum smtp_next smtp_starttls(struct smtp_session *s, struct str argument)
 {
     struct err e = {0};
@@ -32,17 +18,17 @@ enum smtp_next smtp_starttls(struct smtp_session *s, struct str argument)
     if (stream_buffered(s->net.stream).n > 0) {
         log_warning(smtp_component(s), s->net.id,
                     "closed: commands were sent behind STARTTLS before TLS was active peer=%s",
-                    s->net.entry.peer);
+                    s->peer.address);
         smtp_reply(s, 554, "5.5.0", "Nothing may follow STARTTLS before TLS is active");
         return SMTP_CLOSE;
     }
     smtp_reply(s, 220, "2.0.0", "Ready to start TLS");
     if (!stream_flush(s->net.stream, &e))
         return SMTP_CLOSE;
-    forget_plain_text(s);
+    smtp_session_reset(s);
     if (!stream_start_tls_server(s->net.stream, s->net.service->tls, &e)) {
         log_info(smtp_component(s), s->net.id, "closed: TLS handshake failed peer=%s reason=\"%s\"",
-                 s->net.entry.peer, e.text);
+                 s->peer.address, e.text);
         return SMTP_CLOSE;
     }
     return SMTP_GO_ON;
@@ -54,7 +40,7 @@ static struct auth_peer auth_peer_of(const struct smtp_session *s)
         .service = "smtp",
         .component = smtp_component(s),
         .id = s->net.id,
-        .address = s->net.entry.peer,
+        .address = s->peer.address,
         .secure = session_is_secure(&s->net),
     };
 }
@@ -62,7 +48,7 @@ static struct auth_peer auth_peer_of(const struct smtp_session *s)
 const char *smtp_auth_mechanisms(struct smtp_session *s)
 {
     struct auth_peer peer = auth_peer_of(s);
-    if (smtp_protocol(s) != SERVICE_SUBMISSION || s->net.entry.login)
+    if (smtp_protocol(s) != SERVICE_SUBMISSION || smtp_login(s))
         return "";
     return sasl_mechanisms(s->context->auth, &peer);
 }
@@ -145,14 +131,14 @@ static enum smtp_next auth_run(struct smtp_session *s, struct sasl *sasl, struct
     }
     const char *tls = stream_tls_version(s->net.stream);
     log_info(smtp_component(s), s->net.id, "login user=%s peer=%s mechanism=%s tls=%s",
-             s->net.entry.login, s->net.entry.peer, sasl_mechanism(sasl), tls ? tls : "-");
+             smtp_login(s), s->peer.address, sasl_mechanism(sasl), tls ? tls : "-");
     smtp_reply(s, 235, "2.7.0", "Authentication successful");
     return SMTP_GO_ON;
 }
 
 enum smtp_next smtp_auth(struct smtp_session *s, struct str argument)
 {
-    if (s->net.entry.login)
+    if (smtp_login(s))
         return smtp_reply_error(s, 503, "5.5.1", "You are logged in already");
     if (s->transaction)
         return smtp_reply_error(s, 503, "5.5.1", "Not while a message is under way");

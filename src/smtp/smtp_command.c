@@ -2,21 +2,14 @@
  * The commands of SMTP, submission and LMTP at a glance: who has which, and when. HELO, EHLO,
  * LHLO and the small ones are here, the others in files of their own.
  */
-#include "core/log.h"
-#include "core/mem.h"
-#include "mime/address.h"
 #include "smtp/limits.h"
 #include "smtp/session.h"
-
-#include <stdio.h>
-#include <stdlib.h>
 
 typedef enum smtp_next command_function(struct smtp_session *s, struct str argument);
 
 static command_function command_helo, command_ehlo, command_lhlo, command_rset, command_noop,
     command_quit, command_vrfy, command_help;
 
-enum { ON_SMTP = 1, ON_SUBMISSION = 2, ON_LMTP = 4, ON_ALL = 7 };
 enum { AFTER_NOTHING, AFTER_HELLO, AFTER_LOGIN, AFTER_MAIL, AFTER_RCPT };
 
 static const struct command {
@@ -26,33 +19,25 @@ static const struct command {
     bool in_chunks; /* allowed between BDAT chunks (RFC 3030 2) */
     command_function *run;
 } commands[] = {
-    {{"HELO", 4}, ON_SMTP | ON_SUBMISSION, AFTER_NOTHING, false, command_helo},
-    {{"EHLO", 4}, ON_SMTP | ON_SUBMISSION, AFTER_NOTHING, false, command_ehlo},
-    {{"LHLO", 4}, ON_LMTP, AFTER_NOTHING, false, command_lhlo},
-    {{"STARTTLS", 8}, ON_ALL, AFTER_HELLO, false, smtp_starttls},
-    {{"AUTH", 4}, ON_SUBMISSION, AFTER_HELLO, false, smtp_auth},
-    {{"MAIL", 4}, ON_ALL, AFTER_LOGIN, false, smtp_mail},
-    {{"RCPT", 4}, ON_ALL, AFTER_MAIL, false, smtp_rcpt},
-    {{"DATA", 4}, ON_ALL, AFTER_MAIL, false, smtp_data},
-    {{"BDAT", 4}, ON_ALL, AFTER_NOTHING, true, smtp_bdat}, /* reads its chunk even when refused */
-    {{"RSET", 4}, ON_ALL, AFTER_NOTHING, true, command_rset},
-    {{"NOOP", 4}, ON_ALL, AFTER_NOTHING, true, command_noop},
-    {{"QUIT", 4}, ON_ALL, AFTER_NOTHING, true, command_quit},
-    {{"VRFY", 4}, ON_ALL, AFTER_NOTHING, false, command_vrfy},
-    {{"HELP", 4}, ON_ALL, AFTER_NOTHING, true, command_help},
+    {{"HELO", 4}, SMTP_ON_SMTP | SMTP_ON_SUBMISSION, AFTER_NOTHING, false, command_helo},
+    {{"EHLO", 4}, SMTP_ON_SMTP | SMTP_ON_SUBMISSION, AFTER_NOTHING, false, command_ehlo},
+    {{"LHLO", 4}, SMTP_ON_LMTP, AFTER_NOTHING, false, command_lhlo},
+    {{"STARTTLS", 8}, SMTP_ON_ALL, AFTER_HELLO, false, smtp_starttls},
+    {{"AUTH", 4}, SMTP_ON_SUBMISSION, AFTER_HELLO, false, smtp_auth},
+    {{"MAIL", 4}, SMTP_ON_ALL, AFTER_LOGIN, false, smtp_mail},
+    {{"RCPT", 4}, SMTP_ON_ALL, AFTER_MAIL, false, smtp_rcpt},
+    {{"DATA", 4}, SMTP_ON_ALL, AFTER_MAIL, false, smtp_data},
+    {{"BDAT", 4},
+     SMTP_ON_ALL,
+     AFTER_NOTHING,
+     true,
+     smtp_bdat}, /* reads its chunk even when refused */
+    {{"RSET", 4}, SMTP_ON_ALL, AFTER_NOTHING, true, command_rset},
+    {{"NOOP", 4}, SMTP_ON_ALL, AFTER_NOTHING, true, command_noop},
+    {{"QUIT", 4}, SMTP_ON_ALL, AFTER_NOTHING, true, command_quit},
+    {{"VRFY", 4}, SMTP_ON_ALL, AFTER_NOTHING, false, command_vrfy},
+    {{"HELP", 4}, SMTP_ON_ALL, AFTER_NOTHING, true, command_help},
 };
-
-static int protocol_bit(const struct smtp_session *s)
-{
-    switch (smtp_protocol(s)) {
-    case SERVICE_SUBMISSION:
-        return ON_SUBMISSION;
-    case SERVICE_LMTP:
-        return ON_LMTP;
-    default:
-        return ON_SMTP;
-    }
-}
 
 static bool login_missing(const struct smtp_session *s)
 {
@@ -63,7 +48,7 @@ static bool login_missing(const struct smtp_session *s)
 static enum smtp_next command_check(struct smtp_session *s, const struct command *c, bool *run)
 {
     *run = false;
-    if (c->after >= AFTER_HELLO && !s->helo)
+    if (c->after >= AFTER_HELLO && !s->peer.helo)
         return smtp_reply_error(s, 503, "5.5.1", "Say %s first",
                                 smtp_protocol(s) == SERVICE_LMTP ? "LHLO" : "EHLO");
     if (c->after >= AFTER_LOGIN && login_missing(s)) {
@@ -86,7 +71,7 @@ enum smtp_next smtp_command(struct smtp_session *s, struct str line)
     struct str argument = str_trim(rest);
     for (size_t i = 0; verb.p && i < sizeof(commands) / sizeof(commands[0]); i++) {
         const struct command *c = &commands[i];
-        if (!(c->protocols & protocol_bit(s)) || !str_equal_nocase(verb, c->name))
+        if (!(c->protocols & smtp_protocol_bit(s)) || !str_equal_nocase(verb, c->name))
             continue;
         s->net.entry.state = c->name.p;
         bool run;
@@ -95,12 +80,6 @@ enum smtp_next smtp_command(struct smtp_session *s, struct str line)
         return run ? c->run(s, argument) : next;
     }
     return smtp_reply_error(s, 500, "5.5.2", "Command unknown");
-}
-
-bool smtp_starttls_offered(const struct smtp_session *s)
-{
-    return s->net.service->listener->tls == SERVICE_TLS_STARTTLS && s->net.service->tls &&
-           !stream_is_tls(s->net.stream);
 }
 
 /* The name a client gives itself: any printable word is taken, as many clients have none better. */
@@ -119,9 +98,7 @@ static bool hello(struct smtp_session *s, struct str name, bool extended)
             return false;
         }
     smtp_transaction_free(s);
-    free(s->helo);
-    s->helo = mem_dup(name.p, name.n);
-    s->extended = extended;
+    smtp_peer_set_helo(s, name, extended);
     return true;
 }
 
@@ -129,24 +106,14 @@ static enum smtp_next command_helo(struct smtp_session *s, struct str argument)
 {
     if (hello(s, argument, false))
         smtp_reply(s, 250, NULL, "%s", s->net.service->hostname);
-    return s->errors < s->settings->errors_max ? SMTP_GO_ON : SMTP_CLOSE;
+    return smtp_after_replies(s);
 }
 
 static enum smtp_next greet_extended(struct smtp_session *s, struct str argument)
 {
-    if (!hello(s, argument, true))
-        return s->errors < s->settings->errors_max ? SMTP_GO_ON : SMTP_CLOSE;
-    struct err e;
-    stream_printf(s->net.stream, &e,
-                  "250-%s\r\n250-PIPELINING\r\n250-SIZE %lld\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n",
-                  s->net.service->hostname, (long long)s->settings->message_size_max);
-    if (smtp_starttls_offered(s))
-        stream_write(s->net.stream, STR("250-STARTTLS\r\n"), &e);
-    const char *mechanisms = smtp_auth_mechanisms(s);
-    if (mechanisms[0])
-        stream_printf(s->net.stream, &e, "250-AUTH %s\r\n", mechanisms);
-    stream_write(s->net.stream, STR("250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"), &e);
-    return SMTP_GO_ON;
+    if (hello(s, argument, true))
+        smtp_extensions_reply(s);
+    return smtp_after_replies(s);
 }
 
 static enum smtp_next command_ehlo(struct smtp_session *s, struct str argument)
@@ -195,7 +162,7 @@ static enum smtp_next command_help(struct smtp_session *s, struct str argument)
     (void)argument;
     struct buf names = BUF_EMPTY;
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        if (commands[i].protocols & protocol_bit(s))
+        if (commands[i].protocols & smtp_protocol_bit(s))
             buf_printf(&names, " %s", commands[i].name.p);
     smtp_reply(s, 214, "2.0.0", "Commands:%s", buf_c(&names));
     buf_free(&names);

@@ -29,7 +29,7 @@ static void log_refused(struct smtp_session *s, const char *reason)
     log_info(smtp_component(s), t->envelope.id,
              "refused from=<%.*s> recipients=%zu size=%llu peer=%s reason=\"%s\"",
              STR_ARG(t->envelope.sender), t->envelope.recipient_count,
-             (unsigned long long)t->wire_size, s->net.entry.peer, reason);
+             (unsigned long long)t->wire_size, s->peer.address, reason);
 }
 
 static void refuse(struct smtp_session *s, int code, const char *enhanced, const char *text)
@@ -72,12 +72,12 @@ static void write_protocol(const struct smtp_session *s, struct buf *out)
     else if (utf8)
         buf_add_c(out, "UTF8SMTP");
     else
-        buf_add_c(out, s->extended ? "ESMTP" : "SMTP");
-    if (!s->extended)
+        buf_add_c(out, s->peer.extended ? "ESMTP" : "SMTP");
+    if (!s->peer.extended)
         return;
     if (stream_is_tls(s->net.stream))
         buf_add_char(out, 'S');
-    if (s->net.entry.login)
+    if (smtp_login(s))
         buf_add_char(out, 'A');
 }
 
@@ -85,9 +85,9 @@ static void write_protocol(const struct smtp_session *s, struct buf *out)
 static void write_received(const struct smtp_session *s, struct buf *out)
 {
     const struct envelope *envelope = &s->transaction->envelope;
-    const char *peer = s->net.entry.peer;
-    buf_printf(out, "Received: from %s (", s->helo);
-    if (stream_peer_is_loopback(s->net.stream) && !strchr(peer, '.') && !strchr(peer, ':'))
+    const char *peer = s->peer.address;
+    buf_printf(out, "Received: from %s (", s->peer.helo);
+    if (s->peer.loopback && !strchr(peer, '.') && !strchr(peer, ':'))
         buf_add_c(out, "local");
     else
         buf_printf(out, "%s%s%s", strchr(peer, ':') ? "[IPv6:" : "[", peer, "]");
@@ -186,8 +186,8 @@ static void log_accepted(struct smtp_session *s)
              "login=%s tls=%s delay=%lldms",
              s->net.id, STR_ARG(t->envelope.sender), STR_ARG(t->envelope.recipients[0].address),
              t->envelope.recipient_count, (unsigned long long)spool_size(t->message),
-             s->net.entry.peer, s->helo, s->net.entry.login ? s->net.entry.login : "-",
-             tls ? tls : "-", (long long)((clock_monotonic() - t->started) / USEC_MSEC));
+             s->peer.address, s->peer.helo, smtp_login(s) ? smtp_login(s) : "-", tls ? tls : "-",
+             (long long)((clock_monotonic() - t->started) / USEC_MSEC));
 }
 
 static void hand_over(struct smtp_session *s, const struct header_facts *facts)

@@ -48,6 +48,11 @@ enum smtp_next smtp_reply_error(struct smtp_session *s, int code, const char *en
     return SMTP_CLOSE;
 }
 
+enum smtp_next smtp_after_replies(const struct smtp_session *s)
+{
+    return s->errors < s->settings->errors_max ? SMTP_GO_ON : SMTP_CLOSE;
+}
+
 void smtp_reply_err(struct smtp_session *s, const struct err *e, const char *suffix)
 {
     switch (e->kind) {

@@ -50,9 +50,26 @@ enum service_protocol smtp_protocol(const struct smtp_session *s)
     return (enum service_protocol)s->net.service->listener->protocol;
 }
 
+int smtp_protocol_bit(const struct smtp_session *s)
+{
+    switch (smtp_protocol(s)) {
+    case SERVICE_SUBMISSION:
+        return SMTP_ON_SUBMISSION;
+    case SERVICE_LMTP:
+        return SMTP_ON_LMTP;
+    default:
+        return SMTP_ON_SMTP;
+    }
+}
+
 const char *smtp_component(const struct smtp_session *s)
 {
     return s->net.entry.kind->component;
+}
+
+const char *smtp_login(const struct smtp_session *s)
+{
+    return s->net.entry.login;
 }
 
 /* Who may send to foreign domains: users who logged in, and local programs on a submission
@@ -61,9 +78,9 @@ bool smtp_may_relay(const struct smtp_session *s)
 {
     if (smtp_protocol(s) != SERVICE_SUBMISSION)
         return false;
-    if (s->net.entry.login)
+    if (smtp_login(s))
         return true;
-    return !s->net.service->listener->auth_required && stream_peer_is_loopback(s->net.stream);
+    return !s->net.service->listener->auth_required && s->peer.loopback;
 }
 
 struct arena *smtp_session_arena(struct smtp_session *s)
@@ -73,15 +90,13 @@ struct arena *smtp_session_arena(struct smtp_session *s)
     return s->arena;
 }
 
-void smtp_transaction_free(struct smtp_session *s)
+void smtp_session_reset(struct smtp_session *s)
 {
-    struct smtp_transaction *t = s->transaction;
-    if (!t)
-        return;
-    s->transaction = NULL;
-    spool_unref(t->message);
-    buf_free(&t->decoded);
-    arena_free(t->arena); /* holds t itself */
+    smtp_transaction_free(s);
+    session_list_login(s->net.list, &s->net.entry, NULL, NULL);
+    arena_free(s->arena);
+    s->arena = NULL;
+    smtp_peer_set_helo(s, (struct str){0}, false);
 }
 
 static void log_end(const struct smtp_session *s)
@@ -89,10 +104,10 @@ static void log_end(const struct smtp_session *s)
     if (s->transaction)
         log_info(smtp_component(s), s->transaction->envelope.id,
                  "given up: %s before the end of the message peer=%s", s->net.ended,
-                 s->net.entry.peer);
+                 s->peer.address);
     else if (!strstr(s->net.ended, "closed"))
         log_info(smtp_component(s), s->net.id, "disconnected peer=%s reason=\"%s\"",
-                 s->net.entry.peer, s->net.ended);
+                 s->peer.address, s->net.ended);
 }
 
 static void finish(struct session *session)
@@ -101,7 +116,7 @@ static void finish(struct session *session)
     log_end(s);
     smtp_transaction_free(s);
     arena_free(s->arena);
-    free(s->helo);
+    smtp_peer_free(s);
     free(s);
 }
 
@@ -196,6 +211,8 @@ void smtp_accept(struct smtp_context *c, struct service *service, struct stream 
     struct smtp_session *s = MEM_NEW(struct smtp_session);
     s->context = c;
     s->settings = config_block(service->config, &smtp_settings_block);
+    s->net.stream = stream;
+    smtp_peer_init(s);
     session_accept(&s->net, protocol_of(service->listener->protocol), c->loop, c->sessions, service,
                    stream);
 }

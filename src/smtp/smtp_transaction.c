@@ -1,0 +1,42 @@
+/*
+ * A transaction: one message from MAIL to its end, with everything that is known of it, in one
+ * arena. Freeing it is what RSET does.
+ */
+#include "smtp/session.h"
+
+struct smtp_transaction *smtp_transaction_new(void)
+{
+    struct arena *a = arena_new();
+    struct smtp_transaction *t = ARENA_NEW(a, struct smtp_transaction);
+    t->arena = a;
+    t->started = clock_monotonic();
+    random_id(t->envelope.id);
+    return t;
+}
+
+void smtp_transaction_free(struct smtp_session *s)
+{
+    struct smtp_transaction *t = s->transaction;
+    if (!t)
+        return;
+    s->transaction = NULL;
+    spool_unref(t->message);
+    buf_free(&t->decoded);
+    arena_free(t->arena); /* holds t itself */
+}
+
+void smtp_transaction_add(struct smtp_transaction *t, const struct envelope_recipient *recipient)
+{
+    struct envelope *e = &t->envelope;
+    if (e->recipient_count == t->recipient_capacity) {
+        size_t capacity = t->recipient_capacity ? 4 * t->recipient_capacity : 4;
+        struct envelope_recipient *list =
+            arena_array(t->arena, capacity, sizeof(struct envelope_recipient));
+        if (e->recipient_count > 0)
+            memcpy(list, e->recipients, e->recipient_count * sizeof(*list));
+        e->recipients = list;
+        t->recipient_capacity = capacity;
+    }
+    t->target_count += recipient->route->count;
+    e->recipients[e->recipient_count++] = *recipient;
+}
