@@ -24,6 +24,15 @@ static void run_prepare(void *arg)
     job->ok = folder_disk_prepare(&job->disk, job->special, job->count, &job->error);
 }
 
+struct folder_disk folder_disk_of(const struct store_account *a)
+{
+    return (struct folder_disk){.maildir = a->maildir,
+                                .spool_dir = a->store->spool_dir,
+                                .now = clock_wall(),
+                                .naming = a->store->naming,
+                                .owner = a->home};
+}
+
 bool store_account_prepare(struct store *s, struct store_account *a, struct err *e)
 {
     if (!store_end_replay(s, e))
@@ -33,11 +42,7 @@ bool store_account_prepare(struct store *s, struct store_account *a, struct err 
     if (!store_account_take(a, e))
         return false;
     if (!a->prepared) {
-        struct prepare_job job = {.disk = {.maildir = a->maildir,
-                                           .spool_dir = s->spool_dir,
-                                           .now = clock_wall(),
-                                           .naming = s->naming,
-                                           .owner = a->home},
+        struct prepare_job job = {.disk = folder_disk_of(a),
                                   .special = mem_array(s->special_count, sizeof(struct str)),
                                   .count = s->special_count};
         for (size_t i = 0; i < s->special_count; i++)

@@ -118,9 +118,7 @@ bool store_list_mailboxes(struct store *s, const struct account *account, struct
     *count = 0;
     if (!a)
         return false;
-    struct list_job job = {
-        .disk = {.maildir = a->maildir, .spool_dir = s->spool_dir, .naming = s->naming},
-        .arena = arena};
+    struct list_job job = {.disk = folder_disk_of(a), .arena = arena};
     worker_run(WORKER_DISK, run_list, &job);
     bool ok = job.ok;
     if (!ok && e)
@@ -131,7 +129,7 @@ bool store_list_mailboxes(struct store *s, const struct account *account, struct
     for (size_t i = 0; ok && i < job.subscribed_count; i++)
         add_info(&l, job.subscribed[i], false, true);
     buf_free(&job.names);
-    if (!ok || !special_uses_learn(s, a, e))
+    if (!ok || !special_uses_learn(a, e))
         return false;
     add_parents(&l);
     join(&l);

@@ -34,13 +34,9 @@ struct folder_job {
     struct err error;
 };
 
-static struct folder_job job_for(struct store *s, struct store_account *a, struct str name)
+static struct folder_job job_for(const struct store_account *a, struct str name)
 {
-    return (struct folder_job){.disk = {.maildir = a->maildir,
-                                        .spool_dir = s->spool_dir,
-                                        .now = clock_wall(),
-                                        .naming = s->naming},
-                               .name = name};
+    return (struct folder_job){.disk = folder_disk_of(a), .name = name};
 }
 
 static bool run(void (*fn)(void *arg), struct folder_job *job, struct err *e)
@@ -106,7 +102,7 @@ static void run_create(void *arg)
 static bool create_taken(struct store *s, struct store_account *a, struct str name,
                          struct str special_use, struct err *e)
 {
-    struct folder_job job = job_for(s, a, name);
+    struct folder_job job = job_for(a, name);
     struct metadata_entry use = {STR(METADATA_SPECIAL_USE), special_use};
     struct buf content = BUF_EMPTY;
 
@@ -173,7 +169,7 @@ bool store_subscribe(struct store *s, const struct account *account, struct str 
     struct store_account *a = ok ? store_account_open(s, account, e) : NULL;
     ok = a && store_account_take(a, e);
     if (ok) {
-        struct folder_job job = job_for(s, a, canonical);
+        struct folder_job job = job_for(a, canonical);
         job.subscribe = subscribe;
         ok = run(run_subscribe, &job, e);
         if (ok)
@@ -255,7 +251,7 @@ bool store_delete_mailbox(struct store *s, const struct account *account, struct
     struct store_account *a = ok ? store_account_open(s, account, e) : NULL;
     ok = a && store_account_take(a, e);
     if (ok) {
-        struct folder_job job = job_for(s, a, canonical);
+        struct folder_job job = job_for(a, canonical);
         ok = mailbox_get(s, a, canonical, &m, e) && delete_taken(m, &job, e);
         if (m)
             mailbox_unref(m);
@@ -302,7 +298,7 @@ static void run_rename(void *arg)
 static bool commit_rename(struct store *s, struct store_account *a, struct renaming *list,
                           size_t count, struct err *e)
 {
-    struct folder_job base = job_for(s, a, STR(""));
+    struct folder_job base = job_for(a, STR(""));
     struct rename_job job = {.disk = base.disk, .list = list, .count = count};
     struct change c = {.store = s};
     struct buf *b = &s->record;
@@ -395,7 +391,7 @@ static bool is_special_by_name(const struct store *s, struct str name)
 static bool rename_taken(struct store *s, struct store_account *a, struct str from, struct str to,
                          struct arena *arena, struct err *e)
 {
-    struct folder_job job = job_for(s, a, to);
+    struct folder_job job = job_for(a, to);
     struct str *old, *new;
     size_t count = 0, opened = 0;
 

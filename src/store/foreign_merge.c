@@ -337,7 +337,7 @@ static bool settle(struct mailbox *m, struct err *e)
 static bool vanish_removed(struct mailbox *m, struct err *e)
 {
     struct store *s = m->store;
-    struct gone_job job = {.disk = {.maildir = m->account->maildir}, .dir = m->dir};
+    struct gone_job job = {.disk = folder_disk_of(m->account), .dir = m->dir};
     struct change c = {.store = s};
 
     worker_run(WORKER_DISK, run_gone, &job);

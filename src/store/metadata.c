@@ -102,7 +102,7 @@ bool metadata_get(struct store *s, const struct account *account, struct str mai
     if (!a || !check_name(mailbox, arena, &name, e))
         return false;
     struct metadata_job job = job_for(a, name, arena);
-    if (!run_job(&job, e) || (name.n > 0 && !special_uses_learn(s, a, e)))
+    if (!run_job(&job, e) || (name.n > 0 && !special_uses_learn(a, e)))
         return false;
     *m = job.current;
     if (name.n > 0) {
@@ -187,7 +187,7 @@ static bool set_taken(struct setting_metadata *x, struct err *e)
 {
     struct metadata_job job = job_for(x->account, x->name, x->arena);
 
-    if (x->use && !special_uses_learn(x->store, x->account, e))
+    if (x->use && !special_uses_learn(x->account, e))
         return false;
     job.changes = x->changes;
     job.count = x->count;
@@ -231,7 +231,7 @@ bool metadata_take_use_away(struct store *s, struct store_account *a, struct str
 {
     struct setting_metadata x = {.store = s, .account = a, .arena = arena_new(), .name = mailbox};
 
-    bool ok = special_uses_learn(s, a, e) && take_use_away(&x, uses, e);
+    bool ok = special_uses_learn(a, e) && take_use_away(&x, uses, e);
     special_uses_forget(a);
     arena_free(x.arena);
     return ok;
@@ -240,7 +240,7 @@ bool metadata_take_use_away(struct store *s, struct store_account *a, struct str
 bool metadata_keep_use(struct store *s, struct store_account *a, struct str mailbox, struct err *e)
 {
     struct arena *arena = arena_new();
-    bool ok = special_uses_learn(s, a, e);
+    bool ok = special_uses_learn(a, e);
 
     if (ok) {
         struct metadata_entry use = {STR(METADATA_SPECIAL_USE),

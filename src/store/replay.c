@@ -32,19 +32,13 @@ struct deferred_record {
     size_t target;                /* of the delivery */
 };
 
-static struct folder_disk disk_of(const struct store *s, const struct store_account *a)
-{
-    return (struct folder_disk){
-        .maildir = a->maildir, .spool_dir = s->spool_dir, .now = clock_wall(), .naming = s->naming};
-}
-
 /* --- mailboxes by GUID --- */
 
 static struct mailbox *open_if(struct store *s, struct store_account *a, struct str name,
                                const uint8_t guid[GUID_SIZE])
 {
     struct mailbox *m = mailbox_cached(s, a, name);
-    struct folder_disk disk = disk_of(s, a);
+    struct folder_disk disk = folder_disk_of(a);
     uint8_t found[GUID_SIZE];
     struct err e;
 
@@ -79,7 +73,7 @@ struct mailbox *replay_find(struct store *s, const struct record_mailbox *r)
     free(dir);
     if (!usable)
         return NULL;
-    struct folder_disk disk = disk_of(s, a);
+    struct folder_disk disk = folder_disk_of(a);
     folder_disk_list(&disk, &names, NULL);
     buf_add(&names, "INBOX", sizeof("INBOX"));
     for (size_t at = 0; at < names.n && !m && !a->blocked; at += strlen(names.p + at) + 1)
@@ -219,7 +213,7 @@ static bool replay_delete(struct store *s, struct reader *r, struct err *e)
     struct mailbox *m = replay_find(s, &rm);
     if (!m)
         return true;
-    struct folder_disk disk = disk_of(s, m->account);
+    struct folder_disk disk = folder_disk_of(m->account);
     bool ok = (expunged_prepare_mailbox(m, &note) &&
                folder_disk_keep(&disk, str_from_c(m->name), rm.guid, &note)) ||
               folder_disk_take_away(&disk, str_from_c(m->name), rm.guid, &trash, e);
@@ -242,7 +236,7 @@ static bool replay_rename_one(struct store *s, const struct record_mailbox *rm, 
 
     if (!m)
         return true;
-    struct folder_disk disk = disk_of(s, m->account);
+    struct folder_disk disk = folder_disk_of(m->account);
     /* Under another name than the old one it was renamed already, maybe more than once. */
     if (str_equal(str_from_c(m->name), rm->name) && !folder_disk_exists(&disk, to)) {
         ok = folder_disk_rename(&disk, rm->name, to, e);

@@ -168,13 +168,11 @@ static void run_learn(void *arg)
     buf_free(&names);
 }
 
-bool special_uses_learn(struct store *s, struct store_account *a, struct err *e)
+bool special_uses_learn(struct store_account *a, struct err *e)
 {
     while (!a->special) {
         struct learn_job job = {
-            .account = a,
-            .disk = {.maildir = a->maildir, .spool_dir = s->spool_dir, .naming = s->naming},
-            .uses = MEM_NEW(struct special_uses)};
+            .account = a, .disk = folder_disk_of(a), .uses = MEM_NEW(struct special_uses)};
         uint32_t round = a->special_round;
         worker_run(WORKER_DISK, run_learn, &job);
         if (job.ok && !a->special && round == a->special_round) {

@@ -25,5 +25,5 @@ struct str special_use_without(struct str words, struct str taken, struct arena 
 bool special_use_overlap(struct str a, struct str b);
 
 /* Makes sure that a->special is what is on disk. Folder operations make it unknown again. */
-SUSPENDS bool special_uses_learn(struct store *s, struct store_account *a, struct err *e);
+SUSPENDS bool special_uses_learn(struct store_account *a, struct err *e);
 void special_uses_forget(struct store_account *a);

@@ -338,6 +338,8 @@ void mailbox_flush_soon(struct mailbox *m, enum flush_what what);
 
 /* --- accounts and folders on disk (account.c, folder_disk.c) --- */
 
+/* Where its mailboxes are, and how their directories are named; lives as long as the account. */
+struct folder_disk folder_disk_of(const struct store_account *a);
 /* First use: INBOX, special folders, subscriptions. Ends the replay if it has not ended. */
 SUSPENDS bool store_account_prepare(struct store *s, struct store_account *a, struct err *e);
 /* Finds the account and waits until its mailboxes may be used. */

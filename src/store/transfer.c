@@ -92,11 +92,10 @@ bool store_restore_mailbox(struct store *s, const struct account *account, struc
 
     ok = a && store_account_take(a, e);
     if (ok) {
-        struct restore_job job = {
-            .disk = {.maildir = a->maildir, .spool_dir = s->spool_dir, .now = clock_wall()},
-            .name = buf_str(&canonical),
-            .guid = guid_parse(id, guid) ? guid : NULL,
-            .validity = uid_validity};
+        struct restore_job job = {.disk = folder_disk_of(a),
+                                  .name = buf_str(&canonical),
+                                  .guid = guid_parse(id, guid) ? guid : NULL,
+                                  .validity = uid_validity};
         worker_run(WORKER_DISK, run_restore, &job);
         store_account_release(a);
         ok = job.ok;

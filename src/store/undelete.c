@@ -80,18 +80,13 @@ static void run_list(void *arg)
     l->count = to;
 }
 
-static bool list_boxes(struct store *s, struct store_account *a, struct str name,
+static bool list_boxes(const struct store_account *a, struct str name,
                        const struct expunged_filter *f, struct arena *arena, struct box_list *l,
                        struct err *e)
 {
     struct buf canonical = BUF_EMPTY;
 
-    *l = (struct box_list){.disk = {.maildir = a->maildir,
-                                    .spool_dir = s->spool_dir,
-                                    .now = clock_wall(),
-                                    .naming = s->naming},
-                           .filter = f,
-                           .arena = arena};
+    *l = (struct box_list){.disk = folder_disk_of(a), .filter = f, .arena = arena};
     bool ok = name.n == 0 || folder_name_check(name, &canonical, e);
     l->name = arena_str(arena, buf_str(&canonical));
     buf_free(&canonical);
@@ -110,7 +105,7 @@ bool store_list_expunged(struct store *s, const struct account *account, struct 
     struct store_account *a = store_account_open(s, account, e);
     struct box_list l;
 
-    if (!a || !list_boxes(s, a, name, f, arena, &l, e))
+    if (!a || !list_boxes(a, name, f, arena, &l, e))
         return false;
     /* By the name it has now, when it has one. */
     for (size_t i = 0; i < l.count; i++) {
@@ -327,7 +322,7 @@ bool store_undelete(struct store *s, const struct account *account, struct str n
     struct store_account *a = store_account_open(s, account, e);
     struct box_list l;
 
-    if (!a || !list_boxes(s, a, name, f, arena, &l, e))
+    if (!a || !list_boxes(a, name, f, arena, &l, e))
         return false;
     *list = arena_array(arena, l.count, sizeof(**list));
     *count = l.count;

@@ -48,6 +48,28 @@ def expunge(box, mailbox, messages):
     box.expunge()
 
 
+def test_mailboxes_come_back_under_the_names_that_the_site_has_on_disk():
+    server = Instance()
+    server.add_config("store {\n    folder_escape = %\n    folder_names_utf8 = yes\n}")
+    with server:
+        archive = os.path.join(server.directory, "backup.tar")
+        box = imap(server, "alice")
+        names = ("A.b", "Gr&APwA3w-e")
+        for name in names:
+            box.create('"%s"' % name)
+            fill(box, name, 2)
+        maildir = server.mailctl("mailbox", "path", "alice").strip()
+        before = sorted(os.listdir(maildir))
+        server.mailctl("backup", "alice", archive)
+        for name in ("A.b", "Grüße"):
+            server.mailctl("mailbox", "delete", "alice", name, "--yes")
+        server.mailctl("restore", "alice", archive)
+        assert sorted(n for n in os.listdir(maildir) if n.startswith(".")) == sorted(
+            n for n in before if n.startswith("."))
+        for name in names:
+            assert box.select('"%s"' % name) == ("OK", [b"2"]), name
+
+
 def test_a_lost_account_comes_back_as_it_was():
     with Instance() as server:
         archive = os.path.join(server.directory, "backup.tar")
