@@ -177,11 +177,10 @@ static void ask_on_worker(struct directory_db *db, void *arg)
     struct directory_secrets secrets = {"", STR("")};
     switch (a->kind) {
     case ANSWER_DOMAIN:
-        a->status = directory_db_find_domain(db, a->key, &a->error);
-        a->domain = a->key;
+        a->status = directory_db_find_domain(db, a->key, a->arena, &a->domain, &a->error);
         break;
     case ANSWER_ONLY_DOMAIN:
-        a->status = directory_db_only_domain(db, a->arena, &a->domain, &a->error);
+        a->status = directory_db_only_domain(db, a->arena, &a->domain.name, &a->error);
         break;
     case ANSWER_ACCOUNT:
         a->status =
@@ -190,8 +189,7 @@ static void ask_on_worker(struct directory_db *db, void *arg)
         a->verifier = secrets.verifier;
         break;
     case ANSWER_ADDRESS:
-        a->status =
-            directory_db_find_address(db, a->key, a->arena, &a->destinations, &a->count, &a->error);
+        a->status = directory_db_find_address(db, a->key, a->arena, &a->address, &a->error);
         break;
     }
 }
@@ -283,8 +281,11 @@ enum lookup directory_find_domain(struct directory *d, struct str name, struct a
     if (!name_domain(a, name, &key))
         return LOOKUP_NOT_FOUND;
     struct answer *answer = directory_ask(d, ANSWER_DOMAIN, key, e);
-    if (found(answer))
+    if (found(answer)) {
+        *domain = answer->domain;
         domain->name = key;
+        domain->relay = arena_str(a, answer->domain.relay);
+    }
     return finish(answer, e);
 }
 
@@ -300,7 +301,7 @@ enum lookup directory_full_name(struct directory *d, struct str text, struct are
     if (name.domain.n == 0) {
         struct answer *only = directory_ask(d, ANSWER_ONLY_DOMAIN, STR(""), e);
         if (found(only))
-            name.domain = arena_str(a, only->domain);
+            name.domain = arena_str(a, only->domain.name);
         status = finish(only, e);
     }
     if (status == LOOKUP_FOUND)
@@ -321,8 +322,8 @@ enum lookup directory_find_account(struct directory *d, struct str login, struct
     return finish(answer, e);
 }
 
-enum lookup directory_find_address(struct directory *d, struct str address, struct arena *a,
-                                   struct str **destinations, size_t *count, struct err *e)
+enum lookup directory_find_entry(struct directory *d, struct str address, struct arena *a,
+                                 struct directory_address *entry, struct err *e)
 {
     struct str full;
     enum lookup status = directory_full_name(d, address, a, &full, e);
@@ -330,12 +331,25 @@ enum lookup directory_find_address(struct directory *d, struct str address, stru
         return status;
     struct answer *answer = directory_ask(d, ANSWER_ADDRESS, full, e);
     if (found(answer)) {
-        *count = answer->count;
-        *destinations = arena_array(a, answer->count, sizeof(**destinations));
-        for (size_t i = 0; i < answer->count; i++)
-            (*destinations)[i] = arena_str(a, answer->destinations[i]);
+        *entry = answer->address;
+        entry->address = full;
+        entry->destinations = arena_array(a, entry->count, sizeof(*entry->destinations));
+        for (size_t i = 0; i < entry->count; i++)
+            entry->destinations[i] = arena_str(a, answer->address.destinations[i]);
     }
     return finish(answer, e);
+}
+
+enum lookup directory_find_address(struct directory *d, struct str address, struct arena *a,
+                                   struct str **destinations, size_t *count, struct err *e)
+{
+    struct directory_address entry;
+    enum lookup status = directory_find_entry(d, address, a, &entry, e);
+    if (status == LOOKUP_FOUND) {
+        *destinations = entry.destinations;
+        *count = entry.count;
+    }
+    return status;
 }
 
 enum lookup directory_find_verifier(struct directory *d, struct str login, struct arena *a,

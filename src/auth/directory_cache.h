@@ -16,12 +16,11 @@ struct answer {
     struct str key;
     enum lookup status;
     struct err error; /* LOOKUP_TEMPFAIL */
-    struct str domain;
+    struct domain domain;
     struct account account;
     const char *hash;
     struct str verifier;
-    struct str *destinations;
-    size_t count;
+    struct directory_address address;
     struct arena *arena; /* of all the above */
     struct cond finished;
     usec expires, used;

@@ -5,6 +5,7 @@
  */
 #include "auth/directory_internal.h"
 
+#include "auth/directory_domain.h"
 #include "auth/password.h"
 #include "core/buf.h"
 #include "core/worker.h"
@@ -103,10 +104,31 @@ static bool is_display_name(struct str name)
     return name.n <= DISPLAY_NAME_MAX && str_is_utf8(name);
 }
 
-bool directory_add_domain(struct directory *d, struct str name, struct err *e)
+static bool order_domain(struct order *o, struct str name, const struct domain_change *change)
+{
+    o->change.domain = *change;
+    return order_name_domain(o, name) &&
+           (!change->relay.p ||
+            domain_relay_normal(o->arena, change->relay, &o->change.domain.relay, o->error));
+}
+
+bool directory_add_domain_as(struct directory *d, struct str name,
+                             const struct domain_change *change, struct err *e)
 {
     struct order o = order_new(directory_db_add_domain, e);
-    return order_run(d, &o, order_name_domain(&o, name));
+    return order_run(d, &o, order_domain(&o, name, change));
+}
+
+bool directory_add_domain(struct directory *d, struct str name, struct err *e)
+{
+    return directory_add_domain_as(d, name, &(struct domain_change){.set_kind = false}, e);
+}
+
+bool directory_set_domain(struct directory *d, struct str name, const struct domain_change *change,
+                          struct err *e)
+{
+    struct order o = order_new(directory_db_set_domain, e);
+    return order_run(d, &o, order_domain(&o, name, change));
 }
 
 bool directory_delete_domain(struct directory *d, struct str name, struct err *e)
@@ -174,13 +196,27 @@ static bool order_destination(struct order *o, struct str text, struct name *nam
 bool directory_add_address(struct directory *d, struct str address, struct str destination,
                            struct err *e)
 {
+    return directory_add_address_as(d, address, destination, false, e);
+}
+
+bool directory_add_address_as(struct directory *d, struct str address, struct str destination,
+                              bool internal, struct err *e)
+{
     struct order o = order_new(directory_db_add_address, e);
     struct name name;
+    o.change.internal = internal;
     bool ready = order_name(d, &o, address) && order_destination(&o, destination, &name);
     if (ready && str_equal(name_text(o.arena, &name), o.change.text))
         ready = err_set(e, ERR_SYNTAX, "the address %.*s cannot be its own destination",
                         STR_ARG(o.change.text));
     return order_run(d, &o, ready);
+}
+
+bool directory_set_internal(struct directory *d, struct str address, bool internal, struct err *e)
+{
+    struct order o = order_new(directory_db_set_internal, e);
+    o.change.internal = internal;
+    return order_run(d, &o, order_name(d, &o, address));
 }
 
 bool directory_delete_address(struct directory *d, struct str address, struct str destination,
@@ -228,7 +264,7 @@ static void list_addresses(struct directory_db *db, void *arg)
 /* A domain that is not there is an error, not an empty list. */
 static bool listing_domain(struct directory *d, struct listing *l, struct str domain)
 {
-    struct domain known = {STR("")};
+    struct domain known = {.name = STR("")};
     if (domain.n == 0)
         return true;
     switch (directory_find_domain(d, domain, l->arena, &known, l->error)) {

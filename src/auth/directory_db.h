@@ -16,7 +16,8 @@ void directory_db_close(struct directory_db *db);
 
 /* --- look-ups: *e on LOOKUP_TEMPFAIL --- */
 
-enum lookup directory_db_find_domain(struct directory_db *db, struct str name, struct err *e);
+enum lookup directory_db_find_domain(struct directory_db *db, struct str name, struct arena *a,
+                                     struct domain *domain, struct err *e);
 /* FOUND when there is exactly one domain. */
 enum lookup directory_db_only_domain(struct directory_db *db, struct arena *a, struct str *name,
                                      struct err *e);
@@ -28,7 +29,7 @@ enum lookup directory_db_find_account(struct directory_db *db, struct str login,
                                       struct account *account, struct directory_secrets *secrets,
                                       struct err *e);
 enum lookup directory_db_find_address(struct directory_db *db, struct str address, struct arena *a,
-                                      struct str **destinations, size_t *count, struct err *e);
+                                      struct directory_address *entry, struct err *e);
 
 /* --- changes: durable when they return true --- */
 
@@ -43,8 +44,12 @@ struct directory_change {
     bool disabled;           /* set_disabled */
     int64_t quota_storage, quota_messages; /* set_quota */
     struct str destination;                /* of an address; "" : delete all */
+    bool internal;                         /* of an address */
+    struct domain_change domain;           /* add_domain, set_domain; its relay is normal */
 };
 bool directory_db_add_domain(struct directory_db *db, const struct directory_change *c,
+                             struct err *e);
+bool directory_db_set_domain(struct directory_db *db, const struct directory_change *c,
                              struct err *e);
 bool directory_db_delete_domain(struct directory_db *db, const struct directory_change *c,
                                 struct err *e);
@@ -60,10 +65,15 @@ bool directory_db_set_quota(struct directory_db *db, const struct directory_chan
                             struct err *e);
 bool directory_db_add_address(struct directory_db *db, const struct directory_change *c,
                               struct err *e);
+bool directory_db_set_internal(struct directory_db *db, const struct directory_change *c,
+                               struct err *e);
 bool directory_db_delete_address(struct directory_db *db, const struct directory_change *c,
                                  struct err *e);
 /* Runs c->apply in one transaction. */
 bool directory_db_change(struct directory_db *db, const struct directory_change *c, struct err *e);
+
+/* The domain's row, ERR_NOT_FOUND without one. */
+bool directory_db_domain_id(struct directory_db *db, struct str name, int64_t *id, struct err *e);
 
 /* --- lists; domain empty: all --- */
 

@@ -47,6 +47,25 @@ static const char *const schema[] = {
     "ALTER TABLE users ADD COLUMN quota_storage INTEGER NOT NULL DEFAULT -1;"
     "ALTER TABLE users ADD COLUMN quota_messages INTEGER NOT NULL DEFAULT -1;"
     "ALTER TABLE users ADD COLUMN quota_version INTEGER NOT NULL DEFAULT 0;",
+    /* Kinds of domains; what is said of an address as a whole has a row of its own. */
+    "ALTER TABLE domains ADD COLUMN kind TEXT NOT NULL DEFAULT 'local';"
+    "ALTER TABLE domains ADD COLUMN relay TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE domains ADD COLUMN verify INTEGER NOT NULL DEFAULT 0;"
+    "DROP INDEX addresses_domain;"
+    "ALTER TABLE addresses RENAME TO old_addresses;"
+    "CREATE TABLE addresses ("
+    " address TEXT NOT NULL PRIMARY KEY,"
+    " domain INTEGER NOT NULL REFERENCES domains (id),"
+    " internal INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX addresses_domain ON addresses (domain);"
+    "CREATE TABLE destinations ("
+    " address TEXT NOT NULL REFERENCES addresses (address) ON DELETE CASCADE,"
+    " destination TEXT NOT NULL,"
+    " PRIMARY KEY (address, destination)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO addresses (address, domain) SELECT DISTINCT address, domain FROM old_addresses;"
+    "INSERT INTO destinations (address, destination)"
+    " SELECT address, destination FROM old_addresses;"
+    "DROP TABLE old_addresses;",
 };
 #define SCHEMA_VERSION ((int64_t)(sizeof(schema) / sizeof(*schema)))
 

@@ -113,3 +113,30 @@ bool sql_number(struct directory_db *db, int64_t *value, struct err *e, const ch
     sqlite3_finalize(s);
     return step != SQL_FAILED;
 }
+
+enum lookup sql_lookup(enum sql_step step)
+{
+    return step == SQL_ROW ? LOOKUP_FOUND : step == SQL_END ? LOOKUP_NOT_FOUND : LOOKUP_TEMPFAIL;
+}
+
+void *sql_rows_add(struct sql_rows *r, struct arena *a)
+{
+    if (r->count == r->capacity) {
+        r->capacity = r->capacity ? r->capacity * 2 : 8;
+        char *larger = arena_array(a, r->capacity, r->size);
+        if (r->count > 0)
+            memcpy(larger, r->p, r->count * r->size);
+        r->p = larger;
+    }
+    return r->p + r->count++ * r->size;
+}
+
+bool sql_missing(struct err *e, const char *what, struct str name)
+{
+    return err_set(e, ERR_NOT_FOUND, "there is no %s %.*s", what, STR_ARG(name));
+}
+
+bool sql_exists(struct err *e, const char *what, struct str name)
+{
+    return err_set(e, ERR_EXISTS, "the %s %.*s exists already", what, STR_ARG(name));
+}

@@ -2,8 +2,7 @@
 /*
  * Statements of the directory's database, with errors as the project has them. Private to auth.
  */
-#include "core/arena.h"
-#include "core/err.h"
+#include "auth/directory.h"
 
 #include <sqlite3.h>
 
@@ -23,6 +22,8 @@ sqlite3_stmt *sql_prepare(struct directory_db *db, struct err *e, const char *te
 
 enum sql_step { SQL_ROW, SQL_END, SQL_FAILED };
 enum sql_step sql_step(struct directory_db *db, sqlite3_stmt *s, struct err *e);
+/* FOUND with a row, NOT_FOUND at the end. */
+enum lookup sql_lookup(enum sql_step step);
 /* Column of the present row, copied to a; NULL gives "". */
 struct str sql_text(sqlite3_stmt *s, int column, struct arena *a);
 
@@ -32,3 +33,14 @@ bool sql_change(struct directory_db *db, int64_t *changed, struct err *e, const 
 /* The first column of the first row; *value is 0 when there is none. */
 bool sql_number(struct directory_db *db, int64_t *value, struct err *e, const char *text,
                 const char *types, ...);
+
+/* A list that grows while rows come: zeroed but for the size of an element. */
+struct sql_rows {
+    char *p;
+    size_t count, capacity, size;
+};
+void *sql_rows_add(struct sql_rows *r, struct arena *a);
+
+/* "there is no user alice", "the user alice exists already"; false. */
+bool sql_missing(struct err *e, const char *what, struct str name);
+bool sql_exists(struct err *e, const char *what, struct str name);

@@ -3,6 +3,7 @@
  * queue's copy, while a delivery under way keeps the one it began with.
  */
 #include "core/mem.h"
+#include "net/host_port.h"
 #include "net/tls.h"
 #include "queue/queue_internal.h"
 
@@ -47,30 +48,7 @@ static const struct setting queue_setting_table[] = {
 
 bool relay_host_parse(struct str text, struct str *host, uint16_t *port)
 {
-    struct str rest = text;
-    if (str_starts_with(text, STR("["))) {
-        ptrdiff_t end = str_find_char(text, ']');
-        if (end < 2)
-            return false;
-        *host = str_from(text.p + 1, (size_t)end - 1);
-        rest = str_skip(text, (size_t)end + 1);
-        if (rest.n == 0)
-            return true;
-        if (rest.p[0] != ':')
-            return false;
-        rest = str_skip(rest, 1);
-    } else {
-        *host = str_split(&rest, ':');
-        if (host->n == 0)
-            return false;
-        if (!rest.p)
-            return true;
-    }
-    uint32_t number;
-    if (!str_to_u32(rest, &number) || number == 0 || number > 65535)
-        return false;
-    *port = (uint16_t)number;
-    return true;
+    return host_port_parse(text, host, port);
 }
 
 static bool check_settings(const void *values, struct err *e)

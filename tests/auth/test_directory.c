@@ -455,25 +455,182 @@ IN_FIBER(quota)
     tear_down(&f);
 }
 
-/* As the first version made it. */
-IN_FIBER(older_file)
+/* The schema of the first version, with a domain, a user, and an address with two destinations. */
+#define FIRST_VERSION                                                                              \
+    "CREATE TABLE domains (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;"             \
+    "CREATE TABLE users (id INTEGER PRIMARY KEY AUTOINCREMENT,"                                    \
+    " domain INTEGER NOT NULL REFERENCES domains (id), login TEXT NOT NULL UNIQUE,"                \
+    " home TEXT NOT NULL UNIQUE, name TEXT NOT NULL, disabled INTEGER NOT NULL DEFAULT 0,"         \
+    " quota INTEGER NOT NULL DEFAULT 0, password TEXT NOT NULL, scram_sha256 TEXT NOT NULL)"       \
+    " STRICT;"                                                                                     \
+    "CREATE INDEX users_domain ON users (domain);"                                                 \
+    "CREATE TABLE addresses (address TEXT NOT NULL, destination TEXT NOT NULL,"                    \
+    " domain INTEGER NOT NULL REFERENCES domains (id), PRIMARY KEY (address, destination))"        \
+    " STRICT, WITHOUT ROWID;"                                                                      \
+    "CREATE INDEX addresses_domain ON addresses (domain);"                                         \
+    "INSERT INTO domains (name) VALUES ('example.test');"                                          \
+    "INSERT INTO users (domain, login, home, name, password, scram_sha256) VALUES"                 \
+    " (1, 'alice@example.test', 'example.test/alice', '', 'x', '');"                               \
+    "INSERT INTO addresses VALUES ('all@example.test', 'alice@example.test', 1),"                  \
+    " ('all@example.test', 'b@far.test', 1), ('info@example.test', 'alice@example.test', 1);"      \
+    "PRAGMA application_id = 0x6d6c6431; PRAGMA user_version = 1;"
+
+#define SECOND_VERSION                                                                             \
+    FIRST_VERSION "ALTER TABLE users DROP COLUMN quota;"                                           \
+                  "ALTER TABLE users ADD COLUMN quota_storage INTEGER NOT NULL DEFAULT -1;"        \
+                  "ALTER TABLE users ADD COLUMN quota_messages INTEGER NOT NULL DEFAULT -1;"       \
+                  "ALTER TABLE users ADD COLUMN quota_version INTEGER NOT NULL DEFAULT 0;"         \
+                  "UPDATE users SET quota_storage = 5, quota_messages = 6, quota_version = 7;"     \
+                  "PRAGMA user_version = 2;"
+
+static void open_older(struct fixture *f, const char *text)
+{
+    char journal[300];
+    directory_close(f->d);
+    f->d = NULL;
+    assert_int_equal(unlink(f->path), 0);
+    snprintf(journal, sizeof(journal), "%s-wal", f->path);
+    unlink(journal);
+    run_sql(f, text);
+    reopen(f);
+}
+
+static void assert_older_data(struct fixture *f)
+{
+    struct domain domain;
+    struct directory_address entry;
+    assert_int_equal(directory_find_domain(f->d, STR("example.test"), f->a, &domain, &f->e),
+                     LOOKUP_FOUND);
+    assert_int_equal(domain.kind, DOMAIN_LOCAL);
+    assert_false(domain.verify);
+    assert_int_equal(directory_find_entry(f->d, STR("all@example.test"), f->a, &entry, &f->e),
+                     LOOKUP_FOUND);
+    assert_int_equal(entry.count, 2);
+    assert_str(entry.destinations[1], "b@far.test");
+    assert_false(entry.internal);
+    assert_true(directory_delete_address(f->d, STR("info@example.test"), STR(""), &f->e));
+}
+
+IN_FIBER(older_files)
 {
     (void)arg;
     struct fixture f;
     set_up(&f);
-    fill(&f);
-    directory_close(f.d);
-    f.d = NULL;
-    run_sql(&f, "ALTER TABLE users DROP COLUMN quota_storage;"
-                "ALTER TABLE users DROP COLUMN quota_messages;"
-                "ALTER TABLE users DROP COLUMN quota_version;"
-                "ALTER TABLE users ADD COLUMN quota INTEGER NOT NULL DEFAULT 0;"
-                "PRAGMA user_version = 1");
-    reopen(&f);
+    open_older(&f, FIRST_VERSION);
     assert_quota(&f, QUOTA_DEFAULT, QUOTA_DEFAULT, 0);
     assert_true(directory_set_quota(f.d, STR("alice"), 1, 1, &f.e));
     reopen(&f);
     assert_quota(&f, 1, 1, 1);
+    assert_older_data(&f);
+    open_older(&f, SECOND_VERSION);
+    assert_quota(&f, 5, 6, 7);
+    assert_older_data(&f);
+    reopen(&f);
+    assert_quota(&f, 5, 6, 7);
+    tear_down(&f);
+}
+
+static void assert_domain(struct fixture *f, const char *name, enum domain_kind kind,
+                          const char *relay, bool verify)
+{
+    struct domain domain;
+    assert_int_equal(directory_find_domain(f->d, str_from_c(name), f->a, &domain, &f->e),
+                     LOOKUP_FOUND);
+    assert_int_equal(domain.kind, kind);
+    assert_str(domain.relay, relay);
+    assert_int_equal(domain.verify, verify);
+}
+
+IN_FIBER(kinds_of_domains)
+{
+    (void)arg;
+    struct fixture f;
+    struct domain *list;
+    size_t count;
+    set_up(&f);
+    fill(&f);
+    assert_domain(&f, "example.test", DOMAIN_LOCAL, "", false);
+    struct domain_change relay = {.relay = STR("Mail.B\xc3\xbc"
+                                               "cher.test:2525"),
+                                  .set_verify = true,
+                                  .verify = true};
+    assert_true(directory_add_domain_as(f.d, STR("r.test"), &relay, &f.e));
+    assert_domain(&f, "R.test", DOMAIN_RELAY, "mail.xn--bcher-kva.test:2525", true);
+    struct domain_change sink = {.set_kind = true, .kind = DOMAIN_SINK};
+    assert_true(directory_set_domain(f.d, STR("r.test"), &sink, &f.e));
+    assert_domain(&f, "r.test", DOMAIN_SINK, "", false);
+    /* A relay says the kind; each spelling becomes one. */
+    const char *relays[][2] = {{"MX", "mx"},
+                               {"[::1]:26", "[::1]:26"},
+                               {"192.0.2.1", "[192.0.2.1]"},
+                               {"Host.test", "host.test"}};
+    for (size_t i = 0; i < 4; i++) {
+        relay = (struct domain_change){.relay = str_from_c(relays[i][0])};
+        assert_true(directory_set_domain(f.d, STR("R.test"), &relay, &f.e));
+        reopen(&f);
+        assert_domain(&f, "r.test", DOMAIN_RELAY, relays[i][1], false);
+    }
+    struct domain_change verify = {.set_verify = true, .verify = true};
+    assert_true(directory_set_domain(f.d, STR("r.test"), &verify, &f.e));
+    assert_domain(&f, "r.test", DOMAIN_RELAY, "host.test", true);
+
+    assert_false(directory_set_domain(f.d, STR("example.test"), &verify, &f.e));
+    assert_int_equal(f.e.kind, ERR_SYNTAX);
+    struct domain_change nowhere = {.set_kind = true, .kind = DOMAIN_RELAY};
+    assert_false(directory_add_domain_as(f.d, STR("n.test"), &nowhere, &f.e));
+    assert_int_equal(f.e.kind, ERR_SYNTAX);
+    const char *wrong[] = {"", ":25", "host:", "host:0", "host:70000", "[::1", "a b", "::1"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        relay = (struct domain_change){.relay = str_from_c(wrong[i])};
+        assert_false(directory_set_domain(f.d, STR("r.test"), &relay, &f.e));
+        assert_int_equal(f.e.kind, ERR_SYNTAX);
+    }
+    assert_false(directory_set_domain(f.d, STR("none.test"), &sink, &f.e));
+    assert_int_equal(f.e.kind, ERR_NOT_FOUND);
+    assert_domain(&f, "r.test", DOMAIN_RELAY, "host.test", true);
+    assert_true(directory_list_domains(f.d, f.a, &list, &count, &f.e));
+    assert_int_equal(count, 2);
+    assert_int_equal(list[1].kind, DOMAIN_RELAY);
+    assert_true(domain_relays_by_mx(&(struct domain){.relay = STR("mx")}));
+    tear_down(&f);
+}
+
+static bool is_internal(struct fixture *f, const char *address)
+{
+    struct directory_address entry;
+    assert_int_equal(directory_find_entry(f->d, str_from_c(address), f->a, &entry, &f->e),
+                     LOOKUP_FOUND);
+    return entry.internal;
+}
+
+IN_FIBER(internal_addresses)
+{
+    (void)arg;
+    struct fixture f;
+    struct directory_address *list;
+    size_t count;
+    set_up(&f);
+    fill(&f);
+    assert_true(directory_add_address_as(f.d, STR("staff"), STR("alice@example.test"), true, &f.e));
+    assert_true(is_internal(&f, "Staff@example.test"));
+    /* A further destination says nothing about it. */
+    assert_true(directory_add_address(f.d, STR("staff"), STR("carol@example.test"), &f.e));
+    assert_true(is_internal(&f, "staff@example.test"));
+    assert_true(directory_list_addresses(f.d, STR(""), f.a, &list, &count, &f.e));
+    assert_int_equal(count, 1);
+    assert_true(list[0].internal);
+    assert_true(directory_set_internal(f.d, STR("staff"), false, &f.e));
+    assert_false(is_internal(&f, "staff@example.test"));
+    assert_true(directory_add_address_as(f.d, STR("staff"), STR("x@far.test"), true, &f.e));
+    assert_true(is_internal(&f, "staff@example.test"));
+    /* It is gone with its last destination, and so is what was said of it. */
+    assert_true(directory_delete_address(f.d, STR("staff"), STR("x@far.test"), &f.e));
+    assert_true(directory_delete_address(f.d, STR("staff"), STR("alice@example.test"), &f.e));
+    assert_true(directory_delete_address(f.d, STR("staff"), STR("carol@example.test"), &f.e));
+    assert_false(directory_set_internal(f.d, STR("staff"), true, &f.e));
+    assert_int_equal(f.e.kind, ERR_NOT_FOUND);
+    assert_true(directory_add_address(f.d, STR("staff"), STR("x@far.test"), &f.e));
+    assert_false(is_internal(&f, "staff@example.test"));
     tear_down(&f);
 }
 
@@ -591,7 +748,9 @@ int main(void)
         cmocka_unit_test(test_corrupt_file),
         cmocka_unit_test(test_files_that_are_refused),
         cmocka_unit_test(test_quota),
-        cmocka_unit_test(test_older_file),
+        cmocka_unit_test(test_older_files),
+        cmocka_unit_test(test_kinds_of_domains),
+        cmocka_unit_test(test_internal_addresses),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_cache_is_bounded),
         cmocka_unit_test(test_cache_forgets),
