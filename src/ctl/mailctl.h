@@ -86,6 +86,11 @@ void client_wait_end(struct client *c);
  * it to NULL; result may be NULL when it is of no interest. */
 int ask(struct mailctl *m, const char *verb, json_t *args, json_t **result);
 
+/* {"name": value, "name2": value2}; a NULL value is left out. */
+json_t *args_of(const char *name, const char *value, const char *name2, const char *value2);
+/* Of a verb without a result: prints "what of" when it is done. */
+int ask_simply(struct mailctl *m, const char *verb, json_t *args, const char *what, const char *of);
+
 /* The same for a verb that answers with items: fn is called for each; with --json they are printed
  * as an array instead. result (may be NULL) is the caller's. */
 int ask_items(struct mailctl *m, const char *verb, json_t *args,
@@ -185,8 +190,10 @@ command_function command_start, command_stop, command_status, command_reload;
 command_function command_config_check, command_config_show, command_config_manual;
 command_function command_user_add, command_user_list, command_user_show, command_user_delete,
     command_user_password, command_user_disable, command_user_enable;
-command_function command_domain_add, command_domain_list, command_domain_delete;
-command_function command_address_add, command_address_list, command_address_delete;
+command_function command_domain_add, command_domain_set, command_domain_list, command_domain_show,
+    command_domain_delete;
+command_function command_address_add, command_address_set, command_address_list,
+    command_address_delete;
 command_function command_queue_list, command_queue_show, command_queue_retry, command_queue_delete;
 command_function command_who, command_rawlog_on, command_rawlog_off, command_rawlog_list;
 command_function command_mailbox_list, command_mailbox_status, command_mailbox_create,

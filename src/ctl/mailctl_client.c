@@ -380,3 +380,21 @@ int ask_items(struct mailctl *m, const char *verb, json_t *args,
         json_decref(json);
     return EXIT_OK;
 }
+
+json_t *args_of(const char *name, const char *value, const char *name2, const char *value2)
+{
+    json_t *args = json_object();
+    if (value)
+        json_object_set_new(args, name, json_string(value));
+    if (value2)
+        json_object_set_new(args, name2, json_string(value2));
+    return args;
+}
+
+int ask_simply(struct mailctl *m, const char *verb, json_t *args, const char *what, const char *of)
+{
+    int status = ask(m, verb, args, NULL);
+    if (!m->json && status == EXIT_OK)
+        printf("%s %s\n", what, of);
+    return status;
+}
