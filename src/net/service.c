@@ -27,6 +27,8 @@ static const struct setting settings[] = {
      "Where to listen: host:port, [IPv6]:port, *:port for both families, or unix:/path."},
     {"tls", SETTING_CHOICE, FIELD(tls), "none", 0, 0, tls_choices,
      "none; starttls: offered after the greeting; implicit: from the first byte."},
+    {"auth", SETTING_BOOL, FIELD(auth), "no", 0, 0, NULL,
+     "Protocol smtp: users may log in here too, and send as on submission."},
     {"auth_without_tls", SETTING_BOOL, FIELD(auth_without_tls), "no", 0, 0, NULL,
      "Allow logins without TLS. Only for loopback addresses and Unix sockets."},
     {"auth_required", SETTING_BOOL, FIELD(auth_required), "yes", 0, 0, NULL,
@@ -73,7 +75,9 @@ static bool check(const void *values, struct err *e)
         return err_set(e, ERR_SYNTAX, "address: at least one is needed");
     if (!is_octal(l->socket_mode))
         return err_set(e, ERR_SYNTAX, "socket_mode: an octal number such as 0660 is expected");
-    if (l->auth_without_tls && !for_users)
+    if (l->auth && l->protocol != SERVICE_SMTP)
+        return err_set(e, ERR_SYNTAX, "auth: only for protocol smtp (not lmtp; others have it)");
+    if (l->auth_without_tls && !for_users && !l->auth)
         return err_set(e, ERR_SYNTAX, "auth_without_tls: protocol %s has no logins",
                        protocols[l->protocol]);
     if (l->auth_without_tls && !check_local(l, "auth_without_tls yes", e))
@@ -82,7 +86,8 @@ static bool check(const void *values, struct err *e)
         return err_set(e, ERR_SYNTAX, "auth_required: only for protocol submission");
     if (!l->auth_required && !check_local(l, "auth_required no", e))
         return false;
-    if (for_users && l->auth_required && l->tls == SERVICE_TLS_NONE && !l->auth_without_tls)
+    if (((for_users && l->auth_required) || l->auth) && l->tls == SERVICE_TLS_NONE &&
+        !l->auth_without_tls)
         return err_set(e, ERR_SYNTAX,
                        "nobody could log in: set tls to starttls or implicit, or (loopback only) "
                        "auth_without_tls to yes");

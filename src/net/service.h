@@ -24,7 +24,8 @@ struct listener_settings {
     int protocol; /* enum service_protocol */
     struct string_list address;
     int tls;               /* enum service_tls */
-    bool auth_without_tls; /* submission, imap, pop3: only for loopback addresses; default no */
+    bool auth;             /* smtp: offers AUTH; default no */
+    bool auth_without_tls; /* only for loopback addresses; default no */
     bool auth_required;    /* submission: MAIL needs a login first; default yes; a loopback-only
                               listener may say no */
     int64_t socket_mode;   /* Unix sockets: octal digits as a decimal number (660), see below */

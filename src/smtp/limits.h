@@ -22,5 +22,6 @@
 #define SMTP_HELO_MAX 255
 /* One BDAT chunk. */
 #define SMTP_CHUNK_MAX ((uint64_t)1 << 40)
-/* AUTH failures of one connection. */
-#define SMTP_AUTH_FAILURES_MAX 3
+/* Commands that bring no message further (NOOP, RSET, VRFY ...) between two messages; each one more
+ * counts as an error. */
+#define SMTP_IDLE_COMMANDS_MAX 100

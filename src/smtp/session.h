@@ -56,6 +56,16 @@ struct smtp_session {
     struct smtp_transaction *transaction;
     uint32_t messages;
     uint16_t errors, auth_failures;
+    uint16_t idle_commands; /* since the last message */
+};
+
+/* What the session has of the next message: smtp_command.c. */
+enum smtp_state {
+    SMTP_STATE_NEW,
+    SMTP_STATE_READY,
+    SMTP_STATE_MAIL,
+    SMTP_STATE_RCPT,
+    SMTP_STATE_CHUNKS,
 };
 
 /* What a command function says about what comes next. */
@@ -70,6 +80,8 @@ const char *smtp_component(const struct smtp_session *s);
 /* NULL: not logged in. */
 const char *smtp_login(const struct smtp_session *s);
 bool smtp_may_relay(const struct smtp_session *s);
+/* Submission wants a login before mail. */
+bool smtp_login_missing(const struct smtp_session *s);
 /* What was said before does not count any more, a login least of all: the client begins anew with
  * EHLO. Who it is, and how many errors it made, stays. */
 void smtp_session_reset(struct smtp_session *s);
@@ -92,6 +104,11 @@ SUSPENDS void smtp_reply(struct smtp_session *s, int code, const char *enhanced,
 SUSPENDS enum smtp_next smtp_reply_error(struct smtp_session *s, int code, const char *enhanced,
                                          const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* 530: a login is needed, or TLS for one. */
+SUSPENDS enum smtp_next smtp_reply_login_missing(struct smtp_session *s);
+SUSPENDS enum smtp_next smtp_reply_no_recipients(struct smtp_session *s);
+/* An error of the client whose reply has been sent; too many end the session, with 421. */
+SUSPENDS enum smtp_next smtp_count_error(struct smtp_session *s);
 /* What comes after replies that a function further down has sent. */
 enum smtp_next smtp_after_replies(const struct smtp_session *s);
 /* The one place where kinds of errors become replies. */
@@ -99,6 +116,18 @@ SUSPENDS void smtp_reply_err(struct smtp_session *s, const struct err *e, const 
 
 /* --- smtp_command.c --- */
 SUSPENDS enum smtp_next smtp_command(struct smtp_session *s, struct str line);
+
+/* --- smtp_hello.c --- */
+SUSPENDS bool smtp_greet(struct smtp_session *s, struct err *e);
+SUSPENDS enum smtp_next smtp_helo(struct smtp_session *s, struct str argument);
+/* LHLO as well. */
+SUSPENDS enum smtp_next smtp_ehlo(struct smtp_session *s, struct str argument);
+
+/* --- smtp_vrfy.c --- */
+SUSPENDS enum smtp_next smtp_vrfy(struct smtp_session *s, struct str argument);
+
+/* --- smtp_starttls.c --- */
+SUSPENDS enum smtp_next smtp_starttls(struct smtp_session *s, struct str argument);
 
 /* --- smtp_extension.c --- */
 /* The answer to EHLO and LHLO. */
@@ -120,6 +149,6 @@ SUSPENDS enum smtp_next smtp_message_received(struct smtp_session *s);
 
 /* --- smtp_auth.c --- */
 /* "" when this session may not log in. */
-const char *smtp_auth_mechanisms(struct smtp_session *s);
+const char *smtp_auth_mechanisms(const struct smtp_session *s);
+bool smtp_auth_offered(const struct smtp_session *s);
 SUSPENDS enum smtp_next smtp_auth(struct smtp_session *s, struct str argument);
-SUSPENDS enum smtp_next smtp_starttls(struct smtp_session *s, struct str argument);

@@ -1,38 +1,9 @@
 /*
- * STARTTLS (RFC 3207) and AUTH (RFC 4954). After the handshake the session is as new: the client
- * says EHLO again, and nothing it sent before is kept.
+ * AUTH (RFC 4954): on submission, and where the listener has it on port 25.
  */
 #include "core/log.h"
 #include "smtp/limits.h"
 #include "smtp/session.h"
-
-enum smtp_next smtp_starttls(struct smtp_session *s, struct str argument)
-{
-    struct err e = {0};
-    if (argument.n > 0)
-        return smtp_reply_error(s, 501, "5.5.4", "STARTTLS takes no argument");
-    if (stream_is_tls(s->net.stream))
-        return smtp_reply_error(s, 503, "5.5.1", "TLS is active already");
-    if (!smtp_starttls_offered(s))
-        return smtp_reply_error(s, 502, "5.5.1", "STARTTLS is not available here");
-    if (stream_buffered(s->net.stream).n > 0) {
-        log_warning(smtp_component(s), s->net.id,
-                    "closed: commands were sent behind STARTTLS before TLS was active peer=%s",
-                    s->peer.address);
-        smtp_reply(s, 554, "5.5.0", "Nothing may follow STARTTLS before TLS is active");
-        return SMTP_CLOSE;
-    }
-    smtp_reply(s, 220, "2.0.0", "Ready to start TLS");
-    if (!stream_flush(s->net.stream, &e))
-        return SMTP_CLOSE;
-    smtp_session_reset(s);
-    if (!stream_start_tls_server(s->net.stream, s->net.service->tls, &e)) {
-        log_info(smtp_component(s), s->net.id, "closed: TLS handshake failed peer=%s reason=\"%s\"",
-                 s->peer.address, e.text);
-        return SMTP_CLOSE;
-    }
-    return SMTP_GO_ON;
-}
 
 static struct auth_peer auth_peer_of(const struct smtp_session *s)
 {
@@ -45,10 +16,21 @@ static struct auth_peer auth_peer_of(const struct smtp_session *s)
     };
 }
 
-const char *smtp_auth_mechanisms(struct smtp_session *s)
+static bool has_logins(const struct smtp_session *s)
+{
+    return smtp_protocol(s) == SERVICE_SUBMISSION ||
+           (smtp_protocol(s) == SERVICE_SMTP && s->net.service->listener->auth);
+}
+
+bool smtp_auth_offered(const struct smtp_session *s)
+{
+    return smtp_auth_mechanisms(s)[0] != '\0';
+}
+
+const char *smtp_auth_mechanisms(const struct smtp_session *s)
 {
     struct auth_peer peer = auth_peer_of(s);
-    if (smtp_protocol(s) != SERVICE_SUBMISSION || smtp_login(s))
+    if (!has_logins(s) || smtp_login(s))
         return "";
     return sasl_mechanisms(s->context->auth, &peer);
 }
@@ -67,7 +49,7 @@ static enum smtp_next auth_failed(struct smtp_session *s, const struct err *e)
         smtp_reply(s, 454, "4.7.0", "Temporary authentication failure, try again later");
         break;
     }
-    if (++s->auth_failures < SMTP_AUTH_FAILURES_MAX)
+    if (++s->auth_failures < auth_failures_max(s->context->auth))
         return SMTP_GO_ON;
     smtp_reply(s, 421, "4.7.0", "Too many failed logins");
     return SMTP_CLOSE;
@@ -138,10 +120,10 @@ static enum smtp_next auth_run(struct smtp_session *s, struct sasl *sasl, struct
 
 enum smtp_next smtp_auth(struct smtp_session *s, struct str argument)
 {
+    if (!has_logins(s))
+        return smtp_reply_error(s, 502, "5.5.1", "AUTH is not available here");
     if (smtp_login(s))
         return smtp_reply_error(s, 503, "5.5.1", "You are logged in already");
-    if (s->transaction)
-        return smtp_reply_error(s, 503, "5.5.1", "Not while a message is under way");
     if (!smtp_auth_mechanisms(s)[0])
         return smtp_reply_error(s, 538, "5.7.11", "Logging in needs TLS: say STARTTLS first");
     struct str mechanism = str_word(&argument);

@@ -1,129 +1,172 @@
 /*
- * The commands of SMTP, submission and LMTP at a glance: who has which, and when. HELO, EHLO,
- * LHLO and the small ones are here, the others in files of their own.
+ * The commands of SMTP, submission and LMTP at a glance: who has which, in which states, and what
+ * does them. A state is what the session has of the next message (RFC 5321 4.1.4):
+ *
+ *   new      nothing has been said, or STARTTLS or XCLIENT began anew
+ *   ready    HELO, EHLO or LHLO was said
+ *   mail     MAIL was said, no recipient has been taken
+ *   rcpt     there are recipients
+ *   chunks   BDAT has brought a part of the message (RFC 3030 2)
+ *
+ * Replies when a command is not run (RFC 5321 4.2.4): 500 not known, 502 known but not here, 503 in
+ * the wrong state, 501 malformed, 504 for values that are not known, 555 for parameters.
  */
-#include "smtp/limits.h"
 #include "smtp/session.h"
 
+#include "core/log.h"
+#include "smtp/limits.h"
+
 typedef enum smtp_next command_function(struct smtp_session *s, struct str argument);
+typedef bool offered_function(const struct smtp_session *s);
 
-static command_function command_helo, command_ehlo, command_lhlo, command_rset, command_noop,
-    command_quit, command_vrfy, command_help;
+static command_function command_rset, command_noop, command_quit, command_help, command_missing;
+static offered_function never;
 
-enum { AFTER_NOTHING, AFTER_HELLO, AFTER_LOGIN, AFTER_MAIL, AFTER_RCPT };
+enum { ON_HELLO = SMTP_ON_SMTP | SMTP_ON_SUBMISSION, ON_ALL = SMTP_ON_ALL };
+
+enum command_flag {
+    WITHOUT_ARGUMENT = 1,
+    AFTER_LOGIN = 2, /* on submission */
+    IDLE = 4,        /* brings no message further */
+};
 
 static const struct command {
     struct str name;
     int protocols;
-    int after;
-    bool in_chunks; /* allowed between BDAT chunks (RFC 3030 2) */
+    char states[6]; /* new, ready, mail, rcpt, chunks: '+' may be said, '-' out of sequence */
+    int flags;
     command_function *run;
+    offered_function *offered; /* NULL: always; what is not offered refuses by itself */
+    const char *syntax;        /* for HELP */
 } commands[] = {
-    {{"HELO", 4}, SMTP_ON_SMTP | SMTP_ON_SUBMISSION, AFTER_NOTHING, false, command_helo},
-    {{"EHLO", 4}, SMTP_ON_SMTP | SMTP_ON_SUBMISSION, AFTER_NOTHING, false, command_ehlo},
-    {{"LHLO", 4}, SMTP_ON_LMTP, AFTER_NOTHING, false, command_lhlo},
-    {{"STARTTLS", 8}, SMTP_ON_ALL, AFTER_HELLO, false, smtp_starttls},
-    {{"AUTH", 4}, SMTP_ON_SUBMISSION, AFTER_HELLO, false, smtp_auth},
-    {{"MAIL", 4}, SMTP_ON_ALL, AFTER_LOGIN, false, smtp_mail},
-    {{"RCPT", 4}, SMTP_ON_ALL, AFTER_MAIL, false, smtp_rcpt},
-    {{"DATA", 4}, SMTP_ON_ALL, AFTER_MAIL, false, smtp_data},
-    {{"BDAT", 4},
-     SMTP_ON_ALL,
-     AFTER_NOTHING,
-     true,
-     smtp_bdat}, /* reads its chunk even when refused */
-    {{"RSET", 4}, SMTP_ON_ALL, AFTER_NOTHING, true, command_rset},
-    {{"NOOP", 4}, SMTP_ON_ALL, AFTER_NOTHING, true, command_noop},
-    {{"QUIT", 4}, SMTP_ON_ALL, AFTER_NOTHING, true, command_quit},
-    {{"VRFY", 4}, SMTP_ON_ALL, AFTER_NOTHING, false, command_vrfy},
-    {{"HELP", 4}, SMTP_ON_ALL, AFTER_NOTHING, true, command_help},
+    {{"EHLO", 4}, ON_HELLO, "+++++", IDLE, smtp_ehlo, NULL, "EHLO your.host.name"},
+    {{"HELO", 4}, ON_HELLO, "+++++", IDLE, smtp_helo, NULL, "HELO your.host.name"},
+    {{"LHLO", 4}, SMTP_ON_LMTP, "+++++", IDLE, smtp_ehlo, NULL, "LHLO your.host.name"},
+    {{"STARTTLS", 8}, ON_ALL, "-+++-", 0, smtp_starttls, smtp_starttls_offered, "STARTTLS"},
+    {{"AUTH", 4}, ON_HELLO, "-+---", 0, smtp_auth, smtp_auth_offered, "AUTH mechanism [base64]"},
+    {{"MAIL", 4},
+     ON_ALL,
+     "-+---",
+     AFTER_LOGIN,
+     smtp_mail,
+     NULL,
+     "MAIL FROM:<address> [NAME=value]"},
+    {{"RCPT", 4}, ON_ALL, "--++-", 0, smtp_rcpt, NULL, "RCPT TO:<address> [NAME=value]"},
+    {{"DATA", 4}, ON_ALL, "---+-", WITHOUT_ARGUMENT, smtp_data, NULL, "DATA"},
+    /* Reads its chunk in every state, so that the session stays in step. */
+    {{"BDAT", 4}, ON_ALL, "+++++", 0, smtp_bdat, NULL, "BDAT size [LAST]"},
+    {{"RSET", 4}, ON_ALL, "+++++", WITHOUT_ARGUMENT | IDLE, command_rset, NULL, "RSET"},
+    {{"NOOP", 4}, ON_ALL, "+++++", IDLE, command_noop, NULL, "NOOP [anything]"},
+    {{"VRFY", 4}, ON_ALL, "++++-", IDLE, smtp_vrfy, NULL, "VRFY address"},
+    {{"HELP", 4}, ON_ALL, "+++++", IDLE, command_help, NULL, "HELP [command]"},
+    {{"QUIT", 4}, ON_ALL, "+++++", WITHOUT_ARGUMENT, command_quit, NULL, "QUIT"},
+    {{"EXPN", 4}, ON_ALL, "+++++", IDLE, command_missing, never, NULL},
+    {{"TURN", 4}, ON_ALL, "+++++", IDLE, command_missing, never, NULL},
+    {{"SEND", 4}, ON_ALL, "+++++", IDLE, command_missing, never, NULL},
+    {{"SOML", 4}, ON_ALL, "+++++", IDLE, command_missing, never, NULL},
+    {{"SAML", 4}, ON_ALL, "+++++", IDLE, command_missing, never, NULL},
 };
 
-static bool login_missing(const struct smtp_session *s)
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+/* What a web browser says that somebody's page has sent here. */
+static const struct str http_words[] = {{"GET", 3},     {"HEAD", 4},   {"POST", 4},
+                                        {"PUT", 3},     {"DELETE", 6}, {"CONNECT", 7},
+                                        {"OPTIONS", 7}, {"PATCH", 5},  {"TRACE", 5}};
+
+static enum smtp_state state_of(const struct smtp_session *s)
 {
-    return smtp_protocol(s) == SERVICE_SUBMISSION && !smtp_may_relay(s);
+    if (!s->peer.helo)
+        return SMTP_STATE_NEW;
+    if (!s->transaction)
+        return SMTP_STATE_READY;
+    if (s->transaction->chunking)
+        return SMTP_STATE_CHUNKS;
+    return s->transaction->envelope.recipient_count > 0 ? SMTP_STATE_RCPT : SMTP_STATE_MAIL;
 }
 
-/* SMTP_GO_ON with *run true: the command may run. */
-static enum smtp_next command_check(struct smtp_session *s, const struct command *c, bool *run)
+static enum smtp_next out_of_sequence(struct smtp_session *s, const struct command *c)
 {
-    *run = false;
-    if (c->after >= AFTER_HELLO && !s->peer.helo)
-        return smtp_reply_error(s, 503, "5.5.1", "Say %s first",
-                                smtp_protocol(s) == SERVICE_LMTP ? "LHLO" : "EHLO");
-    if (c->after >= AFTER_LOGIN && login_missing(s)) {
-        if (smtp_starttls_offered(s) && !smtp_auth_mechanisms(s)[0])
-            return smtp_reply_error(s, 530, "5.7.0", "Say STARTTLS first");
-        return smtp_reply_error(s, 530, "5.7.0", "Authentication required");
+    const char *text = "A message is under way already, say RSET first";
+    switch (state_of(s)) {
+    case SMTP_STATE_NEW:
+        text = smtp_protocol(s) == SERVICE_LMTP ? "Say LHLO first" : "Say EHLO first";
+        break;
+    case SMTP_STATE_READY:
+        text = "Say MAIL first";
+        break;
+    case SMTP_STATE_MAIL:
+        if (c->states[SMTP_STATE_RCPT] == '+')
+            return smtp_reply_no_recipients(s);
+        break;
+    case SMTP_STATE_RCPT:
+        break;
+    case SMTP_STATE_CHUNKS:
+        text = "Finish the message with BDAT LAST first, or say RSET";
+        break;
     }
-    if (c->after >= AFTER_MAIL && !s->transaction)
-        return smtp_reply_error(s, 503, "5.5.1", "Say MAIL first");
-    if (s->transaction && s->transaction->chunking && !c->in_chunks)
-        return smtp_reply_error(s, 503, "5.5.1", "Finish the message with BDAT LAST first");
-    *run = true;
-    return SMTP_GO_ON;
+    return smtp_reply_error(s, 503, "5.5.1", "%s", text);
+}
+
+/* The client does nothing but talk. The answer is given, but beyond the limit it is an error. */
+static enum smtp_next count_idle(struct smtp_session *s)
+{
+    if (smtp_protocol(s) == SERVICE_LMTP || ++s->idle_commands <= SMTP_IDLE_COMMANDS_MAX)
+        return SMTP_GO_ON;
+    return smtp_count_error(s);
+}
+
+static enum smtp_next run(struct smtp_session *s, const struct command *c, struct str argument)
+{
+    s->net.entry.state = c->name.p;
+    if (c->states[state_of(s)] != '+')
+        return out_of_sequence(s, c);
+    if ((c->flags & AFTER_LOGIN) && smtp_login_missing(s))
+        return smtp_reply_login_missing(s);
+    if ((c->flags & WITHOUT_ARGUMENT) && argument.n > 0)
+        return smtp_reply_error(s, 501, "5.5.4", "%s takes no argument", c->name.p);
+    enum smtp_next next = c->run(s, argument);
+    if (next == SMTP_GO_ON && (c->flags & IDLE))
+        next = count_idle(s);
+    return next;
+}
+
+static const struct command *find(const struct smtp_session *s, struct str verb)
+{
+    for (size_t i = 0; verb.p && i < COMMANDS; i++)
+        if ((commands[i].protocols & smtp_protocol_bit(s)) &&
+            str_equal_nocase(verb, commands[i].name))
+            return &commands[i];
+    return NULL;
 }
 
 enum smtp_next smtp_command(struct smtp_session *s, struct str line)
 {
     struct str rest = str_trim(line);
     struct str verb = str_word(&rest);
-    struct str argument = str_trim(rest);
-    for (size_t i = 0; verb.p && i < sizeof(commands) / sizeof(commands[0]); i++) {
-        const struct command *c = &commands[i];
-        if (!(c->protocols & smtp_protocol_bit(s)) || !str_equal_nocase(verb, c->name))
-            continue;
-        s->net.entry.state = c->name.p;
-        bool run;
-        enum smtp_next next = command_check(s, c, &run);
-        /* BDAT checks by itself: its chunk must be read in any case. */
-        return run ? c->run(s, argument) : next;
-    }
+    const struct command *c = find(s, verb);
+    if (c)
+        return run(s, c, str_trim(rest));
+    for (size_t i = 0; i < sizeof(http_words) / sizeof(http_words[0]); i++)
+        if (verb.p && str_equal(verb, http_words[i])) {
+            log_info(smtp_component(s), s->net.id, "closed: the client speaks HTTP peer=%s",
+                     s->peer.address);
+            smtp_reply(s, 421, "4.7.0", "This is not a web server");
+            return SMTP_CLOSE;
+        }
     return smtp_reply_error(s, 500, "5.5.2", "Command unknown");
 }
 
-/* The name a client gives itself: any printable word is taken, as many clients have none better. */
-static bool hello(struct smtp_session *s, struct str name, bool extended)
+static bool never(const struct smtp_session *s)
 {
-    struct str rest = name;
-    name = str_word(&rest);
-    if (!name.p || name.n > SMTP_HELO_MAX || !str_is_ascii(name)) {
-        smtp_reply_error(s, 501, "5.5.4", "The name of your host is missing or malformed");
-        return false;
-    }
-    for (size_t i = 0; i < name.n; i++)
-        if ((unsigned char)name.p[i] <= ' ' || name.p[i] == '(' || name.p[i] == ')' ||
-            name.p[i] == 127) {
-            smtp_reply_error(s, 501, "5.5.4", "The name of your host is malformed");
-            return false;
-        }
-    smtp_transaction_free(s);
-    smtp_peer_set_helo(s, name, extended);
-    return true;
+    (void)s;
+    return false;
 }
 
-static enum smtp_next command_helo(struct smtp_session *s, struct str argument)
+static enum smtp_next command_missing(struct smtp_session *s, struct str argument)
 {
-    if (hello(s, argument, false))
-        smtp_reply(s, 250, NULL, "%s", s->net.service->hostname);
-    return smtp_after_replies(s);
-}
-
-static enum smtp_next greet_extended(struct smtp_session *s, struct str argument)
-{
-    if (hello(s, argument, true))
-        smtp_extensions_reply(s);
-    return smtp_after_replies(s);
-}
-
-static enum smtp_next command_ehlo(struct smtp_session *s, struct str argument)
-{
-    return greet_extended(s, argument);
-}
-
-static enum smtp_next command_lhlo(struct smtp_session *s, struct str argument)
-{
-    return greet_extended(s, argument);
+    (void)argument;
+    return smtp_reply_error(s, 502, "5.5.1", "Command not implemented");
 }
 
 static enum smtp_next command_rset(struct smtp_session *s, struct str argument)
@@ -148,21 +191,23 @@ static enum smtp_next command_quit(struct smtp_session *s, struct str argument)
     return SMTP_CLOSE;
 }
 
-/* RFC 5321 3.5.3: neither confirms nor denies. */
-static enum smtp_next command_vrfy(struct smtp_session *s, struct str argument)
+static bool has_help(const struct smtp_session *s, const struct command *c)
 {
-    if (argument.n == 0)
-        return smtp_reply_error(s, 501, "5.5.4", "Say VRFY address");
-    smtp_reply(s, 252, "2.5.2", "Cannot verify, but try and send the message");
-    return SMTP_GO_ON;
+    return (c->protocols & smtp_protocol_bit(s)) && (!c->offered || c->offered(s));
 }
 
 static enum smtp_next command_help(struct smtp_session *s, struct str argument)
 {
-    (void)argument;
+    if (argument.n > 0) {
+        const struct command *c = find(s, argument);
+        if (!c || !has_help(s, c))
+            return smtp_reply_error(s, 504, "5.5.4", "There is no such command here");
+        smtp_reply(s, 214, "2.0.0", "%s", c->syntax);
+        return SMTP_GO_ON;
+    }
     struct buf names = BUF_EMPTY;
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        if (commands[i].protocols & smtp_protocol_bit(s))
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (has_help(s, &commands[i]))
             buf_printf(&names, " %s", commands[i].name.p);
     smtp_reply(s, 214, "2.0.0", "Commands:%s", buf_c(&names));
     buf_free(&names);

@@ -67,12 +67,8 @@ static bool receive_dotted(struct smtp_session *s, struct err *e)
 
 enum smtp_next smtp_data(struct smtp_session *s, struct str argument)
 {
-    struct smtp_transaction *t = s->transaction;
     struct err e = {0};
-    if (argument.n > 0)
-        return smtp_reply_error(s, 501, "5.5.4", "DATA takes no argument");
-    if (t->envelope.recipient_count == 0)
-        return smtp_reply_error(s, 503, "5.5.1", "No valid recipients");
+    (void)argument;
     smtp_reply(s, 354, NULL, "End the message with <CRLF>.<CRLF>");
     if (!stream_flush(s->net.stream, &e))
         return SMTP_CLOSE;
@@ -132,8 +128,10 @@ enum smtp_next smtp_bdat(struct smtp_session *s, struct str argument)
     }
     if (!receive_chunk(s, size, usable, &e))
         return message_broken_off(s, &e);
+    if (!usable && t)
+        return smtp_reply_no_recipients(s);
     if (!usable)
-        return smtp_reply_error(s, 503, "5.5.1", t ? "No valid recipients" : "Say MAIL first");
+        return smtp_reply_error(s, 503, "5.5.1", "Say MAIL first");
     if (last) {
         data_decoder_finish(&t->decoder, &t->decoded);
         message_keep(s);

@@ -7,20 +7,22 @@
 /* False: not offered now. Arguments are written with a blank in front of each. */
 typedef bool offer_function(struct smtp_session *s, struct buf *arguments);
 
-static offer_function offer_size, offer_starttls, offer_auth;
+static offer_function offer_size, offer_starttls, offer_auth, offer_vrfy;
 
 static const struct extension {
     const char *keyword;
     int protocols;
     offer_function *offer; /* NULL: always, without arguments */
 } extensions[] = {
-    {"PIPELINING", SMTP_ON_ALL, NULL},          /* RFC 2920 */
-    {"SIZE", SMTP_ON_ALL, offer_size},          /* RFC 1870 */
-    {"8BITMIME", SMTP_ON_ALL, NULL},            /* RFC 6152 */
-    {"SMTPUTF8", SMTP_ON_ALL, NULL},            /* RFC 6531 */
-    {"STARTTLS", SMTP_ON_ALL, offer_starttls},  /* RFC 3207 */
-    {"AUTH", SMTP_ON_SUBMISSION, offer_auth},   /* RFC 4954 */
-    {"CHUNKING", SMTP_ON_ALL, NULL},            /* RFC 3030 */
+    {"PIPELINING", SMTP_ON_ALL, NULL},         /* RFC 2920 */
+    {"SIZE", SMTP_ON_ALL, offer_size},         /* RFC 1870 */
+    {"8BITMIME", SMTP_ON_ALL, NULL},           /* RFC 6152 */
+    {"SMTPUTF8", SMTP_ON_ALL, NULL},           /* RFC 6531 */
+    {"STARTTLS", SMTP_ON_ALL, offer_starttls}, /* RFC 3207 */
+    {"AUTH", SMTP_ON_ALL, offer_auth},         /* RFC 4954 */
+    {"CHUNKING", SMTP_ON_ALL, NULL},           /* RFC 3030 */
+    {"VRFY", SMTP_ON_ALL, offer_vrfy},         /* RFC 5321 4.1.1.1 */
+    {"HELP", SMTP_ON_ALL, NULL},
     {"ENHANCEDSTATUSCODES", SMTP_ON_ALL, NULL}, /* RFC 2034 */
 };
 
@@ -67,4 +69,10 @@ static bool offer_auth(struct smtp_session *s, struct buf *arguments)
     const char *mechanisms = smtp_auth_mechanisms(s);
     buf_printf(arguments, " %s", mechanisms);
     return mechanisms[0] != '\0';
+}
+
+static bool offer_vrfy(struct smtp_session *s, struct buf *arguments)
+{
+    (void)arguments;
+    return s->settings->vrfy;
 }

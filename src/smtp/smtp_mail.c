@@ -31,8 +31,6 @@ static enum smtp_next mail_begin(struct smtp_session *s, struct smtp_transaction
 enum smtp_next smtp_mail(struct smtp_session *s, struct str argument)
 {
     struct str path, params;
-    if (s->transaction)
-        return smtp_reply_error(s, 503, "5.5.1", "A message is under way already, say RSET first");
     if (s->messages >= s->settings->messages_per_connection) {
         smtp_reply(s, 421, "4.7.0", "Too many messages over one connection");
         return SMTP_CLOSE;

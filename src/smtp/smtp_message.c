@@ -36,7 +36,7 @@ static void refuse(struct smtp_session *s, int code, const char *enhanced, const
 {
     reply_to_all(s, code, enhanced, text);
     log_refused(s, text);
-    s->errors++;
+    smtp_count_error(s);
 }
 
 static bool look_at_header(struct smtp_session *s, struct header_facts *facts, struct err *e)
@@ -223,8 +223,6 @@ enum smtp_next smtp_message_received(struct smtp_session *s)
         hand_over(s, &facts);
     smtp_transaction_free(s);
     s->messages++;
-    if (s->errors < s->settings->errors_max)
-        return SMTP_GO_ON;
-    smtp_reply(s, 421, "4.7.0", "Too many errors");
-    return SMTP_CLOSE;
+    s->idle_commands = 0;
+    return smtp_after_replies(s);
 }

@@ -18,11 +18,7 @@ static enum smtp_next refuse_recipient(struct smtp_session *s, struct str addres
              "refused from=<%.*s> to=<%.*s> peer=%s reason=\"%s\"", STR_ARG(t->envelope.sender),
              STR_ARG(address), s->peer.address, error->text);
     smtp_reply_err(s, error, "");
-    if (!err_is_temporary(error->kind) && ++s->errors >= s->settings->errors_max) {
-        smtp_reply(s, 421, "4.7.0", "Too many errors");
-        return SMTP_CLOSE;
-    }
-    return SMTP_GO_ON;
+    return err_is_temporary(error->kind) ? SMTP_GO_ON : smtp_count_error(s);
 }
 
 static enum smtp_next route_reply(struct smtp_session *s, struct envelope_recipient *recipient)

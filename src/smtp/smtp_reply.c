@@ -41,11 +41,38 @@ enum smtp_next smtp_reply_error(struct smtp_session *s, int code, const char *en
     va_start(args, format);
     reply_write(s, code, enhanced, format, args);
     va_end(args);
-    s->errors++;
-    if (s->errors < s->settings->errors_max)
+    return smtp_count_error(s);
+}
+
+enum smtp_next smtp_count_error(struct smtp_session *s)
+{
+    if (++s->errors < s->settings->errors_max)
         return SMTP_GO_ON;
     smtp_reply(s, 421, "4.7.0", "Too many errors");
     return SMTP_CLOSE;
+}
+
+bool smtp_login_missing(const struct smtp_session *s)
+{
+    return smtp_protocol(s) == SERVICE_SUBMISSION && !smtp_may_relay(s);
+}
+
+/* RFC 4954 6. */
+enum smtp_next smtp_reply_login_missing(struct smtp_session *s)
+{
+    if (smtp_starttls_offered(s) && !smtp_auth_offered(s))
+        return smtp_reply_error(s, 530, "5.7.0", "Say STARTTLS first");
+    return smtp_reply_error(s, 530, "5.7.0", "Authentication required");
+}
+
+/* RFC 5321 3.3 allows 503 and 554; RFC 2033 4.2 wants 503. To a client that pipelines it is no news
+ * after the refused RCPTs, which have been counted. */
+enum smtp_next smtp_reply_no_recipients(struct smtp_session *s)
+{
+    if (s->transaction->recipients_refused == 0)
+        return smtp_reply_error(s, 503, "5.5.1", "No valid recipients");
+    smtp_reply(s, smtp_protocol(s) == SERVICE_LMTP ? 503 : 554, "5.5.1", "No valid recipients");
+    return SMTP_GO_ON;
 }
 
 enum smtp_next smtp_after_replies(const struct smtp_session *s)

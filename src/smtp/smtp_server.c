@@ -35,6 +35,10 @@ static const struct setting settings[] = {
      0, bare_newline_choices,
      "What happens to CR and LF that do not come as a pair, and to NUL: made harmless, or the "
      "message is refused. Neither can end a message."},
+    {"vrfy", SETTING_BOOL, offsetof(struct smtp_settings, vrfy), "no", 0, 0, NULL,
+     "Answer VRFY with what RCPT would say. Who guesses addresses likes that; without it the "
+     "answer "
+     "is always 252."},
     {0},
 };
 
@@ -76,11 +80,12 @@ const char *smtp_login(const struct smtp_session *s)
  * listener that asks for no login. */
 bool smtp_may_relay(const struct smtp_session *s)
 {
-    if (smtp_protocol(s) != SERVICE_SUBMISSION)
+    if (smtp_protocol(s) == SERVICE_LMTP)
         return false;
     if (smtp_login(s))
         return true;
-    return !s->net.service->listener->auth_required && s->peer.loopback;
+    return smtp_protocol(s) == SERVICE_SUBMISSION && !s->net.service->listener->auth_required &&
+           s->peer.loopback;
 }
 
 struct arena *smtp_session_arena(struct smtp_session *s)
@@ -149,8 +154,7 @@ static void greet(struct session *session)
 {
     struct smtp_session *s = (struct smtp_session *)session;
     struct err e;
-    if (!stream_printf(session->stream, &e, "220 %s %s maild\r\n", session->service->hostname,
-                       smtp_protocol(s) == SERVICE_LMTP ? "LMTP" : "ESMTP"))
+    if (!smtp_greet(s, &e))
         session_end_failed(session, &e);
 }
 

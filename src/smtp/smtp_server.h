@@ -17,6 +17,7 @@ struct smtp_settings {
     int64_t hops_max; /* Received headers */
     usec timeout;     /* waiting for a command, a block of data */
     int bare_newline; /* normalize, reject */
+    bool vrfy;
 };
 extern const struct settings_block smtp_settings_block; /* "smtp" */
 
