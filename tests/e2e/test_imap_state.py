@@ -239,7 +239,7 @@ def truth(server):
                                for name in (b"MESSAGES", b"HIGHESTMODSEQ", b"UIDNEXT"))
     raw.ok(b"EXAMINE box")
     found = {}
-    for item in raw.fetch(b"1:*", b"(UID FLAGS)").values() if count else ():
+    for item in raw.fetch(b"1:*", b"(UID FLAGS)") if count else ():
         found[int(item[b"UID"])] = frozenset(bytes(f) for f in item[b"FLAGS"]) - {b"\\Recent"}
     assert len(found) == count
     raw.close()

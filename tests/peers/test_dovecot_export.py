@@ -39,7 +39,7 @@ def seen(client):
         client.ok(b"EXAMINE", name)
         messages = client.fetch(b"1:*", b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])", uid=True)
         found.append([[m[b"UID"], sorted(f for f in m[b"FLAGS"] if f != b"\\Recent"), m[b"INTERNALDATE"],
-                       m[b"RFC822.SIZE"], m[b"BODY[]"]] for m in messages.values()])
+                       m[b"RFC822.SIZE"], m[b"BODY[]"]] for m in messages])
     client.close()
     return found
 

@@ -196,10 +196,10 @@ class Actor:
             self.command(b"NOOP")  # what came since the last command is not in the session's view
             _, untagged = self.command(b"UID SEARCH SUBJECT", b'"%s"' % token.encode())
             numbers = [int(n) for line in untagged if line.startswith(b"* SEARCH") for n in line.split()[2:]]
-            found = {}
+            found = []
             if numbers:
                 found = self.imap.fetch(b",".join(b"%d" % n for n in numbers), b"(UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])", uid=True)
-            for items in found.values():
+            for items in found:
                 header = next((v for k, v in items.items() if k.startswith(b"BODY[")), None)
                 if header and header.split(b"\r\n")[0] == b"Subject: %s" % token.encode():
                     self.learn(folder, token, int(items[b"UID"]))
@@ -447,11 +447,12 @@ class Actor:
         if not tokens:
             return
         found = self.imap.fetch(self.set_of(tokens, folder), b"(UID FLAGS BODY.PEEK[])", uid=True)
-        by_uid = {int(items[b"UID"]): items for items in found.values() if b"BODY[]" in items}
+        by_uid = {int(items[b"UID"]): items for items in found if b"BODY[]" in items}
         for token in tokens:
             items = by_uid.get(self.uid(token, folder))
             flags = next(c[2] for c in self.copies(token) if c[:2] == (self.user, folder))
-            assert items and items[b"BODY[]"].endswith(message(token)), "%s in %s cannot be read" % (token, folder)
+            assert items, "%s in %s cannot be read, UID %s of %s" % (token, folder, self.uid(token, folder), sorted(by_uid))
+            assert items[b"BODY[]"].endswith(message(token)), "%s in %s is %r" % (token, folder, items[b"BODY[]"][:200])
             assert sort_flags(items[b"FLAGS"]) == flags, "%s has %s, not %s" % (token, items[b"FLAGS"], flags)
 
     WORK = ((deliver, 4), (deliver_each, 2), (append, 4), (store, 5), (copy, 2), (move, 2), (expunge, 3), (create, 1), (rename, 1),

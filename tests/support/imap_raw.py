@@ -129,14 +129,22 @@ class RawImap:
         return self
 
     def fetch(self, numbers, items, uid=False):
-        """{message number: {item in upper case: value}} of all FETCH responses."""
-        found = {}
+        """For each message of which FETCH responses came: {item in upper case: value}. Numbers go down when another
+        session expunges meanwhile, so what belongs together is found by following that."""
+        found, by_number = [], {}
         for got in self.ok(*([b"UID"] if uid else []), b"FETCH", numbers, items):
-            match = re.match(rb"\* (\d+) FETCH ", got)
-            if match:
-                values = parse(got, match.end())[0]
-                found.setdefault(int(match.group(1)), {}).update(
-                    zip((bytes(v).upper() for v in values[::2]), values[1::2]))
+            match = re.match(rb"\* (\d+) (FETCH |EXPUNGE)", got)
+            if not match:
+                continue
+            number = int(match.group(1))
+            if match.group(2) == b"EXPUNGE":
+                by_number = {n - (n > number): of for n, of in by_number.items() if n != number}
+                continue
+            if number not in by_number:
+                by_number[number] = {}
+                found.append(by_number[number])
+            values = parse(got, match.end())[0]
+            by_number[number].update(zip((bytes(v).upper() for v in values[::2]), values[1::2]))
         return found
 
     def search(self, *parts):

@@ -43,7 +43,10 @@ def run_instance(seed, kills):
         server.stop()
         return sum(actor.done for actor in company.actors)
     except AssertionError as error:
-        raise AssertionError("seed %s, kill %d: %s\n%s" % (seed, number, error, server.log()[-1500:]))
+        log = server.log()
+        warnings = [line for line in log.splitlines() if " info " not in line]
+        raise AssertionError("seed %s, kill %d: %s\n%s\n\n%s" % (seed, number, error, log[-1500:],
+                                                               "\n".join(warnings[-20:])))
     finally:
         server.kill()
         server.close()
