@@ -15,11 +15,12 @@ ALLOWED = {
     "mime": {"core"},
     "auth": {"core", "net", "mime"},
     "store": {"core", "mime", "auth"},
+    "policy": {"core", "net", "mime", "auth"},
     "queue": {"core", "net", "mime", "auth", "store"},
-    "smtp": {"core", "net", "mime", "auth", "queue"},
+    "smtp": {"core", "net", "mime", "auth", "policy", "queue"},
     "imap": {"core", "net", "mime", "auth", "store"},
     "pop3": {"core", "net", "mime", "auth", "store"},
-    "ctl": {"core", "net", "mime", "auth", "store", "queue", "smtp", "imap", "pop3"},
+    "ctl": {"core", "net", "mime", "auth", "store", "policy", "queue", "smtp", "imap", "pop3"},
 }
 # Of auth, the store sees only what an account is; of store, the SMTP server sees nothing, though
 # queue.h names its types.

@@ -1,0 +1,89 @@
+/*
+ * The sender of the envelope, as far as this server alone can judge it: is its domain whole, and
+ * does it belong to who has logged in.
+ */
+#include "auth/directory.h"
+#include "policy/policy_internal.h"
+
+/* Addresses that lead to addresses that lead to the login. */
+#define OWNER_DEPTH_MAX 5
+
+static struct str domain_of(struct str address)
+{
+    ptrdiff_t at = str_find_last_char(address, '@');
+    return at < 0 ? STR("") : str_skip(address, (size_t)at + 1);
+}
+
+enum policy_result check_sender_not_qualified(struct policy_call *c)
+{
+    struct str sender = c->facts->sender, domain = domain_of(sender);
+    ptrdiff_t dot = str_find_char(domain, '.');
+    if (sender.n == 0)
+        return POLICY_NO_MATCH; /* the null sender has none */
+    if (domain.n > 0 && domain.p[0] == '[')
+        policy_why(c, "%.*s is an address literal", STR_ARG(domain));
+    else if (dot <= 0 || (size_t)dot + 1 == domain.n)
+        policy_why(c, "the domain \"%.*s\" is a single word", STR_ARG(domain));
+    else
+        return POLICY_NO_MATCH;
+    return POLICY_MATCH;
+}
+
+/* --- does the address belong to the login --- */
+
+struct ownership {
+    struct policy_call *call;
+    bool exists; /* the address is one of ours */
+    bool owned;  /* mail for it goes to the login */
+};
+
+static SUSPENDS enum lookup find_owner(struct ownership *o, struct str address, int depth,
+                                       struct err *e)
+{
+    struct directory *d = o->call->policy->context.directory;
+    struct arena *a = o->call->arena;
+    struct account account;
+    struct str *destinations;
+    size_t count;
+    enum lookup result = directory_find_account(d, address, a, &account, e);
+    if (result == LOOKUP_FOUND) {
+        o->exists = true;
+        o->owned |= str_equal_nocase(account.login, o->call->facts->login);
+    }
+    if (result != LOOKUP_NOT_FOUND)
+        return result;
+    result = directory_find_address(d, address, a, &destinations, &count, e);
+    if (result != LOOKUP_FOUND)
+        return result;
+    o->exists = true;
+    for (size_t i = 0; i < count && !o->owned && depth < OWNER_DEPTH_MAX; i++)
+        if (find_owner(o, destinations[i], depth + 1, e) == LOOKUP_TEMPFAIL)
+            return LOOKUP_TEMPFAIL;
+    return LOOKUP_FOUND;
+}
+
+enum policy_result check_sender_login(struct policy_call *c)
+{
+    const struct policy_facts *f = c->facts;
+    struct ownership o = {.call = c};
+    struct err e;
+    if (f->sender.n == 0) /* reports of delivery and reading (RFC 8098) come from nobody */
+        return POLICY_NO_MATCH;
+    if (f->login.n == 0 && policy_rules_trust(c->session->rules, f->address))
+        return POLICY_NO_MATCH;
+    if (find_owner(&o, f->sender, 0, &e) == LOOKUP_TEMPFAIL) {
+        policy_why(c, "the directory does not answer: %s", e.text);
+        c->has_action = true;
+        c->action = POLICY_DEFER;
+        c->text = STR("The directory does not answer, try again later");
+        return POLICY_MATCH;
+    }
+    if (o.owned || (f->login.n == 0 && !o.exists))
+        return POLICY_NO_MATCH;
+    if (f->login.n > 0)
+        policy_why(c, "<%.*s> does not belong to %.*s", STR_ARG(f->sender), STR_ARG(f->login));
+    else
+        policy_why(c, "<%.*s> is an address of this server, and nobody has logged in",
+                   STR_ARG(f->sender));
+    return POLICY_MATCH;
+}

@@ -1,0 +1,320 @@
+/*
+ * Asking the rules. At each step of a session those of that stage are asked in the order of the
+ * list, until one decides: reject, defer and disconnect end it with a reply, accept ends it without
+ * one. An accept stands for what its stage knows - at connect the connection, at mail the message,
+ * at rcpt the recipient - and silences the rules behind it in the list at all later stages; rules
+ * in front of it are asked when their stage comes.
+ *
+ * A rule that only tries (dry_run) is asked like the others, and a line in the log says what it
+ * would have done. Who has logged in or belongs to a trusted network is not asked about, unless the
+ * rule says so. No rule at rcpt keeps anybody from reaching postmaster and abuse (RFC 5321 4.5.1,
+ * RFC 2142): whoever is refused by mistake must be able to say so.
+ *
+ * Between two questions the list may have been replaced by a reload: a session keeps the rules of
+ * its beginning.
+ */
+#include "core/log.h"
+#include "core/mem.h"
+#include "policy/limits.h"
+#include "policy/policy_internal.h"
+
+#include <stdlib.h>
+
+/* --- what is remembered of a session --- */
+
+static struct policy_session *session_new(struct policy *p)
+{
+    struct policy_session *s = MEM_NEW(struct policy_session);
+    s->arena = arena_new();
+    s->rules = policy_rules_ref(p->rules);
+    for (int i = 0; i < POLICY_STAGES; i++)
+        s->accepted[i] = SIZE_MAX;
+    return s;
+}
+
+/* Of this stage and those behind it, as they come anew. */
+static void forget_from(struct policy_session *s, enum policy_stage stage)
+{
+    for (int i = (int)stage; i < POLICY_STAGES; i++)
+        s->accepted[i] = SIZE_MAX;
+    for (struct policy_tag **at = &s->tags; *at;) {
+        struct policy_tag *tag = *at;
+        if (tag->stage < stage) {
+            at = &tag->next;
+            continue;
+        }
+        *at = tag->next;
+        free(tag->line);
+        free(tag);
+        s->tag_count--;
+    }
+}
+
+void policy_session_message_end(struct policy_session *s)
+{
+    if (s)
+        forget_from(s, POLICY_MAIL);
+}
+
+void policy_session_free(struct policy_session *s)
+{
+    if (!s)
+        return;
+    forget_from(s, POLICY_CONNECT);
+    policy_rules_unref(s->rules);
+    arena_free(s->arena);
+    free(s);
+}
+
+/* Once a message and rule: of several recipients the first. */
+static void add_tag(const struct policy_call *c, const struct policy_verdict *v)
+{
+    struct policy_session *s = c->session;
+    struct str line = policy_tag_line(c);
+    struct policy_tag **end = &s->tags;
+    (void)v;
+    for (; *end; end = &(*end)->next)
+        if ((*end)->rule == c->rule)
+            return;
+    if (line.n == 0 || s->tag_count >= POLICY_TAGS_MAX)
+        return;
+    struct policy_tag *tag = *end = MEM_NEW(struct policy_tag);
+    tag->rule = c->rule;
+    tag->stage = c->stage;
+    tag->line = mem_dup(line.p, line.n);
+    s->tag_count++;
+}
+
+void policy_session_tags(const struct policy_session *s, struct buf *header)
+{
+    for (const struct policy_tag *tag = s ? s->tags : NULL; tag; tag = tag->next)
+        buf_printf(header, "%s\n", tag->line);
+}
+
+/* --- one rule --- */
+
+static bool is_role(struct str recipient)
+{
+    ptrdiff_t at = str_find_last_char(recipient, '@');
+    struct str local = at < 0 ? recipient : str_head(recipient, (size_t)at);
+    return str_equal_nocase(local, STR("postmaster")) || str_equal_nocase(local, STR("abuse"));
+}
+
+static bool refuses(enum policy_action action)
+{
+    return action == POLICY_DEFER || action == POLICY_REJECT || action == POLICY_DISCONNECT;
+}
+
+/* NULL: the rule is asked; else why not. */
+static const char *spared(const struct policy_rule *r, const struct policy_facts *f, bool trusted)
+{
+    if (!r->settings->enabled)
+        return "not enabled";
+    if (!(r->protocols & 1u << f->protocol))
+        return "not for this protocol";
+    if (!r->all_clients && f->login.n > 0)
+        return "the client has logged in";
+    if (!r->all_clients && trusted)
+        return "the client is trusted";
+    return NULL;
+}
+
+/* True: *v is what the match wants. */
+static SUSPENDS bool ask(struct policy_call *c, enum policy_result *result,
+                         struct policy_verdict *v)
+{
+    *result = c->rule->check->run(c);
+    if (*result != POLICY_MATCH)
+        return false;
+    policy_verdict_make(c, v);
+    if (v->action == POLICY_PASS)
+        return false;
+    if (c->stage == POLICY_RCPT && refuses(v->action) && is_role(c->facts->recipient)) {
+        policy_why(c, "postmaster and abuse are never refused");
+        return false;
+    }
+    return true;
+}
+
+static void add_field(struct buf *line, const char *name, struct str value)
+{
+    buf_printf(line, " %s=", name);
+    log_add_quoted(line, value);
+}
+
+/* One line for each decision:
+ *   policy: rule=no-dialups action=reject stage=rcpt peer=192.0.2.1 helo="x" from=<a> to=<b> ... */
+static void log_decision(const struct policy_call *c, const struct policy_verdict *v)
+{
+    const struct policy_facts *f = c->facts;
+    struct buf line = BUF_EMPTY;
+    buf_printf(&line, "policy: rule=%s action=%s%s stage=%s peer=%s", v->rule,
+               c->rule->settings->dry_run ? "would-" : "", policy_action_name(v->action),
+               policy_stage_name(c->stage), f->address);
+    if (f->name)
+        buf_printf(&line, " name=%s", f->name);
+    if (f->helo.p)
+        add_field(&line, "helo", f->helo);
+    if (f->login.n > 0)
+        buf_printf(&line, " login=%.*s", STR_ARG(f->login));
+    if (f->has_sender)
+        buf_printf(&line, " from=<%.*s>", STR_ARG(f->sender));
+    if (f->recipient.p)
+        buf_printf(&line, " to=<%.*s>", STR_ARG(f->recipient));
+    if (v->code > 0)
+        buf_printf(&line, " code=%d", v->code);
+    if (v->delay > 0)
+        buf_printf(&line, " delay=%lldms", (long long)(v->delay / USEC_MSEC));
+    if (c->why.n > 0)
+        add_field(&line, "why", c->why);
+    log_info(f->component, f->id, "%.*s", STR_ARG(buf_str(&line)));
+    buf_free(&line);
+}
+
+/* --- the rules of a stage --- */
+
+bool policy_has_rules(const struct policy *p, const struct policy_session *session,
+                      enum policy_stage stage, enum service_protocol protocol)
+{
+    const struct policy_rules *rules = session ? session->rules : p->rules;
+    return rules->stages[protocol] & 1u << stage;
+}
+
+/* What an accept of this or an earlier stage leaves of the list. */
+static size_t asked_before(const struct policy_session *s, enum policy_stage stage)
+{
+    size_t end = s->rules->count;
+    for (int i = 0; i <= (int)stage; i++) {
+        bool other_recipient = i == POLICY_RCPT && stage != POLICY_RCPT;
+        if (!other_recipient && s->accepted[i] < end)
+            end = s->accepted[i];
+    }
+    return end;
+}
+
+/* Takes the decision of a rule; true: no further one is asked. */
+static bool decide(struct policy_call *c, struct policy_verdict *found, struct policy_verdict *v)
+{
+    log_decision(c, found);
+    if (c->rule->settings->dry_run)
+        return false;
+    usec delay = v->delay > found->delay ? v->delay : found->delay;
+    *v = *found;
+    v->delay = delay;
+    if (found->action == POLICY_TAG) {
+        add_tag(c, found);
+        return false;
+    }
+    if (found->action == POLICY_ACCEPT)
+        c->session->accepted[c->stage] = c->rule->place;
+    return true;
+}
+
+void policy_check(struct policy *p, struct policy_session **session, enum policy_stage stage,
+                  const struct policy_facts *facts, struct arena *a, struct policy_verdict *v)
+{
+    *v = (struct policy_verdict){0};
+    if (!policy_has_rules(p, *session, stage, facts->protocol))
+        return;
+    if (!*session)
+        *session = session_new(p);
+    struct policy_session *s = *session;
+    if (stage == POLICY_RCPT)
+        s->accepted[POLICY_RCPT] = SIZE_MAX; /* tags of other recipients stay */
+    else
+        forget_from(s, stage);
+    bool trusted = policy_rules_trust(s->rules, facts->address);
+    size_t end = asked_before(s, stage);
+    for (size_t i = 0; i < end; i++) {
+        struct policy_rule *r = &s->rules->list[i];
+        struct policy_verdict found;
+        enum policy_result result;
+        if (r->at != stage || spared(r, facts, trusted))
+            continue;
+        struct policy_call c = {
+            .policy = p, .session = s, .rule = r, .stage = stage, .facts = facts, .arena = a};
+        bool matched = ask(&c, &result, &found);
+        r->asked++;
+        r->matched += matched;
+        if (result == POLICY_UNKNOWN)
+            log_info(facts->component, facts->id,
+                     "policy: rule=%s cannot tell peer=%s why=\"%.*s\"", r->settings->name,
+                     facts->address, STR_ARG(c.why));
+        if (matched && decide(&c, &found, v))
+            return;
+    }
+}
+
+/* --- rule by rule, for mailctl policy test --- */
+
+static bool is_known(const struct policy_rule *r, const struct policy_facts *f)
+{
+    return !(r->at >= POLICY_HELO && !f->helo.p) && !(r->at >= POLICY_MAIL && !f->has_sender) &&
+           !(r->at == POLICY_RCPT && !f->recipient.p);
+}
+
+static SUSPENDS void explain_rule(struct policy *p, struct policy_session *s, struct policy_rule *r,
+                                  const struct policy_facts *f, struct arena *a,
+                                  struct policy_finding *finding)
+{
+    struct policy_call c = {.policy = p,
+                            .session = s,
+                            .rule = r,
+                            .stage = r->at,
+                            .facts = f,
+                            .arena = a,
+                            .explain = true};
+    enum policy_result result;
+    *finding = (struct policy_finding){.rule = arena_c(a, str_from_c(r->settings->name)),
+                                       .check = r->check->name,
+                                       .stage = r->at,
+                                       .dry_run = r->settings->dry_run};
+    finding->result = spared(r, f, policy_rules_trust(s->rules, f->address));
+    if (!finding->result && !is_known(r, f))
+        finding->result = "not known yet";
+    if (finding->result)
+        return;
+    bool matched = ask(&c, &result, &finding->verdict);
+    finding->result = matched                    ? "match"
+                      : result == POLICY_UNKNOWN ? "cannot tell"
+                      : result == POLICY_MATCH   ? "excepted"
+                                                 : "no match";
+    if (!matched)
+        finding->verdict = (struct policy_verdict){0};
+    finding->verdict.rule = matched ? finding->rule : NULL;
+    finding->why = c.why;
+}
+
+/* The rules in the order in which a session would meet them. */
+static void find_decision(struct policy_session *s, struct policy_finding *list)
+{
+    for (int stage = 0; stage < POLICY_STAGES; stage++) {
+        size_t end = asked_before(s, (enum policy_stage)stage);
+        for (size_t i = 0; i < end; i++) {
+            struct policy_finding *f = &list[i];
+            if ((int)f->stage != stage || !f->verdict.rule || f->dry_run)
+                continue;
+            if (f->verdict.action == POLICY_ACCEPT) {
+                s->accepted[stage] = i;
+                f->decides = true;
+                break;
+            }
+            if (refuses(f->verdict.action)) {
+                f->decides = true;
+                return;
+            }
+        }
+    }
+}
+
+void policy_explain(struct policy *p, const struct policy_facts *facts, struct arena *a,
+                    struct policy_finding **list, size_t *count)
+{
+    struct policy_session *s = session_new(p);
+    *count = s->rules->count;
+    *list = arena_array(a, *count + 1, sizeof(**list));
+    for (size_t i = 0; i < *count; i++)
+        explain_rule(p, s, &s->rules->list[i], facts, a, &(*list)[i]);
+    find_decision(s, *list);
+    policy_session_free(s);
+}

@@ -1,0 +1,52 @@
+#pragma once
+/*
+ * Inside of the policy: the two structs that the rest is about. Private to policy.
+ */
+#include "core/buf.h"
+#include "policy/check.h"
+#include "policy/table.h"
+
+struct watch_set;
+
+/* Lives as long as the server; what checks remember beyond a configuration belongs here. */
+struct policy {
+    struct policy_context context;
+    struct policy_rules *rules; /* of the present configuration */
+    struct watch_set *watches;  /* of the tables' folders */
+    size_t delayed;             /* clients that wait in policy_delay */
+    size_t readers;             /* fibers that read tables */
+    struct cond readers_gone;
+    bool closing;
+};
+
+/* A header line that a rule wants. */
+struct policy_tag {
+    struct policy_tag *next;
+    const struct policy_rule *rule;
+    enum policy_stage stage;
+    char *line; /* "Name: value" */
+};
+
+/* A connection. Made when the first rule is asked. */
+struct policy_session {
+    struct arena *arena;        /* for the life of the connection: answers of DNS and the like */
+    struct policy_rules *rules; /* those of its beginning */
+    /* Rules behind this place are not asked any more, by the stage that said so. */
+    size_t accepted[POLICY_STAGES];
+    struct policy_tag *tags;
+    size_t tag_count;
+};
+
+/* --- verdict.c --- */
+
+/* What the rule says about a match. */
+void policy_verdict_make(const struct policy_call *c, struct policy_verdict *v);
+/* One line of printable ASCII, cut at POLICY_TEXT_MAX: {client} {name} {helo} {sender} {recipient}
+ * {login} {rule} {why} stand for what they say. */
+struct str policy_text(const struct policy_call *c, struct str pattern);
+/* Does text end its braces, with names that are known? *e names the one that is not. */
+bool policy_text_is_valid(struct str text, struct err *e);
+/* "Name: value" of a tag, or empty when the rule has none. */
+struct str policy_tag_line(const struct policy_call *c);
+/* Has the line the form "Name: value"? */
+bool policy_header_is_valid(struct str line);

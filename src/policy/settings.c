@@ -1,0 +1,258 @@
+/*
+ * The blocks `policy`, `rule NAME` and `table NAME` of the configuration, and what can be said of a
+ * rule by itself: does its check exist, may it be asked at that stage, do code and action fit. What
+ * takes more than one block is looked at in rule.c.
+ */
+#include "policy/check.h"
+#include "policy/limits.h"
+#include "policy/policy_internal.h"
+#include "policy/table.h"
+
+#include <stddef.h>
+
+static const char *const stages[] = {"default", "connect", "helo", "mail", "rcpt", "data", NULL};
+static const char *const actions[] = {"default", "accept",     "tag", "defer",
+                                      "reject",  "disconnect", NULL};
+static const char *const clients[] = {"default", "strangers", "all", NULL};
+const char *const policy_table_types[] = {"exact", "domain", "cidr", "pcre", NULL};
+
+const char *policy_stage_name(enum policy_stage stage)
+{
+    return stages[stage + 1];
+}
+
+const char *policy_action_name(enum policy_action action)
+{
+    return action == POLICY_PASS ? "pass" : actions[action];
+}
+
+/* --- policy --- */
+
+#define FIELD(name) offsetof(struct policy_settings, name)
+
+static const struct setting policy_table_of_settings[] = {
+    {"trusted_networks", SETTING_STRING_LIST, FIELD(trusted_networks), "127.0.0.0/8, ::1, unix", 0,
+     0, NULL,
+     "Clients that rules do not ask about, unless a rule says clients = all: addresses and "
+     "networks; \"!\" in front makes an exception; \"unix\" are Unix sockets."},
+    {"relay_networks", SETTING_STRING_LIST, FIELD(relay_networks), "", 0, 0, NULL,
+     "Clients that may send to other servers without a login, such as printers that cannot log in. "
+     "They are trusted as well. Whoever has such an address can send in your name."},
+    {0},
+};
+
+static bool check_networks(const char *name, const struct string_list *list, struct err *e)
+{
+    bool unix_sockets;
+    struct network_set *set = network_set_from_list(list, &unix_sockets, e);
+    if (!set)
+        return err_prefix(e, "%s", name);
+    network_set_free(set);
+    return true;
+}
+
+static bool check_policy(const void *values, struct err *e)
+{
+    const struct policy_settings *s = values;
+    return check_networks("trusted_networks", &s->trusted_networks, e) &&
+           check_networks("relay_networks", &s->relay_networks, e);
+}
+
+const struct settings_block policy_settings_block = {
+    .name = "policy",
+    .help = "Who may hand in mail. Rules have blocks of their own.",
+    .size = sizeof(struct policy_settings),
+    .settings = policy_table_of_settings,
+    .check = check_policy,
+};
+
+/* --- table --- */
+
+#undef FIELD
+#define FIELD(name) offsetof(struct table_settings, name)
+
+static const struct setting table_table[] = {
+    {"path", SETTING_PATH, FIELD(path), NULL, 0, 0, NULL,
+     "File with an entry a line: KEY [ACTION [TEXT]]. A change takes effect at once, if the file "
+     "is "
+     "correct."},
+    {"type", SETTING_CHOICE, FIELD(type), "exact", 0, 0, policy_table_types,
+     "What the keys are: whole names and addresses, domains with all below them, addresses and "
+     "networks, or regular expressions."},
+    {0},
+};
+
+static bool check_table(const void *values, struct err *e)
+{
+    const struct table_settings *s = values;
+    return s->path[0] || err_set(e, ERR_SYNTAX, "path may not be empty");
+}
+
+const struct settings_block table_settings_block = {
+    .name = "table",
+    .help = "A list in a file, for rules that look something up.",
+    .named = true,
+    .size = sizeof(struct table_settings),
+    .settings = table_table,
+    .check = check_table,
+};
+
+/* --- rule --- */
+
+#undef FIELD
+#define FIELD(name) offsetof(struct rule_settings, name)
+
+static const struct setting rule_table[] = {
+    {"check", SETTING_STRING, FIELD(check), NULL, 0, 0, NULL,
+     "What the rule looks at: one of the checks that \"mailctl policy checks\" lists."},
+    {"enabled", SETTING_BOOL, FIELD(enabled), "yes", 0, 0, NULL, "No: the rule is not asked."},
+    {"dry_run", SETTING_BOOL, FIELD(dry_run), "no", 0, 0, NULL,
+     "Yes: the rule only writes into the log what it would have done."},
+    {"at", SETTING_CHOICE, FIELD(at), "default", 0, 0, stages,
+     "When the rule is asked. At rcpt everything but the message is known, and the log names "
+     "sender "
+     "and recipient; earlier saves work, and cannot spare postmaster."},
+    {"action", SETTING_CHOICE, FIELD(action), "default", 0, 0, actions,
+     "What happens when the check matches. accept: no rule behind this one is asked. tag: the "
+     "message gets a header line. defer: the client may try again later. disconnect: the "
+     "connection is closed after the reply."},
+    {"code", SETTING_NUMBER, FIELD(code), "0", 0, 599, NULL,
+     "Of the reply: 450 to 459 with defer, 550 to 559 with reject, 421 or 554 with disconnect. 0: "
+     "the usual one."},
+    {"enhanced", SETTING_STRING, FIELD(enhanced), "", 0, 0, NULL,
+     "Enhanced status code of the reply (RFC 3463), such as 5.7.1. Empty: the usual one."},
+    {"text", SETTING_STRING, FIELD(text), "", 0, 0, NULL,
+     "Of the reply. {client}, {name}, {helo}, {login}, {sender}, {recipient}, {rule} and {why} "
+     "stand for what they say. Empty: the usual one."},
+    {"header", SETTING_STRING, FIELD(header), "", 0, 0, NULL,
+     "Line that the action tag adds to the message: \"X-Listed: yes\". May have the same words in "
+     "braces as text."},
+    {"delay", SETTING_DURATION, FIELD(delay), "0", 0, POLICY_DELAY_MAX, NULL,
+     "Time that the client has to wait for the reply when the check matches."},
+    {"protocols", SETTING_STRING_LIST, FIELD(protocols), "", 0, 0, NULL,
+     "Where the rule is asked: smtp, submission, lmtp. Empty: as usual for the check, mostly "
+     "smtp."},
+    {"clients", SETTING_CHOICE, FIELD(clients), "default", 0, 0, clients,
+     "Whom the rule is asked about: strangers only, or also those who have logged in or belong to "
+     "a "
+     "trusted network."},
+    {"table", SETTING_STRING, FIELD(table), "", 0, 0, NULL,
+     "Name of a table: for client_table, helo_table, sender_table, recipient_table."},
+    {0},
+};
+
+static bool check_kind(const struct rule_settings *s, const struct policy_check_row **row,
+                       struct err *e)
+{
+    *row = policy_check_find(str_from_c(s->check));
+    if (*row)
+        return true;
+    struct buf names = BUF_EMPTY;
+    for (const struct policy_check_row *r = policy_checks; r->name; r++)
+        buf_printf(&names, "%s%s", names.n ? ", " : "", r->name);
+    err_set(e, ERR_SYNTAX, "check: \"%.40s\" is unknown, expected one of %s", s->check,
+            buf_c(&names));
+    buf_free(&names);
+    return false;
+}
+
+static bool check_stage(const struct rule_settings *s, const struct policy_check_row *row,
+                        struct err *e)
+{
+    enum policy_stage at = s->at ? (enum policy_stage)(s->at - 1) : row->at;
+    if (at >= row->first && at <= row->last)
+        return true;
+    if (row->first == row->last)
+        return err_set(e, ERR_SYNTAX, "at: %s can be asked at %s only", row->name,
+                       policy_stage_name(row->first));
+    return err_set(e, ERR_SYNTAX, "at: %s can be asked at %s to %s", row->name,
+                   policy_stage_name(row->first), policy_stage_name(row->last));
+}
+
+static bool code_fits(enum policy_action action, int64_t code)
+{
+    switch (action) {
+    case POLICY_DEFER:
+        return code == 421 || (code >= 450 && code <= 459);
+    case POLICY_REJECT:
+        return code == 521 || (code >= 550 && code <= 559);
+    case POLICY_DISCONNECT:
+        return code == 421 || code == 521 || code == 554;
+    default:
+        return true;
+    }
+}
+
+static bool check_code(const struct rule_settings *s, enum policy_action action, struct err *e)
+{
+    if (s->code == 0)
+        return true;
+    if (action == POLICY_DEFER || action == POLICY_REJECT || action == POLICY_DISCONNECT)
+        return code_fits(action, s->code) ||
+               err_set(e, ERR_SYNTAX, "code: %d does not fit the action %s, expected %s",
+                       (int)s->code, policy_action_name(action),
+                       action == POLICY_DEFER    ? "450 to 459"
+                       : action == POLICY_REJECT ? "550 to 559"
+                                                 : "421 or 554");
+    return err_set(e, ERR_SYNTAX, "code: the action %s gives no reply", policy_action_name(action));
+}
+
+/* RFC 3463 2: class "." subject "." detail. */
+static bool check_enhanced(const struct rule_settings *s, enum policy_action action, struct err *e)
+{
+    struct str rest = str_from_c(s->enhanced);
+    if (rest.n == 0)
+        return true;
+    struct str class = str_split(&rest, '.'), subject = str_split(&rest, '.');
+    uint32_t number;
+    bool defers = action == POLICY_DEFER || (action == POLICY_DISCONNECT && s->code != 554);
+    bool good = str_equal(class, defers ? STR("4") : STR("5")) && subject.n <= 3 && rest.n <= 3 &&
+                str_to_u32(subject, &number) && rest.p && str_to_u32(rest, &number);
+    return good || err_set(e, ERR_SYNTAX, "enhanced: \"%.20s\", expected a code such as %s.7.1",
+                           s->enhanced, defers ? "4" : "5");
+}
+
+static bool check_header(const struct rule_settings *s, enum policy_action action, struct err *e)
+{
+    if (action == POLICY_TAG && !policy_header_is_valid(str_from_c(s->header)))
+        return err_set(e, ERR_SYNTAX,
+                       "header: the action tag needs a line such as \"X-Listed: yes\"");
+    if (action != POLICY_TAG && s->header[0] && !s->table[0])
+        return err_set(e, ERR_SYNTAX, "header: only the action tag adds one");
+    if (s->header[0] && !policy_header_is_valid(str_from_c(s->header)))
+        return err_set(e, ERR_SYNTAX, "header: expected a line such as \"X-Listed: yes\"");
+    return true;
+}
+
+static bool check_protocols(const struct rule_settings *s, struct err *e)
+{
+    for (size_t i = 0; i < s->protocols.count; i++)
+        if (policy_protocol_bit(s->protocols.items[i]) == 0)
+            return err_set(e, ERR_SYNTAX, "protocols: \"%.40s\", expected smtp, submission or lmtp",
+                           s->protocols.items[i]);
+    return true;
+}
+
+static bool check_rule(const void *values, struct err *e)
+{
+    const struct rule_settings *s = values;
+    const struct policy_check_row *row;
+    if (!check_kind(s, &row, e))
+        return false;
+    enum policy_action action = s->action ? (enum policy_action)s->action : row->action;
+    if (!policy_text_is_valid(str_from_c(s->text), e))
+        return err_prefix(e, "text");
+    if (!policy_text_is_valid(str_from_c(s->header), e))
+        return err_prefix(e, "header");
+    return check_stage(s, row, e) && check_code(s, action, e) && check_enhanced(s, action, e) &&
+           check_header(s, action, e) && check_protocols(s, e);
+}
+
+const struct settings_block rule_settings_block = {
+    .name = "rule",
+    .help = "A rule of the access policy. Rules are asked in the order in which they stand here.",
+    .named = true,
+    .size = sizeof(struct rule_settings),
+    .settings = rule_table,
+    .check = check_rule,
+};
