@@ -20,6 +20,7 @@
 #include "core/session_list.h"
 #include "net/dns.h"
 #include "net/recording.h"
+#include "policy/policy.h"
 #include "queue/queue.h"
 #include "store/quota.h"
 
@@ -76,6 +77,14 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
     s->directory = directory_open(s->loop, directory, directory_path, e);
     if (!s->directory)
         return false;
+    struct policy_context policy = {.loop = s->loop,
+                                    .dns = s->dns,
+                                    .directory = s->directory,
+                                    .hostname = hostname,
+                                    .data_dir = settings->data_dir};
+    s->policy = policy_open(s->boot, &policy, e);
+    if (!s->policy)
+        return false;
     s->journal = journal_open(
         &(struct journal_settings){.dir = journal_path,
                                    .segment_size = (uint64_t)journal->segment_size,
@@ -125,6 +134,7 @@ static SUSPENDS bool open_parts(struct server *s, struct err *e)
         return false;
     s->smtp = (struct smtp_context){.loop = s->loop,
                                     .auth = s->auth,
+                                    .policy = s->policy,
                                     .queue = s->queue,
                                     .sessions = s->sessions,
                                     .spool_dir = store_spool_dir(s->store)};
@@ -233,6 +243,7 @@ static SUSPENDS bool open_control(struct server *s, struct err *e)
     struct ctl_context context = {
         .loop = s->loop,
         .directory = s->directory,
+        .policy = s->policy,
         .queue = s->queue,
         .store = s->store,
         .journal = s->journal,
@@ -285,6 +296,7 @@ static SUSPENDS void stop_parts(struct server *s)
     journal_close(s->journal);
     queue_free(s->queue);
     store_close(s->store);
+    policy_close(s->policy);
     auth_free(s->auth);
     directory_close(s->directory);
     file_unlink(pid_path(s), NULL);

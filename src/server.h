@@ -41,6 +41,7 @@ struct server {
     struct recordings *recordings;
     struct dns *dns;
     struct directory *directory;
+    struct policy *policy;
     struct journal *journal;
     struct store *store;
     struct queue *queue;

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/session_list.h"
 #include "core/worker.h"
+#include "policy/policy.h"
 #include "queue/queue.h"
 #include "store/quota.h"
 
@@ -44,6 +45,7 @@ struct loading {
     const char *path;
     struct config *config;
     struct tls_context *server, *client;
+    struct policy_rules *rules;
     bool ok;
     struct err error;
 };
@@ -57,6 +59,7 @@ static void load_on_worker(void *arg)
 
 static void forget(struct loading *l)
 {
+    policy_forget(l->rules);
     if (l->ok) {
         if (l->server)
             tls_context_unref(l->server);
@@ -100,6 +103,8 @@ static void apply(struct server *s, struct loading *l)
     s->tls_server = l->server ? tls_context_ref(l->server) : NULL;
     s->tls_client = tls_context_ref(l->client);
     session_list_set_limits(s->sessions, &limits);
+    policy_apply(s->policy, l->rules);
+    l->rules = NULL;
     queue_reload(s->queue, config_block(s->config, &queue_settings_block), s->tls_client);
     store_set_quota(s->store, config_block(s->config, &quota_settings_block));
     smtp_client_reload(s->client, config_block(s->config, &smtp_client_settings_block));
@@ -118,13 +123,15 @@ bool server_reload(struct server *s, struct buf *restart, struct err *e)
     struct loading l = {.path = s->config_path};
     s->reloading = true;
     worker_run(WORKER_DISK, load_on_worker, &l);
-    bool ok = l.ok && !s->stopping && server_listen(s, l.config, l.server, &l.error);
+    if (l.ok)
+        l.rules = policy_prepare(s->policy, l.config, &l.error);
+    bool ok = l.rules && !s->stopping && server_listen(s, l.config, l.server, &l.error);
     if (ok) {
         server_restart_needed(s->boot, l.config, restart);
         apply(s, &l);
         log_info("maild", NULL, "reloaded %s%s%s", s->config_path,
                  restart->n ? "; a restart is needed for: " : "", buf_c(restart));
-    } else if (l.ok && s->stopping) {
+    } else if (l.rules && s->stopping) {
         err_set(&l.error, ERR_TEMP, "the server is just stopping");
     }
     if (!ok) {

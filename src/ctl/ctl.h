@@ -16,6 +16,7 @@
 
 struct loop;
 struct directory;
+struct policy;
 struct queue;
 struct store;
 struct journal;
@@ -29,6 +30,7 @@ struct recordings;
 struct ctl_context { /* all outlive the control socket */
     struct loop *loop;
     struct directory *directory;
+    struct policy *policy;
     struct queue *queue;
     struct store *store;
     struct journal *journal;

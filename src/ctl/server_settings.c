@@ -12,6 +12,7 @@
 #include "imap/imap.h"
 #include "net/dns.h"
 #include "net/service.h"
+#include "policy/policy.h"
 #include "pop3/pop3.h"
 #include "queue/queue.h"
 #include "smtp/smtp_client.h"
@@ -132,7 +133,8 @@ const struct settings_block *const server_blocks[] = {
     &smtp_settings_block,      &smtp_client_settings_block, &imap_settings_block,
     &pop3_settings_block,      &queue_settings_block,       &auth_settings_block,
     &directory_settings_block, &store_settings_block,       &quota_settings_block,
-    &journal_settings_block,   &dns_settings_block,         NULL,
+    &journal_settings_block,   &dns_settings_block,         &policy_settings_block,
+    &table_settings_block,     &rule_settings_block,        NULL,
 };
 
 const char *server_control_socket(const struct server_settings *s, struct arena *a)
@@ -183,7 +185,7 @@ bool server_check(const struct config *c, struct err *e)
                                        config_path(c), l->name, l->address.items[x], other->name);
         }
     }
-    return true;
+    return policy_check_config(c, e);
 }
 
 struct config *server_read_config(const char *path, struct err *e)
@@ -201,7 +203,7 @@ struct config *server_read_config(const char *path, struct err *e)
 static const struct settings_block *const live_blocks[] = {
     &tls_settings_block,         &listener_settings_block, &smtp_settings_block,
     &smtp_client_settings_block, &imap_settings_block,     &pop3_settings_block,
-    &queue_settings_block,       &quota_settings_block,
+    &queue_settings_block,       &quota_settings_block,    &policy_settings_block,
 };
 static const char *const live_settings[] = {"hostname",
                                             "log",

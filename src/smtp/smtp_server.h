@@ -7,6 +7,7 @@
 #include "core/session_list.h"
 #include "net/service.h"
 #include "net/stream.h"
+#include "policy/policy.h"
 #include "queue/queue.h"
 
 struct smtp_settings {
@@ -24,6 +25,7 @@ extern const struct settings_block smtp_settings_block; /* "smtp" */
 struct smtp_context { /* outlives all sessions; the protocol's one struct */
     struct loop *loop;
     struct auth *auth;
+    struct policy *policy;
     struct queue *queue;
     struct session_list *sessions;
     const char *spool_dir;
