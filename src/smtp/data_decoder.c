@@ -25,23 +25,70 @@ void data_decoder_init(struct data_decoder *d, enum data_form form)
     *d = (struct data_decoder){.form = form, .state = form == DATA_DOTTED ? LINE_START : TEXT};
 }
 
-static void give(struct data_decoder *d, struct buf *out, char c)
+static void end_line(struct data_decoder *d, struct buf *out)
 {
-    buf_add_char(out, c);
-    d->last = c;
+    buf_add_char(out, '\n');
+    d->last = '\n';
+    d->column = 0;
 }
 
 static void give_line_end(struct data_decoder *d, struct buf *out)
 {
-    give(d, out, '\n');
+    end_line(d, out);
     d->state = d->form == DATA_DOTTED ? LINE_START : TEXT;
+}
+
+/* Bytes of the character that begins with c, as UTF-8 has it. */
+static size_t character_size(unsigned char c)
+{
+    return c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+}
+
+/* How much of the text still fits into the line, of which more has to come. Only what is before a
+ * place counts, so it makes no difference in which pieces the text comes. No character is cut in
+ * two. */
+static size_t fitting(const struct data_decoder *d, struct str text)
+{
+    size_t n = d->line_max > d->column + 3 ? d->line_max - d->column - 3 : 0;
+    if (n >= text.n)
+        return text.n;
+    while (n < text.n) {
+        unsigned char c = (unsigned char)text.p[n];
+        bool inside = (c & 0xc0) == 0x80 && d->column + n < d->line_max;
+        if (!inside && d->column + n + character_size(c) > d->line_max)
+            break;
+        n++;
+    }
+    return n;
+}
+
+/* Bytes of a line that goes on. */
+static void give(struct data_decoder *d, struct buf *out, struct str text)
+{
+    if (d->line_max > 0 && d->column + text.n > d->line_max)
+        d->long_line = true;
+    while (d->line_max > 0 && d->break_lines) {
+        size_t n = fitting(d, text);
+        if (n == text.n)
+            break;
+        buf_add(out, text.p, n);
+        end_line(d, out);
+        buf_add_char(out, ' ');
+        d->column = 1;
+        text = str_skip(text, n);
+    }
+    if (text.n == 0)
+        return;
+    buf_add_str(out, text);
+    d->column += text.n;
+    d->last = text.p[text.n - 1];
 }
 
 /* A CR that no LF followed. */
 static void give_bare_cr(struct data_decoder *d, struct buf *out)
 {
     d->bare_cr = true;
-    give(d, out, ' ');
+    give(d, out, STR(" "));
     d->state = TEXT;
 }
 
@@ -51,9 +98,7 @@ static void give_text(struct data_decoder *d, struct str text, struct buf *out)
     while (text.n > 0) {
         const char *nul = memchr(text.p, 0, text.n);
         size_t n = nul ? (size_t)(nul - text.p) : text.n;
-        buf_add(out, text.p, n);
-        if (n > 0)
-            d->last = text.p[n - 1];
+        give(d, out, str_head(text, n));
         if (!nul)
             break;
         d->nul = true;
@@ -94,7 +139,7 @@ static void feed_text(struct data_decoder *d, struct str wire, size_t *at, struc
         *at += 1;
     } else if (c == '\n') {
         d->bare_lf = true;
-        give(d, out, '\n');
+        end_line(d, out);
         d->state = TEXT;
         *at += 1;
     } else {

@@ -3,7 +3,9 @@
  * The one decoder of message data as it comes over the wire: DATA (dot-stuffed, ended by
  * CRLF.CRLF and by nothing else) and BDAT (counted). It gives the form in which messages are
  * stored: lines end in LF, dots unstuffed. Bare CR, bare LF and NUL are noticed, and either made
- * harmless (a line end, a space, nothing) or left to the caller to refuse. Pure; does not suspend.
+ * harmless (a line end, a space, nothing) or left to the caller to refuse (data_policy.h). Lines of
+ * any length go through in pieces; they are noticed as well, and broken if asked for. Pure; does
+ * not suspend.
  */
 #include "core/buf.h"
 
@@ -17,7 +19,14 @@ struct data_decoder {
     bool bare_cr; /* CR without LF */
     bool nul;
     bool eight_bit; /* a byte above 127 */
+    bool long_line; /* a line of more than line_max bytes, line end not counted */
     char last;      /* last byte given out, 0 at the start */
+
+    /* Set by the caller after data_decoder_init. */
+    size_t line_max;  /* 0: no limit */
+    bool break_lines; /* a longer line goes on in the next one, behind a space: a folded header
+                         field stays one, base64 and most text do not mind */
+    size_t column;    /* private: bytes of the present line */
 };
 
 void data_decoder_init(struct data_decoder *d, enum data_form form);

@@ -8,8 +8,12 @@
 #define SMTP_LINE_MAX 12290
 /* What one read of message data may buffer. */
 #define SMTP_DATA_CHUNK (64 * 1024)
-/* The header block of a message. */
+/* The header block of a message, one field of it (a list of a thousand addresses), and fields. */
 #define SMTP_HEADER_MAX (256 * 1024)
+#define SMTP_FIELD_MAX  (128 * 1024)
+#define SMTP_FIELDS_MAX 1000
+/* An address in a field that we wrote ourselves. */
+#define SMTP_ADDRESS_TEXT_MAX 1024
 /* An announced message that is too large is read to its end, so that the client hears why, up to
  * this many times the limit. */
 #define SMTP_OVERSIZE_FACTOR 2

@@ -6,7 +6,9 @@
  */
 #include "core/arena.h"
 #include "net/session.h"
-#include "smtp/data_decoder.h"
+#include "smtp/data_policy.h"
+#include "smtp/incoming.h"
+#include "smtp/message_header.h"
 #include "smtp/smtp_server.h"
 
 /* Protocols that a command, an extension or a parameter exists on. */
@@ -38,13 +40,13 @@ struct smtp_transaction {
     uint64_t size_announced;
     usec started; /* clock_monotonic */
 
-    struct spool *message; /* from DATA or the first BDAT on */
+    /* From DATA or the first BDAT on (incoming.spool is there then): */
+    struct incoming incoming;
+    struct data_policy policy;
     struct data_decoder decoder;
     struct buf decoded; /* of the present piece */
     bool chunking;      /* BDAT has begun */
-    bool too_large;     /* what comes is read, not kept */
     uint64_t wire_size;
-    struct err error; /* the spool failed */
 };
 
 struct smtp_session {
@@ -82,6 +84,8 @@ const char *smtp_login(const struct smtp_session *s);
 bool smtp_may_relay(const struct smtp_session *s);
 /* Submission wants a login before mail. */
 bool smtp_login_missing(const struct smtp_session *s);
+/* A user, a program on this machine: not anybody on the internet. */
+bool smtp_is_trusted(const struct smtp_session *s);
 /* What was said before does not count any more, a login least of all: the client begins anew with
  * EHLO. Who it is, and how many errors it made, stays. */
 void smtp_session_reset(struct smtp_session *s);
@@ -145,6 +149,8 @@ SUSPENDS enum smtp_next smtp_data(struct smtp_session *s, struct str argument);
 SUSPENDS enum smtp_next smtp_bdat(struct smtp_session *s, struct str argument);
 
 /* --- smtp_message.c: the whole message is there --- */
+struct message_origin smtp_message_origin(const struct smtp_session *s,
+                                          const struct smtp_transaction *t);
 SUSPENDS enum smtp_next smtp_message_received(struct smtp_session *s);
 
 /* --- smtp_auth.c --- */

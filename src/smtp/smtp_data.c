@@ -10,19 +10,20 @@
 static void message_begin(struct smtp_session *s, enum data_form form)
 {
     struct smtp_transaction *t = s->transaction;
-    t->message = spool_new(s->context->spool_dir, t->envelope.id);
+    struct message_origin origin = smtp_message_origin(s, t);
+    struct header_rules rules = message_rules(s->settings, &origin);
+    incoming_begin(&t->incoming, s->context->spool_dir, t->envelope.id, &rules,
+                   (uint64_t)s->settings->message_size_max);
     data_decoder_init(&t->decoder, form);
+    t->policy = data_policy_of(s->settings, smtp_is_trusted(s));
+    data_policy_apply(&t->policy, &t->decoder);
 }
 
-/* Puts the decoded piece into the spool, or lets it go. */
+/* The decoded piece goes on. */
 static void message_keep(struct smtp_session *s)
 {
     struct smtp_transaction *t = s->transaction;
-    uint64_t size = spool_size(t->message) + spool_lines(t->message) + t->decoded.n;
-    if (size > (uint64_t)s->settings->message_size_max)
-        t->too_large = true;
-    if (!t->too_large && t->error.kind == ERR_NONE)
-        spool_write(t->message, buf_str(&t->decoded), &t->error);
+    incoming_add(&t->incoming, buf_str(&t->decoded));
     buf_clear(&t->decoded);
 }
 
@@ -118,7 +119,7 @@ enum smtp_next smtp_bdat(struct smtp_session *s, struct str argument)
         return SMTP_CLOSE;
     }
     bool usable = t && t->envelope.recipient_count > 0;
-    if (usable && !t->message) {
+    if (usable && !t->incoming.spool) {
         message_begin(s, DATA_COUNTED);
         t->chunking = true;
     }

@@ -3,17 +3,8 @@
  * takes or refuses responsibility (RFC 5321 4.2.5, 4.4; LMTP: one reply per recipient, RFC 2033).
  */
 #include "core/log.h"
-#include "mime/date.h"
-#include "mime/header.h"
-#include "smtp/limits.h"
+#include "smtp/received.h"
 #include "smtp/session.h"
-
-#include <stdio.h>
-
-struct header_facts {
-    unsigned hops;
-    bool date, message_id, too_large;
-};
 
 /* The same words for the one reply of SMTP and for each recipient of LMTP. */
 static void reply_to_all(struct smtp_session *s, int code, const char *enhanced, const char *text)
@@ -39,122 +30,114 @@ static void refuse(struct smtp_session *s, int code, const char *enhanced, const
     smtp_count_error(s);
 }
 
-static bool look_at_header(struct smtp_session *s, struct header_facts *facts, struct err *e)
+/* --- the header lines in front --- */
+
+struct message_origin smtp_message_origin(const struct smtp_session *s,
+                                          const struct smtp_transaction *t)
 {
-    struct smtp_transaction *t = s->transaction;
-    struct str block = spool_memory(t->message);
-    struct buf read = BUF_EMPTY;
-    *facts = (struct header_facts){0};
-    if (!block.p) {
-        if (!spool_read_header(t->message, SMTP_HEADER_MAX, &read, e)) {
-            buf_free(&read);
-            return false;
-        }
-        block = buf_str(&read);
-        facts->too_large = read.n >= SMTP_HEADER_MAX;
-    }
-    struct header_field field;
-    while (header_next(&block, &field)) {
-        facts->hops += str_equal_nocase(field.name, STR("Received"));
-        facts->date |= str_equal_nocase(field.name, STR("Date"));
-        facts->message_id |= str_equal_nocase(field.name, STR("Message-ID"));
-    }
-    buf_free(&read);
-    return true;
+    return (struct message_origin){
+        .submission = smtp_protocol(s) == SERVICE_SUBMISSION,
+        .login = str_from_c(smtp_login(s)),
+        .sender = t->envelope.sender,
+        .host = str_from_c(s->net.service->hostname),
+        .id = t->envelope.id,
+    };
 }
 
-/* RFC 3848, RFC 6531 4.3. */
-static void write_protocol(const struct smtp_session *s, struct buf *out)
+/* "uid 1000": the kernel's word on a local program. */
+static const char *local_user(const struct smtp_session *s)
 {
-    bool utf8 = s->transaction->envelope.smtputf8;
-    if (smtp_protocol(s) == SERVICE_LMTP)
-        buf_add_c(out, utf8 ? "UTF8LMTP" : "LMTP");
-    else if (utf8)
-        buf_add_c(out, "UTF8SMTP");
-    else
-        buf_add_c(out, s->peer.extended ? "ESMTP" : "SMTP");
-    if (!s->peer.extended)
-        return;
-    if (stream_is_tls(s->net.stream))
-        buf_add_char(out, 'S');
-    if (smtp_login(s))
-        buf_add_char(out, 'A');
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;
+    if (smtp_login(s) || !stream_peer_credentials(s->net.stream, &uid, &gid, &pid))
+        return NULL;
+    return arena_printf(s->transaction->arena, "uid %u", (unsigned)uid).p;
 }
 
-/* Received (RFC 5321 4.4), folded. */
 static void write_received(const struct smtp_session *s, struct buf *out)
 {
     const struct envelope *envelope = &s->transaction->envelope;
-    const char *peer = s->peer.address;
-    buf_printf(out, "Received: from %s (", s->peer.helo);
-    if (s->peer.loopback && !strchr(peer, '.') && !strchr(peer, ':'))
-        buf_add_c(out, "local");
-    else
-        buf_printf(out, "%s%s%s", strchr(peer, ':') ? "[IPv6:" : "[", peer, "]");
-    buf_printf(out, ")\n\tby %s (maild) with ", s->net.service->hostname);
-    write_protocol(s, out);
-    buf_printf(out, " id %s", envelope->id);
-    if (stream_is_tls(s->net.stream))
-        buf_printf(out, "\n\t(%s %s)", stream_tls_version(s->net.stream),
-                   stream_tls_cipher(s->net.stream));
+    bool submission = smtp_protocol(s) == SERVICE_SUBMISSION;
+    struct buf protocol = BUF_EMPTY;
+    received_write_protocol(&protocol, smtp_protocol(s) == SERVICE_LMTP, s->peer.extended,
+                            envelope->smtputf8, stream_is_tls(s->net.stream), smtp_login(s));
+    struct received r = {
+        .helo = s->peer.helo,
+        .address = s->peer.address,
+        .name = s->peer.name,
+        .user = submission ? local_user(s) : NULL,
+        .hide_client = submission && s->settings->hide_client,
+        .host = s->net.service->hostname,
+        .protocol = buf_c(&protocol),
+        .id = envelope->id,
+        .tls = stream_tls_version(s->net.stream),
+        .cipher = stream_tls_cipher(s->net.stream),
+        .login = submission && s->settings->show_login ? smtp_login(s) : NULL,
+        .time = clock_wall() / USEC_SEC,
+    };
     if (envelope->recipient_count == 1)
-        buf_printf(out, "\n\tfor <%.*s>", STR_ARG(envelope->recipients[0].address));
-    buf_add_c(out, ";\n\t");
-    date_write_header(out, clock_wall() / USEC_SEC);
-    buf_add_char(out, '\n');
+        r.recipient = envelope->recipients[0].address;
+    received_write(out, &r);
+    buf_free(&protocol);
 }
 
-/* RFC 6409 8.1, 8.2: a message from one of our users gets what it lacks. */
-static void write_missing(const struct smtp_session *s, const struct header_facts *facts,
-                          struct buf *out)
+/* A message for one recipient here says so, directly above our Received field: should it come back
+ * from another server to which it was sent on, it is known again (header_filter.c). With several
+ * recipients it would tell each of the others; such a message gets its line when it comes back for
+ * one of them. */
+static void write_delivered_to(const struct envelope *e, struct buf *out)
 {
-    if (smtp_protocol(s) != SERVICE_SUBMISSION)
-        return;
-    if (!facts->date) {
-        buf_add_c(out, "Date: ");
-        date_write_header(out, clock_wall() / USEC_SEC);
-        buf_add_char(out, '\n');
+    if (e->recipient_count == 1 && e->recipients[0].route->kind == ROUTE_ACCEPT)
+        buf_printf(out, "Delivered-To: %.*s\n", STR_ARG(e->recipients[0].address));
+}
+
+/* --- checks --- */
+
+/* Recipients for whom the message was here before. In LMTP and with others, each has its own fate.
+ */
+static void refuse_loops(struct smtp_session *s)
+{
+    struct smtp_transaction *t = s->transaction;
+    struct envelope *e = &t->envelope;
+    for (size_t i = 0; i < e->recipient_count; i++) {
+        struct envelope_recipient *r = &e->recipients[i];
+        if (r->route->kind != ROUTE_ACCEPT ||
+            !header_filter_was_visited(&t->incoming.header, r->address))
+            continue;
+        r->route = ARENA_NEW(t->arena, struct route);
+        r->route->kind = ROUTE_REFUSE;
+        err_set(&r->route->error, ERR_PERM, "Mail for <%.*s> loops: it was delivered here before",
+                STR_ARG(r->address));
+        if (e->recipient_count == 1 && smtp_protocol(s) != SERVICE_LMTP)
+            smtp_refuse(&t->incoming.refusal, 554, "5.4.6", "%s", r->route->error.text);
     }
-    if (!facts->message_id)
-        buf_printf(out, "Message-ID: <%s@%s>\n", s->transaction->envelope.id,
-                   s->net.service->hostname);
-}
-
-static bool has_bare_newlines(const struct smtp_transaction *t)
-{
-    return t->decoder.bare_cr || t->decoder.bare_lf || t->decoder.nul;
 }
 
 /* False when the message was refused with a reply. */
-static bool check_message(struct smtp_session *s, struct header_facts *facts)
+static bool check_message(struct smtp_session *s)
 {
     struct smtp_transaction *t = s->transaction;
-    if (t->too_large) {
-        refuse(s, 552, "5.3.4", "The message is larger than the limit announced with SIZE");
+    struct incoming *in = &t->incoming;
+    struct message_origin origin = smtp_message_origin(s, t);
+    struct smtp_refusal *r = &in->refusal;
+    if (in->error.kind == ERR_NONE && incoming_is_usable(in) &&
+        data_policy_check(&t->policy, &t->decoder, r) &&
+        message_check_header(s->settings, &origin, &in->header.facts, r) && !origin.submission)
+        refuse_loops(s);
+    if (r->code == 0 && in->error.kind == ERR_NONE)
+        return true;
+    if (r->code != 0) {
+        refuse(s, r->code, r->enhanced, r->text);
         return false;
     }
-    if (s->settings->bare_newline != 0 && has_bare_newlines(t)) {
-        refuse(s, 550, "5.5.2", "The message has a bare CR, a bare LF or a NUL");
-        return false;
-    }
-    if (t->error.kind == ERR_NONE)
-        look_at_header(s, facts, &t->error);
-    if (t->error.kind != ERR_NONE) {
-        log_error(smtp_component(s), t->envelope.id, "%s", t->error.text);
-        refuse(s, t->error.kind == ERR_NO_SPACE ? 452 : 451, "4.3.1",
-               "The server cannot store the message now");
-        return false;
-    }
-    if (facts->too_large) {
-        refuse(s, 552, "5.3.4", "The header of the message is too large");
-        return false;
-    }
-    if (facts->hops > (unsigned)s->settings->hops_max) {
-        refuse(s, 554, "5.4.6", "Too many Received headers: the message seems to loop");
-        return false;
-    }
-    return true;
+    log_error(smtp_component(s), t->envelope.id, "%s", in->error.text);
+    refuse(s, in->error.kind == ERR_NO_SPACE ? 452 : 451, "4.3.1",
+           "The server cannot store the message now");
+    return false;
 }
+
+/* --- the end --- */
 
 static void reply_accepted(struct smtp_session *s)
 {
@@ -185,23 +168,26 @@ static void log_accepted(struct smtp_session *s)
              "accepted session=%s from=<%.*s> to=<%.*s> recipients=%zu size=%llu peer=%s helo=%s "
              "login=%s tls=%s delay=%lldms",
              s->net.id, STR_ARG(t->envelope.sender), STR_ARG(t->envelope.recipients[0].address),
-             t->envelope.recipient_count, (unsigned long long)spool_size(t->message),
+             t->envelope.recipient_count, (unsigned long long)spool_size(t->incoming.spool),
              s->peer.address, s->peer.helo, smtp_login(s) ? smtp_login(s) : "-", tls ? tls : "-",
              (long long)((clock_monotonic() - t->started) / USEC_MSEC));
 }
 
-static void hand_over(struct smtp_session *s, const struct header_facts *facts)
+static void hand_over(struct smtp_session *s)
 {
     struct smtp_transaction *t = s->transaction;
+    struct message_origin origin = smtp_message_origin(s, t);
     bool lmtp = smtp_protocol(s) == SERVICE_LMTP;
     struct buf prefix = BUF_EMPTY;
     struct err e = {0};
+    write_delivered_to(&t->envelope, &prefix);
     write_received(s, &prefix);
-    write_missing(s, facts, &prefix);
+    message_add_fields(&prefix, s->settings, &origin, &t->incoming.header.facts,
+                       clock_wall() / USEC_SEC);
     t->envelope.prefix = buf_str(&prefix);
     t->envelope.body_8bit |= t->decoder.eight_bit;
 
-    bool accepted = queue_accept(s->context->queue, &t->envelope, t->message, lmtp, &e);
+    bool accepted = queue_accept(s->context->queue, &t->envelope, t->incoming.spool, lmtp, &e);
     if (lmtp) {
         reply_per_recipient(s);
     } else if (accepted) {
@@ -217,10 +203,10 @@ static void hand_over(struct smtp_session *s, const struct header_facts *facts)
 
 enum smtp_next smtp_message_received(struct smtp_session *s)
 {
-    struct header_facts facts;
     s->net.entry.state = "delivering";
-    if (check_message(s, &facts))
-        hand_over(s, &facts);
+    incoming_end(&s->transaction->incoming);
+    if (check_message(s))
+        hand_over(s);
     smtp_transaction_free(s);
     s->messages++;
     s->idle_commands = 0;

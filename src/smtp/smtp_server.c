@@ -15,6 +15,10 @@
 #include <stdlib.h>
 
 static const char *const bare_newline_choices[] = {"normalize", "reject", NULL};
+static const char *const bare_newline_trusted_choices[] = {"same", "normalize", "reject", NULL};
+static const char *const long_line_choices[] = {"accept", "break", "reject", NULL};
+static const char *const broken_header_choices[] = {"mend", "reject", NULL};
+static const char *const from_field_choices[] = {"any", "single", "required", NULL};
 
 static const struct setting settings[] = {
     {"message_size_max", SETTING_SIZE, offsetof(struct smtp_settings, message_size_max), "50M",
@@ -39,6 +43,36 @@ static const struct setting settings[] = {
      "Answer VRFY with what RCPT would say. Who guesses addresses likes that; without it the "
      "answer "
      "is always 252."},
+    {"bare_newline_trusted", SETTING_CHOICE, offsetof(struct smtp_settings, bare_newline_trusted),
+     "same", 0, 0, bare_newline_trusted_choices,
+     "The same for users who logged in, programs on this machine and trusted networks: as for "
+     "everybody, or a choice of their own."},
+    {"long_line", SETTING_CHOICE, offsetof(struct smtp_settings, long_line), "accept", 0, 0,
+     long_line_choices,
+     "What happens to lines of a message that are longer than line_max: they stay, they are broken "
+     "(the rest stands behind a space in the next line, which is the same header field), or the "
+     "message is refused."},
+    {"line_max", SETTING_NUMBER, offsetof(struct smtp_settings, line_max), "998", 78, 1000000, NULL,
+     "Longest line of a message, for long_line (RFC 5321: 998)."},
+    {"broken_header", SETTING_CHOICE, offsetof(struct smtp_settings, broken_header), "mend", 0, 0,
+     broken_header_choices,
+     "A line in the header that is no field: the body begins there (an empty line is put in front "
+     "of it), or the message is refused. Submitted messages are mended."},
+    {"from_field", SETTING_CHOICE, offsetof(struct smtp_settings, from_field), "single", 0, 0,
+     from_field_choices,
+     "From fields of messages from others: any number, at most one, or exactly one. A submitted "
+     "message has exactly one in any case: it is added, or the message refused."},
+    {"hide_client", SETTING_BOOL, offsetof(struct smtp_settings, hide_client), "no", 0, 0, NULL,
+     "The Received field of submitted messages does not tell recipients the address and the host "
+     "name of the user. The log has them."},
+    {"show_login", SETTING_BOOL, offsetof(struct smtp_settings, show_login), "no", 0, 0, NULL,
+     "The Received field of submitted messages tells recipients the login."},
+    {"add_sender", SETTING_BOOL, offsetof(struct smtp_settings, add_sender), "no", 0, 0, NULL,
+     "Submitted messages whose From is not the login get a Sender field with it; one that they "
+     "have is replaced."},
+    {"origin", SETTING_STRING, offsetof(struct smtp_settings, origin), "", 0, 0, NULL,
+     "Domain that completes addresses without one in messages of programs on this machine (cron's "
+     "\"root\"). Empty: hostname. Addresses of users who logged in get the domain of the login."},
     {0},
 };
 
@@ -86,6 +120,11 @@ bool smtp_may_relay(const struct smtp_session *s)
         return true;
     return smtp_protocol(s) == SERVICE_SUBMISSION && !s->net.service->listener->auth_required &&
            s->peer.loopback;
+}
+
+bool smtp_is_trusted(const struct smtp_session *s)
+{
+    return smtp_login(s) || smtp_may_relay(s) || smtp_protocol(s) == SERVICE_LMTP;
 }
 
 struct arena *smtp_session_arena(struct smtp_session *s)

@@ -19,7 +19,23 @@ struct smtp_settings {
     usec timeout;     /* waiting for a command, a block of data */
     int bare_newline; /* normalize, reject */
     bool vrfy;
+
+    /* Message data (data_policy.h). */
+    int bare_newline;         /* enum data_bare_newline */
+    int bare_newline_trusted; /* enum data_bare_newline_trusted */
+    int long_line;            /* enum data_long_line */
+    int64_t line_max;
+
+    /* Header (message_header.h). */
+    int broken_header;  /* enum smtp_broken_header */
+    int from_field;     /* enum smtp_from_field */
+    bool hide_client;   /* Received of submitted messages does not say where from */
+    bool show_login;    /* Received says who logged in */
+    bool add_sender;    /* Sender, where From is not the login */
+    const char *origin; /* domain for addresses of local programs; "": our name */
 };
+enum smtp_broken_header { SMTP_BROKEN_HEADER_MEND, SMTP_BROKEN_HEADER_REJECT };
+enum smtp_from_field { SMTP_FROM_ANY, SMTP_FROM_SINGLE, SMTP_FROM_REQUIRED };
 extern const struct settings_block smtp_settings_block; /* "smtp" */
 
 struct smtp_context { /* outlives all sessions; the protocol's one struct */

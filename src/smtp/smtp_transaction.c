@@ -20,7 +20,7 @@ void smtp_transaction_free(struct smtp_session *s)
     if (!t)
         return;
     s->transaction = NULL;
-    spool_unref(t->message);
+    incoming_free(&t->incoming);
     buf_free(&t->decoded);
     arena_free(t->arena); /* holds t itself */
 }
