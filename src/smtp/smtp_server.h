@@ -17,7 +17,6 @@ struct smtp_settings {
     int64_t messages_per_connection;
     int64_t hops_max; /* Received headers */
     usec timeout;     /* waiting for a command, a block of data */
-    int bare_newline; /* normalize, reject */
     bool vrfy;
 
     /* Message data (data_policy.h). */
