@@ -33,6 +33,20 @@ struct folder_disk folder_disk_of(const struct store_account *a)
                                 .owner = a->home};
 }
 
+bool store_account_make(struct store *s, struct store_account *a, struct err *e)
+{
+    struct prepare_job job = {.disk = folder_disk_of(a),
+                              .special = mem_array(s->special_count, sizeof(struct str)),
+                              .count = s->special_count};
+    for (size_t i = 0; i < s->special_count; i++)
+        job.special[i] = s->special[i].name;
+    worker_run(WORKER_DISK, run_prepare, &job);
+    free(job.special);
+    if (!job.ok && e)
+        *e = job.error;
+    return job.ok;
+}
+
 bool store_account_prepare(struct store *s, struct store_account *a, struct err *e)
 {
     if (!store_end_replay(s, e))
@@ -41,18 +55,8 @@ bool store_account_prepare(struct store *s, struct store_account *a, struct err 
         return true;
     if (!store_account_take(a, e))
         return false;
-    if (!a->prepared) {
-        struct prepare_job job = {.disk = folder_disk_of(a),
-                                  .special = mem_array(s->special_count, sizeof(struct str)),
-                                  .count = s->special_count};
-        for (size_t i = 0; i < s->special_count; i++)
-            job.special[i] = s->special[i].name;
-        worker_run(WORKER_DISK, run_prepare, &job);
-        free(job.special);
-        a->prepared = job.ok;
-        if (!job.ok && e)
-            *e = job.error;
-    }
+    if (!a->prepared)
+        a->prepared = store_account_make(s, a, e);
     store_account_release(a);
     return a->prepared;
 }

@@ -388,14 +388,10 @@ static bool deliver_by_name(struct store *s, struct store_account *a, struct del
                             size_t target, struct err *e)
 {
     const struct record_mailbox *rm = &d->targets[target].mailbox;
-    struct folder_disk disk = {.maildir = a->maildir,
-                               .spool_dir = s->spool_dir,
-                               .now = clock_wall(),
-                               .naming = s->naming,
-                               .owner = a->home};
+    struct folder_disk disk = folder_disk_of(a);
     struct mailbox *m;
 
-    if (!folder_disk_prepare(&disk, NULL, 0, e) ||
+    if (!store_account_make(s, a, e) ||
         (!folder_disk_create(&disk, rm->name, rm->guid, e) && e->kind != ERR_EXISTS) ||
         !mailbox_get(s, a, rm->name, &m, e))
         return false;

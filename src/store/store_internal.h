@@ -340,7 +340,9 @@ void mailbox_flush_soon(struct mailbox *m, enum flush_what what);
 
 /* Where its mailboxes are, and how their directories are named; lives as long as the account. */
 struct folder_disk folder_disk_of(const struct store_account *a);
-/* First use: INBOX, special folders, subscriptions. Ends the replay if it has not ended. */
+/* Its Maildir with INBOX, special folders and subscriptions, where it was not made yet. */
+SUSPENDS bool store_account_make(struct store *s, struct store_account *a, struct err *e);
+/* First use: the same, once. Ends the replay if it has not ended. */
 SUSPENDS bool store_account_prepare(struct store *s, struct store_account *a, struct err *e);
 /* Finds the account and waits until its mailboxes may be used. */
 SUSPENDS struct store_account *store_account_open(struct store *s, const struct account *account,

@@ -223,6 +223,43 @@ static void test_lost_file(void **state)
     with_store(lost_file);
 }
 
+/* The whole Maildir is gone: the message comes back in one as at first use. */
+static void lost_maildir(void *arg)
+{
+    struct fixture *f = arg;
+    struct err e = {0};
+    struct arena *a = arena_new();
+    struct mailbox_info *list;
+    char *original;
+    size_t count;
+    fixture_open(f, f->root);
+    deliver(f, &alice, "INBOX", STR(""), STR("one\n"));
+    char *copy = crash_copy(f->root);
+    fixture_close(f);
+    original = f->root;
+    shell("rm -r %s/mail/example.test/alice", copy);
+    fixture_open(f, copy);
+    struct mailbox *m = open_box(f, &alice, "INBOX");
+    assert_int_equal(count_messages(m), 1);
+    assert_message(m, 1, "one\n");
+    mailbox_unref(m);
+    assert_true(store_list_mailboxes(f->store, &alice, a, &list, &count, &e));
+    assert_int_equal(count, 4);
+    for (size_t i = 0; i < count; i++)
+        assert_true(list[i].exists &&
+                    (list[i].subscribed || str_equal(list[i].name, STR("INBOX"))));
+    fixture_close(f);
+    remove_directory(copy);
+    f->root = original;
+    arena_free(a);
+}
+
+static void test_lost_maildir(void **state)
+{
+    (void)state;
+    with_store(lost_maildir);
+}
+
 static void copies(void *arg)
 {
     struct fixture *f = arg;
@@ -941,10 +978,11 @@ int main(void)
     log_set_level(LOG_LEVEL_ERROR);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files_come_back), cmocka_unit_test(test_hard_links_and_large),
-        cmocka_unit_test(test_lost_file),       cmocka_unit_test(test_copies),
-        cmocka_unit_test(test_folders),         cmocka_unit_test(test_advanced_modseq),
-        cmocka_unit_test(test_obstacles),       cmocka_unit_test(test_set_aside_file),
-        cmocka_unit_test(test_taken_name),      cmocka_unit_test(test_random),
+        cmocka_unit_test(test_lost_file),       cmocka_unit_test(test_lost_maildir),
+        cmocka_unit_test(test_copies),          cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_advanced_modseq), cmocka_unit_test(test_obstacles),
+        cmocka_unit_test(test_set_aside_file),  cmocka_unit_test(test_taken_name),
+        cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
