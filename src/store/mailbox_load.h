@@ -49,6 +49,12 @@ uint64_t load_foreign_modseq(struct mailbox_load *l);
 /* The index's content is not to be used. */
 void load_drop_base(struct mailbox_load *l);
 
+/* --- load_write.c --- */
+
+/* The list and, if others changed something, the index: written and synced. first_new_uid: lines
+ * from there on are not in the list. */
+bool load_write_decisions(struct mailbox_load *l, uint32_t first_new_uid);
+
 /* --- load_list.c --- */
 
 /* dovecot-uidlist and dovecot-keywords, joined with the index, become `known`. */
