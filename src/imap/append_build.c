@@ -76,8 +76,20 @@ static bool bad_url(struct builder *b, struct str url)
     for (size_t i = 0; i < url.n && i < 1000; i++)
         if (url.p[i] > ' ' && url.p[i] < 0x7f && url.p[i] != ']')
             buf_add_char(&text, url.p[i]);
-    imap_no(b->c, "[BADURL %s] There is no such message or part", buf_c(&text));
+    if (text.n > 0)
+        imap_no(b->c, "[BADURL %s] There is no such message or part", buf_c(&text));
+    else
+        imap_bad(b->c, "Expected a URL");
     buf_free(&text);
+    return false;
+}
+
+/* What b->e says of a URL: that there is nothing, or that it could not be read. */
+static bool url_failed(struct builder *b, struct str url)
+{
+    if (b->e.kind == ERR_NOT_FOUND || b->e.kind == ERR_SYNTAX || b->e.kind == ERR_DENIED)
+        return bad_url(b, url);
+    imap_fail(b->c, &b->e, false);
     return false;
 }
 
@@ -187,9 +199,11 @@ static bool add_section(struct builder *b, struct mailbox *m, const struct imap_
     struct fetch_range range;
     struct fetch_item *item = section_item(b->c, u->section);
     imap_body_init(&body, b->c->session->context, m, NULL);
-    bool ok = item && find_section(b, &body, item, u->uid, &range);
-    if (!ok)
+    bool ok = false;
+    if (!item)
         bad_url(b, url);
+    else if (!find_section(b, &body, item, u->uid, &range))
+        url_failed(b, url);
     else if (item->part == SECTION_FIELDS || item->part == SECTION_FIELDS_NOT)
         ok = add_fields(b, &body, range, item, u);
     else
@@ -220,9 +234,10 @@ static bool add_url(struct builder *b, struct str url)
         return bad_url(b, url);
     if (!u.mailbox.p)
         mailbox_ref(m);
-    else if (!(imap_rights(s, u.mailbox) & RIGHT_READ) ||
-             !mailbox_open(s->context->store, &s->user->account, u.mailbox, &m, &b->e))
+    else if (!(imap_rights(s, u.mailbox) & RIGHT_READ))
         return bad_url(b, url);
+    else if (!mailbox_open(s->context->store, &s->user->account, u.mailbox, &m, &b->e))
+        return url_failed(b, url);
     if (u.uid_validity && u.uid_validity != mailbox_uid_validity(m))
         ok = bad_url(b, url);
     else

@@ -3,7 +3,9 @@ then on. No message is acknowledged that is not there after a restart, whoever w
 error, the log names what failed, and the server lives on. Here it is the kernel that says no, in some of the cases,
 chosen by chance; test_failing_calls.py has many more."""
 
+import errno
 import glob
+import imaplib
 import os
 import random
 import re
@@ -15,6 +17,7 @@ import threading
 import time
 
 from support import Skip
+from support.disk_layer import Control, Layered
 from support.instance import Instance
 from support.load import Load
 from support.mail import imap_bodies, inject
@@ -245,3 +248,21 @@ def test_folders_that_vanish():
         inject(server, "s@elsewhere.test", ["bob"], "Subject: again\r\n\r\nx\r\n")
         assert len(imap_bodies(server, "alice")) == 3
         assert len(imap_bodies(server, "bob")) == 1
+
+
+def test_pieces_that_cannot_be_read():
+    """A URL in CATENATE is not wrong because the disk fails."""
+    with Layered(control=True) as server:
+        box = imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=60)
+        box.login("alice@example.test", "secret")
+        assert box.append("Archive", None, None, b"Subject: x\r\n\r\n" + b"large\r\n" * 50000)[0] == "OK"
+        for url, failing, right in (("/Archive/;UID=1", True, b"a NO [UNAVAILABLE] "),
+                                    ("/Archive/;UID=2", False, b"a NO [BADURL /Archive/;UID=2] "),
+                                    ("/Archive/;UID=1", False, b"a OK ")):
+            if failing:
+                server.control.fail(Control.OPEN, errno.EIO, 1, 1 << 60, only="/.Archive/")
+            box.send(b'a APPEND INBOX CATENATE (URL "%s")\r\n' % url.encode())
+            line = box.readline()
+            server.control.stop()
+            assert line.startswith(right), line
+        box.logout()
