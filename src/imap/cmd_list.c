@@ -175,7 +175,7 @@ static void list_mailboxes(struct imap_command *c, bool lsub)
     struct err e;
     if (!imap_take_listing(c, &l))
         return;
-    if (!lsub && !l.extended && !l.patterns[0].n) {
+    if (l.root) {
         imap_writef(s, "* LIST (\\Noselect) \"%c\" \"\"\r\n", wire_separator(l.naming));
     } else if (store_list_mailboxes(s->context->store, &s->user->account, c->arena, &l.list,
                                     &l.count, &e)) {

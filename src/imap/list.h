@@ -16,6 +16,7 @@ enum list_option {
 
 struct listing {
     bool lsub, extended;
+    bool root;                 /* no pattern: what separates levels is asked for */
     struct wire_naming naming; /* imap_session_naming */
     unsigned select, give;     /* enum list_option */
     unsigned status;           /* enum imap_status_item */

@@ -124,6 +124,7 @@ static bool take_patterns(struct imap_command *c, struct listing *l, struct str 
     for (const struct imap_argument *p = several ? a->children : NULL; p; p = p->next)
         count++;
     l->patterns = arena_array(c->arena, count, sizeof *l->patterns);
+    l->root = !l->lsub && !l->extended && !a->text.n;
     if (!several)
         return take_pattern(c, l, a, reference);
     for (const struct imap_argument *p = a->children; p; p = p->next)

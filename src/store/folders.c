@@ -463,9 +463,10 @@ bool store_rename_mailbox(struct store *s, const struct account *account, struct
     bool ok = check_name(from, arena, &old, e) && check_name(to, arena, &new, e);
     if (ok && str_equal(new, STR("INBOX")))
         ok = err_set(e, ERR_EXISTS, "INBOX exists already");
-    if (ok && (str_equal(old, new) || folder_name_is_below(new, old)) &&
-        !str_equal(old, STR("INBOX")))
-        ok = err_set(e, ERR_EXISTS, "a mailbox cannot be renamed to itself or below itself");
+    if (ok && str_equal(old, new))
+        ok = err_set(e, ERR_EXISTS, "mailbox %.*s exists already", STR_ARG(new));
+    if (ok && folder_name_is_below(new, old) && !str_equal(old, STR("INBOX")))
+        ok = err_set(e, ERR_SYNTAX, "a mailbox cannot be renamed below itself");
     struct store_account *a = ok ? store_account_open(s, account, e) : NULL;
     if (!a) {
         ok = false;
