@@ -2,6 +2,7 @@
  * NOTIFY (RFC 5465): SET and NONE.
  */
 #include "imap/notify.h"
+#include "imap/search_update.h"
 
 /* What has accumulated is told by the rules that held until now (RFC 5465 3.1). */
 static void tell_all(struct imap_session *s)
@@ -12,6 +13,7 @@ static void tell_all(struct imap_session *s)
     if (out.n)
         imap_write(s, buf_str(&out));
     buf_free(&out);
+    imap_updates_tell(s);
 }
 
 static struct notify_request *no_request(void)
