@@ -72,6 +72,10 @@ bool log_open(const char *path, enum log_level least, struct err *e)
 bool log_open_actions(const char *path, struct err *e)
 {
     prepare();
+    if (!file_of(path)) {
+        log_stream_close(&the_actions);
+        return true;
+    }
     return log_stream_open(&the_actions, file_of(path), e);
 }
 

@@ -178,6 +178,20 @@ bool log_stream_open(struct log_stream *l, const char *path, struct err *e)
     return true;
 }
 
+void log_stream_close(struct log_stream *l)
+{
+    log_stream_flush(l);
+    pthread_mutex_lock(&l->output);
+    pthread_mutex_lock(&l->lock);
+    if (l->fd > STDERR_FILENO)
+        close(l->fd);
+    l->fd = -1;
+    pthread_mutex_unlock(&l->lock);
+    pthread_mutex_unlock(&l->output);
+    free(l->path);
+    l->path = NULL;
+}
+
 bool log_stream_reopen(struct log_stream *l, struct err *e)
 {
     if (!l->path)

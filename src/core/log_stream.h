@@ -26,6 +26,8 @@ struct log_stream {
 /* path NULL: standard error. What was written before goes to the old file. Not from two threads at
  * once. */
 bool log_stream_open(struct log_stream *l, const char *path, struct err *e);
+/* What is pending is written, the file closed. Until it is opened again, lines go nowhere. */
+void log_stream_close(struct log_stream *l);
 /* The path anew, after the file was renamed; keeps the old file when that fails. */
 bool log_stream_reopen(struct log_stream *l, struct err *e);
 /* Before it is opened, a line is written at once. urgent: so is this one, with all before it, if
