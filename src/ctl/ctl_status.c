@@ -20,6 +20,20 @@ static void set(json_t *json, const char *name, uint64_t value)
     json_object_set_new(json, name, json_integer((json_int_t)value));
 }
 
+struct value {
+    const char *name;
+    uint64_t value;
+};
+
+static void set_all(json_t *json, const struct value *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        set(json, values[i].name, values[i].value);
+}
+#define SET_ALL(json, ...)                                                                         \
+    set_all(json, (const struct value[]){__VA_ARGS__},                                             \
+            sizeof((const struct value[]){__VA_ARGS__}) / sizeof(struct value))
+
 static json_t *part(json_t *status, const char *name)
 {
     json_t *json = json_object();
@@ -43,15 +57,10 @@ static void add_queue(json_t *status, const struct queue *queue)
     struct queue_stats s = {0};
     json_t *json = part(status, "queue");
     queue_get_stats(queue, &s);
-    set(json, "messages", s.messages);
-    set(json, "recipients", s.recipients);
-    set(json, "sending", s.sending);
-    set(json, "connections", s.connections);
-    set(json, "accepted", s.accepted);
-    set(json, "delivered_local", s.delivered_local);
-    set(json, "delivered_remote", s.delivered_remote);
-    set(json, "deferred", s.deferred);
-    set(json, "bounced", s.bounced);
+    SET_ALL(json, {"messages", s.messages}, {"recipients", s.recipients}, {"sending", s.sending},
+            {"connections", s.connections}, {"accepted", s.accepted},
+            {"delivered_local", s.delivered_local}, {"delivered_remote", s.delivered_remote},
+            {"deferred", s.deferred}, {"bounced", s.bounced});
 }
 
 static void add_store(json_t *status, const struct ctl_context *c)
@@ -60,11 +69,8 @@ static void add_store(json_t *status, const struct ctl_context *c)
     struct journal_stats j = {0};
     json_t *json = part(status, "store");
     store_get_stats(c->store, &s);
-    set(json, "delivered", s.delivered);
-    set(json, "appended", s.appended);
-    set(json, "expunged", s.expunged);
-    set(json, "mailboxes_open", s.mailboxes_open);
-    set(json, "files_pending", s.files_pending);
+    SET_ALL(json, {"delivered", s.delivered}, {"appended", s.appended}, {"expunged", s.expunged},
+            {"mailboxes_open", s.mailboxes_open}, {"files_pending", s.files_pending});
     json_t *aside = json_array();
     const char *text;
     for (size_t i = 0; (text = store_set_aside(c->store, i)); i++)
@@ -72,12 +78,9 @@ static void add_store(json_t *status, const struct ctl_context *c)
     json_object_set_new(json, "set_aside", aside);
     json = part(status, "journal");
     journal_get_stats(c->journal, &j);
-    set(json, "records", j.records);
-    set(json, "bytes", j.bytes);
-    set(json, "syncs", j.syncs);
-    set(json, "checkpoints", j.checkpoints);
-    set(json, "segments", j.segments);
-    set(json, "segments_free", j.segments_free);
+    SET_ALL(json, {"records", j.records}, {"bytes", j.bytes}, {"syncs", j.syncs},
+            {"checkpoints", j.checkpoints}, {"segments", j.segments},
+            {"segments_free", j.segments_free});
     json_t *damage = json_array();
     for (size_t i = 0; (text = journal_damage(c->journal, i)); i++)
         json_array_append_new(damage, ctl_json_c(text));
@@ -90,22 +93,15 @@ static void add_ground(json_t *status, const struct ctl_context *c)
     struct fiber_stats f = {0};
     json_t *json = part(status, "connections");
     stream_get_stats(c->loop, &s);
-    set(json, "open", s.open);
-    set(json, "parked", s.parked);
-    set(json, "tls", s.tls);
-    set(json, "bytes_in", s.bytes_in);
-    set(json, "bytes_out", s.bytes_out);
+    SET_ALL(json, {"open", s.open}, {"parked", s.parked}, {"tls", s.tls}, {"bytes_in", s.bytes_in},
+            {"bytes_out", s.bytes_out});
     json = part(status, "fibers");
     fiber_get_stats(c->loop, &f);
-    set(json, "live", f.live);
-    set(json, "live_high", f.live_high);
-    set(json, "pooled", f.pooled);
-    set(json, "started", f.started);
-    set(json, "switches", f.switches);
+    SET_ALL(json, {"live", f.live}, {"live_high", f.live_high}, {"pooled", f.pooled},
+            {"started", f.started}, {"switches", f.switches});
     json = part(status, "workers_waiting");
-    set(json, "disk", worker_backlog(WORKER_DISK));
-    set(json, "cpu", worker_backlog(WORKER_CPU));
-    set(json, "auth", worker_backlog(WORKER_AUTH));
+    SET_ALL(json, {"disk", worker_backlog(WORKER_DISK)}, {"cpu", worker_backlog(WORKER_CPU)},
+            {"auth", worker_backlog(WORKER_AUTH)});
 }
 
 struct space {

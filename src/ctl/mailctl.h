@@ -96,8 +96,10 @@ int ask_simply(struct mailctl *m, const char *verb, json_t *args, const char *wh
 int ask_items(struct mailctl *m, const char *verb, json_t *args,
               void (*fn)(void *arg, const json_t *item), void *arg, json_t **result);
 
-/* --- mailctl_message.c: what the commands with a query share --- */
+/* --- mailctl_message.c: what the commands about users and with a query share --- */
 
+/* "user" from the only word, or "all". NULL: neither or both, which was said. */
+json_t *user_args(const struct arguments *a);
 /* "user" or "all", and "query" from the words: a user unless --all, `words` others from *next on,
  * then the query. NULL: something is missing, which was said. */
 json_t *query_args(const struct arguments *a, size_t words, size_t *next);

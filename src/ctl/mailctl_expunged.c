@@ -140,22 +140,16 @@ int command_mailbox_undelete(struct mailctl *m, const struct arguments *a)
 int command_mailbox_purge(struct mailctl *m, const struct arguments *a)
 {
     char text[COUNT_TEXT];
-    json_t *args = json_object(), *result = NULL;
-    bool all = option(a, "--all");
+    json_t *args = user_args(a), *result = NULL;
 
-    if (a->count + all != 1) {
-        json_decref(args);
-        return fail_usage("one user is needed, or --all");
-    }
-    if (all)
-        json_object_set_new(args, "all", json_true());
-    else
-        json_object_set_new(args, "user", json_string(a->words[0]));
+    if (!args)
+        return EXIT_USAGE;
     if (!add_moment(a, "--before", args, "before")) {
         json_decref(args);
         return EXIT_USAGE;
     }
-    if (!confirm(a, "Remove expunged messages of %s for good?", all ? "all users" : a->words[0])) {
+    if (!confirm(a, "Remove expunged messages of %s for good?",
+                 a->count ? a->words[0] : "all users")) {
         json_decref(args);
         return EXIT_FAILED;
     }

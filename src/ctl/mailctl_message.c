@@ -7,6 +7,21 @@
 #include <stdio.h>
 #include <string.h>
 
+json_t *user_args(const struct arguments *a)
+{
+    bool all = option(a, "--all");
+    if (a->count + all != 1) {
+        fail_usage("one user is needed, or --all");
+        return NULL;
+    }
+    json_t *args = json_object();
+    if (all)
+        json_object_set_new(args, "all", json_true());
+    else
+        json_object_set_new(args, "user", json_string(a->words[0]));
+    return args;
+}
+
 json_t *query_args(const struct arguments *a, size_t words, size_t *next)
 {
     json_t *args = json_object(), *query = json_array();

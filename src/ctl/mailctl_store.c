@@ -44,18 +44,11 @@ static int end_check(const json_t *result, const struct findings *f)
 
 int command_store_check(struct mailctl *m, const struct arguments *a)
 {
-    json_t *args = json_object(), *result = NULL;
+    json_t *args = user_args(a), *result = NULL;
     struct findings f = {0};
-    bool all = option(a, "--all");
 
-    if (a->count + all != 1) {
-        json_decref(args);
-        return fail_usage("one user is needed, or --all");
-    }
-    if (all)
-        json_object_set_new(args, "all", json_true());
-    else
-        json_object_set_new(args, "user", json_string(a->words[0]));
+    if (!args)
+        return EXIT_USAGE;
     if (option(a, "--repair"))
         json_object_set_new(args, "repair", json_true());
     int status = ask_items(m, "store check", args, print_finding, &f, &result);
