@@ -8,22 +8,14 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 
-from support import Skip
+from support import Skip, wait_for
 from support.instance import Instance, build_dir, take_port_base
 
 
 def mailctl(*arguments, **options):
     return subprocess.run([os.path.join(build_dir(), "mailctl"), *arguments], capture_output=True, text=True,
                           timeout=60, **options)
-
-
-def wait_for(condition, what):
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.02)
 
 
 def test_usage_errors_have_their_own_status():

@@ -2,25 +2,14 @@
 
 import os
 import re
-import time
 
+from support import wait_for
 from support.dns import DnsServer
 from support.instance import Instance
 from support.mail import imap, imap_bodies, inject, submit
 from support.smtp_sink import SmtpSink
 
 TEXT = "From: alice@example.test\r\nSubject: out\r\nMessage-ID: <orig@example.test>\r\n\r\nbody\r\n.dot\r\n"
-
-
-def wait_for(condition, seconds=30):
-    """The server works on its own time here: asked until it is so."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.05)
-    raise AssertionError("did not become true in %d s" % seconds)
 
 
 def instance(sink, records=None, queue="", **options):

@@ -6,6 +6,7 @@ import smtplib
 import threading
 import time
 
+from support import wait_for
 from support.instance import Instance
 from support.mail import imap, imap_bodies, inject, submit
 
@@ -37,13 +38,6 @@ def quota(server, user):
 def used(server, user):
     q = quota(server, user)
     return q["storage"], q["messages"]
-
-
-def wait_for(condition, what):
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.02)
 
 
 def set_quota(server, user, **limits):

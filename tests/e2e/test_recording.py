@@ -5,16 +5,9 @@ import imaplib
 import os
 import poplib
 import stat
-import time
 
+from support import wait_for
 from support.instance import Instance
-
-
-def wait_until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
 
 
 def login(server, user="alice"):
@@ -47,7 +40,7 @@ def test_a_session_is_recorded_without_its_password():
         assert (row["login"], row["sessions"]) == ("alice@example.test", 2), row
         before.logout()
         after.logout()
-        wait_until(lambda: len(recordings(server)) == 2 and all("BYE" in text_of(p) for p in recordings(server)))
+        wait_for(lambda: len(recordings(server)) == 2 and all("BYE" in text_of(p) for p in recordings(server)))
         texts = [text_of(p) for p in recordings(server)]
         assert not any("secret" in t for t in texts), texts
         assert sum(" C: " in t and "SELECT INBOX" in t for t in texts) == 1
@@ -62,7 +55,7 @@ def test_a_session_is_recorded_without_its_password():
         server.mailctl("rawlog", "off", "alice@example.test")
         pop.list()
         pop.quit()
-        wait_until(lambda: len(recordings(server)) == 3)
+        wait_for(lambda: len(recordings(server)) == 3)
         [text] = [text_of(p) for p in recordings(server) if "-pop3-" in p]
         assert "STAT" in text and "+OK 1 " in text and "QUIT" not in text and "secret" not in text, text
         again = server.run_mailctl("rawlog", "off", "alice@example.test", check=False)
@@ -87,7 +80,7 @@ def test_actions_have_a_log_of_their_own():
         box.delete("Old")
         box.logout()
         path = f"{server.directory}/actions.log"
-        wait_until(lambda: "logout" in text_of(path))
+        wait_for(lambda: "logout" in text_of(path))
         lines = [line.split(": ", 1)[1] for line in text_of(path).splitlines()]
         user = "user=<alice@example.test>"
         assert [line.split(" user=")[0] for line in lines] == [
@@ -112,4 +105,4 @@ def test_switched_off_while_a_session_says_goodbye():
             server.run_mailctl("rawlog", "off", "alice@example.test")
             pop.close()
             server.mailctl("rawlog", "on", "alice@example.test")
-        wait_until(lambda: server.mailctl_json("rawlog", "list")[0]["sessions"] == 0)
+        wait_for(lambda: server.mailctl_json("rawlog", "list")[0]["sessions"] == 0)
