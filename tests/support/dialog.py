@@ -3,6 +3,7 @@
 import base64
 import re
 import socket
+import zlib
 
 
 class DialogError(AssertionError):
@@ -38,18 +39,42 @@ class Connection:
         self.server = server
         self.socket = server.connect(listener)
         self.buffer = b""
+        self.deflater = self.inflater = None
         if tls:
             self.start_tls()
 
     def start_tls(self):
         self.socket = self.server.tls_context().wrap_socket(self.socket)
 
+    def start_deflate(self):
+        """Raw deflate in both directions (RFC 4978), for what is still unread as well."""
+        self.deflater = zlib.compressobj(wbits=-15)
+        self.inflater = zlib.decompressobj(wbits=-15)
+        self.buffer = self.inflater.decompress(self.buffer)
+
+    def end_deflate(self):
+        """As at UNAUTHENTICATE (RFC 8437 section 3)."""
+        self.deflater = self.inflater = None
+
     def send(self, text):
-        self.socket.sendall(text.encode("latin-1"))
+        data = text.encode("latin-1")
+        if self.deflater:
+            data = self.deflater.compress(data) + self.deflater.flush(zlib.Z_SYNC_FLUSH)
+        self.socket.sendall(data)
+
+    def receive(self):
+        """What has come; nothing at the end of the connection."""
+        data = self.socket.recv(65536)
+        while data and self.inflater:
+            inflated = self.inflater.decompress(data)
+            if inflated:
+                return inflated
+            data = self.socket.recv(65536)
+        return data
 
     def line(self):
         while b"\n" not in self.buffer:
-            data = self.socket.recv(65536)
+            data = self.receive()
             if not data:
                 raise DialogError("the server closed the connection")
             self.buffer += data
@@ -60,7 +85,7 @@ class Connection:
 
     def expect_close(self):
         try:
-            data = self.buffer + self.socket.recv(65536)
+            data = self.buffer + self.receive()
         except (ConnectionResetError, OSError) as e:
             if isinstance(e, socket.timeout):
                 raise DialogError("the server does not close the connection")
@@ -110,7 +135,8 @@ class Player:
         connection = self.connections[name or ""]
         if side == "C":
             if kind == "+":
-                connection.start_tls()
+                {"": connection.start_tls, "deflate": connection.start_deflate,
+                 "plain": connection.end_deflate}[text]()
             else:
                 connection.send(self.substitute(text) * 1 + ("" if kind == "-" else "\r\n"))
         elif kind == "!":

@@ -113,6 +113,49 @@ def check_fuzz_targets(root):
         assert os.path.isdir(corpus) and os.listdir(corpus), "no corpus: " + corpus
 
 
+# Commands and capabilities of IMAP whose dialog has another name than theirs.
+COMMAND_DIALOGS = {
+    "CANCELUPDATE": "context", "ESEARCH": "multisearch", "GETMETADATA": "metadata", "GETQUOTA": "quota",
+    "GETQUOTAROOT": "quota", "SETMETADATA": "metadata", "SETQUOTA": "quota", "UNSUBSCRIBE": "subscribe",
+}
+CAPABILITY_DIALOGS = {
+    "COMPRESS=DEFLATE": "compress", "CONTEXT=SEARCH": "context", "CONTEXT=SORT": "context",
+    "CREATE-SPECIAL-USE": "special_use", "ESORT": "sort", "I18NLEVEL=1": "i18nlevel", "LITERAL+": "literal_plus",
+    "LITERAL-": "literal_minus", "LOGINDISABLED": "login", "QUOTA=RES-MAILBOX": "quota", "QUOTA=RES-MESSAGE": "quota",
+    "QUOTA=RES-STORAGE": "quota", "SORT=DISPLAY": "sort", "THREAD=ORDEREDSUBJECT": "thread",
+    "THREAD=REFERENCES": "thread", "THREAD=REFS": "thread", "UTF8=ACCEPT": "utf8",
+    # Told while a command runs: it needs a mailbox that keeps the server busy.
+    "INPROGRESS": "../../e2e/test_imap_progress.py",
+}
+
+
+def check_imap_dialogs(root):
+    """Every command and every capability has its dialog, which speaks of it."""
+    def names(source, pattern):
+        with open(os.path.join(root, "src/imap", source)) as f:
+            found = re.findall(pattern, f.read(), re.M)
+        assert len(found) > 40 or source != "command_table.c", source
+        return found
+
+    needed = [(name, COMMAND_DIALOGS.get(name, name.lower()))
+              for name in names("command_table.c", r'^    \{"([A-Z]+)",')]
+    capabilities = names("capability.c", r'^    \{"([^"]+)",') + names("capability.c", r'" ([A-Z0-9-]+)=%')
+    needed += [(name, CAPABILITY_DIALOGS.get(name, re.sub("[-=]", "_", name.lower())))
+               for name in capabilities if name != "AUTH"]
+    assert {"IMAP4rev2", "QUOTA", "APPENDLIMIT"} <= {name for name, _ in needed}
+    wrong = []
+    for name, dialog in needed:
+        path = os.path.join(root, "tests/dialogs/imap", dialog if "." in dialog else dialog + ".txt")
+        if not os.path.exists(path):
+            wrong.append("%s has no %s" % (name, os.path.normpath(os.path.relpath(path, root))))
+            continue
+        with open(path, encoding="latin-1") as f:
+            if not re.search(r"(?<![A-Z-])" + re.escape(name.upper()), f.read().upper()):
+                wrong.append("%s does not speak of %s" % (os.path.relpath(path, root), name))
+    assert not wrong, "\n".join(wrong)
+
+
 def checks(root):
-    for function in (check_includes, check_outside, check_headers, check_format, check_fuzz_targets):
+    for function in (check_includes, check_outside, check_headers, check_format, check_fuzz_targets,
+                     check_imap_dialogs):
         yield function.__name__[len("check_"):], lambda f=function: f(root)
