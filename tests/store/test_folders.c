@@ -129,7 +129,7 @@ static void renames(void *arg)
     deliver(f, &alice, "A/B", STR(""), STR("kept\n"));
     struct mailbox *m = open_box(f, &alice, "A/B");
     uint32_t validity = mailbox_uid_validity(m);
-    rename_to(f, "A", "A/B/C", ERR_EXISTS);
+    rename_to(f, "A", "A/B/C", ERR_SYNTAX);
     rename_to(f, "A", "Ab", ERR_EXISTS);
     rename_to(f, "A", "INBOX", ERR_EXISTS);
     rename_to(f, "None", "X", ERR_NOT_FOUND);
