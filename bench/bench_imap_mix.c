@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,9 +25,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RECEIVE (256 * 1024)
-#define EVENTS  256
-#define MESSAGE 1500
+#define RECEIVE  (256 * 1024)
+#define EVENTS   256
+#define MESSAGE  1500
+#define TOO_LONG 100 /* seconds that nothing here may take longer than it is asked to */
 
 enum step {
     GREETING,
@@ -82,6 +84,15 @@ static void fail(const char *what)
 {
     fprintf(stderr, "bench_imap_mix: %s (%s)\n", what, strerror(errno));
     exit(1);
+}
+
+static void on_alarm(int signal)
+{
+    static const char text[] = "bench_imap_mix: the server takes too long, giving up\n";
+    (void)signal;
+    if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+        _exit(2);
+    _exit(1);
 }
 
 static unsigned below(unsigned n)
@@ -305,6 +316,8 @@ int main(int argc, char **argv)
     struct session *sessions = calloc((size_t)count, sizeof(*sessions));
     if (!sessions)
         fail("no memory");
+    signal(SIGALRM, on_alarm);
+    alarm((unsigned)seconds + TOO_LONG);
     double begin = now();
     all.end = begin + seconds;
     for (int i = 0; i < count; i++)

@@ -21,6 +21,12 @@ LIMITS = """
 default_process_limit = 3000
 default_client_limit = 6000
 mail_max_userip_connections = 20000
+service auth {{
+  client_limit = 12000
+}}
+service anvil {{
+  client_limit = 12000
+}}
 service imap {{
   process_limit = 3000
   vsz_limit = 1G
