@@ -149,14 +149,20 @@ size_t mime_crlf_size(struct str stored, char previous)
     return size;
 }
 
+/* One pass: what line ends add is guessed, and room made for more when it is not enough. */
 void mime_add_crlf(struct buf *out, struct str stored, char previous)
 {
     const char *p = stored.p, *end = p + stored.n, *newline;
-    char *to = buf_reserve(out, mime_crlf_size(stored, previous)), *start = to;
+    char *to = buf_reserve(out, stored.n + stored.n / 16 + 2), *room = out->p + out->capacity;
 
     while (p < end && (newline = memchr(p, '\n', (size_t)(end - p)))) {
         size_t n = (size_t)(newline - p);
         char before = newline > stored.p ? newline[-1] : previous;
+        if ((size_t)(room - to) < (size_t)(end - p) + 1) {
+            out->n = (size_t)(to - out->p);
+            to = buf_reserve(out, 2 * (size_t)(end - p));
+            room = out->p + out->capacity;
+        }
         memcpy(to, p, n);
         to += n;
         if (before != '\r')
@@ -166,5 +172,5 @@ void mime_add_crlf(struct buf *out, struct str stored, char previous)
     }
     if (p < end)
         memcpy(to, p, (size_t)(end - p));
-    out->n += (size_t)(to - start) + (size_t)(end - p);
+    out->n = (size_t)(to - out->p) + (size_t)(end - p);
 }

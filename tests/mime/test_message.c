@@ -410,6 +410,40 @@ static void test_line_ends(void **state)
     buf_free(&out);
 }
 
+/* Of bytes with any number of line ends, in any pieces. */
+static void test_line_ends_of_anything(void **state)
+{
+    (void)state;
+    uint32_t seed = 1;
+    for (unsigned sparse = 1; sparse < 200; sparse = sparse * 2 + 1) {
+        struct buf stored = BUF_EMPTY, expected = BUF_EMPTY, out = BUF_EMPTY;
+        for (size_t i = 0; i < 3000; i++) {
+            seed = seed * 1103515245 + 12345;
+            unsigned kind = (seed >> 16) % (sparse + 1);
+            char c = kind == 0 ? '\n' : kind == 1 && seed >> 30 ? '\r' : (char)(seed >> 24);
+            if (c == '\n' && !(stored.n && stored.p[stored.n - 1] == '\r'))
+                buf_add_char(&expected, '\r');
+            buf_add_char(&expected, c);
+            buf_add_char(&stored, c);
+        }
+        for (size_t at = 0, n; at < stored.n; at += n) {
+            seed = seed * 1103515245 + 12345;
+            n = (seed >> 16) % 700;
+            n = n < stored.n - at ? n : stored.n - at;
+            struct str piece = str_from(stored.p + at, n);
+            char previous = at ? stored.p[at - 1] : 0;
+            size_t before = out.n;
+            mime_add_crlf(&out, piece, previous);
+            assert_int_equal(out.n - before, mime_crlf_size(piece, previous));
+        }
+        assert_int_equal(out.n, expected.n);
+        assert_memory_equal(out.p, expected.p, out.n);
+        buf_free(&stored);
+        buf_free(&expected);
+        buf_free(&out);
+    }
+}
+
 static void test_sizes(void **state)
 {
     (void)state;
@@ -548,6 +582,7 @@ int main(void)
         cmocka_unit_test(test_broken_multiparts),
         cmocka_unit_test(test_boundary_clashes),
         cmocka_unit_test(test_line_ends),
+        cmocka_unit_test(test_line_ends_of_anything),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_hostile),
