@@ -65,6 +65,11 @@ SUSPENDS bool stream_flush(struct stream *s, struct err *e);
  * peer that lets STREAM_UNSENT_MAX bytes pile up is aborted. */
 #define STREAM_UNSENT_MAX (256 * 1024)
 void stream_write_now(struct stream *s, struct str bytes);
+/* For much that can be made again: sends, straight from there, what goes without waiting, and
+ * returns how many of the bytes are done with. Unless that is all, stream_flush waits for what of
+ * them had to be buffered, a few kilobytes, and the next call sends more. 0 also when the stream
+ * has failed, which stream_flush tells. */
+size_t stream_write_some(struct stream *s, struct str bytes);
 /* Gives back the memory of buffers that are empty. */
 void stream_trim(struct stream *s);
 /* Bytes written but not yet sent. */

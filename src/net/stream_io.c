@@ -14,9 +14,10 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define STREAM_OUT_MAX   (64 * 1024)  /* stream_write flushes at this size */
-#define STREAM_LINE_READ (16 * 1024)  /* one read for a line or for a parked stream's command */
-#define STREAM_BURST     (256 * 1024) /* moved without a wait before others get their turn */
+#define STREAM_OUT_MAX     (64 * 1024)  /* stream_write flushes at this size */
+#define STREAM_BEGUN_PLAIN 4096         /* kept of what stream_write_some could not send */
+#define STREAM_LINE_READ   (16 * 1024)  /* one read for a line or for a parked stream's command */
+#define STREAM_BURST       (256 * 1024) /* moved without a wait before others get their turn */
 
 /* --- steps --- */
 
@@ -313,4 +314,38 @@ void stream_write_now(struct stream *s, struct str bytes)
         stream_abort(s);
     else if (io == IO_WANT_WRITE && s->park != PARK_NOT)
         stream_watch_writable(s);
+}
+
+/* What is kept of bytes that do not go at once: those of a record that TLS has made already, or
+ * some for which flushing has to wait. */
+static size_t take_begun(struct stream *s, struct str rest)
+{
+    size_t most = s->ssl ? SSL3_RT_MAX_PLAIN_LENGTH : STREAM_BEGUN_PLAIN;
+    struct str begun = str_head(rest, rest.n < most ? rest.n : most);
+    buf_add_str(&s->out, begun);
+    return begun.n;
+}
+
+size_t stream_write_some(struct stream *s, struct str bytes)
+{
+    if (s->deflate) {
+        bytes = str_head(bytes, bytes.n < STREAM_OUT_MAX ? bytes.n : STREAM_OUT_MAX);
+        stream_write_now(s, bytes);
+        return bytes.n;
+    }
+    if (stream_send_some(s) != IO_DONE)
+        return 0;
+    size_t done = 0;
+    enum io io = IO_DONE;
+    while (io == IO_DONE && done < bytes.n) {
+        size_t sent = 0;
+        io = stream_step_write(s, bytes.p + done, bytes.n - done, &sent);
+        done += sent;
+    }
+    s->burst += done;
+    if (io == IO_WANT_WRITE || io == IO_WANT_READ)
+        done += take_begun(s, str_skip(bytes, done));
+    if (s->tap)
+        s->tap(s->tap_arg, false, str_head(bytes, done));
+    return done;
 }

@@ -249,6 +249,7 @@ static void test_abort_after_failed_write(void **state)
 
 struct sending {
     struct stream *s;
+    bool some; /* by stream_write_some */
     bool done;
     size_t unsent_most;
     struct err e;
@@ -260,17 +261,32 @@ static char pattern(size_t i)
     return (char)(i * 2654435761u >> 13);
 }
 
+/* Makes what was not taken again, as it is meant. */
+static bool write_some(struct sending *m, size_t *at, struct str bytes)
+{
+    size_t sent = stream_write_some(m->s, bytes);
+    assert_true(sent <= bytes.n);
+    assert_true(stream_unsent(m->s) <= 16 * 1024);
+    *at += sent;
+    return stream_flush(m->s, &m->e);
+}
+
 static void send_much(void *arg)
 {
     struct sending *m = arg;
     size_t n = 100 * 1000 + 7;
     char *p = mem_alloc(n);
     bool ok = true;
-    for (size_t i = 0; ok && i < MUCH; i += n) {
+    for (size_t i = 0; ok && i < MUCH;) {
         n = n < MUCH - i ? n : MUCH - i;
         for (size_t k = 0; k < n; k++)
             p[k] = pattern(i + k);
+        if (m->some) {
+            ok = write_some(m, &i, str_from(p, n));
+            continue;
+        }
         ok = stream_write(m->s, str_from(p, n), &m->e);
+        i += n;
         if (stream_unsent(m->s) > m->unsent_most)
             m->unsent_most = stream_unsent(m->s);
     }
@@ -280,9 +296,9 @@ static void send_much(void *arg)
     m->done = true;
 }
 
-static void transfer(struct stream *s[2])
+static void transfer(struct stream *s[2], bool some)
 {
-    struct sending m = {.s = s[0]};
+    struct sending m = {.s = s[0], .some = some};
     fiber_start(loop, "sender", send_much, &m);
     let_run(); /* the reader is slow: the sender waits, its buffer does not grow */
     assert_false(m.done);
@@ -314,14 +330,18 @@ static void much_plain(void)
 {
     struct stream *s[2];
     stream_pair(s);
-    transfer(s);
+    transfer(s, false);
+    stream_pair(s);
+    transfer(s, true);
 }
 
 static void much_tls(void)
 {
     struct stream *s[2];
     tls_pair(s);
-    transfer(s);
+    transfer(s, false);
+    tls_pair(s);
+    transfer(s, true);
 }
 
 static void test_much(void **state)
@@ -345,6 +365,8 @@ static void never_read(void)
         stream_write_now(s, str_from(p, 60 * 1024));
     assert_true(stream_unsent(s) <= STREAM_UNSENT_MAX + 60 * 1024);
     assert_err(stream_write(s, STR("x"), e), ERR_CLOSED);
+    assert_int_equal(stream_write_some(s, STR("x")), 0);
+    assert_err(stream_flush(s, e), ERR_CLOSED);
     stream_close(s);
     close(fd);
     free(p);

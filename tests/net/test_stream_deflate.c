@@ -30,6 +30,16 @@ static void write_all(void *arg)
     assert_ok(stream_flush(s, e));
 }
 
+static void write_all_in_pieces(void *arg)
+{
+    struct stream *s = ((void **)arg)[0];
+    struct str left = buf_str(((void **)arg)[1]);
+    while (left.n > 0) {
+        left = str_skip(left, stream_write_some(s, left));
+        assert_ok(stream_flush(s, e));
+    }
+}
+
 static void expect_text(struct stream *s, struct str text)
 {
     while (text.n > 0) {
@@ -49,7 +59,8 @@ static void both_ways(void)
     for (unsigned i = 0; i < 6; i++) {
         struct buf text = make_text((size_t)10 << (3 * i), i);
         void *arg[] = {s[i % 2], &text};
-        struct fiber *writer = fiber_start(loop, "writer", write_all, arg);
+        struct fiber *writer =
+            fiber_start(loop, "writer", i > 3 ? write_all_in_pieces : write_all, arg);
         expect_text(s[1 - i % 2], buf_str(&text));
         (void)writer;
         let_run();
