@@ -1,8 +1,8 @@
 #pragma once
 /*
  * What FETCH was asked for: its arguments as a list of items (imap/fetch_items.c), how a section
- * becomes a literal (imap/fetch_section.c), and the way of requests that need no message's file
- * (imap/fetch_plain.c). RFC 3501 6.4.5.
+ * becomes a literal (imap/fetch_section.c, imap/fetch_stream.c), and the way of requests that need
+ * no message's file (imap/fetch_plain.c). RFC 3501 6.4.5.
  */
 #include "imap/body.h"
 #include "imap/command.h"
@@ -118,6 +118,14 @@ struct fetch_range {
 SUSPENDS bool fetch_find_range(struct imap_body *b, const struct fetch_item *item,
                                const struct message_summary *summary, struct fetch_range *r,
                                struct err *e);
+
+/* A range of the stored file too large for memory: writes what out holds and " {n}\r\n", and sends
+ * the range of it that the item wants, in pieces. */
+SUSPENDS bool fetch_stream_range(struct imap_command *c, struct imap_body *b,
+                                 const struct fetch_item *item, const struct fetch_range *r,
+                                 struct buf *out, struct err *e);
+/* No literal may hold a NUL: 0x80 instead. */
+void fetch_replace_nul(struct buf *text);
 
 /* Of a header block the fields that HEADER.FIELDS or HEADER.FIELDS.NOT names, as stored, and an
  * empty line. */

@@ -222,7 +222,7 @@ static bool reserve(struct copy *c, struct err *e)
             return false;
         before = item->copy.keywords;
         item->copy.keywords = before ? translated : 0;
-        item->copy.state = 0;
+        item->copy.state &= STATE_COUNTED;
         item->copy.modseq = c->modseq_to;
         item->copy.save_date = c->now;
         item->copy.cached = 0;

@@ -190,7 +190,7 @@ static void publish_target(struct delivery *d, struct pending_target *t, struct 
     mailbox_reach_modseq(m, t->modseq);
     mailbox_add_message(m, &(struct message){.uid = t->uid,
                                              .flags = d->flags,
-                                             .state = STATE_PENDING,
+                                             .state = STATE_PENDING | STATE_COUNTED,
                                              .keywords = t->keywords,
                                              .modseq = t->modseq,
                                              .size = d->size,

@@ -205,6 +205,12 @@ uint64_t message_reader_size(const struct message_reader *r);
 SUSPENDS bool message_read_at(struct message_reader *r, void *p, size_t n, uint64_t offset,
                               size_t *got, struct err *e);
 void message_close(struct message_reader *r);
+/* Is the size with CRLF certain, of a file of `size` bytes? It is when this process has counted it:
+ * names and lists that others wrote are believed, but nothing is announced to rest on them. Another
+ * program may still change the file. */
+bool mailbox_knows_size(const struct mailbox *m, uint32_t uid, uint64_t size, uint64_t *size_crlf);
+/* Somebody has read all of the message, and counted. */
+void mailbox_note_size(struct mailbox *m, uint32_t uid, uint64_t size, uint64_t size_crlf);
 /* Fills in the dates of the message if they are not known (one stat). Of a message that was there
  * before this server, the save date is the internal date. */
 SUSPENDS int64_t message_internal_date(struct mailbox *m, uint32_t uid);

@@ -16,6 +16,7 @@ enum message_state {
     STATE_PENDING = 1,   /* file points to a struct pending_target: not on disk yet */
     STATE_DIRTY = 2,     /* the name on disk does not tell the flags, or is still in tmp/ */
     STATE_UNINDEXED = 4, /* the index does not have it as it is now */
+    STATE_COUNTED = 64,  /* this process has counted size_crlf; nobody else just said so */
     /* replay only, of what the index and the directories say differently: */
     STATE_MISSING = 8,   /* there is no file */
     STATE_DIFFERS = 16,  /* the name on disk tells other flags than the index */

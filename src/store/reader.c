@@ -71,18 +71,39 @@ static void run_size(void *arg)
     job->ok = message_count_file(job->path, &job->size, &job->size_crlf, NULL);
 }
 
+bool mailbox_knows_size(const struct mailbox *m, uint32_t uid, uint64_t size, uint64_t *size_crlf)
+{
+    const struct message *message = mailbox_find_uid(m, uid);
+
+    if (!message || !(message->state & STATE_COUNTED) || message->size != size)
+        return false;
+    *size_crlf = message->size_crlf;
+    return true;
+}
+
+void mailbox_note_size(struct mailbox *m, uint32_t uid, uint64_t size, uint64_t size_crlf)
+{
+    struct message *message = find(m, uid);
+
+    if (m->is_deleted || !message || message->state & STATE_PENDING)
+        return;
+    if (message->size != size || message->size_crlf != size_crlf) {
+        log_info("store", NULL, "%s: uid %u has %llu bytes, %llu with CRLF, not %llu and %llu",
+                 m->dir, uid, (unsigned long long)size, (unsigned long long)size_crlf,
+                 (unsigned long long)message->size, (unsigned long long)message->size_crlf);
+        mailbox_set_sizes(m, message, size, size_crlf);
+    }
+    message->state |= STATE_COUNTED;
+}
+
 /* Names and lists that another server wrote are believed until somebody reads the message. */
 static void correct_size(struct mailbox *m, uint32_t uid, const char *path)
 {
     struct size_job job = {.path = mem_dup(path, strlen(path))};
 
     worker_run(WORKER_DISK, run_size, &job);
-    struct message *message = find(m, uid);
-    if (job.ok && message && !(message->state & STATE_PENDING) && message->size != job.size) {
-        log_info("store", NULL, "%s: has %llu bytes, not %llu as was said", job.path,
-                 (unsigned long long)job.size, (unsigned long long)message->size);
-        mailbox_set_sizes(m, message, job.size, job.size_crlf);
-    }
+    if (job.ok)
+        mailbox_note_size(m, uid, job.size, job.size_crlf);
     free(job.path);
 }
 

@@ -1,5 +1,6 @@
 """IMAP where dialogs do not reach: large messages in pieces, limits, time-outs."""
 
+import glob
 import imaplib
 import random
 import re
@@ -158,6 +159,75 @@ def test_line_ends_become_crlf_and_lone_crs_stay():
         kept = b"Subject: x\r\n\r\na\rb\r\nc\r\nd\r"
         assert fetch(box, "1", "BODY.PEEK[]") == kept
         assert b"RFC822.SIZE %d" % len(kept) in box.fetch("1", "RFC822.SIZE")[1][0]
+
+
+# --- sizes that are believed ---
+
+LINES = b"Subject: large\r\n\r\n" + b"a line of the message with so many bytes\r\n" * 12000
+
+
+def rewrite(server, change):
+    """Another program changes the only message's file in place, and not its length."""
+    (path,) = glob.glob(server.maildir("alice") + "/cur/*") + glob.glob(server.maildir("alice") + "/new/*")
+    with open(path, "r+b") as f:
+        old = f.read()
+        new = change(old)
+        assert len(new) == len(old) and new != old
+        f.seek(0)
+        f.write(new)
+    return new.replace(b"\n", b"\r\n")
+
+
+def fetch_raw(server):
+    """What a client gets that asks for the message: the size announced, and all bytes until the answer or the end."""
+    c = Raw(server)
+    c.send(b"a SELECT INBOX\r\n")
+    assert c.until(b"a ").startswith(b"a OK")
+    c.send(b"b FETCH 1 (RFC822.SIZE BODY.PEEK[])\r\n")
+    size = int(re.match(rb"\* 1 FETCH \(RFC822.SIZE \d+ BODY\[\] \{(\d+)\}\r\n$", c.line()).group(1))
+    body = c.file.read(size)
+    return size, body, c.until(b"b ") if len(body) == size else b""
+
+
+def check_change(server, change, complete):
+    """A session in which the size that was announced turns out wrong ends; the next one has it right."""
+    before = fetch_raw(server)
+    assert before[0] == len(before[1]) and before[2].startswith(b"b OK")
+    assert fetch_raw(server) == before
+    new = rewrite(server, change)
+    size, body, answer = fetch_raw(server)
+    assert size == before[0] and answer == b""
+    assert (len(body) == size) == complete
+    assert new.startswith(body)
+    assert "was changed" in server.log()
+    assert fetch_raw(server) == (len(new), new, b"b OK Fetch completed\r\n")
+    box = imap(server, "alice")
+    box.select("INBOX")
+    assert b"RFC822.SIZE %d" % len(new) in box.fetch("1", "RFC822.SIZE")[1][0]
+    assert fetch(box, "1", "BODY.PEEK[]<%d.1000000>" % (len(new) - 5)) == new[-5:]
+
+
+def test_a_file_changed_beneath_us_is_never_passed_off_as_complete():
+    with Instance() as server:
+        box = imap(server, "alice")
+        assert box.append("INBOX", None, None, LINES)[0] == "OK"
+        check_change(server, lambda old: old[:-9] + b"\n\n\n\n" + old[-5:], True)
+        check_change(server, lambda old: old[:20] + old[20:].replace(b"\na", b" a", 7), False)
+        check_change(server, lambda old: old[:300000] + b"\n" * 50000 + old[350000:], True)
+
+
+def test_sizes_that_others_wrote_are_not_announced_before_they_are_counted():
+    with Instance() as server:
+        box = imap(server, "alice")
+        box.select("INBOX")
+        stored = LINES.replace(b"\r\n", b"\n")
+        path = server.maildir("alice") + "/cur/1600000000.M1P1.elsewhere,S=%d,W=%d:2,"
+        with open(path % (len(stored), len(stored) + 17), "wb") as f:
+            f.write(stored)
+        while not box.search(None, "ALL")[1][0]:
+            box.noop()
+        assert fetch_raw(server) == (len(LINES), LINES, b"b OK Fetch completed\r\n")
+        assert b"RFC822.SIZE %d" % len(LINES) in box.fetch("1", "RFC822.SIZE")[1][0]
 
 
 # --- limits ---
