@@ -283,13 +283,12 @@ static bool take_name(struct str data, struct arena *a, struct dns_answer *answe
     return dns_decode_name(data, a, name) && name->n > 0;
 }
 
-/* Asks one question and decodes the answer's records, each `size` bytes large. */
-static enum dns_status look_up(struct dns *d, const char *name, int type, struct arena *a,
-                               struct dns_answer *answer, size_t size, take_record *take,
-                               struct err *e)
+/* Waits for a question's answer and decodes its records, each `size` bytes large. */
+static enum dns_status take_answer(struct dns *d, struct request *r, const char *name,
+                                   usec deadline, struct arena *a, struct dns_answer *answer,
+                                   size_t size, take_record *take, struct err *e)
 {
-    struct request *r = ask(d, name, type);
-    enum dns_status status = await(r, name, deadline_in(d->timeout), answer, e);
+    enum dns_status status = await(r, name, deadline, answer, e);
     if (status == DNS_FOUND) {
         size_t n = record_count(r->result);
         answer->mx = arena_array(a, n, size);
@@ -302,6 +301,14 @@ static enum dns_status look_up(struct dns *d, const char *name, int type, struct
     }
     release(d, r);
     return status;
+}
+
+static enum dns_status look_up(struct dns *d, const char *name, int type, struct arena *a,
+                               struct dns_answer *answer, size_t size, take_record *take,
+                               struct err *e)
+{
+    struct request *r = ask(d, name, type);
+    return take_answer(d, r, name, deadline_in(d->timeout), a, answer, size, take, e);
 }
 
 static enum dns_status no_such_name(struct str name, struct dns_answer *answer, struct err *e)
@@ -406,4 +413,33 @@ enum dns_status dns_addresses(struct dns *d, struct str name, struct arena *a,
     if (s6 == DNS_FOUND || s4 == DNS_FOUND)
         err_set(e, ERR_TEMP, "DNS: %s: the answer is malformed", query);
     return DNS_TEMPFAIL;
+}
+
+static bool take_address(struct str data, struct arena *a, struct dns_answer *answer)
+{
+    (void)a;
+    return dns_decode_address(data, &answer->addresses[answer->count]);
+}
+
+void dns_ipv4_all(struct dns *d, struct dns_question *list, size_t count, usec deadline,
+                  struct arena *a)
+{
+    const char **names = arena_array(a, count, sizeof(*names));
+    struct request **requests = arena_array(a, count, sizeof(*requests));
+    usec latest = deadline_in(d->timeout);
+    for (size_t i = 0; i < count; i++) {
+        struct dns_question *q = &list[i];
+        q->answer = (struct dns_answer){0};
+        if (dns_query_name(q->name, a, &names[i]))
+            requests[i] = ask(d, names[i], TYPE_A);
+        else
+            q->status = no_such_name(q->name, &q->answer, &q->error);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct dns_question *q = &list[i];
+        if (requests[i])
+            q->status =
+                take_answer(d, requests[i], names[i], deadline < latest ? deadline : latest, a,
+                            &q->answer, sizeof(struct dns_address), take_address, &q->error);
+    }
 }

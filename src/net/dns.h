@@ -55,3 +55,14 @@ SUSPENDS enum dns_status dns_txt(struct dns *d, struct str name, struct arena *a
 /* Names of a numeric address. */
 SUSPENDS enum dns_status dns_reverse(struct dns *d, const char *address, struct arena *a,
                                      struct dns_answer *answer, struct err *e);
+
+/* The IPv4 addresses of many names, all asked for at the same time; what has no answer at the
+ * deadline is DNS_TEMPFAIL. */
+struct dns_question {
+    struct str name;
+    enum dns_status status;
+    struct dns_answer answer;
+    struct err error; /* on DNS_TEMPFAIL */
+};
+SUSPENDS void dns_ipv4_all(struct dns *d, struct dns_question *list, size_t count, usec deadline,
+                           struct arena *a);
