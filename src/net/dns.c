@@ -303,12 +303,18 @@ static enum dns_status take_answer(struct dns *d, struct request *r, const char 
     return status;
 }
 
-static enum dns_status look_up(struct dns *d, const char *name, int type, struct arena *a,
-                               struct dns_answer *answer, size_t size, take_record *take,
-                               struct err *e)
+/* The settings' time limit holds in any case. */
+static usec sooner(const struct dns *d, usec deadline)
 {
-    struct request *r = ask(d, name, type);
-    return take_answer(d, r, name, deadline_in(d->timeout), a, answer, size, take, e);
+    usec latest = deadline_in(d->timeout);
+    return deadline < latest ? deadline : latest;
+}
+
+static enum dns_status look_up(struct dns *d, const char *name, int type, usec deadline,
+                               struct arena *a, struct dns_answer *answer, size_t size,
+                               take_record *take, struct err *e)
+{
+    return take_answer(d, ask(d, name, type), name, sooner(d, deadline), a, answer, size, take, e);
 }
 
 static enum dns_status no_such_name(struct str name, struct dns_answer *answer, struct err *e)
@@ -336,38 +342,56 @@ static void sort_mx(struct dns_mx *mx, size_t n)
     }
 }
 
-enum dns_status dns_mx(struct dns *d, struct str name, struct arena *a, struct dns_answer *answer,
-                       struct err *e)
+enum dns_status dns_mx_until(struct dns *d, struct str name, usec deadline, struct arena *a,
+                             struct dns_answer *answer, struct err *e)
 {
     const char *query;
     *answer = (struct dns_answer){0};
     if (!dns_query_name(name, a, &query))
         return no_such_name(name, answer, e);
     enum dns_status status =
-        look_up(d, query, TYPE_MX, a, answer, sizeof(struct dns_mx), take_mx, e);
+        look_up(d, query, TYPE_MX, deadline, a, answer, sizeof(struct dns_mx), take_mx, e);
     if (status == DNS_FOUND)
         sort_mx(answer->mx, answer->count);
     return status;
 }
 
-enum dns_status dns_txt(struct dns *d, struct str name, struct arena *a, struct dns_answer *answer,
-                        struct err *e)
+enum dns_status dns_mx(struct dns *d, struct str name, struct arena *a, struct dns_answer *answer,
+                       struct err *e)
+{
+    return dns_mx_until(d, name, DEADLINE_NONE, a, answer, e);
+}
+
+enum dns_status dns_txt_until(struct dns *d, struct str name, usec deadline, struct arena *a,
+                              struct dns_answer *answer, struct err *e)
 {
     const char *query;
     *answer = (struct dns_answer){0};
     if (!dns_query_name(name, a, &query))
         return no_such_name(name, answer, e);
-    return look_up(d, query, TYPE_TXT, a, answer, sizeof(struct str), take_text, e);
+    return look_up(d, query, TYPE_TXT, deadline, a, answer, sizeof(struct str), take_text, e);
 }
 
-enum dns_status dns_reverse(struct dns *d, const char *address, struct arena *a,
-                            struct dns_answer *answer, struct err *e)
+enum dns_status dns_txt(struct dns *d, struct str name, struct arena *a, struct dns_answer *answer,
+                        struct err *e)
+{
+    return dns_txt_until(d, name, DEADLINE_NONE, a, answer, e);
+}
+
+enum dns_status dns_reverse_until(struct dns *d, const char *address, usec deadline,
+                                  struct arena *a, struct dns_answer *answer, struct err *e)
 {
     const char *query;
     *answer = (struct dns_answer){0};
     if (!dns_reverse_name(address, a, &query))
         return no_such_name(str_from_c(address), answer, e);
-    return look_up(d, query, TYPE_PTR, a, answer, sizeof(struct str), take_name, e);
+    return look_up(d, query, TYPE_PTR, deadline, a, answer, sizeof(struct str), take_name, e);
+}
+
+enum dns_status dns_reverse(struct dns *d, const char *address, struct arena *a,
+                            struct dns_answer *answer, struct err *e)
+{
+    return dns_reverse_until(d, address, DEADLINE_NONE, a, answer, e);
 }
 
 /* The addresses of both answers by turns, IPv6 first. */
@@ -387,11 +411,17 @@ static void mix_addresses(const struct ub_result *v6, const struct ub_result *v4
 enum dns_status dns_addresses(struct dns *d, struct str name, struct arena *a,
                               struct dns_answer *answer, struct err *e)
 {
+    return dns_addresses_until(d, name, DEADLINE_NONE, a, answer, e);
+}
+
+enum dns_status dns_addresses_until(struct dns *d, struct str name, usec deadline, struct arena *a,
+                                    struct dns_answer *answer, struct err *e)
+{
     const char *query;
     *answer = (struct dns_answer){0};
     if (!dns_query_name(name, a, &query))
         return no_such_name(name, answer, e);
-    usec deadline = deadline_in(d->timeout);
+    deadline = sooner(d, deadline);
     struct request *r6 = ask(d, query, TYPE_AAAA), *r4 = ask(d, query, TYPE_A);
     struct dns_answer a6 = {0}, a4 = {0};
     enum dns_status s4 = await(r4, query, deadline, &a4, e);
@@ -426,7 +456,7 @@ void dns_ipv4_all(struct dns *d, struct dns_question *list, size_t count, usec d
 {
     const char **names = arena_array(a, count, sizeof(*names));
     struct request **requests = arena_array(a, count, sizeof(*requests));
-    usec latest = deadline_in(d->timeout);
+    deadline = sooner(d, deadline);
     for (size_t i = 0; i < count; i++) {
         struct dns_question *q = &list[i];
         q->answer = (struct dns_answer){0};
@@ -438,8 +468,7 @@ void dns_ipv4_all(struct dns *d, struct dns_question *list, size_t count, usec d
     for (size_t i = 0; i < count; i++) {
         struct dns_question *q = &list[i];
         if (requests[i])
-            q->status =
-                take_answer(d, requests[i], names[i], deadline < latest ? deadline : latest, a,
-                            &q->answer, sizeof(struct dns_address), take_address, &q->error);
+            q->status = take_answer(d, requests[i], names[i], deadline, a, &q->answer,
+                                    sizeof(struct dns_address), take_address, &q->error);
     }
 }

@@ -56,6 +56,18 @@ SUSPENDS enum dns_status dns_txt(struct dns *d, struct str name, struct arena *a
 SUSPENDS enum dns_status dns_reverse(struct dns *d, const char *address, struct arena *a,
                                      struct dns_answer *answer, struct err *e);
 
+/* The same, waiting no longer than this deadline. */
+SUSPENDS enum dns_status dns_addresses_until(struct dns *d, struct str name, usec deadline,
+                                             struct arena *a, struct dns_answer *answer,
+                                             struct err *e);
+SUSPENDS enum dns_status dns_mx_until(struct dns *d, struct str name, usec deadline,
+                                      struct arena *a, struct dns_answer *answer, struct err *e);
+SUSPENDS enum dns_status dns_txt_until(struct dns *d, struct str name, usec deadline,
+                                       struct arena *a, struct dns_answer *answer, struct err *e);
+SUSPENDS enum dns_status dns_reverse_until(struct dns *d, const char *address, usec deadline,
+                                           struct arena *a, struct dns_answer *answer,
+                                           struct err *e);
+
 /* The IPv4 addresses of many names, all asked for at the same time; what has no answer at the
  * deadline is DNS_TEMPFAIL. */
 struct dns_question {

@@ -77,3 +77,20 @@ bool check_mailbox_prepare(struct policy_rule *rule, struct arena *a, struct err
 /* check_sender.c */
 SUSPENDS enum policy_result check_sender_not_qualified(struct policy_call *c);
 SUSPENDS enum policy_result check_sender_login(struct policy_call *c);
+/* check_client.c */
+SUSPENDS enum policy_result check_early_talker(struct policy_call *c);
+SUSPENDS enum policy_result check_client_name(struct policy_call *c);
+/* check_dns.c */
+SUSPENDS enum policy_result check_dns_list(struct policy_call *c);
+bool check_dns_list_prepare(struct policy_rule *rule, struct arena *a, struct err *e);
+SUSPENDS enum policy_result check_sender_domain(struct policy_call *c);
+/* What a failure of DNS is to the rule, and why. */
+enum policy_result policy_dns_failed(struct policy_call *c, const char *why);
+/* check_rate.c */
+enum policy_result check_client_rate(struct policy_call *c);
+enum policy_result check_client_connections(struct policy_call *c);
+enum policy_result check_login_rate(struct policy_call *c);
+enum policy_result check_recipient_rate(struct policy_call *c);
+/* check_greylist.c */
+SUSPENDS enum policy_result check_greylist(struct policy_call *c);
+bool check_greylist_prepare(struct policy_rule *rule, struct arena *a, struct err *e);

@@ -30,15 +30,11 @@ enum client_name_status client_name_find(struct dns *d, const char *address, use
     struct dns_answer names, addresses;
     bool failed = false;
     *name = STR("");
-    enum dns_status status = dns_reverse(d, address, a, &names, e);
+    enum dns_status status = dns_reverse_until(d, address, deadline, a, &names, e);
     if (status != DNS_FOUND)
         return status == DNS_NOT_FOUND ? CLIENT_NAME_NONE : CLIENT_NAME_UNKNOWN;
     for (size_t i = 0; i < names.count && i < CLIENT_NAMES_MAX; i++) {
-        if (clock_monotonic() >= deadline) {
-            err_set(e, ERR_TIMEOUT, "DNS: looking up the client's name took too long");
-            return CLIENT_NAME_UNKNOWN;
-        }
-        status = dns_addresses(d, names.texts[i], a, &addresses, e);
+        status = dns_addresses_until(d, names.texts[i], deadline, a, &addresses, e);
         failed |= status == DNS_TEMPFAIL;
         if (status == DNS_FOUND && has_address(&addresses, address)) {
             *name = names.texts[i];

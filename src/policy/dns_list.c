@@ -324,7 +324,8 @@ bool dns_lists_ask_name(struct dns_lists *l, struct dns *d, struct str name,
 
 /* --- why --- */
 
-struct str dns_lists_reason(struct dns *d, const char *address, struct str zone, struct arena *a)
+struct str dns_lists_reason(struct dns *d, const char *address, struct str zone, usec deadline,
+                            struct arena *a)
 {
     struct dns_answer answer;
     struct err e;
@@ -332,7 +333,7 @@ struct str dns_lists_reason(struct dns *d, const char *address, struct str zone,
     if (!reversed(address, a, &prefix))
         return STR("");
     struct str name = arena_printf(a, "%.*s%.*s", STR_ARG(prefix), STR_ARG(zone));
-    if (dns_txt(d, name, a, &answer, &e) != DNS_FOUND)
+    if (dns_txt_until(d, name, deadline, a, &answer, &e) != DNS_FOUND)
         return STR("");
     struct str text = str_head(answer.texts[0], DNS_LIST_REASON_MAX);
     char *clean = arena_c(a, text);

@@ -45,9 +45,9 @@ SUSPENDS bool dns_lists_ask_name(struct dns_lists *l, struct dns *d, struct str 
                                  struct arena *a, struct dns_list_result *result);
 
 /* What the list says about its entry (TXT), in printable ASCII, one line, cut; "" when there is
- * nothing. */
+ * nothing by the deadline. */
 SUSPENDS struct str dns_lists_reason(struct dns *d, const char *address, struct str zone,
-                                     struct arena *a);
+                                     usec deadline, struct arena *a);
 
 /* Lists that do not answer now, for the status; fn is called for each. */
 void dns_lists_each_silent(struct dns_lists *l, usec now,

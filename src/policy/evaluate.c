@@ -17,6 +17,7 @@
 #include "core/mem.h"
 #include "policy/limits.h"
 #include "policy/policy_internal.h"
+#include "policy/state.h"
 
 #include <stdlib.h>
 
@@ -26,6 +27,7 @@ static struct policy_session *session_new(struct policy *p)
 {
     struct policy_session *s = MEM_NEW(struct policy_session);
     s->arena = arena_new();
+    s->policy = p;
     s->rules = policy_rules_ref(p->rules);
     for (int i = 0; i < POLICY_STAGES; i++)
         s->accepted[i] = SIZE_MAX;
@@ -61,6 +63,7 @@ void policy_session_free(struct policy_session *s)
     if (!s)
         return;
     forget_from(s, POLICY_CONNECT);
+    policy_memo_release(s->policy->state, &s->memo);
     policy_rules_unref(s->rules);
     arena_free(s->arena);
     free(s);

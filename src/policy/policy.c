@@ -9,6 +9,7 @@
 #include "core/watch.h"
 #include "policy/limits.h"
 #include "policy/policy_internal.h"
+#include "policy/state.h"
 
 #include <stdlib.h>
 
@@ -92,6 +93,7 @@ struct policy *policy_open(struct config *config, const struct policy_context *c
         free(p);
         return NULL;
     }
+    p->state = policy_state_new(c->loop, c->data_dir);
     find_tables(p, rules);
     p->rules = rules;
     for (size_t i = 0; i < rules->table_count; i++) {
@@ -108,6 +110,7 @@ void policy_close(struct policy *p)
     p->closing = true;
     while (p->readers > 0)
         cond_wait_certain(&p->readers_gone);
+    policy_state_close(p->state);
     policy_rules_unref(p->rules);
     watch_set_free(p->watches);
     free(p);

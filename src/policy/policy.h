@@ -109,6 +109,13 @@ void policy_session_free(struct policy_session *session);
 /* Waits as a verdict wants it; at once back when too many wait. */
 SUSPENDS bool policy_delay(struct policy *p, usec delay, struct err *e);
 
+/* How long the greeting is held back to see whether the client waits for it; 0: not at all. */
+usec policy_greeting_wait(const struct policy *p, enum service_protocol protocol,
+                          const char *address);
+/* The client's name, if a rule has looked it up and address and name agree; else NULL. As long as
+ * the session. */
+const char *policy_session_name(const struct policy_session *session);
+
 /* Is the client in policy.trusted_networks, or in policy.relay_networks? */
 bool policy_is_trusted(const struct policy *p, const char *address);
 /* policy.relay_networks: may hand in mail for other servers without a login. */
@@ -129,6 +136,11 @@ struct policy_finding {
  * counted or remembered. In a. */
 SUSPENDS void policy_explain(struct policy *p, const struct policy_facts *facts, struct arena *a,
                              struct policy_finding **list, size_t *count);
+
+/* How the postmaster is told about a login that suddenly sends much; called in a fiber of its own.
+ */
+typedef void policy_notice_fn(void *arg, struct str subject, struct str text);
+void policy_set_notice(struct policy *p, SUSPENDS policy_notice_fn *fn, void *arg);
 
 struct policy_rule_info {
     const char *name, *check, *action;

@@ -4,9 +4,11 @@
  */
 #include "core/buf.h"
 #include "policy/check.h"
+#include "policy/client_name.h"
 #include "policy/table.h"
 
 struct watch_set;
+struct policy_state;
 
 /* Lives as long as the server; what checks remember beyond a configuration belongs here. */
 struct policy {
@@ -17,6 +19,7 @@ struct policy {
     size_t readers;             /* fibers that read tables */
     struct cond readers_gone;
     bool closing;
+    struct policy_state *state;
 };
 
 /* A header line that a rule wants. */
@@ -27,6 +30,14 @@ struct policy_tag {
     char *line; /* "Name: value" */
 };
 
+/* What checks remember of a connection: state.c. */
+struct policy_memo {
+    enum client_name_status name_status;
+    struct str name;              /* confirmed, or claimed; in the session's arena */
+    struct held_connection *held; /* in the session's arena; given back with it */
+    struct str list_reason_zone, list_reason;
+};
+
 /* A connection. Made when the first rule is asked. */
 struct policy_session {
     struct arena *arena;        /* for the life of the connection: answers of DNS and the like */
@@ -35,6 +46,8 @@ struct policy_session {
     size_t accepted[POLICY_STAGES];
     struct policy_tag *tags;
     size_t tag_count;
+    struct policy *policy;
+    struct policy_memo memo;
 };
 
 /* --- verdict.c --- */

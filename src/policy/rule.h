@@ -15,6 +15,10 @@ enum rule_clients {
     RULE_CLIENTS_ALL,
 };
 
+enum rule_require { RULE_REQUIRE_CONFIRMED, RULE_REQUIRE_ANY };
+enum rule_dns_failure { RULE_DNS_FAILURE_PASS, RULE_DNS_FAILURE_DEFER };
+enum rule_lookup { RULE_LOOKUP_CLIENT, RULE_LOOKUP_NAME, RULE_LOOKUP_HELO, RULE_LOOKUP_SENDER };
+
 /* The block "rule". What only some checks use stands below; a row in check_table.c names the
  * settings that its check uses. */
 struct rule_settings {
@@ -30,6 +34,25 @@ struct rule_settings {
     int clients;                  /* enum rule_clients */
 
     const char *table;
+    /* client_name */
+    int require; /* enum rule_require */
+    /* client_name, sender_domain */
+    int dns_failure; /* enum rule_dns_failure */
+    /* dns_list */
+    struct string_list lists;
+    int64_t threshold;
+    int lookup; /* enum rule_lookup */
+    usec timeout;
+    /* early_talker */
+    usec wait;
+    /* what counts */
+    int64_t limit;
+    usec period;
+    bool notice;
+    int64_t ipv4_prefix, ipv6_prefix; /* 0: the check's own */
+    /* greylist */
+    usec retry_after, retry_within, remember;
+    int64_t allow_after;
 };
 
 struct policy_settings {

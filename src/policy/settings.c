@@ -13,6 +13,9 @@
 static const char *const stages[] = {"default", "connect", "helo", "mail", "rcpt", "data", NULL};
 static const char *const actions[] = {"default", "accept",     "tag", "defer",
                                       "reject",  "disconnect", NULL};
+static const char *const requirements[] = {"confirmed", "any", NULL};
+static const char *const dns_failures[] = {"pass", "defer", NULL};
+static const char *const lookups[] = {"client", "name", "helo", "sender", NULL};
 static const char *const clients[] = {"default", "strangers", "all", NULL};
 const char *const policy_table_types[] = {"exact", "domain", "cidr", "pcre", NULL};
 
@@ -138,6 +141,51 @@ static const struct setting rule_table[] = {
      "trusted network."},
     {"table", SETTING_STRING, FIELD(table), "", 0, 0, NULL,
      "Name of a table: for client_table, helo_table, sender_table, recipient_table."},
+    {"require", SETTING_CHOICE, FIELD(require), "confirmed", 0, 0, requirements,
+     "For client_name. confirmed: the address must have a name that leads back to it; any: a name "
+     "is enough."},
+    {"dns_failure", SETTING_CHOICE, FIELD(dns_failure), "pass", 0, 0, dns_failures,
+     "For client_name and sender_domain: what happens when DNS does not answer. defer: the client "
+     "shall come again."},
+    {"lists", SETTING_STRING_LIST, FIELD(lists), "", 0, 0, NULL,
+     "For dns_list: domains of the lists, each with the answers that count and its weight: "
+     "zen.example, bad.example=127.0.0.2..11*3, good.example*-2."},
+    {"threshold", SETTING_NUMBER, FIELD(threshold), "1", -1000, 10000, NULL,
+     "For dns_list: the rule matches when the weights of the lists that name the client add up to "
+     "this."},
+    {"lookup", SETTING_CHOICE, FIELD(lookup), "client", 0, 0, lookups,
+     "For dns_list, what is looked up: the client's address, its confirmed name, the name in HELO "
+     "or EHLO, or the sender's domain."},
+    {"timeout", SETTING_DURATION, FIELD(timeout), "5s", USEC_SEC / 10, 60 * USEC_SEC, NULL,
+     "For dns_list and sender_domain: the longest wait for DNS. A list without an answer by then "
+     "does not name the client."},
+    {"wait", SETTING_DURATION, FIELD(wait), "5s", 0, 60 * USEC_SEC, NULL,
+     "For early_talker: how long the greeting is held back to see whether the client waits for "
+     "it."},
+    {"limit", SETTING_NUMBER, FIELD(limit), "0", 0, 1000000000, NULL,
+     "For client_rate, login_rate and recipient_rate: what is allowed within the period. At "
+     "connect connections are counted, at rcpt recipients, at the others messages. For "
+     "client_connections: connections at a time."},
+    {"period", SETTING_DURATION, FIELD(period), "1h", USEC_SEC, 31 * 86400 * USEC_SEC, NULL,
+     "For client_rate, login_rate and recipient_rate: it slides along."},
+    {"notice", SETTING_BOOL, FIELD(notice), "yes", 0, 0, NULL,
+     "For login_rate: tell the postmaster about a login that reaches the limit, once a day."},
+    {"ipv4_prefix", SETTING_NUMBER, FIELD(ipv4_prefix), "0", 0, 32, NULL,
+     "For client_rate, client_connections and greylist: clients whose addresses are alike in so "
+     "many bits count as one. 0: 24 for greylist, else 32."},
+    {"ipv6_prefix", SETTING_NUMBER, FIELD(ipv6_prefix), "0", 0, 128, NULL,
+     "The same for IPv6. 0: 64."},
+    {"retry_after", SETTING_DURATION, FIELD(retry_after), "5m", USEC_SEC, 86400 * USEC_SEC, NULL,
+     "For greylist: how long a client that was not seen before has to wait with this message."},
+    {"retry_within", SETTING_DURATION, FIELD(retry_within), "2d", 60 * USEC_SEC,
+     30 * 86400 * USEC_SEC, NULL,
+     "For greylist: a message that has not come again by then counts as new."},
+    {"remember", SETTING_DURATION, FIELD(remember), "36d", 3600 * USEC_SEC, 3660 * 86400 * USEC_SEC,
+     NULL,
+     "For greylist: how long client, sender and recipient are known after their last message."},
+    {"allow_after", SETTING_NUMBER, FIELD(allow_after), "5", 0, 1000000, NULL,
+     "For greylist: a client whose messages came again so often, once an hour at most, does not "
+     "wait any more. 0: never."},
     {0},
 };
 

@@ -24,6 +24,8 @@
 
 /* Names of an address that are looked at, and addresses of each. */
 #define CLIENT_NAMES_MAX 5
+/* The longest wait for all of it. */
+#define CLIENT_NAME_PATIENCE (10 * USEC_SEC)
 
 /* Greylisting in memory, about 130 bytes an entry ... */
 #define GREYLIST_MEMORY_MAX 100000

@@ -32,6 +32,9 @@ static struct str word_client(const struct policy_call *c)
 }
 static struct str word_name(const struct policy_call *c)
 {
+    const struct policy_memo *m = &c->session->memo;
+    if (!c->facts->name && m->name_status == CLIENT_NAME_CONFIRMED)
+        return m->name;
     return or_else(str_from_c(c->facts->name), "unknown");
 }
 static struct str word_helo(const struct policy_call *c)

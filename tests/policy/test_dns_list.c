@@ -92,10 +92,10 @@ static void scores_body(void)
     assert_int_equal(ask("192.0.2.1", "bad.test*3 good.test*-2", DEADLINE_NONE).score, 0);
     assert_int_equal(ask("2001:db8::1", "bad.test*3", DEADLINE_NONE).score, 3);
     assert_int_equal(ask("::ffff:192.0.2.7", "bad.test*3", DEADLINE_NONE).score, 3);
-    assert_str(dns_lists_reason(dns, "192.0.2.7", STR("bad.test"), arena),
+    assert_str(dns_lists_reason(dns, "192.0.2.7", STR("bad.test"), DEADLINE_NONE, arena),
                "See http://bad.test/?192.0.2.7?"
                "?!");
-    assert_str(dns_lists_reason(dns, "192.0.2.8", STR("bad.test"), arena), "");
+    assert_str(dns_lists_reason(dns, "192.0.2.8", STR("bad.test"), DEADLINE_NONE, arena), "");
 }
 
 static void scores(void)
