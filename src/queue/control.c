@@ -1,5 +1,5 @@
 /*
- * The queue for operators: list, show, try now, delete.
+ * The queue for operators, and for clients that ask with ETRN: list, show, try now, delete.
  */
 #include "queue/envelope_files.h"
 #include "queue/message.h"
@@ -84,6 +84,46 @@ size_t queue_retry(struct queue *q, struct str id)
     }
     for (struct queue_message *m = q->first; m; m = m->next, count++)
         scheduler_retry_message(m);
+    return count;
+}
+
+struct domain_match {
+    struct str domain;
+    bool subdomains;
+};
+
+static bool matches_domain(const void *arg, const struct queue_recipient *r)
+{
+    const struct domain_match *match = arg;
+    if (r->kind != RECIPIENT_REMOTE || recipient_is_done(r))
+        return false;
+    struct str domain = str_skip(r->address, (size_t)(str_find_last_char(r->address, '@') + 1));
+    if (str_equal_nocase(domain, match->domain))
+        return true;
+    return match->subdomains && domain.n > match->domain.n &&
+           domain.p[domain.n - match->domain.n - 1] == '.' &&
+           str_ends_with_nocase(domain, match->domain);
+}
+
+static bool is_for_domain(const struct queue_message *m, const struct domain_match *match)
+{
+    for (size_t i = 0; i < m->recipient_count; i++)
+        if (matches_domain(match, &m->recipients[i]))
+            return true;
+    return false;
+}
+
+size_t queue_retry_domain(struct queue *q, struct str domain, bool subdomains, size_t *started)
+{
+    struct domain_match match = {domain, subdomains};
+    size_t count = 0;
+    *started = 0;
+    for (struct queue_message *m = q->first; m; m = m->next) {
+        if (!is_for_domain(m, &match))
+            continue;
+        count++;
+        *started += scheduler_retry_matching(m, matches_domain, &match);
+    }
     return count;
 }
 

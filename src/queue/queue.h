@@ -88,6 +88,9 @@ bool queue_show(struct queue *q, struct str id, struct arena *a, struct queue_me
 SUSPENDS bool queue_read_header(struct queue *q, struct str id, struct buf *header, struct err *e);
 /* Empty id: all. Tries now. Returns how many messages. */
 size_t queue_retry(struct queue *q, struct str id);
+/* ETRN: tries now what waits for remote recipients of this domain, and of those below it. Returns
+ * how many messages there are for it; *started: those of them that were waiting. */
+size_t queue_retry_domain(struct queue *q, struct str domain, bool subdomains, size_t *started);
 /* Removes without a report; durable when it returns. */
 SUSPENDS bool queue_delete(struct queue *q, struct str id, struct err *e);
 

@@ -329,16 +329,36 @@ void scheduler_forget_message(struct queue_message *m)
     timer_update(s);
 }
 
-void scheduler_retry_message(struct queue_message *m)
+static bool item_matches(const struct queue_item *item,
+                         bool (*match)(const void *arg, const struct queue_recipient *r),
+                         const void *arg)
+{
+    for (size_t i = 0; i < item->count; i++)
+        if (match(arg, &item->message->recipients[item->recipients[i]]))
+            return true;
+    return false;
+}
+
+bool scheduler_retry_matching(struct queue_message *m,
+                              bool (*match)(const void *arg, const struct queue_recipient *r),
+                              const void *arg)
 {
     struct scheduler *s = m->queue->scheduler;
+    bool found = false;
     for (struct queue_item *item = m->items; item; item = item->next) {
-        if (item->state != ITEM_WAITING)
+        if (item->state != ITEM_WAITING || (match && !item_matches(item, match, arg)))
             continue;
         heap_remove(s, item);
         item_make_ready(s, item);
+        found = true;
     }
     timer_update(s);
+    return found;
+}
+
+void scheduler_retry_message(struct queue_message *m)
+{
+    scheduler_retry_matching(m, NULL, NULL);
 }
 
 void scheduler_return(struct queue_item *item, usec postpone)

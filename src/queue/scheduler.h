@@ -49,6 +49,10 @@ void scheduler_add_message(struct queue_message *m);
 void scheduler_forget_message(struct queue_message *m);
 /* Its waiting items are due now. */
 void scheduler_retry_message(struct queue_message *m);
+/* The same for those that have a recipient that matches. Returns whether there are any. */
+bool scheduler_retry_matching(struct queue_message *m,
+                              bool (*match)(const void *arg, const struct queue_recipient *r),
+                              const void *arg);
 /* Settling failed for now: once more after a while. */
 void scheduler_settle_later(struct queue_message *m);
 

@@ -17,8 +17,6 @@
 /* An announced message that is too large is read to its end, so that the client hears why, up to
  * this many times the limit. */
 #define SMTP_OVERSIZE_FACTOR 2
-/* Parameters of MAIL and RCPT. */
-#define SMTP_PARAMETERS_MAX 20
 /* Mailboxes and addresses that the recipients of one message may lead to, beyond one for each: a
  * list with many members may be named again and again. */
 #define SMTP_TARGETS_MAX 20000
@@ -29,3 +27,5 @@
 /* Commands that bring no message further (NOOP, RSET, VRFY ...) between two messages; each one more
  * counts as an error. */
 #define SMTP_IDLE_COMMANDS_MAX 100
+/* The value of an attribute of XCLIENT and XFORWARD, as it is written; as documented. */
+#define SMTP_ATTRIBUTE_MAX 255

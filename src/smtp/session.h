@@ -23,12 +23,22 @@ enum {
  * is trusted for it says instead. All that is logged, decided or written about the client is about
  * this. The login is smtp_login(). */
 struct smtp_peer {
-    const char *address; /* numeric, or "unix" */
-    const char *name;    /* host name, verified in both directions; NULL: not known */
-    char *helo;          /* as it said; owned; NULL before HELO, EHLO, LHLO */
-    uint16_t port;       /* 0: not known */
-    bool loopback;       /* of this host: 127.0.0.1, ::1, a Unix socket */
-    bool extended;       /* EHLO or LHLO */
+    const char *address;       /* numeric, "unix", or "unknown" */
+    const char *connected;     /* address of who is connected, whoever it speaks for with XCLIENT */
+    const char *name;          /* host name, verified in both directions; NULL: see name_state */
+    const char *local_address; /* that the client connected to; NULL: the socket's */
+    char *helo;                /* as it said; owned; NULL before HELO, EHLO, LHLO */
+    uint16_t port, local_port; /* 0: not known */
+    uint8_t name_state;        /* enum smtp_peer_name */
+    bool loopback;             /* of this host: 127.0.0.1, ::1, a Unix socket */
+    bool extended;             /* EHLO or LHLO */
+};
+
+enum smtp_peer_name {
+    PEER_NAME_UNKNOWN, /* nobody has asked */
+    PEER_NAME_FOUND,
+    PEER_NAME_NONE,
+    PEER_NAME_LATER, /* it could not be found out */
 };
 
 struct smtp_transaction {
@@ -38,7 +48,8 @@ struct smtp_transaction {
     size_t recipients_refused;
     size_t target_count; /* of all recipients' routes */
     uint64_t size_announced;
-    usec started; /* clock_monotonic */
+    struct str said_login; /* AUTH= of somebody who is trusted to say it; "" : nothing */
+    usec started;          /* clock_monotonic */
 
     /* From DATA or the first BDAT on (incoming.spool is there then): */
     struct incoming incoming;
@@ -55,6 +66,8 @@ struct smtp_session {
     const struct smtp_settings *settings; /* in the service's configuration */
     struct arena *arena;                  /* login; NULL until something was said */
     struct smtp_peer peer;
+    struct arena *peer_arena;         /* its strings; NULL: they are the stream's */
+    struct smtp_forwarded *forwarded; /* XFORWARD; NULL: nothing */
     struct smtp_transaction *transaction;
     uint32_t messages;
     uint16_t errors, auth_failures;
@@ -93,6 +106,9 @@ void smtp_session_reset(struct smtp_session *s);
 /* --- smtp_peer.c --- */
 void smtp_peer_init(struct smtp_session *s);
 void smtp_peer_free(struct smtp_session *s);
+/* Somebody else, from now on: XCLIENT, PROXY. Copies the strings; loopback follows from the
+ * address, helo stays. */
+void smtp_peer_replace(struct smtp_session *s, const struct smtp_peer *peer);
 /* HELO, EHLO, LHLO; a NULL name forgets it. */
 void smtp_peer_set_helo(struct smtp_session *s, struct str name, bool extended);
 
@@ -129,6 +145,19 @@ SUSPENDS enum smtp_next smtp_ehlo(struct smtp_session *s, struct str argument);
 
 /* --- smtp_vrfy.c --- */
 SUSPENDS enum smtp_next smtp_vrfy(struct smtp_session *s, struct str argument);
+
+/* --- smtp_etrn.c --- */
+bool smtp_etrn_offered(const struct smtp_session *s);
+SUSPENDS enum smtp_next smtp_etrn(struct smtp_session *s, struct str argument);
+
+/* --- smtp_xclient.c --- */
+bool smtp_xclient_offered(const struct smtp_session *s);
+SUSPENDS enum smtp_next smtp_xclient(struct smtp_session *s, struct str argument);
+bool smtp_xforward_offered(const struct smtp_session *s);
+SUSPENDS enum smtp_next smtp_xforward(struct smtp_session *s, struct str argument);
+/* At MAIL: where the message came from. */
+void smtp_forwarded_log(const struct smtp_session *s);
+void smtp_forwarded_free(struct smtp_session *s);
 
 /* --- smtp_starttls.c --- */
 SUSPENDS enum smtp_next smtp_starttls(struct smtp_session *s, struct str argument);

@@ -2,26 +2,31 @@
  * The extensions at a glance: the answer to EHLO and LHLO (RFC 5321 4.1.1.1). What stands here is
  * announced, and what is announced works whole.
  */
-#include "smtp/session.h"
+#include "smtp/smtp_attributes.h"
 
 /* False: not offered now. Arguments are written with a blank in front of each. */
 typedef bool offer_function(struct smtp_session *s, struct buf *arguments);
 
-static offer_function offer_size, offer_starttls, offer_auth, offer_vrfy;
+static offer_function offer_size, offer_starttls, offer_auth, offer_limits, offer_etrn, offer_vrfy,
+    offer_xclient, offer_xforward;
 
 static const struct extension {
     const char *keyword;
     int protocols;
     offer_function *offer; /* NULL: always, without arguments */
 } extensions[] = {
-    {"PIPELINING", SMTP_ON_ALL, NULL},         /* RFC 2920 */
-    {"SIZE", SMTP_ON_ALL, offer_size},         /* RFC 1870 */
-    {"8BITMIME", SMTP_ON_ALL, NULL},           /* RFC 6152 */
-    {"SMTPUTF8", SMTP_ON_ALL, NULL},           /* RFC 6531 */
-    {"STARTTLS", SMTP_ON_ALL, offer_starttls}, /* RFC 3207 */
-    {"AUTH", SMTP_ON_ALL, offer_auth},         /* RFC 4954 */
-    {"CHUNKING", SMTP_ON_ALL, NULL},           /* RFC 3030 */
-    {"VRFY", SMTP_ON_ALL, offer_vrfy},         /* RFC 5321 4.1.1.1 */
+    {"PIPELINING", SMTP_ON_ALL, NULL},                       /* RFC 2920 */
+    {"SIZE", SMTP_ON_ALL, offer_size},                       /* RFC 1870 */
+    {"8BITMIME", SMTP_ON_ALL, NULL},                         /* RFC 6152 */
+    {"SMTPUTF8", SMTP_ON_ALL, NULL},                         /* RFC 6531 */
+    {"STARTTLS", SMTP_ON_ALL, offer_starttls},               /* RFC 3207 */
+    {"AUTH", SMTP_ON_ALL, offer_auth},                       /* RFC 4954 */
+    {"CHUNKING", SMTP_ON_ALL, NULL},                         /* RFC 3030 */
+    {"LIMITS", SMTP_ON_ALL, offer_limits},                   /* RFC 9422 */
+    {"ETRN", SMTP_ON_SMTP | SMTP_ON_SUBMISSION, offer_etrn}, /* RFC 1985 */
+    {"XCLIENT", SMTP_ON_ALL, offer_xclient},
+    {"XFORWARD", SMTP_ON_ALL, offer_xforward},
+    {"VRFY", SMTP_ON_ALL, offer_vrfy}, /* RFC 5321 4.1.1.1 */
     {"HELP", SMTP_ON_ALL, NULL},
     {"ENHANCEDSTATUSCODES", SMTP_ON_ALL, NULL}, /* RFC 2034 */
 };
@@ -75,4 +80,34 @@ static bool offer_vrfy(struct smtp_session *s, struct buf *arguments)
 {
     (void)arguments;
     return s->settings->vrfy;
+}
+
+/* At most six digits each. */
+static bool offer_limits(struct smtp_session *s, struct buf *arguments)
+{
+    const int64_t largest = 999999;
+    int64_t messages = s->settings->messages_per_connection;
+    int64_t recipients = s->settings->recipients_max;
+    buf_printf(arguments, " MAILMAX=%lld RCPTMAX=%lld",
+               (long long)(messages < largest ? messages : largest),
+               (long long)(recipients < largest ? recipients : largest));
+    return true;
+}
+
+static bool offer_xclient(struct smtp_session *s, struct buf *arguments)
+{
+    smtp_attributes_announce(OF_XCLIENT, arguments);
+    return smtp_xclient_offered(s);
+}
+
+static bool offer_xforward(struct smtp_session *s, struct buf *arguments)
+{
+    smtp_attributes_announce(OF_XFORWARD, arguments);
+    return smtp_xforward_offered(s);
+}
+
+static bool offer_etrn(struct smtp_session *s, struct buf *arguments)
+{
+    (void)arguments;
+    return smtp_etrn_offered(s);
 }

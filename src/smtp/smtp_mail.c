@@ -1,6 +1,7 @@
 /*
  * MAIL (RFC 5321 4.1.1.2): the beginning of a transaction.
  */
+#include "core/log.h"
 #include "mime/address.h"
 #include "smtp/smtp_parameter.h"
 #include "smtp/syntax.h"
@@ -24,6 +25,10 @@ static enum smtp_next mail_begin(struct smtp_session *s, struct smtp_transaction
     t->envelope.component = smtp_component(s);
     t->envelope.login = str_from_c(smtp_login(s));
     s->transaction = t;
+    smtp_forwarded_log(s);
+    if (t->said_login.n > 0)
+        log_info(smtp_component(s), t->envelope.id, "said to be from login=<%.*s> peer=%s",
+                 STR_ARG(t->said_login), s->peer.address);
     smtp_reply(s, 250, "2.1.0", "Ok");
     return SMTP_GO_ON;
 }

@@ -7,7 +7,8 @@
  */
 #include "smtp/smtp_parameter.h"
 
-#include "smtp/limits.h"
+#include "mime/address.h"
+#include "smtp/xtext.h"
 
 static smtp_parameter_function take_size, take_body, take_smtputf8, take_auth;
 
@@ -92,8 +93,20 @@ static enum smtp_parameter_result take_smtputf8(const struct smtp_parameter_call
     return taken_if(c->value.p == NULL);
 }
 
-/* RFC 4954 5: who the message is said to be from. Nobody here is trusted to say it. */
+/* RFC 4954 5: who the message is said to be from, "<>" when that is not known. Those who are not
+ * trusted to say it may, but it is as if they had said "<>". */
 static enum smtp_parameter_result take_auth(const struct smtp_parameter_call *c)
 {
-    return taken_if(c->value.n > 0);
+    struct smtp_transaction *t = c->transaction;
+    struct str text;
+    struct address address;
+    if (c->value.n == 0 || !xtext_decode(t->arena, c->value, &text))
+        return SMTP_PARAMETER_MALFORMED;
+    if (str_equal(text, STR("<>")))
+        return SMTP_PARAMETER_TAKEN;
+    if (!address_parse(t->arena, text, ADDRESS_NO_DOMAIN | ADDRESS_UTF8, &address, NULL))
+        return SMTP_PARAMETER_MALFORMED;
+    if (smtp_login(c->session) || smtp_xforward_offered(c->session))
+        t->said_login = address_text(t->arena, &address);
+    return SMTP_PARAMETER_TAKEN;
 }

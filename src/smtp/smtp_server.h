@@ -17,7 +17,9 @@ struct smtp_settings {
     int64_t messages_per_connection;
     int64_t hops_max; /* Received headers */
     usec timeout;     /* waiting for a command, a block of data */
+
     bool vrfy;
+    struct string_list xclient_hosts, xforward_hosts, etrn_hosts;
 
     /* Message data (data_policy.h). */
     int bare_newline;         /* enum data_bare_newline */

@@ -17,6 +17,7 @@ struct smtp_transaction *smtp_transaction_new(void)
 void smtp_transaction_free(struct smtp_session *s)
 {
     struct smtp_transaction *t = s->transaction;
+    smtp_forwarded_free(s);
     if (!t)
         return;
     s->transaction = NULL;

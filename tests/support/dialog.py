@@ -3,6 +3,7 @@
 import base64
 import re
 import socket
+import time
 import zlib
 
 
@@ -125,6 +126,14 @@ class Player:
             self.server.add_config(line[len("config "):])
             self.server.restart()
             return
+        if words[0] == "replace":       # replace OLD => NEW
+            self.server.replace_config(*[unescape(t) for t in
+                                         line[len("replace "):].split(" => ")])
+            self.server.restart()
+            return
+        if words[0] == "log":
+            self.expect_log(self.substitute(line[len("log "):]))
+            return
         if words[0] == "mailctl":
             self.server.mailctl(*words[1:])
             return
@@ -154,6 +163,15 @@ class Player:
             got = connection.line()
             if not self.match(text, got):
                 raise DialogError("expected: %s\n       got: %s" % (text, got))
+
+    def expect_log(self, text):
+        """A line that holds the pattern, soon."""
+        regex = re.compile(pattern_to_regex(text).pattern[:-len("\\Z")])
+        deadline = time.monotonic() + 20
+        while not regex.search(self.server.log()):
+            if time.monotonic() > deadline:
+                raise DialogError("not in the log: " + text)
+            time.sleep(0.05)
 
     def play(self, path):
         number = 0
