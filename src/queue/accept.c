@@ -49,7 +49,7 @@ static int compare_by_target(const void *a, const void *b)
     const struct use *x = a, *y = b;
     int order = (x->route == NULL) - (y->route == NULL);
     if (order == 0 && x->route) {
-        order = y->route->local - x->route->local;
+        order = (x->route->kind > y->route->kind) - (x->route->kind < y->route->kind);
         order = order ? order : str_compare(x->route->address, y->route->address);
     }
     return order ? order : (x->recipient > y->recipient) - (x->recipient < y->recipient);
@@ -81,14 +81,28 @@ static void add_target(struct acceptance *x, const struct use *u)
         return;
     }
     t->address = u->route->address;
-    t->kind = u->route->local ? RECIPIENT_ACCOUNT : RECIPIENT_REMOTE;
-    t->account = u->route->local ? &u->route->account : NULL;
-    t->outcome = u->route->local ? OUTCOME_TEMPORARY : OUTCOME_REMOTE;
+    switch (u->route->kind) {
+    case TARGET_MAILBOX:
+        t->kind = RECIPIENT_ACCOUNT;
+        t->account = &u->route->account;
+        t->outcome = OUTCOME_TEMPORARY;
+        break;
+    case TARGET_RELAY:
+    case TARGET_REMOTE:
+        t->kind = u->route->kind == TARGET_RELAY ? RECIPIENT_RELAY : RECIPIENT_REMOTE;
+        t->outcome = OUTCOME_REMOTE;
+        break;
+    case TARGET_SINK:
+        t->outcome = OUTCOME_DELIVERED;
+        log_info("queue", x->envelope->id, "to=<%.*s> relay=none status=sent (dropped: sink)",
+                 STR_ARG(t->address));
+        break;
+    }
 }
 
 static bool same_target(const struct use *x, const struct use *y)
 {
-    return x->route && y->route && x->route->local == y->route->local &&
+    return x->route && y->route && x->route->kind == y->route->kind &&
            str_equal(x->route->address, y->route->address);
 }
 

@@ -15,6 +15,7 @@
 #include "core/mem.h"
 #include "core/random.h"
 #include "queue/message.h"
+#include "queue/next_hop.h"
 #include "queue/result.h"
 #include "queue/settle.h"
 
@@ -32,6 +33,7 @@ struct connection {
     struct queue_config *config;
     struct queue_item *item; /* being sent */
     struct arena *arena;     /* of the item's attempt */
+    struct arena *own;       /* of the connection */
     unsigned messages;
     struct transport_job job;
     struct transport_message message;
@@ -217,7 +219,7 @@ SUSPENDS static void deliver_unrouted(struct connection *c, size_t i)
     struct route *route = route_recipient(c->queue, address, c->arena);
     if (route->kind == ROUTE_LATER || route->kind == ROUTE_REFUSE) {
         set_result(c, i, route->kind == ROUTE_LATER ? TRANSPORT_DEFERRED : TRANSPORT_FAILED,
-                   route->kind == ROUTE_LATER ? "4.3.0" : "5.1.1", route->error.text);
+                   route->kind == ROUTE_LATER ? "4.3.0" : route->status, route->error.text);
         return;
     }
     struct envelope_recipient recipient = {.address = address, .route = route};
@@ -254,11 +256,53 @@ SUSPENDS static void deliver_here(struct connection *c)
 
 /* --- the fiber --- */
 
-SUSPENDS static void send_remote(struct connection *c)
+SUSPENDS static void serve_here(struct connection *c)
+{
+    do
+        deliver_here(c);
+    while (transport_next(&c->job));
+}
+
+static void postpone(struct connection *c, const struct err *e)
+{
+    for (size_t i = 0; i < c->message.recipient_count; i++)
+        set_result(c, i, TRANSPORT_DEFERRED, "4.3.0", e->text);
+    c->message.destination_failed = true;
+}
+
+SUSPENDS static void transport(struct connection *c)
 {
     struct queue *q = c->queue;
     if (q->deliver)
         q->deliver(q->deliver_arg, &c->job);
+}
+
+/* Mail that goes to the relay host of the settings asks nobody: its destination is no domain. */
+SUSPENDS static enum next_hop_answer find_next_hop(struct connection *c, struct err *e)
+{
+    const struct queue_message *m = c->item->message;
+    bool remote =
+        c->item->count > 0 && m->recipients[c->item->recipients[0]].kind == RECIPIENT_REMOTE;
+    if (remote && *c->job.settings->relay_host)
+        return NEXT_HOP_SEND;
+    return next_hop_find(c->queue->context.directory, c->job.destination, c->own, &c->job.next_hop,
+                         e);
+}
+
+SUSPENDS static void send_remote(struct connection *c)
+{
+    struct err e = {.kind = ERR_NONE};
+    switch (find_next_hop(c, &e)) {
+    case NEXT_HOP_SEND:
+        transport(c);
+        break;
+    case NEXT_HOP_HERE:
+        serve_here(c);
+        break;
+    case NEXT_HOP_LATER:
+        postpone(c, &e);
+        break;
+    }
     if (c->item)
         take_results(c);
 }
@@ -268,16 +312,15 @@ SUSPENDS static void run(void *arg)
     struct connection *c = arg;
     c->fiber = fiber_self();
     if (may_try(c)) {
-        if (!is_local(c))
-            send_remote(c);
+        if (is_local(c))
+            serve_here(c);
         else
-            do
-                deliver_here(c);
-            while (transport_next(&c->job));
+            send_remote(c);
     }
     c->ended(c->arg, c);
     queue_config_unref(c->config);
     arena_free(c->arena);
+    arena_free(c->own);
     free(c);
 }
 
@@ -296,6 +339,7 @@ struct connection *connection_start(struct queue *q, struct destination *d, stru
         return NULL;
     }
     c->arena = arena_new();
+    c->own = arena_new();
     c->config = queue_config_ref(q->config);
     c->job.settings = &c->config->settings;
     c->job.tls = c->config->tls;

@@ -62,7 +62,7 @@ static bool decode_recipient(struct reader *in, struct arena *a, struct queue_re
     r->address = arena_str(a, read_counted(in));
     r->original = arena_str(a, read_counted(in));
     struct str error = read_counted(in), code = read_counted(in), relay = read_counted(in);
-    if (in->bad || r->kind > RECIPIENT_UNROUTED || r->state > RECIPIENT_FAILED ||
+    if (in->bad || r->kind > RECIPIENT_RELAY || r->state > RECIPIENT_FAILED ||
         r->state == RECIPIENT_SENDING)
         return false;
     recipient_set_texts(r, error, code, relay);

@@ -27,6 +27,7 @@ enum recipient_kind {
     RECIPIENT_REMOTE,   /* address: sent to another server */
     RECIPIENT_ACCOUNT,  /* address: login of an account that could not take it at first */
     RECIPIENT_UNROUTED, /* address: the directory could not answer where it goes */
+    RECIPIENT_RELAY,    /* address: in a relay domain of ours, sent to the domain's server */
 };
 enum recipient_state {
     RECIPIENT_WAITING,
@@ -34,6 +35,11 @@ enum recipient_state {
     RECIPIENT_DELIVERED,
     RECIPIENT_FAILED,
 };
+
+static inline bool recipient_kind_is_remote(uint8_t kind)
+{
+    return kind == RECIPIENT_REMOTE || kind == RECIPIENT_RELAY;
+}
 
 struct queue_item;
 

@@ -44,7 +44,7 @@ static const char *status_name(enum transport_status status)
 void recipient_log(const struct queue_message *m, const struct queue_recipient *r,
                    const struct attempt *a)
 {
-    bool remote = r->kind == RECIPIENT_REMOTE, same = str_equal(r->address, r->original);
+    bool remote = recipient_kind_is_remote(r->kind), same = str_equal(r->address, r->original);
     struct str relay = a->relay.n ? a->relay : remote ? STR("none") : STR("local");
     double delay = (double)(clock_wall() - m->arrival) / (double)USEC_SEC;
     log_info(remote ? "smtp" : "queue", m->id,
@@ -104,8 +104,8 @@ void recipient_apply(struct queue_message *m, struct queue_recipient *r, const s
         break;
     case TRANSPORT_DELIVERED:
         r->state = RECIPIENT_DELIVERED;
-        *(r->kind == RECIPIENT_REMOTE ? &q->stats.delivered_remote : &q->stats.delivered_local) +=
-            1;
+        *(recipient_kind_is_remote(r->kind) ? &q->stats.delivered_remote
+                                            : &q->stats.delivered_local) += 1;
         break;
     case TRANSPORT_FAILED:
         r->state = RECIPIENT_FAILED;

@@ -9,9 +9,14 @@
  *      turn. It stands before the account of the same name, so that an administrator can redirect
  *      a user's mail; a destination equal to the address itself means the account and keeps a copy.
  *   2. Is it an account?
- *   3. Is it postmaster (which RFC 5321 4.5.1 wants accepted) or abuse (RFC 2142)? Then abuse falls
- *      back to the domain's postmaster, and that to the configured postmaster, else to the
- *      postmaster of the first domain.
+ *   3. What the kind of the domain says of addresses that are not listed here: in a relay domain
+ *      the domain's own server has it, in a sink domain it is dropped, in a local one it does not
+ *      exist.
+ *
+ * postmaster (which RFC 5321 4.5.1 wants accepted) and abuse (RFC 2142) exist in local and sink
+ * domains without being listed, and when they are listed but lead nowhere: abuse falls back to the
+ * domain's postmaster, and that to the configured postmaster, else to the postmaster of the first
+ * domain.
  *
  * An address that was met before is not expanded again, which ends loops and removes duplicates.
  * Destinations that lead nowhere (deleted or disabled users in a list) are left out with a line in
@@ -35,6 +40,8 @@ struct expansion {
     struct route_target *targets;
     size_t count, capacity;
     struct err error; /* the worst so far: what the answer says when there are no targets */
+    const char *status;
+    struct route *route;
 };
 
 /* What one step of an expansion came to. Only these two end the whole. */
@@ -42,7 +49,7 @@ enum step { STEP_GO_ON, STEP_LATER, STEP_TOO_LARGE };
 
 static enum step add_target(struct expansion *x, const struct route_target *target)
 {
-    struct address_set *set = target->local ? &x->accounts : &x->remotes;
+    struct address_set *set = target->kind == TARGET_MAILBOX ? &x->accounts : &x->remotes;
     if (!address_set_add(set, target->address))
         return STEP_GO_ON;
     if (x->count == ROUTE_TARGETS_MAX)
@@ -59,10 +66,12 @@ static enum step add_target(struct expansion *x, const struct route_target *targ
     return STEP_GO_ON;
 }
 
-static enum step leads_nowhere(struct expansion *x, struct str key, enum err_kind kind,
+static enum step leads_nowhere(struct expansion *x, struct str key, const char *status,
                                const char *why)
 {
-    err_set(&x->error, kind, "%s", why);
+    bool unknown = strcmp(status, "5.1.1") == 0;
+    err_set(&x->error, unknown ? ERR_NOT_FOUND : ERR_PERM, "%s", why);
+    x->status = status;
     if (!str_equal_nocase(key, x->asked))
         log_warning("queue", NULL, "address=<%.*s> destination=<%.*s>: %s", STR_ARG(x->asked),
                     STR_ARG(key), why);
@@ -77,13 +86,13 @@ SUSPENDS static enum step expand_text(struct expansion *x, struct str text, unsi
     struct address address;
     const char *reason;
     if (!address_parse(x->arena, text, ADDRESS_UTF8, &address, &reason))
-        return leads_nowhere(x, text, ERR_PERM, reason);
+        return leads_nowhere(x, text, "5.1.3", reason);
     return expand(x, &address, depth);
 }
 
 SUSPENDS static enum step expand_account(struct expansion *x, struct str key, bool *found)
 {
-    struct route_target target = {.local = true};
+    struct route_target target = {.kind = TARGET_MAILBOX};
     *found = false;
     switch (directory_find_account(x->queue->context.directory, key, x->arena, &target.account,
                                    &x->error)) {
@@ -96,7 +105,7 @@ SUSPENDS static enum step expand_account(struct expansion *x, struct str key, bo
     }
     *found = true;
     if (target.account.disabled)
-        return leads_nowhere(x, key, ERR_PERM, "mailbox disabled");
+        return leads_nowhere(x, key, "5.2.1", "mailbox disabled");
     target.address = target.account.login;
     return add_target(x, &target);
 }
@@ -111,7 +120,7 @@ SUSPENDS static enum step expand_destinations(struct expansion *x, struct str ke
         if (str_equal_nocase(destinations[i], key)) {
             step = expand_account(x, key, &found);
             if (step == STEP_GO_ON && !found)
-                leads_nowhere(x, key, ERR_NOT_FOUND, "no such user");
+                leads_nowhere(x, key, "5.1.1", "no such user");
         } else {
             step = expand_text(x, destinations[i], depth + 1);
         }
@@ -144,7 +153,7 @@ SUSPENDS static enum step expand_postmaster(struct expansion *x, unsigned depth)
             return step;
     }
     if (!text.p)
-        return leads_nowhere(x, x->asked, ERR_NOT_FOUND, "no domain has a postmaster");
+        return leads_nowhere(x, x->asked, "5.1.1", "no domain has a postmaster");
     return expand_text(x, text, depth + 1);
 }
 
@@ -163,24 +172,44 @@ static bool is_role(struct str local)
     return str_equal_nocase(local, STR("postmaster")) || str_equal_nocase(local, STR("abuse"));
 }
 
+/* In a domain of ours, but neither an address nor an account that is listed here. */
+SUSPENDS static enum step expand_unlisted(struct expansion *x, const struct address *address,
+                                          const struct domain *domain, struct str key,
+                                          unsigned depth)
+{
+    struct route_target target = {.kind = TARGET_RELAY, .address = address_text(x->arena, address)};
+    if (domain->kind == DOMAIN_RELAY) {
+        x->route->unlisted = depth == 0;
+        return add_target(x, &target);
+    }
+    if (is_role(address->local))
+        return expand_role(x, address, depth);
+    if (domain->kind == DOMAIN_LOCAL)
+        return leads_nowhere(x, key, "5.1.1", "no such user");
+    target.kind = TARGET_SINK;
+    return add_target(x, &target);
+}
+
 /* An address in a domain of ours. */
 SUSPENDS static enum step expand_own(struct expansion *x, const struct address *address,
-                                     unsigned depth)
+                                     const struct domain *domain, unsigned depth)
 {
     struct str key = address_key(x->arena, address);
     if (!address_set_add(&x->visited, key)) {
-        if (x->error.kind == ERR_NONE)
+        if (x->error.kind == ERR_NONE) {
             err_set(&x->error, ERR_PERM, "the address leads back to itself");
+            x->status = "5.4.6";
+        }
         return STEP_GO_ON;
     }
-    struct str *destinations;
-    size_t count;
-    switch (directory_find_address(x->queue->context.directory, key, x->arena, &destinations,
-                                   &count, &x->error)) {
+    struct directory_address entry;
+    switch (directory_find_entry(x->queue->context.directory, key, x->arena, &entry, &x->error)) {
     case LOOKUP_TEMPFAIL:
         return STEP_LATER;
     case LOOKUP_FOUND:
-        return expand_destinations(x, key, destinations, count, depth);
+        if (depth == 0)
+            x->route->internal = entry.internal;
+        return expand_destinations(x, key, entry.destinations, entry.count, depth);
     case LOOKUP_NOT_FOUND:
         break;
     }
@@ -188,9 +217,7 @@ SUSPENDS static enum step expand_own(struct expansion *x, const struct address *
     enum step step = expand_account(x, key, &found);
     if (step != STEP_GO_ON || found)
         return step;
-    if (is_role(address->local))
-        return expand_role(x, address, depth);
-    return leads_nowhere(x, key, ERR_NOT_FOUND, "no such user");
+    return expand_unlisted(x, address, domain, key, depth);
 }
 
 SUSPENDS static enum step expand(struct expansion *x, const struct address *address, unsigned depth)
@@ -203,45 +230,60 @@ SUSPENDS static enum step expand(struct expansion *x, const struct address *addr
     case LOOKUP_TEMPFAIL:
         return STEP_LATER;
     case LOOKUP_FOUND:
-        return expand_own(x, address, depth);
+        return expand_own(x, address, &domain, depth);
     case LOOKUP_NOT_FOUND:
         break;
     }
-    struct route_target target = {.address = address_text(x->arena, address)};
+    struct route_target target = {.kind = TARGET_REMOTE,
+                                  .address = address_text(x->arena, address)};
     return add_target(x, &target);
+}
+
+/* An address in a domain of ours, as it was asked for. */
+SUSPENDS static enum step expand_first_own(struct expansion *x, const struct address *address,
+                                           const struct domain *domain)
+{
+    x->route->domain = domain;
+    x->route->role = is_role(address->local);
+    enum step step = expand_own(x, address, domain, 0);
+    if (step == STEP_GO_ON && x->route->role && x->count == 0)
+        step = expand_postmaster(x, 0);
+    return step;
 }
 
 /* The address of RCPT itself: here the answer for a domain that is not ours is another one. */
 SUSPENDS static enum step expand_first(struct expansion *x, struct str text, enum route_kind *kind)
 {
     struct address address;
-    struct domain domain;
+    struct domain *domain = ARENA_NEW(x->arena, struct domain);
     const char *reason;
     if (!address_parse(x->arena, text, ADDRESS_UTF8 | ADDRESS_NO_DOMAIN, &address, &reason))
-        return leads_nowhere(x, x->asked, ERR_PERM, reason);
+        return leads_nowhere(x, x->asked, "5.1.3", reason);
     if (address.domain.n == 0) {
-        if (str_equal_nocase(address.local, STR("postmaster")))
+        x->route->role = str_equal_nocase(address.local, STR("postmaster"));
+        if (x->route->role)
             return expand_postmaster(x, 0);
-        return leads_nowhere(x, x->asked, ERR_PERM, "the address has no domain");
+        return leads_nowhere(x, x->asked, "5.1.3", "the address has no domain");
     }
-    switch (directory_find_domain(x->queue->context.directory, address.domain, x->arena, &domain,
+    switch (directory_find_domain(x->queue->context.directory, address.domain, x->arena, domain,
                                   &x->error)) {
     case LOOKUP_TEMPFAIL:
         return STEP_LATER;
     case LOOKUP_FOUND:
-        return expand_own(x, &address, 0);
+        return expand_first_own(x, &address, domain);
     case LOOKUP_NOT_FOUND:
         break;
     }
     *kind = ROUTE_RELAY;
-    struct route_target target = {.address = address_text(x->arena, &address)};
+    struct route_target target = {.kind = TARGET_REMOTE,
+                                  .address = address_text(x->arena, &address)};
     return add_target(x, &target);
 }
 
 SUSPENDS struct route *route_recipient(struct queue *q, struct str address, struct arena *a)
 {
     struct route *route = ARENA_NEW(a, struct route);
-    struct expansion x = {.queue = q, .arena = a, .asked = arena_str(a, address)};
+    struct expansion x = {.queue = q, .arena = a, .asked = arena_str(a, address), .route = route};
     x.visited.arena = x.accounts.arena = x.remotes.arena = a;
     route->kind = ROUTE_ACCEPT;
     switch (expand_first(&x, x.asked, &route->kind)) {
@@ -256,13 +298,16 @@ SUSPENDS struct route *route_recipient(struct queue *q, struct str address, stru
         break;
     case STEP_TOO_LARGE:
         route->kind = ROUTE_REFUSE;
+        x.status = "5.3.5";
         err_set(&x.error, ERR_PERM, "the address leads to too many others (%d, or %d deep)",
                 ROUTE_TARGETS_MAX, ROUTE_DEPTH_MAX);
         log_warning("queue", NULL, "address=<%.*s>: %s", STR_ARG(x.asked), x.error.text);
         break;
     }
-    if (route->kind == ROUTE_REFUSE || route->kind == ROUTE_LATER)
+    if (route->kind == ROUTE_REFUSE || route->kind == ROUTE_LATER) {
         route->error = x.error;
+        route->status = route->kind == ROUTE_REFUSE ? x.status : NULL;
+    }
     address_set_free(&x.visited);
     address_set_free(&x.accounts);
     address_set_free(&x.remotes);

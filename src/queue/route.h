@@ -15,10 +15,17 @@ enum route_kind {
                      address */
 };
 
+enum route_target_kind {
+    TARGET_MAILBOX, /* of an account here */
+    TARGET_RELAY,   /* the server of a relay domain of ours has it */
+    TARGET_REMOTE,  /* in a domain that is not ours */
+    TARGET_SINK,    /* in a sink domain of ours: dropped */
+};
+
 struct route_target {
-    bool local;
-    struct account account; /* local */
-    struct str address;     /* final address: of the account, or remote "local@domain" */
+    enum route_target_kind kind;
+    struct account account; /* TARGET_MAILBOX */
+    struct str address;     /* final address: of the account, or "local@domain" */
 };
 
 struct route {
@@ -26,7 +33,14 @@ struct route {
     struct route_target
         *targets; /* duplicates removed; addresses expanded, nested ones with loop detection */
     size_t count;
+    /* Of the address that was asked for: */
+    const struct domain *domain; /* of ours; NULL: not ours, or no domain */
+    bool internal;               /* only trusted senders may write to it */
+    bool role;                   /* postmaster or abuse, of ours */
+    bool unlisted;               /* only the server of its relay domain knows whether it exists */
+    /* ROUTE_REFUSE, ROUTE_LATER */
     struct err error;
+    const char *status; /* enhanced, of error; NULL: as for its kind */
 };
 
 /* Expansion limits. */

@@ -14,7 +14,7 @@ SUSPENDS bool route_has_room(struct queue *q, const struct route *route, uint64_
 
     for (size_t i = 0; i < route->count; i++) {
         const struct route_target *t = &route->targets[i];
-        if (!t->local ||
+        if (t->kind != TARGET_MAILBOX ||
             quota_check_delivery(q->context.store, &t->account, STR("INBOX"), size, &error))
             return true;
         if (first.kind == ERR_NONE || err_is_temporary(error.kind))

@@ -246,9 +246,9 @@ struct sort_key {
 
 static struct str recipient_destination(const struct queue *q, const struct queue_recipient *r)
 {
-    if (r->kind != RECIPIENT_REMOTE)
+    if (!recipient_kind_is_remote(r->kind))
         return STR("");
-    if (*q->config->settings.relay_host)
+    if (r->kind == RECIPIENT_REMOTE && *q->config->settings.relay_host)
         return STR("relay");
     return str_skip(r->address, (size_t)(str_find_last_char(r->address, '@') + 1));
 }

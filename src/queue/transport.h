@@ -40,6 +40,17 @@ struct transport_message {
     bool destination_failed;
 };
 
+enum next_hop_kind {
+    NEXT_HOP_DEFAULT, /* settings->relay_host, else by MX */
+    NEXT_HOP_MX,      /* by MX in any case */
+    NEXT_HOP_HOST,    /* the server of a relay domain */
+};
+
+struct next_hop {
+    enum next_hop_kind kind;
+    struct str host; /* NEXT_HOP_HOST: "host:port", "host", "[address]:port" */
+};
+
 struct transport_job {
     /* Immutable while the job runs, whatever is reloaded. */
     const struct queue_settings *settings;
@@ -49,8 +60,15 @@ struct transport_job {
     const char *hostname;
     /* Domain, lower case, or address literal; with settings->relay_host: unused. */
     struct str destination;
+    struct next_hop next_hop; /* as it is when the connection is made */
     struct transport_message *message;
 };
+
+/* Everything goes to the relay host of the settings, with its TLS and its password. */
+static inline bool transport_uses_relay_host(const struct transport_job *job)
+{
+    return job->next_hop.kind == NEXT_HOP_DEFAULT && *job->settings->relay_host;
+}
 
 /* Results of job->message are taken over; job->message is the next one, or NULL when there is none
  * (or the server stops, or the connection has carried enough). Also returned. */

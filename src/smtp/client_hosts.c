@@ -51,12 +51,14 @@ static bool dns_failed(struct client_failure *f, struct str name, const struct e
 SUSPENDS static bool find_relay(const struct transport_job *job, struct arena *a,
                                 struct client_hosts *hosts, struct client_failure *f)
 {
-    struct str host;
+    struct str host, text = str_from_c(job->settings->relay_host);
     uint16_t port = (uint16_t)job->settings->smtp_port;
     struct err e = {.kind = ERR_NONE};
     bool nxdomain;
-    if (!relay_host_parse(str_from_c(job->settings->relay_host), &host, &port)) {
-        client_failure_set(f, false, "4.3.5", "relay_host is not understood");
+    if (job->next_hop.kind == NEXT_HOP_HOST)
+        text = job->next_hop.host;
+    if (!relay_host_parse(text, &host, &port)) {
+        client_failure_set(f, false, "4.3.5", "the relay host is not understood");
         return false;
     }
     const char *name = arena_c(a, host);
@@ -164,7 +166,7 @@ SUSPENDS bool client_hosts_find(const struct transport_job *job, struct arena *a
     struct dns_answer mx = {.count = 0};
     struct err e = {.kind = ERR_NONE};
     hosts->count = 0;
-    if (*job->settings->relay_host)
+    if (job->next_hop.kind == NEXT_HOP_HOST || transport_uses_relay_host(job))
         return find_relay(job, a, hosts, f);
     if (str_starts_with(job->destination, STR("[")))
         return find_literal(job, a, hosts, f);

@@ -178,12 +178,19 @@ SUSPENDS static bool say_hello(struct client_session *s, struct client_failure *
 
 static bool tls_is_required(const struct client_session *s)
 {
-    return *s->job->settings->relay_host && s->job->settings->relay_tls == QUEUE_RELAY_TLS_REQUIRED;
+    return transport_uses_relay_host(s->job) &&
+           s->job->settings->relay_tls == QUEUE_RELAY_TLS_REQUIRED;
+}
+
+/* The administrator here said where to go, not the domain's owner. */
+static bool is_own_choice(const struct client_session *s)
+{
+    return s->job->next_hop.kind == NEXT_HOP_HOST || transport_uses_relay_host(s->job);
 }
 
 static bool is_implicit_tls(const struct client_session *s)
 {
-    return *s->job->settings->relay_host && s->host->port == PORT_SMTPS;
+    return is_own_choice(s) && s->host->port == PORT_SMTPS;
 }
 
 static bool tls_is_missing(struct client_session *s, struct client_failure *f)
@@ -227,7 +234,7 @@ SUSPENDS static bool start_tls(struct client_session *s, struct client_failure *
 SUSPENDS static bool log_in(struct client_session *s, struct client_failure *f)
 {
     const struct queue_settings *q = s->job->settings;
-    if (!*q->relay_host || !*q->relay_user)
+    if (!transport_uses_relay_host(s->job) || !*q->relay_user)
         return true;
     if (!stream_is_tls(s->stream) || !tls_is_required(s))
         return tls_is_missing(s, f);
@@ -264,7 +271,7 @@ SUSPENDS static bool greet(struct client_session *s, struct client_failure *f)
         return false;
     if (s->reply.code != 220) {
         client_session_refused(s, "the connection", f);
-        if (*s->job->settings->relay_host)
+        if (is_own_choice(s))
             client_failure_soften(f); /* our own host: to be mended, not the sender's fault */
         return false;
     }

@@ -10,10 +10,11 @@
 #define FAKE_MAX 64
 
 static struct {
-    const char *domains[FAKE_MAX];  /* NULL ends */
-    const char *accounts[FAKE_MAX]; /* a leading '-': disabled */
-    const char *addresses[FAKE_MAX][8];
-    const char *fails; /* a look-up of this answers TEMPFAIL; "*": all do */
+    const char *domains[FAKE_MAX];      /* NULL ends */
+    const char *accounts[FAKE_MAX];     /* a leading '-': disabled */
+    const char *addresses[FAKE_MAX][8]; /* a leading '!': internal */
+    struct domain as[FAKE_MAX];         /* kind, relay and verify of the domains */
+    const char *fails;                  /* a look-up of this answers TEMPFAIL; "*": all do */
     unsigned lookups;
 } fake;
 
@@ -34,6 +35,7 @@ enum lookup directory_find_domain(struct directory *d, struct str name, struct a
         return LOOKUP_TEMPFAIL;
     for (size_t i = 0; fake.domains[i]; i++)
         if (str_equal_nocase(name, str_from_c(fake.domains[i]))) {
+            *domain = fake.as[i];
             domain->name = arena_str(a, str_from_c(fake.domains[i]));
             return LOOKUP_FOUND;
         }
@@ -60,27 +62,35 @@ enum lookup directory_find_account(struct directory *d, struct str login, struct
     return LOOKUP_NOT_FOUND;
 }
 
-enum lookup directory_find_address(struct directory *d, struct str address, struct arena *a,
-                                   struct str **destinations, size_t *count, struct err *e)
+bool domain_relays_by_mx(const struct domain *domain)
+{
+    return str_equal(domain->relay, STR("mx"));
+}
+
+enum lookup directory_find_entry(struct directory *d, struct str address, struct arena *a,
+                                 struct directory_address *entry, struct err *e)
 {
     (void)d;
     if (fake_fails(address, e))
         return LOOKUP_TEMPFAIL;
-    *count = 0;
+    *entry = (struct directory_address){.address = address};
     for (size_t i = 0; fake.addresses[i][0]; i++) {
-        if (!str_equal_nocase(address, str_from_c(fake.addresses[i][0])))
+        struct str name = str_from_c(fake.addresses[i][0]);
+        bool internal = name.p[0] == '!';
+        if (!str_equal_nocase(address, str_skip(name, internal)))
             continue;
-        *destinations = arena_array(a, 8, sizeof(**destinations));
+        entry->internal = internal;
+        entry->destinations = arena_array(a, 8, sizeof(struct str));
         for (size_t k = 1; k < 8 && fake.addresses[i][k]; k++)
-            (*destinations)[(*count)++] = arena_str(a, str_from_c(fake.addresses[i][k]));
+            entry->destinations[entry->count++] = arena_str(a, str_from_c(fake.addresses[i][k]));
         return LOOKUP_FOUND;
     }
     /* "list-N@...": N addresses elsewhere. */
     if (str_starts_with(address, STR("list-"))) {
         size_t n = strtoul(arena_c(a, str_skip(address, 5)), NULL, 10);
-        *destinations = arena_array(a, n, sizeof(**destinations));
-        for (; *count < n; (*count)++)
-            (*destinations)[*count] = arena_printf(a, "member%zu@far.test", *count);
+        entry->destinations = arena_array(a, n, sizeof(struct str));
+        for (; entry->count < n; entry->count++)
+            entry->destinations[entry->count] = arena_printf(a, "member%zu@far.test", entry->count);
         return LOOKUP_FOUND;
     }
     return LOOKUP_NOT_FOUND;

@@ -33,14 +33,16 @@ static struct route *ask(struct arena *a, const char *address)
     return route_recipient(&queue, str_from_c(address), a);
 }
 
-/* `targets`: "alice@example.test x@far.test" sorted as the route has them, locals marked by '!'. */
+/* `targets`: "alice@example.test x@far.test" sorted as the route has them, mailboxes marked by '!',
+ * those at the server of a relay domain by '>', dropped ones by '0'. */
 static void expect(const char *address, enum route_kind kind, const char *targets)
 {
     struct arena *a = arena_new();
     struct route *r = ask(a, address);
     struct buf got = BUF_EMPTY;
     for (size_t i = 0; i < r->count; i++)
-        buf_printf(&got, "%s%s%.*s", i ? " " : "", r->targets[i].local ? "!" : "",
+        buf_printf(&got, "%s%s%.*s", i ? " " : "",
+                   (const char *[]){"!", ">", "", "0"}[r->targets[i].kind],
                    STR_ARG(r->targets[i].address));
     if (r->kind != kind)
         fail_msg("%s: kind %d: %s", address, r->kind, r->error.text);
@@ -155,6 +157,82 @@ static void run_postmaster(void *arg)
     queue.config = before;
 }
 
+static void run_kinds(void *arg)
+{
+    (void)arg;
+    fake.domains[2] = "relay.test";
+    fake.as[2] = (struct domain){.kind = DOMAIN_RELAY, .relay = STR("[127.0.0.1]:25")};
+    fake.domains[3] = "sink.test";
+    fake.as[3].kind = DOMAIN_SINK;
+    fake.accounts[3] = "here@relay.test";
+    fake.accounts[4] = "here@sink.test";
+    ADDRESS("all@example.test", "X@relay.test", "y@sink.test", "z@far.test", "bob@example.test",
+            "X@relay.test");
+    ADDRESS("info@relay.test", "alice@example.test");
+    ADDRESS("!staff@relay.test", "info@relay.test", "Else@relay.test");
+    ADDRESS("postmaster@example.test", "alice@example.test");
+    ADDRESS("void@example.test", "any@sink.test");
+    /* What is listed here stays here, whatever the domain's kind; the rest is as the kind says. */
+    expect("Some.One@Relay.test", ROUTE_ACCEPT, ">Some.One@relay.test");
+    expect("here@relay.test", ROUTE_ACCEPT, "!here@relay.test");
+    expect("info@relay.test", ROUTE_ACCEPT, "!alice@example.test");
+    expect("staff@relay.test", ROUTE_ACCEPT, "!alice@example.test >Else@relay.test");
+    expect("any@sink.test", ROUTE_ACCEPT, "0any@sink.test");
+    expect("here@sink.test", ROUTE_ACCEPT, "!here@sink.test");
+    expect("void@example.test", ROUTE_ACCEPT, "0any@sink.test");
+    expect("all@example.test", ROUTE_ACCEPT,
+           ">X@relay.test 0y@sink.test z@far.test !bob@example.test");
+    /* A relay domain has a postmaster of its own. */
+    expect("postmaster@relay.test", ROUTE_ACCEPT, ">postmaster@relay.test");
+    expect("ABUSE@sink.test", ROUTE_ACCEPT, "!alice@example.test");
+    struct arena *a = arena_new();
+    assert_true(ask(a, "x@relay.test")->unlisted);
+    assert_false(ask(a, "info@relay.test")->unlisted);
+    assert_false(ask(a, "staff@relay.test")->unlisted);
+    assert_true(ask(a, "Staff@relay.test")->internal);
+    assert_false(ask(a, "info@relay.test")->internal);
+    assert_null(ask(a, "x@far.test")->domain);
+    assert_int_equal(ask(a, "x@sink.test")->domain->kind, DOMAIN_SINK);
+    arena_free(a);
+}
+
+static void expect_status(const char *address, const char *status)
+{
+    struct arena *a = arena_new();
+    struct route *r = ask(a, address);
+    assert_int_equal(r->kind, ROUTE_REFUSE);
+    assert_string_equal(r->status, status);
+    arena_free(a);
+}
+
+static void run_reasons(void *arg)
+{
+    (void)arg;
+    ADDRESS("x@example.test", "y@example.test");
+    ADDRESS("y@example.test", "x@example.test");
+    ADDRESS("dead@example.test", "gone@example.test");
+    ADDRESS("bad@example.test", "not an address");
+    expect_status("nobody@example.test", "5.1.1");
+    expect_status("gone@example.test", "5.2.1");
+    expect_status("dead@example.test", "5.2.1");
+    expect_status("x@example.test", "5.4.6");
+    expect_status("bad@example.test", "5.1.3");
+    expect_status("list-10001@example.test", "5.3.5");
+    expect_status("someone", "5.1.3");
+}
+
+/* A listed postmaster that leads nowhere does not keep mail from arriving. */
+static void run_broken_postmaster(void *arg)
+{
+    (void)arg;
+    ADDRESS("postmaster@second.test", "nobody@example.test");
+    ADDRESS("abuse@second.test", "gone@example.test");
+    ADDRESS("postmaster@example.test", "alice@example.test");
+    expect("postmaster@second.test", ROUTE_ACCEPT, "!alice@example.test");
+    expect("abuse@second.test", ROUTE_ACCEPT, "!alice@example.test");
+    expect("\"Post\\master\"@second.test", ROUTE_ACCEPT, "!alice@example.test");
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -210,6 +288,24 @@ static void test_postmaster(void **state)
     run_in_fiber(run_postmaster, NULL);
 }
 
+static void test_kinds(void **state)
+{
+    (void)state;
+    run_in_fiber(run_kinds, NULL);
+}
+
+static void test_reasons(void **state)
+{
+    (void)state;
+    run_in_fiber(run_reasons, NULL);
+}
+
+static void test_broken_postmaster(void **state)
+{
+    (void)state;
+    run_in_fiber(run_broken_postmaster, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +315,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_later, setup, teardown),
         cmocka_unit_test_setup_teardown(test_postmaster, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reasons, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken_postmaster, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
