@@ -6,6 +6,7 @@
  */
 #include "core/arena.h"
 #include "net/session.h"
+#include "queue/recipient.h"
 #include "smtp/data_policy.h"
 #include "smtp/incoming.h"
 #include "smtp/message_header.h"
@@ -172,6 +173,10 @@ SUSPENDS enum smtp_next smtp_mail(struct smtp_session *s, struct str argument);
 
 /* --- smtp_rcpt.c --- */
 SUSPENDS enum smtp_next smtp_rcpt(struct smtp_session *s, struct str argument);
+/* The answer that this client would get for a recipient, for VRFY and EXPN as well. size: of the
+ * message; 0: not known. */
+SUSPENDS void smtp_recipient_check(struct smtp_session *s, struct str address, uint64_t size,
+                                   struct arena *a, struct recipient_answer *answer);
 
 /* --- smtp_data.c --- */
 SUSPENDS enum smtp_next smtp_data(struct smtp_session *s, struct str argument);

@@ -1,7 +1,6 @@
 /*
  * RCPT (RFC 5321 4.1.1.3). A recipient gets exactly the answer that delivery would give:
- * route_recipient() decides, and route_has_room() with the announced size; here it is put into a
- * reply.
+ * recipient_check() decides; here is who asks.
  */
 #include "core/log.h"
 #include "mime/address.h"
@@ -10,37 +9,39 @@
 #include "smtp/syntax.h"
 
 static enum smtp_next refuse_recipient(struct smtp_session *s, struct str address,
-                                       const struct err *error)
+                                       const struct recipient_answer *answer)
 {
     struct smtp_transaction *t = s->transaction;
     t->recipients_refused++;
     log_info(smtp_component(s), t->envelope.id,
-             "refused from=<%.*s> to=<%.*s> peer=%s reason=\"%s\"", STR_ARG(t->envelope.sender),
-             STR_ARG(address), s->peer.address, error->text);
-    smtp_reply_err(s, error, "");
-    return err_is_temporary(error->kind) ? SMTP_GO_ON : smtp_count_error(s);
+             "refused from=<%.*s> to=<%.*s> peer=%s reason=\"%.*s\"", STR_ARG(t->envelope.sender),
+             STR_ARG(address), s->peer.address, STR_ARG(answer->reason));
+    smtp_reply(s, answer->code, answer->enhanced, "%.*s", STR_ARG(answer->text));
+    return answer->fate == FATE_LATER ? SMTP_GO_ON : smtp_count_error(s);
 }
 
-static enum smtp_next route_reply(struct smtp_session *s, struct envelope_recipient *recipient)
+void smtp_recipient_check(struct smtp_session *s, struct str address, uint64_t size,
+                          struct arena *a, struct recipient_answer *answer)
+{
+    /* Who speaks LMTP has decided already whom it takes mail from (RFC 2033 3). */
+    struct recipient_question question = {.address = address,
+                                          .size = size,
+                                          .trusted =
+                                              smtp_may_relay(s) || smtp_protocol(s) == SERVICE_LMTP,
+                                          .may_relay = smtp_may_relay(s)};
+    recipient_check(s->context->queue, &question, a, answer);
+}
+
+static enum smtp_next take_recipient(struct smtp_session *s, struct envelope_recipient *recipient)
 {
     struct smtp_transaction *t = s->transaction;
-    struct route *route = recipient->route;
-    struct err relay_denied = {ERR_DENIED, "Relay access denied"}, no_room;
-    switch (route->kind) {
-    case ROUTE_REFUSE:
-    case ROUTE_LATER:
-        return refuse_recipient(s, recipient->address, &route->error);
-    case ROUTE_RELAY:
-        if (!smtp_may_relay(s))
-            return refuse_recipient(s, recipient->address, &relay_denied);
-        break;
-    case ROUTE_ACCEPT:
-        if (!route_has_room(s->context->queue, route, t->size_announced, &no_room))
-            return refuse_recipient(s, recipient->address, &no_room);
-        break;
-    }
+    struct recipient_answer answer;
+    smtp_recipient_check(s, recipient->address, t->size_announced, t->arena, &answer);
+    if (answer.fate != FATE_ACCEPT)
+        return refuse_recipient(s, recipient->address, &answer);
+    recipient->route = answer.route;
     smtp_transaction_add(t, recipient);
-    smtp_reply(s, 250, "2.1.5", "Ok");
+    smtp_reply(s, answer.code, answer.enhanced, "%.*s", STR_ARG(answer.text));
     return SMTP_GO_ON;
 }
 
@@ -77,6 +78,5 @@ enum smtp_next smtp_rcpt(struct smtp_session *s, struct str argument)
     if (address.domain.n == 0 && !str_equal_nocase(address.local, STR("postmaster")))
         return smtp_reply_error(s, 501, "5.1.3", "The recipient's address needs a domain");
     recipient.address = address_text(t->arena, &address);
-    recipient.route = route_recipient(s->context->queue, recipient.address, t->arena);
-    return route_reply(s, &recipient);
+    return take_recipient(s, &recipient);
 }
