@@ -78,6 +78,20 @@ enum policy_result check_helo_not_qualified(struct policy_call *c)
     return POLICY_MATCH;
 }
 
+static enum policy_result is_our_literal(struct policy_call *c, struct str helo)
+{
+    struct network_address said, ours, theirs;
+    const struct policy_facts *f = c->facts;
+    if (!parse_literal(helo, &said) || !network_address_parse(&ours, str_from_c(f->local)) ||
+        memcmp(&said, &ours, sizeof(said)) != 0)
+        return POLICY_NO_MATCH;
+    if (network_address_parse(&theirs, str_from_c(f->address)) &&
+        memcmp(&said, &theirs, sizeof(said)) == 0)
+        return POLICY_NO_MATCH; /* from this machine to itself */
+    policy_why(c, "%.*s is the address of this server", STR_ARG(helo));
+    return POLICY_MATCH;
+}
+
 enum policy_result check_helo_is_ours(struct policy_call *c)
 {
     struct str helo = c->facts->helo, name = helo;
@@ -89,7 +103,9 @@ enum policy_result check_helo_is_ours(struct policy_call *c)
         policy_why(c, "%.*s is the name of this server", STR_ARG(helo));
         return POLICY_MATCH;
     }
-    if (name.n == 0 || name.p[0] == '[')
+    if (name.n > 0 && name.p[0] == '[')
+        return is_our_literal(c, name);
+    if (name.n == 0)
         return POLICY_NO_MATCH;
     switch (directory_find_domain(c->policy->context.directory, name, c->arena, &domain, &e)) {
     case LOOKUP_FOUND:

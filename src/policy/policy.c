@@ -139,7 +139,8 @@ bool policy_is_trusted(const struct policy *p, const char *address)
 
 bool policy_may_relay(const struct policy *p, const char *address)
 {
-    return is_in(p->rules->relay, p->rules->unix_relay, address);
+    return p->rules->settings->relay_networks.count > 0 &&
+           is_in(p->rules->relay, p->rules->unix_relay, address);
 }
 
 /* --- waiting --- */

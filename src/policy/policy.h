@@ -31,8 +31,12 @@ struct policy_facts {
     enum service_protocol protocol;
     const char *address; /* numeric, or "unix" */
     const char *name;    /* verified host name; NULL: not known (yet) */
+    const char *local;   /* numeric address of our side, or "unix" */
     bool loopback, tls;
-    bool early_talker;    /* bytes came before the greeting */
+    bool early_talker; /* bytes came before the greeting */
+    /* Waits before the greeting whether bytes come; NULL: cannot be asked (early_talker stands). */
+    SUSPENDS bool (*talks_early)(void *arg, usec wait);
+    void *arg;
     struct str helo;      /* p == NULL: not said yet */
     struct str login;     /* "" : none */
     struct str sender;    /* "" : the null sender, with has_sender */

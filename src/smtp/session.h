@@ -70,9 +70,12 @@ struct smtp_session {
     struct arena *peer_arena;         /* its strings; NULL: they are the stream's */
     struct smtp_forwarded *forwarded; /* XFORWARD; NULL: nothing */
     struct smtp_transaction *transaction;
+    struct policy_session *policy; /* NULL: no rule was asked yet */
     uint32_t messages;
     uint16_t errors, auth_failures;
     uint16_t idle_commands; /* since the last message */
+    bool greeted;           /* or turned away */
+    bool early_talker;      /* spoke before the greeting */
 };
 
 /* What the session has of the next message: smtp_command.c. */
@@ -177,6 +180,21 @@ SUSPENDS enum smtp_next smtp_rcpt(struct smtp_session *s, struct str argument);
  * message; 0: not known. */
 SUSPENDS void smtp_recipient_check(struct smtp_session *s, struct str address, uint64_t size,
                                    struct arena *a, struct recipient_answer *answer);
+
+/* --- smtp_policy.c: what the rules of the access policy say --- */
+/* True: go on. False: the reply is sent, do what *next says. The rules are asked last, after
+ * everything else that could be said against the command. */
+/* Before the greeting; false: turned away, the session ends. */
+SUSPENDS bool smtp_policy_connect(struct smtp_session *s);
+/* name: the new one, not yet the peer's. */
+SUSPENDS bool smtp_policy_helo(struct smtp_session *s, struct str name, enum smtp_next *next);
+SUSPENDS bool smtp_policy_mail(struct smtp_session *s, const struct smtp_transaction *t,
+                               enum smtp_next *next);
+SUSPENDS bool smtp_policy_rcpt(struct smtp_session *s, struct str recipient, enum smtp_next *next);
+/* The message is in the transaction's spool. LMTP: replies for all recipients. */
+SUSPENDS bool smtp_policy_data(struct smtp_session *s, enum smtp_next *next);
+/* The client is another one from now on (XCLIENT), or the session ends. */
+void smtp_policy_forget(struct smtp_session *s);
 
 /* --- smtp_data.c --- */
 SUSPENDS enum smtp_next smtp_data(struct smtp_session *s, struct str argument);

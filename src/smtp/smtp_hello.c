@@ -25,14 +25,16 @@ static bool is_name(struct str name)
 }
 
 /* The name a client gives itself. False: a reply was sent. */
-static bool hello(struct smtp_session *s, struct str argument, bool extended)
+static bool hello(struct smtp_session *s, struct str argument, bool extended, enum smtp_next *next)
 {
     struct str name = str_word(&argument);
     if (!name.p || !is_name(name)) {
-        smtp_reply_error(s, 501, "5.5.4", "The name of your host is %s",
-                         name.p ? "malformed" : "missing");
+        *next = smtp_reply_error(s, 501, "5.5.4", "The name of your host is %s",
+                                 name.p ? "malformed" : "missing");
         return false;
     }
+    if (!smtp_policy_helo(s, name, next))
+        return false;
     smtp_transaction_free(s);
     smtp_peer_set_helo(s, name, extended);
     return true;
@@ -40,14 +42,16 @@ static bool hello(struct smtp_session *s, struct str argument, bool extended)
 
 enum smtp_next smtp_helo(struct smtp_session *s, struct str argument)
 {
-    if (hello(s, argument, false))
+    enum smtp_next next = SMTP_GO_ON;
+    if (hello(s, argument, false, &next))
         smtp_reply(s, 250, NULL, "%s", s->net.service->hostname);
-    return smtp_after_replies(s);
+    return next;
 }
 
 enum smtp_next smtp_ehlo(struct smtp_session *s, struct str argument)
 {
-    if (hello(s, argument, true))
+    enum smtp_next next = SMTP_GO_ON;
+    if (hello(s, argument, true, &next))
         smtp_extensions_reply(s);
-    return smtp_after_replies(s);
+    return next;
 }

@@ -24,6 +24,9 @@ static enum smtp_next mail_begin(struct smtp_session *s, struct smtp_transaction
     t->envelope.sender = address_text(t->arena, &sender);
     t->envelope.component = smtp_component(s);
     t->envelope.login = str_from_c(smtp_login(s));
+    enum smtp_next next;
+    if (!smtp_policy_mail(s, t, &next))
+        return next;
     s->transaction = t;
     smtp_forwarded_log(s);
     if (t->said_login.n > 0)

@@ -184,6 +184,7 @@ static void hand_over(struct smtp_session *s)
     write_received(s, &prefix);
     message_add_fields(&prefix, s->settings, &origin, &t->incoming.header.facts,
                        clock_wall() / USEC_SEC);
+    policy_session_tags(s->policy, &prefix);
     t->envelope.prefix = buf_str(&prefix);
     t->envelope.body_8bit |= t->decoder.eight_bit;
 
@@ -203,12 +204,13 @@ static void hand_over(struct smtp_session *s)
 
 enum smtp_next smtp_message_received(struct smtp_session *s)
 {
+    enum smtp_next next = SMTP_GO_ON;
     s->net.entry.state = "delivering";
     incoming_end(&s->transaction->incoming);
-    if (check_message(s))
+    if (check_message(s) && smtp_policy_data(s, &next))
         hand_over(s);
     smtp_transaction_free(s);
     s->messages++;
     s->idle_commands = 0;
-    return smtp_after_replies(s);
+    return next == SMTP_CLOSE ? next : smtp_after_replies(s);
 }

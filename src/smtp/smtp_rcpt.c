@@ -36,10 +36,15 @@ static enum smtp_next take_recipient(struct smtp_session *s, struct envelope_rec
 {
     struct smtp_transaction *t = s->transaction;
     struct recipient_answer answer;
+    enum smtp_next next;
     smtp_recipient_check(s, recipient->address, t->size_announced, t->arena, &answer);
     if (answer.fate != FATE_ACCEPT)
         return refuse_recipient(s, recipient->address, &answer);
     recipient->route = answer.route;
+    if (!smtp_policy_rcpt(s, recipient->address, &next)) {
+        t->recipients_refused++;
+        return next;
+    }
     smtp_transaction_add(t, recipient);
     smtp_reply(s, answer.code, answer.enhanced, "%.*s", STR_ARG(answer.text));
     return SMTP_GO_ON;

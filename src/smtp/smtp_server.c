@@ -41,13 +41,15 @@ const char *smtp_login(const struct smtp_session *s)
     return s->net.entry.login;
 }
 
-/* Who may send to foreign domains: users who logged in, and local programs on a submission
- * listener that asks for no login. */
+/* Who may send to foreign domains: users who logged in, clients in policy.relay_networks, and local
+ * programs on a submission listener that asks for no login. */
 bool smtp_may_relay(const struct smtp_session *s)
 {
     if (smtp_protocol(s) == SERVICE_LMTP)
         return false;
     if (smtp_login(s))
+        return true;
+    if (policy_may_relay(s->context->policy, s->peer.address))
         return true;
     return smtp_protocol(s) == SERVICE_SUBMISSION && !s->net.service->listener->auth_required &&
            s->peer.loopback;
@@ -90,6 +92,7 @@ static void finish(struct session *session)
     struct smtp_session *s = (struct smtp_session *)session;
     log_end(s);
     smtp_transaction_free(s);
+    smtp_policy_forget(s);
     arena_free(s->arena);
     smtp_peer_free(s);
     free(s);
@@ -124,7 +127,9 @@ static void greet(struct session *session)
 {
     struct smtp_session *s = (struct smtp_session *)session;
     struct err e;
-    if (!smtp_greet(s, &e))
+    if (!smtp_policy_connect(s))
+        session_end(session, "closed by a rule");
+    else if (!smtp_greet(s, &e))
         session_end_failed(session, &e);
 }
 

@@ -21,6 +21,7 @@ void smtp_transaction_free(struct smtp_session *s)
     if (!t)
         return;
     s->transaction = NULL;
+    policy_session_message_end(s->policy);
     incoming_free(&t->incoming);
     buf_free(&t->decoded);
     arena_free(t->arena); /* holds t itself */

@@ -1,6 +1,7 @@
 """Plays protocol dialogs written as text against a real server. The format: dialogs/README.md."""
 
 import base64
+import os
 import re
 import socket
 import time
@@ -121,6 +122,13 @@ class Player:
             words = words[1:-1] if tls else words[1:]
             name = words[0] if len(words) == 2 else ""
             self.connections[name] = Connection(self.server, words[-1], tls)
+            return
+        if words[0] == "config+":
+            self.server.add_config(line[len("config+ "):])
+            return
+        if words[0] == "file":
+            with open(os.path.join(self.server.root, words[1]), "w") as f:
+                f.write(unescape(line.split(None, 2)[2] + "\\n"))
             return
         if words[0] == "config":
             self.server.add_config(line[len("config "):])

@@ -1,0 +1,140 @@
+/*
+ * The access policy's hook: what is known of the session goes to policy_check() as facts, and a
+ * verdict comes back as a reply. One question for each stage; without rules it costs a look at a
+ * bit.
+ *
+ * A verdict may want the client to wait: the replies that are ready leave first, then the fiber
+ * sleeps.
+ */
+#include "smtp/limits.h"
+#include "smtp/session.h"
+
+/* Before the greeting nothing may come (RFC 5321 4.3.1): does it, within this time? What has come
+ * stays buffered. Asked once; a second question gets the same answer. */
+static bool talks_early(void *arg, usec wait)
+{
+    struct smtp_session *s = arg;
+    struct err e;
+    if (s->greeted || s->early_talker)
+        return s->early_talker;
+    stream_set_timeout(s->net.stream, wait);
+    s->early_talker =
+        stream_buffered(s->net.stream).n > 0 || stream_fill(s->net.stream, SMTP_LINE_MAX, &e);
+    stream_set_timeout(s->net.stream, s->settings->timeout);
+    return s->early_talker;
+}
+
+static struct policy_facts facts_of(struct smtp_session *s, const struct smtp_transaction *t)
+{
+    struct policy_facts f = {
+        .id = t ? t->envelope.id : s->net.id,
+        .component = smtp_component(s),
+        .protocol = smtp_protocol(s),
+        .address = s->peer.address,
+        .name = s->peer.name,
+        .local = stream_local(s->net.stream),
+        .loopback = s->peer.loopback,
+        .tls = stream_is_tls(s->net.stream),
+        .early_talker = s->early_talker,
+        .talks_early = talks_early,
+        .arg = s,
+        .login = str_from_c(smtp_login(s)),
+    };
+    if (s->peer.helo)
+        f.helo = str_from_c(s->peer.helo);
+    if (t) {
+        f.has_sender = true;
+        f.sender = t->envelope.sender;
+        f.size = t->size_announced;
+        f.recipients = (unsigned)t->envelope.recipient_count;
+    }
+    return f;
+}
+
+static bool refuses(enum policy_action action)
+{
+    return action == POLICY_DEFER || action == POLICY_REJECT || action == POLICY_DISCONNECT;
+}
+
+/* Asks, waits and replies `times` times. True: the command goes on. */
+static SUSPENDS bool allows(struct smtp_session *s, enum policy_stage stage,
+                            const struct policy_facts *f, size_t times, enum smtp_next *next)
+{
+    struct policy_verdict v;
+    struct arena *a = arena_new();
+    struct err e;
+    policy_check(s->context->policy, &s->policy, stage, f, a, &v);
+    *next = SMTP_GO_ON;
+    if (v.delay > 0 && session_flush(&s->net))
+        policy_delay(s->context->policy, v.delay, &e);
+    bool refused = refuses(v.action);
+    for (size_t i = 0; refused && i < times; i++)
+        smtp_reply(s, v.code, v.enhanced, "%.*s", STR_ARG(v.text));
+    if (v.action == POLICY_DISCONNECT || fiber_is_cancelled(fiber_self()))
+        *next = SMTP_CLOSE;
+    else if (v.action == POLICY_REJECT)
+        *next = smtp_count_error(s);
+    arena_free(a);
+    return !refused && *next == SMTP_GO_ON;
+}
+
+static bool has_rules(const struct smtp_session *s, enum policy_stage stage)
+{
+    return policy_has_rules(s->context->policy, s->policy, stage, smtp_protocol(s));
+}
+
+bool smtp_policy_connect(struct smtp_session *s)
+{
+    enum smtp_next next = SMTP_GO_ON;
+    bool allowed = true;
+    if (has_rules(s, POLICY_CONNECT)) {
+        struct policy_facts f = facts_of(s, NULL);
+        allowed = allows(s, POLICY_CONNECT, &f, 1, &next);
+    }
+    s->greeted = true;
+    return allowed;
+}
+
+bool smtp_policy_helo(struct smtp_session *s, struct str name, enum smtp_next *next)
+{
+    if (!has_rules(s, POLICY_HELO))
+        return true;
+    struct policy_facts f = facts_of(s, NULL);
+    f.helo = name;
+    return allows(s, POLICY_HELO, &f, 1, next);
+}
+
+bool smtp_policy_mail(struct smtp_session *s, const struct smtp_transaction *t,
+                      enum smtp_next *next)
+{
+    if (!has_rules(s, POLICY_MAIL))
+        return true;
+    struct policy_facts f = facts_of(s, t);
+    return allows(s, POLICY_MAIL, &f, 1, next);
+}
+
+bool smtp_policy_rcpt(struct smtp_session *s, struct str recipient, enum smtp_next *next)
+{
+    if (!has_rules(s, POLICY_RCPT))
+        return true;
+    struct policy_facts f = facts_of(s, s->transaction);
+    f.recipient = recipient;
+    return allows(s, POLICY_RCPT, &f, 1, next);
+}
+
+bool smtp_policy_data(struct smtp_session *s, enum smtp_next *next)
+{
+    const struct smtp_transaction *t = s->transaction;
+    if (!has_rules(s, POLICY_DATA))
+        return true;
+    struct policy_facts f = facts_of(s, t);
+    f.size = spool_size(t->incoming.spool);
+    size_t times = smtp_protocol(s) == SERVICE_LMTP ? t->envelope.recipient_count : 1;
+    return allows(s, POLICY_DATA, &f, times, next);
+}
+
+void smtp_policy_forget(struct smtp_session *s)
+{
+    policy_session_free(s->policy);
+    s->policy = NULL;
+}
