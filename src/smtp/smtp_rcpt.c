@@ -23,11 +23,9 @@ static enum smtp_next refuse_recipient(struct smtp_session *s, struct str addres
 void smtp_recipient_check(struct smtp_session *s, struct str address, uint64_t size,
                           struct arena *a, struct recipient_answer *answer)
 {
-    /* Who speaks LMTP has decided already whom it takes mail from (RFC 2033 3). */
     struct recipient_question question = {.address = address,
                                           .size = size,
-                                          .trusted =
-                                              smtp_may_relay(s) || smtp_protocol(s) == SERVICE_LMTP,
+                                          .trusted = smtp_is_trusted(s),
                                           .may_relay = smtp_may_relay(s)};
     recipient_check(s->context->queue, &question, a, answer);
 }

@@ -55,9 +55,11 @@ bool smtp_may_relay(const struct smtp_session *s)
            s->peer.loopback;
 }
 
+/* Who speaks LMTP has decided already whom it takes mail from (RFC 2033 3). */
 bool smtp_is_trusted(const struct smtp_session *s)
 {
-    return smtp_login(s) || smtp_may_relay(s) || smtp_protocol(s) == SERVICE_LMTP;
+    return smtp_may_relay(s) || smtp_protocol(s) == SERVICE_LMTP ||
+           policy_is_trusted(s->context->policy, s->peer.address);
 }
 
 struct arena *smtp_session_arena(struct smtp_session *s)

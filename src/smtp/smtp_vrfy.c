@@ -37,7 +37,7 @@ static enum smtp_next answer(struct smtp_session *s, struct arena *a, struct str
     }
     struct recipient_question question = {
         .address = address_text(a, &address),
-        .trusted = smtp_may_relay(s),
+        .trusted = smtp_is_trusted(s),
         .may_relay = smtp_may_relay(s),
     };
     struct recipient_answer found;

@@ -112,13 +112,14 @@ static enum smtp_next xclient(struct smtp_session *s, const struct smtp_attribut
              shown(x, ATTRIBUTE_PORT), shown(x, ATTRIBUTE_PROTO), shown(x, ATTRIBUTE_HELO),
              shown(x, ATTRIBUTE_LOGIN), shown(x, ATTRIBUTE_DESTADDR), shown(x, ATTRIBUTE_DESTPORT));
     smtp_session_reset(s);
+    smtp_policy_forget(s);
     set_peer(s, x);
     if (login && !set_login(s, login))
         return SMTP_CLOSE;
     if (helo)
         smtp_peer_set_helo(s, str_from_c(helo),
                            !protocol || str_equal_nocase(str_from_c(protocol), STR("ESMTP")));
-    return smtp_greet(s, &e) ? SMTP_GO_ON : SMTP_CLOSE;
+    return smtp_policy_connect(s) && smtp_greet(s, &e) ? SMTP_GO_ON : SMTP_CLOSE;
 }
 
 enum smtp_next smtp_xclient(struct smtp_session *s, struct str argument)
