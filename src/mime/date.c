@@ -8,8 +8,8 @@
  * Months are recognised by three letters; years of two digits are 1950 to 2049, of three digits
  * count from 1900; a missing time is midnight, a missing or unknown zone is UTC, so are the
  * military letters, which RFC 822 defined with the wrong sign (RFC 5322 4.3). Dates of IMAP (RFC
- * 3501 date-time) are read strictly. Days are counted by the rules of the Gregorian calendar, not
- * by libc, so that any year works; only the local zone for writing comes from libc.
+ * 3501 date-time) and of RFC 3339 are read strictly. Days are counted by the rules of the Gregorian
+ * calendar, not by libc, so that any year works; only the local zone for writing comes from libc.
  */
 #include "mime/date.h"
 
@@ -342,4 +342,76 @@ void date_write_imap(struct buf *out, int64_t seconds)
     struct tm tm = local_time(seconds, &sign, &hours, &minutes);
     buf_printf(out, "%2d-%s-%04d %02d:%02d:%02d %c%02d%02d", tm.tm_mday, month_names[tm.tm_mon],
                tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, sign, hours, minutes);
+}
+
+/* --- RFC 3339 --- */
+
+/* `count` digits. */
+static bool take_digits(struct str *s, size_t count, int *number)
+{
+    *number = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i >= s->n || !is_digit(s->p[i]))
+            return false;
+        *number = *number * 10 + (s->p[i] - '0');
+    }
+    *s = str_skip(*s, count);
+    return true;
+}
+
+static bool take_char(struct str *s, char c)
+{
+    if (s->n == 0 || char_lower(s->p[0]) != c)
+        return false;
+    *s = str_skip(*s, 1);
+    return true;
+}
+
+static bool take_offset(struct str *s, int *minutes_east)
+{
+    int hours, minutes;
+    *minutes_east = 0;
+    if (take_char(s, 'z'))
+        return true;
+    bool west = s->n > 0 && s->p[0] == '-';
+    if (!take_char(s, west ? '-' : '+') || !take_digits(s, 2, &hours) || !take_char(s, ':') ||
+        !take_digits(s, 2, &minutes) || hours > 23 || minutes > 59)
+        return false;
+    *minutes_east = (west ? -1 : 1) * (hours * 60 + minutes);
+    return true;
+}
+
+bool date_parse_rfc3339(struct str text, int64_t *seconds)
+{
+    struct moment m = {.zone = 0};
+    int digit;
+    if (!take_digits(&text, 4, &m.year) || !take_char(&text, '-') ||
+        !take_digits(&text, 2, &m.month) || !take_char(&text, '-') ||
+        !take_digits(&text, 2, &m.day) || !take_char(&text, 't') ||
+        !take_digits(&text, 2, &m.hour) || !take_char(&text, ':') ||
+        !take_digits(&text, 2, &m.minute) || !take_char(&text, ':') ||
+        !take_digits(&text, 2, &m.second))
+        return false;
+    if (take_char(&text, '.')) {
+        if (!take_digits(&text, 1, &digit))
+            return false;
+        while (take_digits(&text, 1, &digit)) {
+        }
+    }
+    if (!take_offset(&text, &m.zone) || text.n > 0 || !moment_is_valid(&m))
+        return false;
+    *seconds = moment_seconds(&m);
+    return true;
+}
+
+void date_write_rfc3339(struct buf *out, int64_t seconds)
+{
+    struct tm tm;
+    time_t t = (time_t)seconds;
+    if (gmtime_r(&t, &tm) == NULL || tm.tm_year > 9999 - 1900 || tm.tm_year < -1900) {
+        t = 0;
+        gmtime_r(&t, &tm);
+    }
+    buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+               tm.tm_hour, tm.tm_min, tm.tm_sec);
 }

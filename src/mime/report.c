@@ -9,8 +9,9 @@
  * All that comes from outside (addresses, replies of other servers, the original's Message-ID) is
  * cleaned of control characters and cut, so that nothing in it can begin a field or a part. Without
  * UTF-8 the report's own words are ASCII: international addresses take the form of RFC 6533 3
- * (\x{E9}), the text is quoted-printable where needed. The boundary is tried until nothing in the
- * original contains it.
+ * (\x{E9}), the text is quoted-printable where needed. The boundary is tried until the original's
+ * header does not contain it. A body may be large and is copied by the caller, who reads it from a
+ * file; it cannot contain the boundary, which is made of the report's random id.
  */
 #include "mime/report.h"
 
@@ -187,6 +188,8 @@ static void write_recipient(struct buf *out, const struct report_recipient *p, b
     if (p->diagnostic.n > 0)
         add_field(out, "Diagnostic-Code", p->remote_host.n > 0 ? "smtp; " : "x-maild; ",
                   p->diagnostic, utf8);
+    if (p->passed_to.n > 0)
+        add_field(out, "SMTP-Remote-Recipient", "", p->passed_to, utf8);
     if (p->last_attempt > 0)
         add_date_field(out, "Last-Attempt-Date", p->last_attempt);
     if (p->will_retry_until > 0)
@@ -206,6 +209,10 @@ static void write_status_part(struct buf *out, const struct report *r)
     if (r->queue_id.n > 0)
         add_field(out, "X-Maild-Queue-Id", "", r->queue_id, r->utf8);
     add_date_field(out, "Arrival-Date", r->arrival);
+    if (r->deliver_by != 0)
+        add_date_field(out, "Deliver-By-Date", r->deliver_by);
+    if (r->hold_request.n > 0)
+        add_field(out, "Future-Release-Request", "", r->hold_request, r->utf8);
     for (size_t i = 0; i < r->recipient_count; i++)
         write_recipient(out, &r->recipients[i], r->utf8);
 }
@@ -220,35 +227,31 @@ static struct str without_empty_line(struct str header)
 
 static void write_original(struct buf *out, const struct report *r)
 {
-    bool whole = r->original_body.p != NULL;
-    bool ascii = str_is_ascii(r->original_header) && (!whole || str_is_ascii(r->original_body));
-    const char *type = whole ? (r->utf8 ? "message/global" : "message/rfc822")
-                             : (r->utf8 ? "message/global-headers" : "text/rfc822-headers");
+    bool ascii = str_is_ascii(r->original_header) && !(r->whole && r->eight_bit);
+    const char *type = r->whole ? (r->utf8 ? "message/global" : "message/rfc822")
+                                : (r->utf8 ? "message/global-headers" : "text/rfc822-headers");
     buf_printf(out, "Content-Type: %s\nContent-Transfer-Encoding: %s\n\n", type,
                ascii ? "7bit" : "8bit");
     buf_add_str(out, without_empty_line(r->original_header));
     buf_add_char(out, '\n');
-    if (whole) {
+    if (r->whole)
         buf_add_char(out, '\n');
-        buf_add_str(out, r->original_body);
-    }
 }
 
-static bool occurs_in(struct str boundary, const struct report *r)
+static void write_boundary(struct buf *out, const struct report *r)
 {
-    return str_find(r->original_header, boundary) >= 0 ||
-           (r->original_body.p && str_find(r->original_body, boundary) >= 0);
-}
-
-void report_write(struct buf *out, const struct report *r)
-{
-    struct buf boundary = BUF_EMPTY;
     unsigned n = 0;
     do {
-        buf_clear(&boundary);
-        buf_printf(&boundary, "=_report_%016llx_%u",
+        buf_clear(out);
+        buf_printf(out, "=_report_%016llx_%u",
                    (unsigned long long)(str_hash(r->message_id) ^ (uint64_t)r->now), n++);
-    } while (occurs_in(buf_str(&boundary), r));
+    } while (str_find(r->original_header, buf_str(out)) >= 0);
+}
+
+void report_write_start(struct buf *out, const struct report *r)
+{
+    struct buf boundary = BUF_EMPTY;
+    write_boundary(&boundary, r);
     struct str b = buf_str(&boundary);
     write_header(out, r, b);
     buf_printf(out, "--%.*s\n", STR_ARG(b));
@@ -257,6 +260,13 @@ void report_write(struct buf *out, const struct report *r)
     write_status_part(out, r);
     buf_printf(out, "\n--%.*s\n", STR_ARG(b));
     write_original(out, r);
-    buf_printf(out, "\n--%.*s--\n", STR_ARG(b));
+    buf_free(&boundary);
+}
+
+void report_write_end(struct buf *out, const struct report *r)
+{
+    struct buf boundary = BUF_EMPTY;
+    write_boundary(&boundary, r);
+    buf_printf(out, "\n--%.*s--\n", STR_ARG(buf_str(&boundary)));
     buf_free(&boundary);
 }

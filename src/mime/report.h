@@ -16,8 +16,9 @@ enum report_action {
 };
 
 struct report_recipient {
-    struct str address;  /* final recipient */
-    struct str original; /* ORCPT as given ("rfc822;..."), or "" */
+    struct str address;   /* as the sender's server named it to us */
+    struct str passed_to; /* where it leads, when that is another address; or "" */
+    struct str original;  /* ORCPT, decoded ("rfc822;..."), or "" */
     enum report_action action;
     struct str status;        /* "5.1.1" */
     struct str diagnostic;    /* reply of the remote server, or why; one line */
@@ -34,13 +35,18 @@ struct report {
     struct str queue_id;       /* of the original */
     struct str envelope_id;    /* ENVID, or "" */
     int64_t arrival, now;      /* seconds since 1970 */
+    int64_t deliver_by;        /* RFC 2852; 0: none */
+    struct str hold_request;   /* RFC 4865: "for;3600", or "" */
     const struct report_recipient *recipients;
     size_t recipient_count;
     struct str original_header; /* header block of the original, LF */
-    struct str
-        original_body; /* with the whole message returned (RET=FULL); p == NULL: header only */
-    bool utf8;         /* original needs SMTPUTF8: message/global-delivery-status (RFC 6533) */
+    bool whole;                 /* the original's body follows (RET=FULL) */
+    bool eight_bit;             /* of the body, if it does */
+    bool utf8; /* original needs SMTPUTF8: message/global-delivery-status (RFC 6533) */
 };
 
-/* The whole message with LF line ends. */
-void report_write(struct buf *out, const struct report *r);
+/* The message with LF line ends in two pieces, between which the bytes of the original's body
+ * stand when it is returned whole. message_id must not be known to the author of that body: the
+ * boundary is made of it. */
+void report_write_start(struct buf *out, const struct report *r);
+void report_write_end(struct buf *out, const struct report *r);

@@ -47,6 +47,8 @@ static const struct reason {
     {3, 4, "the message is too large for the recipient's mail server.",
      "Send the message again without large attachments, or put them where the recipient can "
      "download them."},
+    {3, 3, "the recipient's mail server cannot do what the message asks for.",
+     "Send the message again without the special request; the technical words below name it."},
     {3, ANY, "the recipient's mail server has a problem of its own.",
      "Send the message again later. If that does not help, tell the recipient another way that "
      "mail does not arrive."},
@@ -58,6 +60,10 @@ static const struct reason {
      "Tell the recipient another way, or ask your postmaster: a forwarding leads back to itself."},
     {4, ANY, "the recipient's mail server could not be reached in time.",
      "Send the message again later, or reach the recipient another way."},
+    {6, 3,
+     "the recipient's mail server takes only plain text, and this message cannot be converted.",
+     "Send the message again in another form, for example as plain text without special "
+     "characters."},
     {6, 7, "the recipient's mail server does not support international addresses.",
      "Use an address of plain letters, for you and for the recipient, if there is one."},
     {6, ANY, "the recipient's mail server cannot handle the form of the message.",
@@ -65,6 +71,14 @@ static const struct reason {
     {7, 1, "the recipient's mail server refused it by its rules.",
      "The words of that server below may tell why. If you think this is a mistake, tell the "
      "recipient another way."},
+    {7, 10,
+     "it was to go over protected connections only, and there is none to the recipient's mail "
+     "server.",
+     "Send the message again without requiring protection, or reach the recipient another way."},
+    {7, 30,
+     "it was to go over protected connections only, and the recipient's mail server does not "
+     "promise that.",
+     "Send the message again without requiring protection, or reach the recipient another way."},
     {7, ANY, "the recipient's mail server refused it for reasons of security.",
      "The words of that server below may tell why; show them to your postmaster."},
     {5, ANY, "the two mail servers did not understand each other.",
@@ -168,6 +182,11 @@ static void add_what_happened(struct buf *text, const struct report_recipient *p
     const struct reason *reason = find_reason(p->status);
     buf_add_c(text, "Your message to ");
     report_add_clean(text, p->address, SAID_MAX);
+    if (p->passed_to.n > 0) {
+        buf_add_c(text, ", which was passed on to ");
+        report_add_clean(text, p->passed_to, SAID_MAX);
+        buf_add_char(text, ',');
+    }
     switch (p->action) {
     case REPORT_FAILED:
         buf_printf(text, " could not be delivered because %s", reason->because);
@@ -179,8 +198,9 @@ static void add_what_happened(struct buf *text, const struct report_recipient *p
         buf_add_c(text, " was delivered to the mailbox.");
         break;
     case REPORT_RELAYED:
-        buf_add_c(text, " was handed to the next mail server, which sends no confirmation of "
-                        "delivery.");
+        buf_add_c(text, " was handed to the mail server ");
+        report_add_clean(text, p->remote_host, SAID_MAX);
+        buf_add_c(text, ". Whether it is delivered you will only hear if that server tells you.");
         break;
     case REPORT_EXPANDED:
         buf_add_c(text, " was delivered to a list and passed on to its members.");
@@ -248,8 +268,8 @@ void report_write_text(struct buf *out, const struct report *r)
     add_message_line(out, r);
     for (size_t i = 0; i < r->recipient_count; i++)
         add_recipient(out, &r->recipients[i]);
-    buf_add_c(out, r->original_body.p ? "Your message is attached.\n"
-                                      : "The header of your message is attached.\n");
+    buf_add_c(out, r->whole ? "Your message is attached.\n"
+                            : "The header of your message is attached.\n");
     if (r->queue_id.n > 0) {
         buf_add_c(out, "If you ask your postmaster for help, name this number: ");
         report_add_clean(out, r->queue_id, SUBJECT_MAX);

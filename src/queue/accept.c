@@ -12,6 +12,10 @@
  * get it twice. The other way round, a "yes" without the journal record, would lose mail.
  *
  * When nothing at all was achieved nothing is queued: the client hears why and keeps the message.
+ * Who asked to hear of success (NOTIFY, RFC 3461) gets a report from the queue, too: a mailbox that
+ * has the message goes there as delivered, and a list as expanded, with the report still to be
+ * made. So it is as safe as the mail.
+ *
  * With a reply for each recipient (LMTP, RFC 2033) that is decided for each: a recipient of whose
  * targets some got the message and others did not is accepted and the rest is queued; one that got
  * nowhere has its own error.
@@ -68,11 +72,43 @@ static struct err *copy_error(struct acceptance *x, const struct err *e)
     return copy;
 }
 
+static bool leads_somewhere(const struct envelope_recipient *r)
+{
+    return r->route->kind == ROUTE_ACCEPT || r->route->kind == ROUTE_RELAY;
+}
+
+static bool is_list(const struct envelope_recipient *r)
+{
+    return leads_somewhere(r) && r->route->count > 1;
+}
+
+/* What the sender wants to hear of one target of the recipient. With several, the recipient itself
+ * is reported as expanded, and they must not report success (RFC 3461 5.2.7.3 (c)). */
+static unsigned notify_of_use(const struct envelope_recipient *r)
+{
+    unsigned notify = r->notify;
+    if (is_list(r) && (notify & NOTIFY_SUCCESS))
+        notify = notify == NOTIFY_SUCCESS ? NOTIFY_NEVER : notify & ~(unsigned)NOTIFY_SUCCESS;
+    return notify;
+}
+
+/* Two recipients lead to the same target: what either wants to hear. */
+static unsigned join_notify(unsigned a, unsigned b)
+{
+    if (a == b)
+        return a;
+    unsigned both =
+        (a ? a : NOTIFY_FAILURE | NOTIFY_DELAY) | (b ? b : NOTIFY_FAILURE | NOTIFY_DELAY);
+    return both & ~(unsigned)NOTIFY_NEVER;
+}
+
 static void add_target(struct acceptance *x, const struct use *u)
 {
     struct target *t = &x->targets[x->target_count++];
     const struct envelope_recipient *r = &x->envelope->recipients[u->recipient];
     t->original = r->address;
+    t->requested = r->original_recipient;
+    t->notify = notify_of_use(r);
     if (!u->route) {
         t->address = r->address;
         t->kind = RECIPIENT_UNROUTED;
@@ -115,7 +151,7 @@ static void collect_uses(struct acceptance *x)
     x->uses = arena_array(x->arena, most, sizeof(*x->uses));
     for (uint32_t i = 0; i < e->recipient_count; i++) {
         const struct route *route = e->recipients[i].route;
-        bool leads = route->kind == ROUTE_ACCEPT || route->kind == ROUTE_RELAY;
+        bool leads = leads_somewhere(&e->recipients[i]);
         if (!leads)
             x->uses[x->use_count++] = (struct use){.recipient = i};
         for (size_t t = 0; leads && t < route->count; t++)
@@ -123,19 +159,64 @@ static void collect_uses(struct acceptance *x)
     }
 }
 
+/* Lists whose expansion the sender wants to hear of: targets that are delivered from the start. */
+static void add_expansions(struct acceptance *x)
+{
+    const struct envelope *e = x->envelope;
+    for (uint32_t i = 0; i < e->recipient_count; i++) {
+        const struct envelope_recipient *r = &e->recipients[i];
+        if (!is_list(r) || !(r->notify & NOTIFY_SUCCESS))
+            continue;
+        x->uses[x->use_count++] = (struct use){NULL, i, (uint32_t)x->target_count};
+        x->targets[x->target_count++] = (struct target){.address = r->address,
+                                                        .original = r->address,
+                                                        .requested = r->original_recipient,
+                                                        .notify = r->notify,
+                                                        .kind = RECIPIENT_ACCOUNT,
+                                                        .outcome = OUTCOME_DELIVERED,
+                                                        .success = SUCCESS_EXPANDED};
+    }
+}
+
 static void collect_targets(struct acceptance *x)
 {
     collect_uses(x);
-    x->targets = arena_array(x->arena, x->use_count + 1, sizeof(*x->targets));
+    x->targets =
+        arena_array(x->arena, x->use_count + x->envelope->recipient_count + 1, sizeof(*x->targets));
     if (x->use_count == 0)
         return;
     qsort(x->uses, x->use_count, sizeof(*x->uses), compare_by_target);
     for (size_t i = 0; i < x->use_count; i++) {
         if (i == 0 || !same_target(&x->uses[i - 1], &x->uses[i]))
             add_target(x, &x->uses[i]);
+        struct target *t = &x->targets[x->target_count - 1];
+        t->notify =
+            join_notify(t->notify, notify_of_use(&x->envelope->recipients[x->uses[i].recipient]));
+        if (t->outcome == OUTCOME_DELIVERED) /* a sink */
+            t->success = t->notify & NOTIFY_SUCCESS ? SUCCESS_DELIVERED : SUCCESS_SILENT;
         x->uses[i].target = (uint32_t)(x->target_count - 1);
     }
+    add_expansions(x);
     qsort(x->uses, x->use_count, sizeof(*x->uses), compare_by_recipient);
+}
+
+/* The time has not come that the sender set (RFC 4865): all of it waits, and goes through here
+ * again then, with the addresses as they are by that time. */
+static void collect_held(struct acceptance *x)
+{
+    const struct envelope *e = x->envelope;
+    x->uses = arena_array(x->arena, e->recipient_count, sizeof(*x->uses));
+    x->targets = arena_array(x->arena, e->recipient_count, sizeof(*x->targets));
+    for (uint32_t i = 0; i < e->recipient_count; i++) {
+        const struct envelope_recipient *r = &e->recipients[i];
+        x->uses[x->use_count++] = (struct use){NULL, i, i};
+        x->targets[x->target_count++] = (struct target){.address = r->address,
+                                                        .original = r->address,
+                                                        .requested = r->original_recipient,
+                                                        .notify = r->notify,
+                                                        .kind = RECIPIENT_UNROUTED,
+                                                        .outcome = OUTCOME_REMOTE};
+    }
 }
 
 /* --- mailboxes here --- */
@@ -161,6 +242,7 @@ static void take_delivery(struct acceptance *x, struct target *t, const struct s
 {
     if (d->delivered) {
         t->outcome = OUTCOME_DELIVERED;
+        t->success = t->notify & NOTIFY_SUCCESS ? SUCCESS_DELIVERED : SUCCESS_SILENT;
         x->queue->stats.delivered_local++;
     } else {
         t->error = copy_error(x, d->error.kind != ERR_NONE ? &d->error : whole);
@@ -194,14 +276,17 @@ SUSPENDS static void deliver_here(struct acceptance *x)
 
 static bool is_progress(const struct target *t)
 {
-    return t->outcome == OUTCOME_DELIVERED || t->outcome == OUTCOME_REMOTE;
+    return (t->outcome == OUTCOME_DELIVERED && t->success != SUCCESS_EXPANDED) ||
+           t->outcome == OUTCOME_REMOTE;
 }
 
-/* A failure that cannot be reported to anybody needs no place in the queue. */
+/* A result that cannot be reported to anybody needs no place in the queue. */
 static bool is_to_be_queued(const struct acceptance *x, const struct target *t)
 {
-    return t->outcome == OUTCOME_REMOTE || t->outcome == OUTCOME_TEMPORARY ||
-           (t->outcome == OUTCOME_PERMANENT && x->envelope->sender.n > 0);
+    if (t->outcome == OUTCOME_REMOTE || t->outcome == OUTCOME_TEMPORARY)
+        return true;
+    return x->envelope->sender.n > 0 &&
+           (t->outcome == OUTCOME_PERMANENT || t->success != SUCCESS_SILENT);
 }
 
 static void mark_queued(struct acceptance *x, struct target *t)
@@ -318,7 +403,10 @@ static bool whole_result(const struct acceptance *x, struct err *e)
 SUSPENDS static void accept_all(struct acceptance *x)
 {
     struct err e = {.kind = ERR_NONE};
-    collect_targets(x);
+    if (x->envelope->options.hold_until > clock_wall())
+        collect_held(x);
+    else
+        collect_targets(x);
     deliver_here(x);
     choose_queued(x);
     bool ok = x->queued == 0 ||

@@ -15,9 +15,12 @@ enum outcome {
 /* A final address, once, however many recipients led to it. */
 struct target {
     struct str address;
-    struct str original;           /* the first recipient that led to it */
-    const struct account *account; /* NULL: not a mailbox */
-    enum recipient_kind kind;      /* if it is queued */
+    struct str original;            /* the first recipient that led to it */
+    struct str requested;           /* its ORCPT */
+    unsigned notify;                /* of all recipients that led to it */
+    enum recipient_success success; /* to be told when it is delivered here */
+    const struct account *account;  /* NULL: not a mailbox */
+    enum recipient_kind kind;       /* if it is queued */
     enum outcome outcome;
     bool queued;
     struct err *error; /* of the last two outcomes */

@@ -25,8 +25,13 @@ static void fill_recipient(struct queue_recipient *r, const struct target *t, st
 {
     r->address = arena_str(a, t->address);
     r->original = arena_str(a, t->original);
+    r->requested = arena_str(a, t->requested);
     r->kind = (uint8_t)t->kind;
-    r->state = t->outcome == OUTCOME_PERMANENT ? RECIPIENT_FAILED : RECIPIENT_WAITING;
+    r->notify = (uint8_t)t->notify;
+    r->success = (uint8_t)t->success;
+    r->state = t->outcome == OUTCOME_PERMANENT   ? RECIPIENT_FAILED
+               : t->outcome == OUTCOME_DELIVERED ? RECIPIENT_DELIVERED
+                                                 : RECIPIENT_WAITING;
     if (!t->error)
         return;
     r->attempts = 1;
@@ -37,7 +42,8 @@ static void fill_recipient(struct queue_recipient *r, const struct target *t, st
 /* Upper bound of its encoded size. */
 static size_t encoded_size(const struct target *t)
 {
-    return 100 + t->address.n + t->original.n + (t->error ? sizeof(t->error->text) : 0);
+    return 100 + t->address.n + t->original.n + t->requested.n +
+           (t->error ? sizeof(t->error->text) : 0);
 }
 
 /* Recipients for one message: the queued targets from *next on, as many as fit. */
@@ -80,6 +86,7 @@ static struct queue_message *new_message(struct queue *q, const struct envelope 
     m->arrival = clock_wall();
     m->smtputf8 = envelope->smtputf8;
     m->body_8bit = envelope->body_8bit;
+    envelope_options_copy(&m->options, &envelope->options, m->arena);
     m->size_crlf = wire_size(body, m->prefix);
     m->body = spool_ref(body);
     return m;
@@ -91,7 +98,9 @@ static void set_first_attempts(struct queue_message *m)
     usec now = clock_wall();
     for (size_t i = 0; i < m->recipient_count; i++) {
         struct queue_recipient *r = &m->recipients[i];
-        if (r->attempts > 0)
+        if (m->options.hold_until > now)
+            r->next_attempt = m->options.hold_until;
+        else if (r->attempts > 0)
             r->next_attempt = now + scheduler_backoff(&m->queue->config->settings, r->attempts);
     }
 }
@@ -139,9 +148,12 @@ SUSPENDS static bool append_all(struct queue *q, const struct envelope *envelope
 static void begin(struct queue_message *m, const struct envelope *envelope)
 {
     bool same = strcmp(m->id, envelope->id) == 0;
-    log_info(envelope->component, m->id, "from=<%.*s> size=%llu recipients=%zu queued%s%s",
+    struct buf options = BUF_EMPTY;
+    envelope_options_write(&options, &m->options);
+    log_info(envelope->component, m->id, "from=<%.*s> size=%llu recipients=%zu%.*s queued%s%s",
              STR_ARG(m->sender), (unsigned long long)m->size_crlf, m->recipient_count,
-             same ? "" : " of=", same ? "" : envelope->id);
+             STR_ARG(buf_str(&options)), same ? "" : " of=", same ? "" : envelope->id);
+    buf_free(&options);
     if (m->queue->started)
         scheduler_add_message(m);
 }

@@ -17,6 +17,19 @@ static void fill_recipient(struct queue_recipient_info *out, const struct queue_
     out->next_attempt = r->state == RECIPIENT_WAITING ? r->next_attempt / USEC_SEC : 0;
     out->last_error = arena_str(a, str_from_c(r->error));
     out->relay = arena_str(a, str_from_c(r->relay));
+    struct buf notify = BUF_EMPTY;
+    dsn_notify_write(&notify, r->notify);
+    out->notify = arena_str(a, buf_str(&notify));
+    buf_free(&notify);
+}
+
+static struct str options_text(const struct queue_message *m, struct arena *a)
+{
+    struct buf text = BUF_EMPTY;
+    envelope_options_write(&text, &m->options);
+    struct str copy = arena_str(a, str_trim(buf_str(&text)));
+    buf_free(&text);
+    return copy;
 }
 
 static void fill_message(struct queue_message_info *out, const struct queue_message *m,
@@ -25,8 +38,10 @@ static void fill_message(struct queue_message_info *out, const struct queue_mess
     memcpy(out->id, m->id, sizeof(out->id));
     out->sender = arena_str(a, m->sender);
     out->arrival = m->arrival / USEC_SEC;
-    out->expires = (m->arrival + m->queue->config->settings.lifetime) / USEC_SEC;
+    out->expires = message_expires(m) / USEC_SEC;
     out->size = m->size_crlf;
+    out->held_until = message_is_held(m) ? m->options.hold_until / USEC_SEC : 0;
+    out->options = options_text(m, a);
     out->recipients = arena_array(a, m->recipient_count + 1, sizeof(*out->recipients));
     for (size_t i = 0; i < m->recipient_count; i++)
         if (all || !recipient_is_done(&m->recipients[i]))
@@ -73,17 +88,36 @@ SUSPENDS bool queue_read_header(struct queue *q, struct str id, struct buf *head
     return ok;
 }
 
+static size_t retry(struct queue_message *m)
+{
+    if (!m || message_is_held(m))
+        return 0;
+    scheduler_retry_message(m);
+    return 1;
+}
+
 size_t queue_retry(struct queue *q, struct str id)
 {
     size_t count = 0;
-    if (id.n > 0) {
-        struct queue_message *m = message_find(q, id);
-        if (m)
-            scheduler_retry_message(m);
-        return m ? 1 : 0;
+    if (id.n > 0)
+        return retry(message_find(q, id));
+    for (struct queue_message *m = q->first; m; m = m->next)
+        count += retry(m);
+    return count;
+}
+
+size_t queue_count_held(struct queue *q, struct str login)
+{
+    size_t count = 0;
+    for (struct link *l = q->held.next, *next; l != &q->held; l = next) {
+        const struct queue_message *m =
+            (struct queue_message *)((char *)l - offsetof(struct queue_message, held));
+        next = l->next;
+        if (!message_is_held(m))
+            link_remove(l);
+        else
+            count += str_equal(m->login, login);
     }
-    for (struct queue_message *m = q->first; m; m = m->next, count++)
-        scheduler_retry_message(m);
     return count;
 }
 

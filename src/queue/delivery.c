@@ -61,12 +61,18 @@ static void begin_item(struct connection *c, struct queue_item *item)
         .size_crlf = m->size_crlf,
         .smtputf8 = m->smtputf8,
         .body_8bit = m->body_8bit,
+        .options = &m->options,
+        .spool_dir = store_spool_dir(c->queue->context.store),
         .recipients = arena_array(c->arena, item->count + 1, sizeof(struct transport_recipient)),
         .recipient_count = item->count,
         .arena = c->arena,
     };
-    for (size_t i = 0; i < item->count; i++)
-        c->message.recipients[i].address = m->recipients[item->recipients[i]].address;
+    for (size_t i = 0; i < item->count; i++) {
+        const struct queue_recipient *r = &m->recipients[item->recipients[i]];
+        c->message.recipients[i].address = r->address;
+        c->message.recipients[i].notify = r->notify;
+        c->message.recipients[i].requested = r->requested;
+    }
     c->job.message = &c->message;
 }
 
@@ -75,7 +81,14 @@ static void apply_results(struct connection *c)
     struct queue_message *m = c->item->message;
     for (size_t i = 0; i < c->item->count; i++) {
         const struct transport_recipient *t = &c->message.recipients[i];
-        struct attempt a = {t->status, t->code, t->text, t->relay, c->message.tls};
+        struct attempt a = {.status = t->status,
+                            .code = t->code,
+                            .text = t->text,
+                            .relay = t->relay,
+                            .tls = c->message.tls,
+                            .handed_over = t->handed_over,
+                            .notify_passed = t->notify_passed,
+                            .deliver_by_passed = t->deliver_by_passed};
         if (!m->deleted)
             recipient_apply(m, &m->recipients[c->item->recipients[i]], &a);
     }
@@ -98,8 +111,10 @@ SUSPENDS static void end_item(struct connection *c, usec postpone)
 SUSPENDS static void defer_others(struct connection *c, struct str code, struct str text)
 {
     struct arena *texts = arena_new();
-    struct attempt a = {TRANSPORT_DEFERRED, arena_str(texts, code), arena_str(texts, text), STR(""),
-                        NULL};
+    struct attempt a = {.status = TRANSPORT_DEFERRED,
+                        .code = arena_str(texts, code),
+                        .text = arena_str(texts, text),
+                        .relay = STR("")};
     struct queue_item *item;
     unsigned steps = 0;
     size_t most = c->destination->items;
@@ -131,6 +146,24 @@ SUSPENDS static void take_results(struct connection *c)
     arena_free(texts);
 }
 
+/* Its sender's time is over, and no further attempt may be made (RFC 2852 4.1.3): a deferral now is
+ * the end. False: it may be tried. */
+SUSPENDS static bool expire_item(struct connection *c)
+{
+    struct queue_message *m = c->item->message;
+    if (!message_is_too_late(m))
+        return false;
+    for (size_t i = 0; i < c->item->count; i++) {
+        struct queue_recipient *r = &m->recipients[c->item->recipients[i]];
+        const struct attempt a = {.status = TRANSPORT_DEFERRED,
+                                  .text = str_from_c(r->error),
+                                  .relay = str_from_c(r->relay)};
+        recipient_apply(m, r, &a);
+    }
+    end_item(c, 0);
+    return true;
+}
+
 /* Whether the item that was begun may be tried; otherwise it is given back. */
 SUSPENDS static bool may_try(struct connection *c)
 {
@@ -147,10 +180,12 @@ SUSPENDS static bool next_item(struct connection *c)
 {
     if (c->messages >= QUEUE_CONNECTION_MESSAGES || fiber_is_cancelled(c->fiber))
         return false;
-    struct queue_item *item = scheduler_take(c->queue->scheduler, c->destination);
-    if (!item)
-        return false;
-    begin_item(c, item);
+    do {
+        struct queue_item *item = scheduler_take(c->queue->scheduler, c->destination);
+        if (!item)
+            return false;
+        begin_item(c, item);
+    } while (expire_item(c));
     return may_try(c);
 }
 
@@ -210,48 +245,86 @@ SUSPENDS static void deliver_to_account(struct connection *c, size_t i)
         set_error(c, i, d.error.kind != ERR_NONE ? &d.error : &e);
 }
 
-/* Once more through the front door, now that the directory may answer. */
-SUSPENDS static void deliver_unrouted(struct connection *c, size_t i)
+static enum recipient_kind kind_of(const struct connection *c, size_t i)
+{
+    return (enum recipient_kind)c->item->message->recipients[c->item->recipients[i]].kind;
+}
+
+/* Recipients of the item that have no route, with the one that they have now; those that lead
+ * nowhere have their result. Returns how many; indices[] tells which they are in the item. */
+SUSPENDS static size_t route_again(struct connection *c, struct envelope_recipient *recipients,
+                                   size_t *indices)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < c->message.recipient_count; i++) {
+        const struct transport_recipient *r = &c->message.recipients[i];
+        if (kind_of(c, i) == RECIPIENT_ACCOUNT)
+            continue;
+        struct route *route = route_recipient(c->queue, r->address, c->arena);
+        if (route->kind == ROUTE_LATER || route->kind == ROUTE_REFUSE) {
+            set_result(c, i, route->kind == ROUTE_LATER ? TRANSPORT_DEFERRED : TRANSPORT_FAILED,
+                       route->kind == ROUTE_LATER ? "4.3.0" : route->status, route->error.text);
+            continue;
+        }
+        indices[count] = i;
+        recipients[count++] = (struct envelope_recipient){.address = r->address,
+                                                          .route = route,
+                                                          .notify = r->notify,
+                                                          .original_recipient = r->requested};
+    }
+    return count;
+}
+
+/* Once more through the front door, all together, now that the directory may answer or that the
+ * time has come which their sender set. */
+SUSPENDS static void deliver_unrouted(struct connection *c)
 {
     struct queue_message *m = c->item->message;
-    struct str address = c->message.recipients[i].address;
     struct err e = {.kind = ERR_NONE};
-    struct route *route = route_recipient(c->queue, address, c->arena);
-    if (route->kind == ROUTE_LATER || route->kind == ROUTE_REFUSE) {
-        set_result(c, i, route->kind == ROUTE_LATER ? TRANSPORT_DEFERRED : TRANSPORT_FAILED,
-                   route->kind == ROUTE_LATER ? "4.3.0" : route->status, route->error.text);
+    struct envelope_recipient *recipients =
+        arena_array(c->arena, c->message.recipient_count, sizeof(*recipients));
+    size_t *indices = arena_array(c->arena, c->message.recipient_count, sizeof(*indices));
+    size_t count = route_again(c, recipients, indices);
+    if (count == 0)
         return;
-    }
-    struct envelope_recipient recipient = {.address = address, .route = route};
     struct envelope envelope = {.sender = m->sender,
-                                .recipients = &recipient,
-                                .recipient_count = 1,
+                                .recipients = recipients,
+                                .recipient_count = count,
                                 .smtputf8 = m->smtputf8,
                                 .body_8bit = m->body_8bit,
+                                .options = m->options,
                                 .login = m->login,
                                 .component = m->component,
                                 .prefix = m->prefix};
+    envelope.options.hold_until = 0;
     memcpy(envelope.id, m->id, sizeof(envelope.id));
-    if (queue_accept(c->queue, &envelope, c->message.body, false, &e))
-        set_result(c, i, TRANSPORT_DELIVERED, "2.0.0", "resolved and passed on");
-    else
-        set_error(c, i, &e);
+    queue_accept(c->queue, &envelope, c->message.body, true, &e);
+    for (size_t k = 0; k < count; k++) {
+        c->message.recipients[indices[k]].handed_over = recipients[k].accepted;
+        if (recipients[k].accepted)
+            set_result(c, indices[k], TRANSPORT_DELIVERED, "2.0.0", "resolved and passed on");
+        else
+            set_error(c, indices[k], &recipients[k].error);
+    }
 }
 
 SUSPENDS static void deliver_here(struct connection *c)
 {
+    const struct queue_message *m = c->item->message;
+    struct err e;
+    if (c->message.recipient_count == 0)
+        return;
+    bool readable = spool_count_lines(c->message.body, &e);
     for (size_t i = 0; i < c->message.recipient_count; i++) {
-        const struct queue_message *m = c->item->message;
-        struct err e;
         if (m->deleted || fiber_is_cancelled(c->fiber))
             return;
-        if (!spool_count_lines(c->message.body, &e))
+        if (!readable)
             set_error(c, i, &e);
-        else if (m->recipients[c->item->recipients[i]].kind == RECIPIENT_ACCOUNT)
+        else if (kind_of(c, i) == RECIPIENT_ACCOUNT)
             deliver_to_account(c, i);
-        else
-            deliver_unrouted(c, i);
     }
+    if (readable && !m->deleted && !fiber_is_cancelled(c->fiber))
+        deliver_unrouted(c);
 }
 
 /* --- the fiber --- */
@@ -311,7 +384,7 @@ SUSPENDS static void run(void *arg)
 {
     struct connection *c = arg;
     c->fiber = fiber_self();
-    if (may_try(c)) {
+    if (!expire_item(c) && may_try(c)) {
         if (is_local(c))
             serve_here(c);
         else

@@ -3,10 +3,11 @@
  * What an accepted message brings beside its text: who it is from and for, and what the client
  * asked for with the parameters of MAIL and RCPT.
  */
+#include "core/arena.h"
+#include "core/buf.h"
 #include "core/clock.h"
 #include "core/err.h"
 #include "core/random.h"
-#include "core/str.h"
 
 struct route;
 
@@ -34,6 +35,15 @@ struct envelope_options {
     bool deliver_by_trace;
     int priority; /* MT-PRIORITY (RFC 6710): -9 to 9 */
 };
+
+/* Strings into a. */
+void envelope_options_copy(struct envelope_options *to, const struct envelope_options *from,
+                           struct arena *a);
+/* " priority=3 deliver_by=2030-01-01T00:00:00Z;R", for logs and operators: what was asked for. */
+void envelope_options_write(struct buf *out, const struct envelope_options *o);
+
+/* "SUCCESS,FAILURE"; nothing for 0. */
+void dsn_notify_write(struct buf *out, unsigned notify);
 
 struct envelope_recipient {
     struct str address;            /* as given in RCPT */

@@ -20,6 +20,7 @@ struct queue_message *message_new(struct queue *q)
     m->queue = q;
     m->arena = arena_new();
     link_init(&m->dirty);
+    link_init(&m->held);
     return m;
 }
 
@@ -66,6 +67,8 @@ void message_insert(struct queue_message *m)
     m->previous = q->last;
     *(q->last ? &q->last->next : &q->first) = m;
     q->last = m;
+    if (message_is_held(m))
+        link_append(&q->held, &m->held);
     q->message_count++;
     q->recipient_count += m->recipient_count;
 }
@@ -78,6 +81,7 @@ void message_remove(struct queue_message *m)
     *(m->previous ? &m->previous->next : &q->first) = m->next;
     *(m->next ? &m->next->previous : &q->last) = m->previous;
     link_remove(&m->dirty);
+    link_remove(&m->held);
     q->message_count--;
     q->recipient_count -= m->recipient_count;
     m->deleted = true;
@@ -111,9 +115,16 @@ char *message_path(const struct queue *q, const char *id, const char *suffix)
     return path.p;
 }
 
+bool recipient_is_unreported(const struct queue_recipient *r)
+{
+    return !r->reported && (r->state == RECIPIENT_FAILED ||
+                            (r->state == RECIPIENT_DELIVERED && r->success != SUCCESS_SILENT));
+}
+
 bool recipient_is_done(const struct queue_recipient *r)
 {
-    return r->state == RECIPIENT_DELIVERED || (r->state == RECIPIENT_FAILED && r->reported);
+    return (r->state == RECIPIENT_DELIVERED || r->state == RECIPIENT_FAILED) &&
+           !recipient_is_unreported(r);
 }
 
 const char *recipient_state_name(const struct queue_recipient *r)
@@ -129,6 +140,28 @@ const char *recipient_state_name(const struct queue_recipient *r)
         return "failed";
     }
     return "";
+}
+
+usec message_begin(const struct queue_message *m)
+{
+    return m->options.hold_until > m->arrival ? m->options.hold_until : m->arrival;
+}
+
+usec message_expires(const struct queue_message *m)
+{
+    usec end = message_begin(m) + m->queue->config->settings.lifetime;
+    return m->options.deliver_by_return && m->options.deliver_by < end ? m->options.deliver_by
+                                                                       : end;
+}
+
+bool message_is_held(const struct queue_message *m)
+{
+    return m->options.hold_until > clock_wall();
+}
+
+bool message_is_too_late(const struct queue_message *m)
+{
+    return m->options.deliver_by_return && clock_wall() >= m->options.deliver_by;
 }
 
 static void set_text(char **field, struct str text)

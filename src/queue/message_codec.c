@@ -11,15 +11,59 @@
 
 #include <stdlib.h>
 
-#define ENVELOPE_MAGIC   0x4551444du /* "MDQE" */
-#define ENVELOPE_VERSION 1
+#define ENVELOPE_MAGIC 0x4551444du /* "MDQE" */
+
+/* Versions: 2 brought the options of the envelope, and notify, success and requested of
+ * recipients. */
 
 enum encoded_flags {
     FLAG_SMTPUTF8 = 1,
     FLAG_BODY_8BIT = 2,
     FLAG_WARNED = 4,
     FLAG_BODY_IN_FILE = 8,
+    FLAG_TOLD_LATE = 16,
 };
+
+enum encoded_options {
+    OPTION_REQUIRE_TLS = 1,
+    OPTION_DELIVER_BY_RETURN = 2,
+    OPTION_DELIVER_BY_TRACE = 4,
+};
+
+static unsigned message_flags(const struct queue_message *m)
+{
+    return (m->smtputf8 ? FLAG_SMTPUTF8 : 0u) | (m->body_8bit ? FLAG_BODY_8BIT : 0u) |
+           (m->warned ? FLAG_WARNED : 0u) | (m->body_in_file ? FLAG_BODY_IN_FILE : 0u) |
+           (m->told_late ? FLAG_TOLD_LATE : 0u);
+}
+
+static void encode_options(struct buf *out, const struct envelope_options *o)
+{
+    buf_add_u8(out, (o->require_tls ? OPTION_REQUIRE_TLS : 0) |
+                        (o->deliver_by_return ? OPTION_DELIVER_BY_RETURN : 0) |
+                        (o->deliver_by_trace ? OPTION_DELIVER_BY_TRACE : 0));
+    buf_add_u8(out, (uint8_t)o->dsn_return);
+    buf_add_u8(out, (uint8_t)(int8_t)o->priority);
+    buf_add_u64(out, (uint64_t)o->hold_until);
+    buf_add_u64(out, (uint64_t)o->deliver_by);
+    buf_add_counted(out, o->envelope_id);
+    buf_add_counted(out, o->hold_request);
+}
+
+static bool decode_options(struct reader *in, struct arena *a, struct envelope_options *o)
+{
+    unsigned flags = read_u8(in), dsn_return = read_u8(in);
+    o->require_tls = flags & OPTION_REQUIRE_TLS;
+    o->deliver_by_return = flags & OPTION_DELIVER_BY_RETURN;
+    o->deliver_by_trace = flags & OPTION_DELIVER_BY_TRACE;
+    o->dsn_return = (enum dsn_return)dsn_return;
+    o->priority = (int8_t)read_u8(in);
+    o->hold_until = (usec)read_u64(in);
+    o->deliver_by = (usec)read_u64(in);
+    o->envelope_id = arena_str(a, read_counted(in));
+    o->hold_request = arena_str(a, read_counted(in));
+    return !in->bad && dsn_return <= DSN_RETURN_FULL && o->priority >= -9 && o->priority <= 9;
+}
 
 static void encode_recipient(struct buf *out, const struct queue_recipient *r)
 {
@@ -33,13 +77,15 @@ static void encode_recipient(struct buf *out, const struct queue_recipient *r)
     buf_add_counted(out, str_from_c(r->error));
     buf_add_counted(out, str_from_c(r->code));
     buf_add_counted(out, str_from_c(r->relay));
+    buf_add_u8(out, r->notify);
+    buf_add_u8(out, r->success);
+    buf_add_counted(out, r->requested);
 }
 
 void message_encode(struct buf *out, const struct queue_message *m)
 {
     buf_add_counted(out, str_from_c(m->id));
-    buf_add_u8(out, (m->smtputf8 ? FLAG_SMTPUTF8 : 0) | (m->body_8bit ? FLAG_BODY_8BIT : 0) |
-                        (m->warned ? FLAG_WARNED : 0) | (m->body_in_file ? FLAG_BODY_IN_FILE : 0));
+    buf_add_u8(out, (uint8_t)message_flags(m));
     buf_add_u64(out, (uint64_t)m->arrival);
     buf_add_u64(out, m->size_crlf);
     buf_add_u64(out, spool_size(m->body));
@@ -47,12 +93,14 @@ void message_encode(struct buf *out, const struct queue_message *m)
     buf_add_counted(out, m->login);
     buf_add_counted(out, str_from_c(m->component));
     buf_add_counted(out, m->prefix);
+    encode_options(out, &m->options);
     buf_add_u32(out, (uint32_t)m->recipient_count);
     for (size_t i = 0; i < m->recipient_count; i++)
         encode_recipient(out, &m->recipients[i]);
 }
 
-static bool decode_recipient(struct reader *in, struct arena *a, struct queue_recipient *r)
+static bool decode_recipient(struct reader *in, unsigned version, struct arena *a,
+                             struct queue_recipient *r)
 {
     r->kind = read_u8(in);
     r->state = read_u8(in);
@@ -62,8 +110,13 @@ static bool decode_recipient(struct reader *in, struct arena *a, struct queue_re
     r->address = arena_str(a, read_counted(in));
     r->original = arena_str(a, read_counted(in));
     struct str error = read_counted(in), code = read_counted(in), relay = read_counted(in);
+    if (version >= 2) {
+        r->notify = read_u8(in);
+        r->success = read_u8(in);
+        r->requested = arena_str(a, read_counted(in));
+    }
     if (in->bad || r->kind > RECIPIENT_RELAY || r->state > RECIPIENT_FAILED ||
-        r->state == RECIPIENT_SENDING)
+        r->state == RECIPIENT_SENDING || r->success > SUCCESS_EXPANDED)
         return false;
     recipient_set_texts(r, error, code, relay);
     return true;
@@ -72,7 +125,8 @@ static bool decode_recipient(struct reader *in, struct arena *a, struct queue_re
 /* Smallest encoded recipient: guards against a damaged count. */
 #define RECIPIENT_BYTES_MIN (3 + 4 + 8 + 5 * 4)
 
-static bool decode(struct reader *in, struct queue_message *m, uint64_t *body_size)
+static bool decode(struct reader *in, unsigned version, struct queue_message *m,
+                   uint64_t *body_size)
 {
     struct str id = read_counted(in);
     if (in->bad || id.n == 0 || id.n >= sizeof(m->id) || memchr(id.p, '/', id.n) ||
@@ -84,6 +138,7 @@ static bool decode(struct reader *in, struct queue_message *m, uint64_t *body_si
     m->body_8bit = flags & FLAG_BODY_8BIT;
     m->warned = flags & FLAG_WARNED;
     m->body_in_file = flags & FLAG_BODY_IN_FILE;
+    m->told_late = flags & FLAG_TOLD_LATE;
     m->arrival = (usec)read_u64(in);
     m->size_crlf = read_u64(in);
     *body_size = read_u64(in);
@@ -91,21 +146,24 @@ static bool decode(struct reader *in, struct queue_message *m, uint64_t *body_si
     m->login = arena_str(m->arena, read_counted(in));
     m->component = arena_c(m->arena, read_counted(in));
     m->prefix = arena_str(m->arena, read_counted(in));
+    if (version >= 2 && !decode_options(in, m->arena, &m->options))
+        return false;
     uint32_t count = read_u32(in);
     if (in->bad || count > in->n / RECIPIENT_BYTES_MIN)
         return false;
     message_set_recipients(m, count);
     for (uint32_t i = 0; i < count; i++)
-        if (!decode_recipient(in, m->arena, &m->recipients[i]))
+        if (!decode_recipient(in, version, m->arena, &m->recipients[i]))
             return false;
     return in->n == 0;
 }
 
-struct queue_message *message_decode(struct queue *q, struct str bytes, uint64_t *body_size)
+struct queue_message *message_decode(struct queue *q, struct str bytes, unsigned version,
+                                     uint64_t *body_size)
 {
     struct reader in = {.p = bytes.p, .n = bytes.n};
     struct queue_message *m = message_new(q);
-    if (decode(&in, m, body_size))
+    if (version >= 1 && version <= MESSAGE_VERSION && decode(&in, version, m, body_size))
         return m;
     message_free(m);
     return NULL;
@@ -116,7 +174,7 @@ void envelope_file_encode(struct buf *out, const struct queue_message *m)
     struct buf envelope = BUF_EMPTY;
     message_encode(&envelope, m);
     buf_add_u32(out, ENVELOPE_MAGIC);
-    buf_add_u16(out, ENVELOPE_VERSION);
+    buf_add_u16(out, MESSAGE_VERSION);
     buf_add_u64(out, str_hash(buf_str(&envelope)));
     buf_add_str(out, buf_str(&envelope));
     buf_free(&envelope);
@@ -129,8 +187,7 @@ struct queue_message *envelope_file_decode(struct queue *q, struct str bytes, ui
     uint16_t version = read_u16(&in);
     uint64_t checksum = read_u64(&in);
     struct str envelope = str_from(in.p, in.n);
-    if (in.bad || magic != ENVELOPE_MAGIC || version != ENVELOPE_VERSION ||
-        checksum != str_hash(envelope))
+    if (in.bad || magic != ENVELOPE_MAGIC || checksum != str_hash(envelope))
         return NULL;
-    return message_decode(q, envelope, body_size);
+    return message_decode(q, envelope, version, body_size);
 }

@@ -32,6 +32,7 @@ SUSPENDS struct queue *queue_open(const struct queue_settings *s, const struct q
     q->context = *c;
     q->config = queue_config_new(s, c->tls);
     link_init(&q->dirty);
+    link_init(&q->held);
     q->removals_end = &q->removals;
     q->scheduler = scheduler_new(q);
     if (!envelope_files_load(q, e)) {

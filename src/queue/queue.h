@@ -26,8 +26,9 @@ struct queue_settings {
     const char *relay_host; /* "" : by MX; "host:port", "[1.2.3.4]:port": everything goes there */
     const char *relay_user, *relay_password; /* secret; AUTH PLAIN over TLS */
     int relay_tls;                           /* enum queue_relay_tls */
-    int64_t smtp_port;      /* 25; of other servers, so that tests can have their own */
-    const char *postmaster; /* "" : postmaster@ the first domain */
+    int64_t smtp_port;       /* 25; of other servers, so that tests can have their own */
+    const char *postmaster;  /* "" : postmaster@ the first domain */
+    int64_t return_size_max; /* messages returned whole with a report */
 };
 extern const struct settings_block queue_settings_block; /* "queue" */
 
@@ -62,6 +63,9 @@ void queue_reload(struct queue *q, const struct queue_settings *s, struct tls_co
 SUSPENDS bool queue_accept(struct queue *q, struct envelope *envelope, struct spool *message,
                            bool per_recipient, struct err *e);
 
+/* Messages of this login that wait because their sender wants it (RFC 4865). */
+size_t queue_count_held(struct queue *q, struct str login);
+
 /* --- for operators --- */
 
 struct queue_recipient_info {
@@ -70,12 +74,15 @@ struct queue_recipient_info {
     unsigned attempts;
     int64_t next_attempt; /* seconds since 1970; 0: now */
     struct str last_error;
-    struct str relay; /* host that was tried last */
+    struct str relay;  /* host that was tried last */
+    struct str notify; /* NOTIFY as given; "" : not */
 };
 struct queue_message_info {
     char id[ID_SIZE];
     struct str sender;
     int64_t arrival, expires;
+    int64_t held_until; /* as its sender asked; 0: not held */
+    struct str options; /* what else its sender asked for, in words; "" : nothing */
     uint64_t size;
     struct queue_recipient_info *recipients; /* in queue_show; those not done in queue_list too */
     size_t recipient_count;
@@ -86,7 +93,7 @@ bool queue_show(struct queue *q, struct str id, struct arena *a, struct queue_me
                 struct err *e);
 /* Header block (at most 64 KiB) of a queued message. */
 SUSPENDS bool queue_read_header(struct queue *q, struct str id, struct buf *header, struct err *e);
-/* Empty id: all. Tries now. Returns how many messages. */
+/* Empty id: all. Tries now, but for what is held. Returns how many messages. */
 size_t queue_retry(struct queue *q, struct str id);
 /* ETRN: tries now what waits for remote recipients of this domain, and of those below it. Returns
  * how many messages there are for it; *started: those of them that were waiting. */

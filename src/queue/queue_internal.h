@@ -41,14 +41,26 @@ static inline bool recipient_kind_is_remote(uint8_t kind)
     return kind == RECIPIENT_REMOTE || kind == RECIPIENT_RELAY;
 }
 
+/* What the sender is to be told of a recipient that is RECIPIENT_DELIVERED (RFC 3461 5.2, RFC 2852
+ * 4.1.4). */
+enum recipient_success {
+    SUCCESS_SILENT,
+    SUCCESS_DELIVERED, /* into the mailbox */
+    SUCCESS_RELAYED,   /* to a server that will not tell */
+    SUCCESS_EXPANDED,  /* the address was a list: an entry for this report alone */
+};
+
 struct queue_item;
 
 struct queue_recipient {
-    struct str address;  /* where it goes */
-    struct str original; /* the envelope's RCPT that led to it */
-    uint8_t kind;        /* enum recipient_kind */
-    uint8_t state;       /* enum recipient_state */
-    bool reported;       /* failed, and the sender has been told (or cannot be) */
+    struct str address;   /* where it goes */
+    struct str original;  /* the envelope's RCPT that led to it */
+    struct str requested; /* its ORCPT, decoded; "" : none */
+    uint8_t kind;         /* enum recipient_kind */
+    uint8_t state;        /* enum recipient_state */
+    uint8_t notify;       /* enum dsn_notify */
+    uint8_t success;      /* enum recipient_success */
+    bool reported;        /* its end is known to the sender, or need not be, or cannot be */
     uint32_t attempts;
     usec next_attempt; /* wall clock; 0: now */
     char *error;       /* of the last attempt; owned; NULL: none */
@@ -70,7 +82,9 @@ struct queue_message {
     const char *component;
     usec arrival; /* wall clock */
     bool smtputf8, body_8bit;
+    struct envelope_options options;
     bool warned;       /* the sender was told of the delay */
+    bool told_late;    /* the sender was told that deliver_by has passed */
     bool in_files;     /* spool_dir has (or may have) files of it */
     bool body_in_file; /* large: the body was a file from the start */
     bool body_missing; /* its file is not there or of another size; between open and start only */
@@ -80,6 +94,7 @@ struct queue_message {
     struct spool *body;
     lsn accept_lsn;
     struct link dirty; /* in queue->dirty when its envelope file is to be written */
+    struct link held;  /* in queue->held while its sender wants it to wait, and maybe longer */
     unsigned active;   /* items that are ready or being sent */
     unsigned holds;    /* fibers that use it */
     bool settling, settle_again;
@@ -114,7 +129,7 @@ struct queue {
     void *by_id; /* tsearch tree of struct queue_message */
     struct queue_message *first, *last;
     size_t message_count, recipient_count;
-    struct link dirty;
+    struct link dirty, held;
     struct queue_removal *removals, **removals_end;
     struct scheduler *scheduler;
     struct startup startup;

@@ -17,7 +17,8 @@
 
 enum record_type { RECORD_ACCEPT = 1, RECORD_RESULT = 2, RECORD_WARNED = 3, RECORD_DONE = 4 };
 
-#define RECORD_VERSION 1
+/* The version of a message's form: records and envelope files change together. */
+#define RECORD_VERSION MESSAGE_VERSION
 
 static lsn append(struct queue *q, enum record_type type, const struct str *parts, size_t count)
 {
@@ -48,34 +49,37 @@ void journal_log_result(struct queue_message *m, const struct queue_recipient *r
     buf_add_counted(&out, str_from_c(r->error));
     buf_add_counted(&out, str_from_c(r->code));
     buf_add_counted(&out, str_from_c(r->relay));
+    buf_add_u8(&out, r->success);
     struct str part = buf_str(&out);
     append(m->queue, RECORD_RESULT, &part, 1);
     buf_free(&out);
     message_mark_dirty(m);
 }
 
-static lsn append_id(struct queue_message *m, enum record_type type)
-{
-    struct buf out = BUF_EMPTY;
-    buf_add_counted(&out, str_from_c(m->id));
-    struct str part = buf_str(&out);
-    lsn position = append(m->queue, type, &part, 1);
-    buf_free(&out);
-    return position;
-}
+enum { TOLD_DELAY = 1, TOLD_LATE = 2 };
 
 void journal_log_warned(struct queue_message *m)
 {
-    append_id(m, RECORD_WARNED);
+    struct buf out = BUF_EMPTY;
+    buf_add_counted(&out, str_from_c(m->id));
+    buf_add_u8(&out, (m->warned ? TOLD_DELAY : 0) | (m->told_late ? TOLD_LATE : 0));
+    struct str part = buf_str(&out);
+    append(m->queue, RECORD_WARNED, &part, 1);
+    buf_free(&out);
     message_mark_dirty(m);
 }
 
 lsn journal_log_done(struct queue_message *m)
 {
     /* No checkpoint may write it any more: nobody would remove the files. */
+    struct buf out = BUF_EMPTY;
     m->done = true;
     link_remove(&m->dirty);
-    return append_id(m, RECORD_DONE);
+    buf_add_counted(&out, str_from_c(m->id));
+    struct str part = buf_str(&out);
+    lsn position = append(m->queue, RECORD_DONE, &part, 1);
+    buf_free(&out);
+    return position;
 }
 
 /* --- replay --- */
@@ -91,7 +95,7 @@ SUSPENDS static bool replay_accept(struct queue *q, const struct journal_record 
     struct reader in = {.p = r->payload.p, .n = r->payload.n};
     struct str envelope = read_counted(&in);
     uint64_t body_size;
-    struct queue_message *m = in.bad ? NULL : message_decode(q, envelope, &body_size);
+    struct queue_message *m = in.bad ? NULL : message_decode(q, envelope, r->version, &body_size);
     if (!m)
         return damaged(r, e);
     struct queue_message *found = message_find(q, str_from_c(m->id));
@@ -131,7 +135,9 @@ static bool replay_result(struct queue *q, const struct journal_record *record, 
     now.attempts = read_u32(in);
     now.next_attempt = (usec)read_u64(in);
     struct str error = read_counted(in), code = read_counted(in), relay = read_counted(in);
-    if (in->bad || now.state > RECIPIENT_FAILED || now.state == RECIPIENT_SENDING)
+    now.success = record->version >= 2 ? read_u8(in) : SUCCESS_SILENT;
+    if (in->bad || now.state > RECIPIENT_FAILED || now.state == RECIPIENT_SENDING ||
+        now.success > SUCCESS_EXPANDED)
         return damaged(record, e);
     if (!m)
         return true;
@@ -142,12 +148,28 @@ static bool replay_result(struct queue *q, const struct journal_record *record, 
         r->reported |= now.reported;
     } else if (now.state != RECIPIENT_WAITING || now.attempts >= r->attempts) {
         r->state = now.state;
+        r->success = now.success;
         r->reported = now.reported;
         r->attempts = now.attempts;
         r->next_attempt = now.next_attempt;
         recipient_set_texts(r, error, code, relay);
     }
     message_mark_dirty(m);
+    return true;
+}
+
+static bool replay_warned(struct queue *q, const struct journal_record *record, struct reader *in,
+                          struct err *e)
+{
+    struct queue_message *m = message_find(q, read_counted(in));
+    unsigned told = record->version >= 2 ? read_u8(in) : TOLD_DELAY;
+    if (in->bad)
+        return damaged(record, e);
+    if (m) {
+        m->warned |= (told & TOLD_DELAY) != 0;
+        m->told_late |= (told & TOLD_LATE) != 0;
+        message_mark_dirty(m);
+    }
     return true;
 }
 
@@ -167,7 +189,7 @@ static bool replay_done(struct queue *q, const struct journal_record *record, st
 SUSPENDS bool journal_replay_record(void *arg, const struct journal_record *r, struct err *e)
 {
     struct queue *q = arg;
-    if (r->version != RECORD_VERSION)
+    if (r->version < 1 || r->version > RECORD_VERSION)
         return err_set(e, ERR_PERM, "queue record %llu has version %u: written by a newer server",
                        (unsigned long long)r->lsn, r->version);
     struct reader in = {.p = r->payload.p, .n = r->payload.n};
@@ -176,16 +198,8 @@ SUSPENDS bool journal_replay_record(void *arg, const struct journal_record *r, s
         return replay_accept(q, r, e);
     case RECORD_RESULT:
         return replay_result(q, r, &in, e);
-    case RECORD_WARNED: {
-        struct queue_message *m = message_find(q, read_counted(&in));
-        if (in.bad)
-            return damaged(r, e);
-        if (m) {
-            m->warned = true;
-            message_mark_dirty(m);
-        }
-        return true;
-    }
+    case RECORD_WARNED:
+        return replay_warned(q, r, &in, e);
     case RECORD_DONE:
         return replay_done(q, r, &in, e);
     }

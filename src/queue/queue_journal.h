@@ -13,7 +13,7 @@ void journal_log_accept(struct queue_message *m);
 /* The state of one recipient. Not waited for: what is lost is tried (and perhaps delivered) again,
  * never forgotten. */
 void journal_log_result(struct queue_message *m, const struct queue_recipient *r);
-/* The sender has been told of the delay. */
+/* What the sender has been told of the delay (warned, told_late). */
 void journal_log_warned(struct queue_message *m);
 /* The message is done. Returns the record's position. */
 lsn journal_log_done(struct queue_message *m);

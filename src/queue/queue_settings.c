@@ -40,6 +40,9 @@ static const struct setting queue_setting_table[] = {
      "Opportunistic: TLS without verification where it is offered."},
     {"smtp_port", SETTING_NUMBER, OFFSET(smtp_port), "25", 1, 65535, NULL,
      "Port of other servers."},
+    {"return_size_max", SETTING_SIZE, OFFSET(return_size_max), "1M", 0, (int64_t)1 << 30, NULL,
+     "Largest message that is returned whole with the report of its failure, when its sender asked "
+     "for that (RET=FULL); of larger ones the header is."},
     {"postmaster", SETTING_STRING, OFFSET(postmaster), "", 0, 0, NULL,
      "Address that gets mail for postmaster and abuse where a domain has no such address. Empty: "
      "postmaster of the first domain."},

@@ -1,7 +1,11 @@
 /*
  * The end of an attempt for one recipient. A deferral is tried again after a back-off, but at the
  * time of the delay warning and at the end of the lifetime at the latest, so that both come when
- * they were promised and not an attempt later. A deferral after the lifetime is a failure.
+ * they were promised and not an attempt later. A deferral after the lifetime is a failure, and so
+ * is one after the time that the sender gave (BY with R, RFC 2852).
+ *
+ * What the sender hears of a delivery (RFC 3461 5.2.2, 5.2.3; RFC 2852 4.1.4) is decided here,
+ * once, and written down with the result.
  */
 #include "queue/result.h"
 
@@ -61,11 +65,16 @@ static usec sooner(usec at, usec limit, usec now)
 
 static void give_up(struct queue_message *m, struct attempt *a, struct buf *text)
 {
-    usec age = clock_wall() - m->arrival;
+    usec age = clock_wall() - message_begin(m);
+    bool too_late = message_is_too_late(m);
     a->status = TRANSPORT_FAILED;
-    a->code = STR("4.4.7");
-    buf_printf(text, "gave up after %lld hours; the last attempt: %.*s",
-               (long long)(age / (3600 * USEC_SEC)), STR_ARG(a->text));
+    a->code = too_late ? STR("5.4.7") : STR("4.4.7");
+    if (too_late)
+        buf_add_c(text, "the time that the sender gave for the delivery has passed");
+    else
+        buf_printf(text, "gave up after %lld hours", (long long)(age / (3600 * USEC_SEC)));
+    if (a->text.n > 0)
+        buf_printf(text, "; the last attempt: %.*s", STR_ARG(a->text));
     a->text = buf_str(text);
 }
 
@@ -73,15 +82,32 @@ static void defer(struct queue_message *m, struct queue_recipient *r, struct att
                   struct buf *text)
 {
     const struct queue_settings *s = &m->queue->config->settings;
-    usec now = clock_wall(), end = m->arrival + s->lifetime;
+    usec now = clock_wall(), end = message_expires(m);
     if (now >= end) {
         give_up(m, a, text);
         return;
     }
     usec at = sooner(now + scheduler_backoff(s, r->attempts), end, now);
     if (s->delay_warning && !m->warned)
-        at = sooner(at, m->arrival + s->delay_warning, now);
+        at = sooner(at, message_begin(m) + s->delay_warning, now);
+    if (!m->told_late)
+        at = sooner(at, m->options.deliver_by, now);
     r->next_attempt = at;
+}
+
+static enum recipient_success success_of(const struct queue_message *m,
+                                         const struct queue_recipient *r, const struct attempt *a)
+{
+    const struct envelope_options *o = &m->options;
+    if (a->handed_over || m->sender.n == 0 || (r->notify & NOTIFY_NEVER))
+        return SUCCESS_SILENT;
+    if (r->kind == RECIPIENT_ACCOUNT)
+        return r->notify & NOTIFY_SUCCESS ? SUCCESS_DELIVERED : SUCCESS_SILENT;
+    bool lost_notify = (r->notify & NOTIFY_SUCCESS) && !a->notify_passed;
+    bool lost_deliver_by = o->deliver_by != 0 && !o->deliver_by_return && !a->deliver_by_passed &&
+                           clock_wall() < o->deliver_by;
+    bool traced = o->deliver_by != 0 && o->deliver_by_trace;
+    return lost_notify || lost_deliver_by || traced ? SUCCESS_RELAYED : SUCCESS_SILENT;
 }
 
 void recipient_apply(struct queue_message *m, struct queue_recipient *r, const struct attempt *a)
@@ -104,6 +130,7 @@ void recipient_apply(struct queue_message *m, struct queue_recipient *r, const s
         break;
     case TRANSPORT_DELIVERED:
         r->state = RECIPIENT_DELIVERED;
+        r->success = (uint8_t)success_of(m, r, &result);
         *(recipient_kind_is_remote(r->kind) ? &q->stats.delivered_remote
                                             : &q->stats.delivered_local) += 1;
         break;

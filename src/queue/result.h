@@ -7,7 +7,8 @@
 struct attempt {
     enum transport_status status;
     struct str code, text, relay;
-    const char *tls; /* may be NULL */
+    const char *tls;                                    /* may be NULL */
+    bool notify_passed, deliver_by_passed, handed_over; /* see transport_recipient */
 };
 
 /* The recipient was being sent. When the server stops, a deferral does not count as an attempt. */

@@ -10,7 +10,9 @@
  * when it is done (scheduler_take).
  *
  * Times are monotonic here; the wall clock's only use is to turn the stored time of the next
- * attempt into a delay, which is never more than the longest back-off, whatever the clock says.
+ * attempt into a delay, which is never more than the longest back-off, whatever the clock says. A
+ * message that its sender wants held (RFC 4865) is looked at as often, and waits on by the wall
+ * clock.
  */
 #include "queue/scheduler.h"
 
@@ -111,7 +113,7 @@ static struct destination *destination_get(struct scheduler *s, struct str key)
     }
     struct destination *d = MEM_NEW(struct destination);
     d->key = wanted.key;
-    link_init(&d->ready);
+    ready_list_init(&d->ready);
     link_init(&d->runnable);
     node = tsearch(d, &s->destinations, compare_destinations);
     assert(node);
@@ -124,6 +126,7 @@ static void destination_release(struct scheduler *s, struct destination *d)
         return;
     tdelete(d, &s->destinations, compare_destinations);
     link_remove(&d->runnable);
+    ready_list_free(&d->ready);
     free(d->key);
     free(d);
 }
@@ -134,7 +137,7 @@ static void pump_soon(struct scheduler *s);
 static void destination_update(struct scheduler *s, struct destination *d)
 {
     size_t limit = (size_t)s->queue->config->settings.connections_per_destination;
-    bool runnable = !link_is_empty(&d->ready) && d->connections < limit;
+    bool runnable = ready_list_first(&d->ready) && d->connections < limit;
     if (runnable && link_is_empty(&d->runnable))
         link_append(&s->runnable, &d->runnable);
     else if (!runnable)
@@ -156,7 +159,7 @@ static void item_make_ready(struct scheduler *s, struct queue_item *item)
 {
     item->state = ITEM_READY;
     item->message->active++;
-    link_append(&item->destination->ready, &item->ready);
+    ready_list_add(&item->destination->ready, &item->ready, item->message->options.priority);
     destination_update(s, item->destination);
 }
 
@@ -283,7 +286,7 @@ static bool needs_settling(const struct queue_message *m)
     bool done = true;
     for (size_t i = 0; i < m->recipient_count; i++) {
         const struct queue_recipient *r = &m->recipients[i];
-        if (r->state == RECIPIENT_FAILED && !r->reported)
+        if (recipient_is_unreported(r))
             return true;
         done = done && recipient_is_done(r);
     }
@@ -345,6 +348,8 @@ bool scheduler_retry_matching(struct queue_message *m,
 {
     struct scheduler *s = m->queue->scheduler;
     bool found = false;
+    if (message_is_held(m))
+        return false;
     for (struct queue_item *item = m->items; item; item = item->next) {
         if (item->state != ITEM_WAITING || (match && !item_matches(item, match, arg)))
             continue;
@@ -388,9 +393,10 @@ void scheduler_return(struct queue_item *item, usec postpone)
 
 struct queue_item *scheduler_take(struct scheduler *s, struct destination *d)
 {
-    if (s->stopping || link_is_empty(&d->ready))
+    struct link *first = ready_list_first(&d->ready);
+    if (s->stopping || !first)
         return NULL;
-    struct queue_item *item = item_from_ready(d->ready.next);
+    struct queue_item *item = item_from_ready(first);
     link_remove(&item->ready);
     item->state = ITEM_SENDING;
     s->sending++;
@@ -472,7 +478,8 @@ static void timer_fired(void *arg)
     while (s->heap_count > 0 && s->heap[0]->due <= now) {
         struct queue_item *item = s->heap[0];
         heap_remove(s, item);
-        item_make_ready(s, item);
+        /* Its wait was cut short, see item_delay. */
+        item_wait(s, item, message_is_held(item->message) ? item_delay(item) : 0);
     }
     timer_update(s);
 }

@@ -5,6 +5,7 @@
  * item, which gives it back with scheduler_return.
  */
 #include "queue/queue_internal.h"
+#include "queue/ready_list.h"
 
 enum item_state {
     ITEM_WAITING, /* for its time, in the heap */
@@ -28,8 +29,8 @@ struct queue_item {
 };
 
 struct destination {
-    char *key;            /* first: the table compares by it; "" : here */
-    struct link ready;    /* items, first come first served */
+    char *key;               /* first: the table compares by it; "" : here */
+    struct ready_list ready; /* items */
     struct link runnable; /* in the scheduler's list: has ready items and may have a connection */
     size_t items, connections;
 };
@@ -47,7 +48,7 @@ void scheduler_reload(struct scheduler *s, bool regroup);
 void scheduler_add_message(struct queue_message *m);
 /* Frees the items that are not being sent. */
 void scheduler_forget_message(struct queue_message *m);
-/* Its waiting items are due now. */
+/* Its waiting items are due now, unless its sender wants it to wait. */
 void scheduler_retry_message(struct queue_message *m);
 /* The same for those that have a recipient that matches. Returns whether there are any. */
 bool scheduler_retry_matching(struct queue_message *m,

@@ -17,11 +17,17 @@ enum transport_status {
 
 struct transport_recipient {
     struct str address;
+    unsigned notify;      /* enum dsn_notify */
+    struct str requested; /* ORCPT, decoded; "" : none */
     /* results; strings in the message's arena */
     enum transport_status status;
     struct str code;  /* enhanced status "5.1.1"; "" : made up from the status */
     struct str text;  /* reply of the server or what went wrong, one line, printable */
     struct str relay; /* "host[address]:port"; "" : no server was reached */
+    /* Of one that is delivered: the server took over what was asked for with NOTIFY, with BY. */
+    bool notify_passed, deliver_by_passed;
+    /* Its sender hears the rest from elsewhere: it went through queue_accept again. */
+    bool handed_over;
 };
 
 struct transport_message {
@@ -31,6 +37,8 @@ struct transport_message {
     struct spool *body;
     uint64_t size_crlf; /* prefix and body as sent, without dot-stuffing */
     bool smtputf8, body_8bit;
+    const struct envelope_options *options;
+    const char *spool_dir; /* for other forms of the body */
     struct transport_recipient *recipients;
     size_t recipient_count;
     struct arena *arena;

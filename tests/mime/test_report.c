@@ -13,6 +13,7 @@
 static struct arena *a;
 static struct buf out;
 static const struct mime_part *root;
+static struct str original_body; /* returned with the report; p == NULL: not */
 
 static int set_up(void **state)
 {
@@ -63,8 +64,14 @@ static struct report report_for(const struct report_recipient *recipients, size_
 
 static void write_and_parse(const struct report *r)
 {
+    struct report copy = *r;
     buf_clear(&out);
-    report_write(&out, r);
+    copy.whole = original_body.p != NULL;
+    copy.eight_bit = !str_is_ascii(original_body);
+    report_write_start(&out, &copy);
+    buf_add_str(&out, original_body);
+    report_write_end(&out, &copy);
+    original_body = str_from(NULL, 0);
     root = mime_parse(a, buf_str(&out), NULL, false);
     assert_null(memchr(out.p, '\r', out.n));
 }
@@ -158,7 +165,7 @@ static void test_delayed(void **state)
     p[1].address = STR("carol@remote.test");
     p[1].status = STR("bogus");
     struct report r = report_for(p, 2);
-    r.original_body = STR("line one\nline two\n");
+    original_body = STR("line one\nline two\n");
     write_and_parse(&r);
     field_is(buf_str(&out), "Subject", "Your message has not been delivered yet");
     struct str text = body_of(1);
@@ -225,7 +232,7 @@ static void test_smuggling(void **state)
     const struct mime_parameter *boundary =
         mime_parameter_find(root->parameters, root->parameter_count, STR("boundary"));
     struct str first = arena_str(a, boundary->value);
-    r.original_body = arena_printf(a, "--%.*s\n\nsmuggled\n", STR_ARG(first));
+    r.original_header = arena_printf(a, "X-Evil: 7\n --%.*s\n\n", STR_ARG(first));
     write_and_parse(&r);
     assert_int_equal(root->child_count, 3);
 }
@@ -250,7 +257,7 @@ static void test_international(void **state)
     assert_string_equal(arena_c(a, root->children->next->subtype), "global-delivery-status");
     assert_string_equal(arena_c(a, root->children->next->next->subtype), "global-headers");
     contains(body_of(2), "Final-Recipient: utf-8; j\xc3\xb6rg@remote.test\n");
-    r.original_body = STR("\xc3\xbc\n");
+    original_body = STR("\xc3\xbc\n");
     write_and_parse(&r);
     assert_string_equal(arena_c(a, root->children->next->next->subtype), "global");
     assert_string_equal(arena_c(a, root->children->next->next->encoding), "8bit");

@@ -307,7 +307,10 @@ struct gift {
     const char *text;
     size_t padding; /* added to the text */
     bool per_recipient;
-    bool accepted[8]; /* results */
+    struct envelope_options options;
+    unsigned notify[8];
+    const char *requested[8]; /* ORCPT */
+    bool accepted[8];         /* results */
     struct err error[8], whole;
     char id[ID_SIZE];
 };
@@ -319,7 +322,8 @@ static inline bool give(struct gift *g)
     struct envelope envelope = {.sender = str_from_c(g->sender),
                                 .recipients = recipients,
                                 .component = "submission",
-                                .prefix = STR("Received: from test\n")};
+                                .prefix = STR("Received: from test\n"),
+                                .options = g->options};
     struct err e = {.kind = ERR_NONE};
     random_id(envelope.id);
     memcpy(g->id, envelope.id, sizeof(g->id));
@@ -327,6 +331,8 @@ static inline bool give(struct gift *g)
          envelope.recipient_count++) {
         struct envelope_recipient *r = &recipients[envelope.recipient_count];
         r->address = str_from_c(g->recipients[envelope.recipient_count]);
+        r->notify = g->notify[envelope.recipient_count];
+        r->original_recipient = str_from_c(g->requested[envelope.recipient_count]);
         r->route = route_recipient(world.queue, r->address, a);
     }
     struct spool *spool = spool_new(mail_store.dir, envelope.id);
