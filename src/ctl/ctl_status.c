@@ -10,6 +10,7 @@
 #include "ctl/ctl.h"
 #include "ctl/ctl_json.h"
 #include "net/stream.h"
+#include "policy/policy.h"
 #include "queue/queue.h"
 #include "store/store.h"
 
@@ -87,6 +88,25 @@ static void add_store(json_t *status, const struct ctl_context *c)
     json_object_set_new(json, "damage", damage);
 }
 
+static void add_policy(json_t *status, const struct policy *policy)
+{
+    struct arena *a = arena_new();
+    struct policy_rule_info *rules;
+    struct policy_table_info *tables;
+    size_t rule_count, table_count;
+    json_t *json = part(status, "policy"), *wrong = json_array();
+    policy_list_rules(policy, a, &rules, &rule_count);
+    policy_list_tables(policy, a, &tables, &table_count);
+    SET_ALL(json, {"rules", rule_count}, {"tables", table_count});
+    for (size_t i = 0; i < table_count; i++)
+        if (tables[i].error[0])
+            json_array_append_new(
+                wrong, json_pack("{s:o, s:o, s:b}", "table", ctl_json_c(tables[i].name), "error",
+                                 ctl_json_c(tables[i].error), "in_use", tables[i].loaded > 0));
+    json_object_set_new(json, "wrong", wrong);
+    arena_free(a);
+}
+
 static void add_ground(json_t *status, const struct ctl_context *c)
 {
     struct stream_stats s = {0};
@@ -133,6 +153,7 @@ static bool status(const struct ctl_context *c, const json_t *args, json_t **res
     add_sessions(json, c->sessions);
     add_queue(json, c->queue);
     add_store(json, c);
+    add_policy(json, c->policy);
     add_ground(json, c);
     *result = json;
     return true;

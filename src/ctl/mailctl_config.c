@@ -4,6 +4,7 @@
 #include "ctl/mailctl.h"
 #include "ctl/server_settings.h"
 #include "net/tls.h"
+#include "policy/policy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,8 @@ int command_config_check(struct mailctl *m, const struct arguments *a)
             return fail("%s", e.text);
         tls_context_unref(context);
     }
+    if (!policy_check_tables(m->config, &e))
+        return fail("%s", e.text);
     printf("%s is correct\n", m->config_path);
     return EXIT_OK;
 }

@@ -213,6 +213,16 @@ static void print_attention(const json_t *status, struct buf *b)
         buf_add_c(b, json_string_value(text));
         line("attention", b);
     }
+    json_t *wrong;
+    json_array_foreach(json_object_get(json_object_get(status, "policy"), "wrong"), i, wrong)
+    {
+        buf_printf(b, "table %s %s: %s", text_of(wrong, "table"),
+                   json_is_true(json_object_get(wrong, "in_use"))
+                       ? "is wrong, what was read before stays"
+                       : "cannot be used, its rules match nothing",
+                   text_of(wrong, "error"));
+        line("attention", b);
+    }
 }
 
 static void print_listeners(const json_t *status)

@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "core/worker.h"
 #include "policy/policy_internal.h"
+#include "policy/state.h"
 
 static enum policy_result found(struct policy_call *c, struct str key,
                                 const struct policy_entry *entry)
@@ -100,18 +101,31 @@ static SUSPENDS enum policy_result with_table(struct policy_call *c, look_up_fun
 
 /* --- client --- */
 
+static SUSPENDS enum policy_result look_up_client_name(const struct look_up *l)
+{
+    struct policy_entry entry;
+    struct str name;
+    switch (policy_client_name(l->call, &name)) {
+    case CLIENT_NAME_CONFIRMED:
+        return find_text(l, name, &entry) ? found(l->call, name, &entry) : POLICY_NO_MATCH;
+    case CLIENT_NAME_UNKNOWN:
+        policy_why(l->call, "the name of %s is not known now", l->call->facts->address);
+        return POLICY_UNKNOWN;
+    default: /* anybody can claim a name */
+        return POLICY_NO_MATCH;
+    }
+}
+
 static SUSPENDS enum policy_result look_up_client(const struct look_up *l)
 {
-    const struct policy_facts *f = l->call->facts;
-    struct str address = str_from_c(f->address), name = str_from_c(f->name);
+    struct str address = str_from_c(l->call->facts->address);
     struct policy_entry entry;
-    if (l->type == TABLE_NETWORK)
-        return find_address(l, address, &entry) ? found(l->call, address, &entry) : POLICY_NO_MATCH;
-    if (l->type != TABLE_DOMAIN && find_text(l, address, &entry))
+    bool is_found = l->type == TABLE_NETWORK
+                        ? find_address(l, address, &entry)
+                        : l->type != TABLE_DOMAIN && find_text(l, address, &entry);
+    if (is_found)
         return found(l->call, address, &entry);
-    if (name.n > 0 && find_text(l, name, &entry))
-        return found(l->call, name, &entry);
-    return POLICY_NO_MATCH;
+    return l->type == TABLE_NETWORK ? POLICY_NO_MATCH : look_up_client_name(l);
 }
 
 enum policy_result check_client_table(struct policy_call *c)

@@ -240,3 +240,20 @@ const struct policy_check_row *policy_check_find(struct str name)
             return row;
     return NULL;
 }
+
+void policy_list_checks(struct arena *a, struct policy_check_info **list, size_t *count)
+{
+    size_t n = 0;
+    while (policy_checks[n].name)
+        n++;
+    *list = arena_array(a, n, sizeof(**list));
+    *count = n;
+    for (size_t i = 0; i < n; i++) {
+        const struct policy_check_row *row = &policy_checks[i];
+        (*list)[i] = (struct policy_check_info){.name = row->name,
+                                                .help = row->help,
+                                                .action = policy_action_name(row->action),
+                                                .at = row->at,
+                                                .settings = row->uses ? row->uses : ""};
+    }
+}

@@ -191,7 +191,7 @@ struct policy_content *policy_content_parse(const char *path, struct str text,
     bool ok = parse_lines(&p, path, text, e);
     if (ok && type == TABLE_NETWORK)
         c->networks = network_set_new(p.pairs, p.pair_count);
-    else if (ok)
+    else if (ok && type != TABLE_PATTERN)
         content_sort_keys(c);
     free(p.pairs);
     if (ok)

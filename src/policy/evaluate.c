@@ -73,9 +73,8 @@ void policy_session_free(struct policy_session *s)
 static void add_tag(const struct policy_call *c, const struct policy_verdict *v)
 {
     struct policy_session *s = c->session;
-    struct str line = policy_tag_line(c);
+    struct str line = v->text;
     struct policy_tag **end = &s->tags;
-    (void)v;
     for (; *end; end = &(*end)->next)
         if ((*end)->rule == c->rule)
             return;
@@ -295,7 +294,10 @@ static void find_decision(struct policy_session *s, struct policy_finding *list)
         size_t end = asked_before(s, (enum policy_stage)stage);
         for (size_t i = 0; i < end; i++) {
             struct policy_finding *f = &list[i];
-            if ((int)f->stage != stage || !f->verdict.rule || f->dry_run)
+            if ((int)f->stage != stage)
+                continue;
+            f->reached = true;
+            if (!f->verdict.rule || f->dry_run)
                 continue;
             if (f->verdict.action == POLICY_ACCEPT) {
                 s->accepted[stage] = i;

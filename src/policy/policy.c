@@ -126,6 +126,12 @@ static bool is_in(const struct network_set *set, bool unix_sockets, const char *
     return network_set_find(set, &a) == 1;
 }
 
+bool policy_address_is_valid(const char *address)
+{
+    struct network_address a;
+    return network_address_parse(&a, str_from_c(address)) || strcmp(address, "unix") == 0;
+}
+
 bool policy_rules_trust(const struct policy_rules *rules, const char *address)
 {
     return is_in(rules->trusted, rules->unix_trusted, address) ||

@@ -59,7 +59,7 @@ struct policy_verdict {
     enum policy_action action;
     int code; /* of the reply; 0: none */
     const char *enhanced;
-    struct str text;  /* one line of printable ASCII */
+    struct str text;  /* one line of printable ASCII; with POLICY_TAG the header line */
     const char *rule; /* name; NULL: none */
     usec delay;       /* to be waited before the reply, whatever the action is */
 };
@@ -120,6 +120,8 @@ usec policy_greeting_wait(const struct policy *p, enum service_protocol protocol
  * the session. */
 const char *policy_session_name(const struct policy_session *session);
 
+/* Numeric, or "unix"? */
+bool policy_address_is_valid(const char *address);
 /* Is the client in policy.trusted_networks, or in policy.relay_networks? */
 bool policy_is_trusted(const struct policy *p, const char *address);
 /* policy.relay_networks: may hand in mail for other servers without a login. */
@@ -134,7 +136,8 @@ struct policy_finding {
     struct str why;
     struct policy_verdict verdict; /* of a match */
     bool dry_run;
-    bool decides; /* the first that ends it */
+    bool reached; /* no rule before it ends the session or the list */
+    bool decides; /* ends one of them itself */
 };
 /* Every rule's answer to this client, sender and recipient, in the order of the list. Nothing is
  * counted or remembered. In a. */
@@ -164,5 +167,15 @@ void policy_list_rules(const struct policy *p, struct arena *a, struct policy_ru
 void policy_list_tables(const struct policy *p, struct arena *a, struct policy_table_info **list,
                         size_t *count);
 
+/* A kind of rule. */
+struct policy_check_info {
+    const char *name, *help, *action;
+    enum policy_stage at;
+    const char *settings; /* its own, separated by blanks; those with "*" must be set */
+};
+void policy_list_checks(struct arena *a, struct policy_check_info **list, size_t *count);
+
 const char *policy_stage_name(enum policy_stage stage);
 const char *policy_action_name(enum policy_action action);
+/* Of "smtp", "submission", "lmtp". */
+bool policy_protocol_find(struct str name, enum service_protocol *protocol);

@@ -12,14 +12,22 @@
 
 #include <stdlib.h>
 
-unsigned policy_protocol_bit(const char *name)
+bool policy_protocol_find(struct str name, enum service_protocol *protocol)
 {
     static const char *const names[] = {
         [SERVICE_SMTP] = "smtp", [SERVICE_SUBMISSION] = "submission", [SERVICE_LMTP] = "lmtp"};
     for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
-        if (strcmp(names[i], name) == 0)
-            return 1u << i;
-    return 0;
+        if (str_equal(name, str_from_c(names[i]))) {
+            *protocol = (enum service_protocol)i;
+            return true;
+        }
+    return false;
+}
+
+unsigned policy_protocol_bit(const char *name)
+{
+    enum service_protocol protocol;
+    return policy_protocol_find(str_from_c(name), &protocol) ? 1u << protocol : 0;
 }
 
 /* --- settings that a check does not use --- */

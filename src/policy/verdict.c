@@ -196,6 +196,8 @@ void policy_verdict_make(const struct policy_call *c, struct policy_verdict *v)
     const struct rule_settings *s = c->rule->settings;
     *v = (struct policy_verdict){
         .action = c->has_action ? c->action : c->rule->action, .rule = s->name, .delay = s->delay};
+    if (v->action == POLICY_TAG)
+        v->text = policy_tag_line(c);
     v->code = code_of(c, v->action);
     if (v->code == 0)
         return;
