@@ -26,8 +26,6 @@ struct streamer {
     struct imap_body *b;
     struct imap_cursor *cursor;
     char *chunk;
-    size_t step;         /* bytes of the chunk: IMAP_CHUNK_FAST or IMAP_CHUNK_SLOW */
-    unsigned went_ahead; /* small pieces in a row that needed no waiting */
     struct buf text;
 };
 
@@ -38,14 +36,20 @@ static void let_go(struct streamer *t)
     buf_free(&t->text);
 }
 
+/* Bytes of a chunk that is sent. */
+static size_t step(const struct streamer *t)
+{
+    return t->c->session->pieces_taken < IMAP_FAST_PIECES ? IMAP_CHUNK_SLOW : IMAP_CHUNK_FAST;
+}
+
 /* --- reading --- */
 
-static bool read_chunk(struct streamer *t, uint64_t at, uint64_t end, struct str *bytes,
-                       struct err *e)
+static bool read_chunk(struct streamer *t, uint64_t at, uint64_t end, size_t most,
+                       struct str *bytes, struct err *e)
 {
-    size_t wanted = end - at < t->step ? (size_t)(end - at) : t->step, got;
+    size_t wanted = end - at < most ? (size_t)(end - at) : most, got;
     if (!t->chunk)
-        t->chunk = mem_alloc(t->step);
+        t->chunk = mem_alloc(most);
     if (!message_read_at(t->b->reader, t->chunk, wanted, at, &got, e))
         return false;
     if (got < wanted || !got)
@@ -60,13 +64,14 @@ static bool count(struct streamer *t, uint64_t start, uint64_t end, uint64_t *to
     struct str bytes;
     *total = 0;
     for (uint64_t at = start; at < end; at += bytes.n) {
-        if (!read_chunk(t, at, end, &bytes, e))
+        if (!read_chunk(t, at, end, IMAP_CHUNK, &bytes, e))
             return false;
         *total += mime_crlf_size(bytes, previous);
         previous = bytes.p[bytes.n - 1];
         if (!imap_breathe(t->c))
             return err_set(e, ERR_CLOSED, "the session is over");
     }
+    let_go(t);
     return true;
 }
 
@@ -128,26 +133,25 @@ static bool place_cursor(struct streamer *t, const struct fetch_range *r, uint64
 
 /* --- sending --- */
 
-/* Waits until the client has taken what the stream holds of it; to one that takes its time the
- * pieces are small. */
+/* Waits until the client has taken what the stream holds of it. */
 static bool wait_for_client(struct streamer *t)
 {
     struct session *s = &t->c->session->net;
+    uint8_t *taken = &t->c->session->pieces_taken;
+    size_t before = step(t);
     if (stream_unsent(s->stream) > 0)
         let_go(t);
     usec begun = clock_monotonic();
     if (!session_flush(s))
         return false;
-    bool slow = clock_monotonic() - begun > IMAP_SLOW_CLIENT;
-    t->went_ahead = slow ? 0 : t->went_ahead + 1;
-    if (slow) {
-        let_go(t);
-        t->step = IMAP_CHUNK_SLOW;
+    if (clock_monotonic() - begun > IMAP_SLOW_CLIENT) {
+        *taken = 0;
         stream_trim(s->stream);
-    } else if (t->step != IMAP_CHUNK_FAST && t->went_ahead > IMAP_FAST_PIECES) {
-        let_go(t);
-        t->step = IMAP_CHUNK_FAST;
+    } else if (*taken < IMAP_FAST_PIECES) {
+        ++*taken;
     }
+    if (step(t) != before)
+        let_go(t);
     return true;
 }
 
@@ -159,7 +163,7 @@ static bool send_chunk(struct streamer *t, uint64_t offset, uint64_t length, siz
     struct imap_session *s = t->c->session;
     struct imap_cursor *cursor = t->cursor;
     struct str bytes, piece = STR("");
-    if (!read_chunk(t, cursor->stored, cursor->end, &bytes, e))
+    if (!read_chunk(t, cursor->stored, cursor->end, step(t), &bytes, e))
         return false;
     buf_clear(&t->text);
     mime_add_crlf(&t->text, bytes, cursor->previous);
@@ -217,8 +221,7 @@ static bool stream_range(struct streamer *t, const struct fetch_item *item,
 bool fetch_stream_range(struct imap_command *c, struct imap_body *b, const struct fetch_item *item,
                         const struct fetch_range *r, struct buf *out, struct err *e)
 {
-    struct streamer t = {
-        .c = c, .b = b, .cursor = &c->session->selected->cursor, .step = IMAP_CHUNK_FAST};
+    struct streamer t = {.c = c, .b = b, .cursor = &c->session->selected->cursor};
     bool ok = stream_range(&t, item, r, out, e);
     let_go(&t);
     return ok;

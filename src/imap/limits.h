@@ -42,11 +42,10 @@
  * larger is parsed on a worker and streamed in chunks. */
 #define IMAP_MESSAGE_WHOLE (256 * 1024)
 #define IMAP_CHUNK         (64 * 1024)
-/* A large section goes out in pieces that, with CRLF, fill full TLS records (of 16 KB) or nearly. A
- * client that is waited for so long gets small ones, until so many of them went out without
- * waiting. */
+/* A large section goes out in pieces that, with CRLF, fill full TLS records (of 16 KB) or nearly.
+ * They are small until a client has taken so many of them without being waited for so long. */
 #define IMAP_CHUNK_FAST  (126 * 1024)
-#define IMAP_CHUNK_SLOW  (4 * 1024)
+#define IMAP_CHUNK_SLOW  (4 * 1024 - 256)
 #define IMAP_SLOW_CLIENT (20 * USEC_MSEC)
 #define IMAP_FAST_PIECES 64
 /* Search keys of one command that look into messages. */

@@ -48,6 +48,8 @@ struct imap_session {
     uint8_t workarounds_by_id; /* for the client that says it is one */
     bool identified;           /* its ID has been logged */
     bool in_literal;           /* half a response is out: nothing else may be said */
+    uint8_t pieces_taken;      /* of large literals in a row, without making us wait long: up to
+                                  IMAP_FAST_PIECES, and they are large then */
 };
 
 /* Quoted strings and mailbox names in UTF-8, both ways. */

@@ -22,6 +22,8 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#define SMALL_RECORD 4096
+
 /* --- the BIO --- */
 
 static int bio_read(BIO *bio, char *p, size_t n, size_t *got)
@@ -104,10 +106,14 @@ enum io stream_tls_read(struct stream *s, void *p, size_t n, size_t *got)
     return r == 1 ? IO_DONE : result(s, r);
 }
 
+/* OpenSSL makes a buffer for the largest record that may come; who waits with it holds that. */
 enum io stream_tls_write(struct stream *s, const void *p, size_t n, size_t *sent)
 {
     ERR_clear_error();
     errno = 0;
+    long most = n <= SMALL_RECORD ? SMALL_RECORD : SSL3_RT_MAX_PLAIN_LENGTH;
+    SSL_set_max_send_fragment(s->ssl, most);
+    SSL_set_split_send_fragment(s->ssl, most);
     int r = SSL_write_ex(s->ssl, p, n, sent);
     return r == 1 ? IO_DONE : result(s, r);
 }
