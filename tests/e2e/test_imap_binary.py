@@ -25,12 +25,12 @@ def connect(server):
 def fetch_both(client, part):
     """What came, and how much was announced."""
     size, section = b"BINARY.SIZE[%d]" % part, b"BINARY[%d]" % part
-    fetched = client.fetch(b"1", b"(%s BINARY.PEEK[%d])" % (size, part))[1]
+    fetched = client.fetch(b"1", b"(%s BINARY.PEEK[%d])" % (size, part))[0]
     return fetched[section], int(fetched[size])
 
 
 def fetch_piece(client, part, offset):
-    fetched = client.fetch(b"1", b"BINARY.PEEK[%d]<%d.1000>" % (part, offset))[1]
+    fetched = client.fetch(b"1", b"BINARY.PEEK[%d]<%d.1000>" % (part, offset))[0]
     return fetched[b"BINARY[%d]<%d>" % (part, offset)]
 
 
