@@ -125,6 +125,41 @@ static void remote_delivery(void)
     world_close();
 }
 
+/* ETRN. */
+static void a_domain_is_tried_at_once(void)
+{
+    world_open();
+    wire.script = not_now;
+    struct gift one = {.sender = "alice@example.test",
+                       .recipients = {"x@far.test", "y@sub.far.test", "z@near.test"}};
+    struct gift two = {.sender = "alice@example.test", .recipients = {"w@FAR.test"}};
+    assert_true(give(&one) && give(&two));
+    settle();
+    assert_int_equal(wire.count, 4);
+    size_t started;
+    assert_int_equal(queue_retry_domain(world.queue, STR("nosuch.test"), true, &started), 0);
+    assert_int_equal(queue_retry_domain(world.queue, STR("ar.test"), true, &started), 0);
+    assert_int_equal(queue_retry_domain(world.queue, STR("test"), false, &started), 0);
+    assert_int_equal(started, 0);
+    settle();
+    assert_int_equal(wire.count, 4);
+
+    wire.script = take_all;
+    assert_int_equal(queue_retry_domain(world.queue, STR("Far.Test"), false, &started), 2);
+    assert_int_equal(started, 2);
+    /* They are on their way already. */
+    assert_int_equal(queue_retry_domain(world.queue, STR("far.test"), false, &started), 2);
+    assert_int_equal(started, 0);
+    settle();
+    assert_int_equal(wire.count, 6);
+    assert_int_equal(queue_retry_domain(world.queue, STR("far.test"), false, &started), 0);
+    assert_int_equal(queue_retry_domain(world.queue, STR("far.test"), true, &started), 1);
+    settle();
+    assert_string_equal(wire.list[6].address, "y@sub.far.test");
+    assert_int_equal(queue_retry_domain(world.queue, STR("near.test"), false, &started), 1);
+    world_close();
+}
+
 static void retries_back_off(void)
 {
     world_open();
@@ -660,6 +695,7 @@ WORLD_TEST(local_failures)
 WORLD_TEST(local_failure_is_reported)
 WORLD_TEST(result_for_each)
 WORLD_TEST(remote_delivery)
+WORLD_TEST(a_domain_is_tried_at_once)
 WORLD_TEST(retries_back_off)
 WORLD_TEST(intervals)
 WORLD_TEST(end_of_life)
@@ -691,6 +727,7 @@ int main(void)
         cmocka_unit_test(test_local_failure_is_reported),
         cmocka_unit_test(test_result_for_each),
         cmocka_unit_test(test_remote_delivery),
+        cmocka_unit_test(test_a_domain_is_tried_at_once),
         cmocka_unit_test(test_retries_back_off),
         cmocka_unit_test(test_intervals),
         cmocka_unit_test(test_end_of_life),
