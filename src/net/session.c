@@ -134,7 +134,11 @@ static void on_event(void *arg, enum stream_event event)
         session_free(s);
         return;
     }
-    s->events |= event == STREAM_TIMEOUT ? SESSION_TIMEOUT : SESSION_INPUT;
+    s->entry.state = NULL;
+    if (!s->greeted)
+        s->early = event != STREAM_TIMEOUT; /* it was parked to see just that */
+    else
+        s->events |= event == STREAM_TIMEOUT ? SESSION_TIMEOUT : SESSION_INPUT;
     if (!start_fiber(s))
         refuse_busy(s);
 }
@@ -153,6 +157,14 @@ static void park(struct session *s)
     s->parked = clock_monotonic();
     s->entry.state = s->protocol->state ? s->protocol->state(s) : NULL;
     stream_park(s->stream, s->protocol->timeout(s), on_event, s);
+}
+
+/* Before the greeting. */
+static void park_in_silence(struct session *s, usec silence)
+{
+    s->parked = clock_monotonic();
+    s->entry.state = "not greeted yet";
+    stream_park(s->stream, silence, on_event, s);
 }
 
 /* --- work --- */
@@ -229,7 +241,12 @@ void session_accept(struct session *s, const struct session_protocol *protocol, 
         return;
     }
     log_debug(protocol->kind.component, s->id, "connect peer=%s", stream_peer_text(stream));
-    if (!start_fiber(s))
+    usec silence = protocol->silence && service->listener->tls != SERVICE_TLS_IMPLICIT
+                       ? protocol->silence(s)
+                       : 0;
+    if (silence > 0)
+        park_in_silence(s, silence);
+    else if (!start_fiber(s))
         refuse_busy(s);
 }
 

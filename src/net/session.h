@@ -42,11 +42,15 @@ struct session {
     char id[ID_SIZE];
     uint8_t events; /* enum session_event */
     bool greeted;
+    bool early;  /* bytes came before the greeting was due */
     bool broken; /* the stream failed: nothing can be written any more */
 };
 
 struct session_protocol {
     struct session_kind kind; /* {component, session_kick, session_idle_since} */
+    /* How long the client must be silent before it is greeted: the session is parked meanwhile. 0,
+     * or a NULL function: not at all. Not asked where TLS comes first. */
+    usec (*silence)(const struct session *s);
     /* First of all, after TLS where that is implicit. */
     SUSPENDS void (*greet)(struct session *s);
     /* events: enum session_event, at least one. May do a part only: it is called again as long as

@@ -13,7 +13,7 @@ struct echo {
 static struct session_list *list;
 static struct listener_settings listener = {.name = "test", .tls = SERVICE_TLS_NONE};
 static struct service service;
-static usec timeout;
+static usec timeout, silence;
 static bool slow; /* work waits for a while */
 
 static void greet(struct session *s)
@@ -51,6 +51,12 @@ static usec parked_timeout(const struct session *s)
     return timeout;
 }
 
+static usec silence_wanted(const struct session *s)
+{
+    (void)s;
+    return silence;
+}
+
 static void farewell(struct session *s, enum session_farewell why, const char *text)
 {
     struct buf b = BUF_EMPTY;
@@ -67,6 +73,7 @@ static void finish(struct session *s)
 }
 
 static const struct session_protocol protocol = {.kind = {"echo", session_kick, session_idle_since},
+                                                 .silence = silence_wanted,
                                                  .greet = greet,
                                                  .work = work,
                                                  .timeout = parked_timeout,
@@ -126,6 +133,49 @@ static void commands(void)
     expect(client, "quit");
     expect_end(client);
     assert_string_equal(finished, "quit");
+}
+
+/* The greeting is held back: no fiber waits, and who speaks meanwhile is seen. */
+static void silent(void)
+{
+    struct stream *client;
+    char finished[40];
+    silence = USEC_MSEC;
+    struct session *s = begin(&client, finished);
+    assert_null(s->fiber);
+    expect(client, "hello");
+    say(client, "quit\n");
+    expect(client, "quit");
+    expect_end(client);
+    assert_string_equal(finished, "quit");
+}
+
+static void early(void)
+{
+    struct stream *client;
+    char finished[40];
+    silence = 3600 * USEC_SEC;
+    struct session *s = begin(&client, finished);
+    say(client, "one\n");
+    expect(client, "hello");
+    expect(client, "one");
+    assert_true(s->early);
+    say(client, "quit\n");
+    expect(client, "quit");
+    expect_end(client);
+
+    begin(&client, finished);
+    stream_close(client);
+    while (!finished[0])
+        let_run();
+    assert_string_equal(finished, "connection closed");
+
+    s = begin(&client, finished);
+    let_run();
+    session_kick(&s->entry, "go");
+    expect(client, "2 go");
+    expect_end(client);
+    silence = 0;
 }
 
 static void news(void)
@@ -225,6 +275,8 @@ static void run(void (*fn)(void))
         run(fn);                                                                                   \
     }
 TEST(test_commands_are_run_as_they_come, commands)
+TEST(test_the_greeting_waits_for_silence, silent)
+TEST(test_who_speaks_before_the_greeting_is_seen, early)
 TEST(test_news_wake_a_parked_session_once, news)
 TEST(test_a_silent_client_times_out, time_out)
 TEST(test_a_client_that_goes_ends_the_session, peer_goes)
@@ -236,6 +288,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commands_are_run_as_they_come),
+        cmocka_unit_test(test_the_greeting_waits_for_silence),
+        cmocka_unit_test(test_who_speaks_before_the_greeting_is_seen),
         cmocka_unit_test(test_news_wake_a_parked_session_once),
         cmocka_unit_test(test_a_silent_client_times_out),
         cmocka_unit_test(test_a_client_that_goes_ends_the_session),
