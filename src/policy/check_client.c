@@ -54,7 +54,8 @@ static enum policy_result judge_name(struct policy_call *c, enum client_name_sta
 enum policy_result check_client_name(struct policy_call *c)
 {
     struct str name;
-    if (strcmp(c->facts->address, "unix") == 0)
+    struct network_address a;
+    if (!network_address_parse(&a, str_from_c(c->facts->address)))
         return POLICY_NO_MATCH;
     return judge_name(c, policy_client_name(c, &name), name);
 }

@@ -34,9 +34,6 @@ struct policy_facts {
     const char *local;   /* numeric address of our side, or "unix" */
     bool loopback, tls;
     bool early_talker; /* bytes came before the greeting */
-    /* Waits before the greeting whether bytes come; NULL: cannot be asked (early_talker stands). */
-    SUSPENDS bool (*talks_early)(void *arg, usec wait);
-    void *arg;
     struct str helo;      /* p == NULL: not said yet */
     struct str login;     /* "" : none */
     struct str sender;    /* "" : the null sender, with has_sender */

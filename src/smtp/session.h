@@ -74,8 +74,6 @@ struct smtp_session {
     uint32_t messages;
     uint16_t errors, auth_failures;
     uint16_t idle_commands; /* since the last message */
-    bool greeted;           /* or turned away */
-    bool early_talker;      /* spoke before the greeting */
 };
 
 /* What the session has of the next message: smtp_command.c. */

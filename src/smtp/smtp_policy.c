@@ -6,23 +6,7 @@
  * A verdict may want the client to wait: the replies that are ready leave first, then the fiber
  * sleeps.
  */
-#include "smtp/limits.h"
 #include "smtp/session.h"
-
-/* Before the greeting nothing may come (RFC 5321 4.3.1): does it, within this time? What has come
- * stays buffered. Asked once; a second question gets the same answer. */
-static bool talks_early(void *arg, usec wait)
-{
-    struct smtp_session *s = arg;
-    struct err e;
-    if (s->greeted || s->early_talker)
-        return s->early_talker;
-    stream_set_timeout(s->net.stream, wait);
-    s->early_talker =
-        stream_buffered(s->net.stream).n > 0 || stream_fill(s->net.stream, SMTP_LINE_MAX, &e);
-    stream_set_timeout(s->net.stream, s->settings->timeout);
-    return s->early_talker;
-}
 
 static struct policy_facts facts_of(struct smtp_session *s, const struct smtp_transaction *t)
 {
@@ -35,9 +19,7 @@ static struct policy_facts facts_of(struct smtp_session *s, const struct smtp_tr
         .local = s->peer.local_address ? s->peer.local_address : stream_local(s->net.stream),
         .loopback = s->peer.loopback,
         .tls = stream_is_tls(s->net.stream),
-        .early_talker = s->early_talker,
-        .talks_early = talks_early,
-        .arg = s,
+        .early_talker = s->net.early,
         .login = str_from_c(smtp_login(s)),
     };
     if (s->peer.helo)
@@ -64,6 +46,8 @@ static SUSPENDS bool allows(struct smtp_session *s, enum policy_stage stage,
     struct arena *a = arena_new();
     struct err e;
     policy_check(s->context->policy, &s->policy, stage, f, a, &v);
+    if (!s->peer.name)
+        s->peer.name = policy_session_name(s->policy);
     *next = SMTP_GO_ON;
     if (v.delay > 0 && session_flush(&s->net))
         policy_delay(s->context->policy, v.delay, &e);
@@ -91,7 +75,6 @@ bool smtp_policy_connect(struct smtp_session *s)
         struct policy_facts f = facts_of(s, NULL);
         allowed = allows(s, POLICY_CONNECT, &f, 1, &next);
     }
-    s->greeted = true;
     return allowed;
 }
 
@@ -135,6 +118,8 @@ bool smtp_policy_data(struct smtp_session *s, enum smtp_next *next)
 
 void smtp_policy_forget(struct smtp_session *s)
 {
+    if (s->peer.name && s->peer.name == policy_session_name(s->policy))
+        s->peer.name = NULL;
     policy_session_free(s->policy);
     s->policy = NULL;
 }

@@ -125,6 +125,13 @@ static enum smtp_next session_line_too_long(struct smtp_session *s)
     return smtp_reply_error(s, 500, "5.5.2", "Line too long");
 }
 
+/* Before the greeting nothing may come (RFC 5321 4.3.1); rules may want to see whether it does. */
+static usec silence(const struct session *session)
+{
+    const struct smtp_session *s = (const struct smtp_session *)session;
+    return policy_greeting_wait(s->context->policy, smtp_protocol(s), s->peer.address);
+}
+
 static void greet(struct session *session)
 {
     struct smtp_session *s = (struct smtp_session *)session;
@@ -167,7 +174,7 @@ static void work(struct session *session, unsigned events)
 
 #define PROTOCOL(name)                                                                             \
     {                                                                                              \
-        .kind = {name, session_kick, session_idle_since}, .greet = greet, .work = work,            \
+        .kind = {name, session_kick, session_idle_since}, .silence = silence, .greet = greet, .work = work,            \
         .timeout = parked_timeout, .state = parked_state, .farewell = farewell, .finish = finish   \
     }
 
