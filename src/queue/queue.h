@@ -96,7 +96,8 @@ SUSPENDS bool queue_read_header(struct queue *q, struct str id, struct buf *head
 /* Empty id: all. Tries now, but for what is held. Returns how many messages. */
 size_t queue_retry(struct queue *q, struct str id);
 /* ETRN: tries now what waits for remote recipients of this domain, and of those below it. Returns
- * how many messages there are for it; *started: those of them that were waiting. */
+ * how many messages there are for it, those on hold not counted; *started: the ones that were
+ * waiting. */
 size_t queue_retry_domain(struct queue *q, struct str domain, bool subdomains, size_t *started);
 /* Removes without a report; durable when it returns. */
 SUSPENDS bool queue_delete(struct queue *q, struct str id, struct err *e);

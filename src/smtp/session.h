@@ -96,6 +96,9 @@ int smtp_protocol_bit(const struct smtp_session *s);
 const char *smtp_component(const struct smtp_session *s);
 /* NULL: not logged in. */
 const char *smtp_login(const struct smtp_session *s);
+/* Messages are a user's own (RFC 6409), not another server's: on submission, or logged in on port
+ * 25. */
+bool smtp_is_submission(const struct smtp_session *s);
 bool smtp_may_relay(const struct smtp_session *s);
 /* Submission wants a login before mail. */
 bool smtp_login_missing(const struct smtp_session *s);

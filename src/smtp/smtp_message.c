@@ -36,7 +36,7 @@ struct message_origin smtp_message_origin(const struct smtp_session *s,
                                           const struct smtp_transaction *t)
 {
     return (struct message_origin){
-        .submission = smtp_protocol(s) == SERVICE_SUBMISSION,
+        .submission = smtp_is_submission(s),
         .login = str_from_c(smtp_login(s)),
         .sender = t->envelope.sender,
         .host = str_from_c(s->net.service->hostname),
@@ -58,7 +58,7 @@ static const char *local_user(const struct smtp_session *s)
 static void write_received(const struct smtp_session *s, struct buf *out)
 {
     const struct envelope *envelope = &s->transaction->envelope;
-    bool submission = smtp_protocol(s) == SERVICE_SUBMISSION;
+    bool submission = smtp_is_submission(s);
     struct buf protocol = BUF_EMPTY;
     received_write_protocol(&protocol, smtp_protocol(s) == SERVICE_LMTP, s->peer.extended,
                             envelope->smtputf8, stream_is_tls(s->net.stream), smtp_login(s));

@@ -41,6 +41,12 @@ const char *smtp_login(const struct smtp_session *s)
     return s->net.entry.login;
 }
 
+bool smtp_is_submission(const struct smtp_session *s)
+{
+    return smtp_protocol(s) == SERVICE_SUBMISSION ||
+           (smtp_protocol(s) == SERVICE_SMTP && smtp_login(s));
+}
+
 /* Who may send to foreign domains: users who logged in, clients in policy.relay_networks, and local
  * programs on a submission listener that asks for no login. */
 bool smtp_may_relay(const struct smtp_session *s)
