@@ -88,15 +88,15 @@ def test_actions_have_a_log_of_their_own():
         ], lines
         assert f"move {user} mailbox=<INBOX> uids=1 to=<Archive/2026> to_uids=1 count=1" in lines
         assert f"expunge {user} mailbox=<INBOX> uids=2 count=1" in lines
+        assert f"rename {user} mailbox=<Archive/2026> to=<Old>" in lines
+        log = server.log()
+        assert "login user=<alice@example.test>" in log and "expunge user=" not in log
         # Without the setting they are in the log again.
         server.replace_config(f"log_actions = {path}\n", "")
         server.mailctl("reload")
         login(server).create("Later")
         wait_for(lambda: "mailbox=<Later>" in server.log())
         assert "Later" not in text_of(path)
-        assert f"rename {user} mailbox=<Archive/2026> to=<Old>" in lines
-        log = server.log()
-        assert "login user=<alice@example.test>" in log and "expunge user=" not in log
 
 
 def test_switched_off_while_a_session_says_goodbye():
