@@ -125,7 +125,7 @@ static SUSPENDS enum policy_result look_up_client(const struct look_up *l)
                         : l->type != TABLE_DOMAIN && find_text(l, address, &entry);
     if (is_found)
         return found(l->call, address, &entry);
-    return l->type == TABLE_NETWORK ? POLICY_NO_MATCH : look_up_client_name(l);
+    return policy_content_has_names(l->content) ? look_up_client_name(l) : POLICY_NO_MATCH;
 }
 
 enum policy_result check_client_table(struct policy_call *c)

@@ -242,6 +242,11 @@ size_t policy_content_memory(const struct policy_content *c)
            (c->networks ? network_set_memory(c->networks) : 0);
 }
 
+bool policy_content_has_names(const struct policy_content *c)
+{
+    return c->count > 0 && c->type != TABLE_NETWORK && (c->type != TABLE_EXACT || c->has_names);
+}
+
 bool policy_content_find_network(const struct policy_content *c, const struct network_address *a,
                                  struct policy_entry *entry)
 {

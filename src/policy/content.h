@@ -22,6 +22,7 @@ struct policy_content {
     size_t value_count, value_room;
     struct arena *texts;
 
+    bool has_names;  /* TABLE_EXACT: a key is no address */
     struct buf text; /* the keys, one behind the other */
     struct content_key *keys;
     size_t key_room;

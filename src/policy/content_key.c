@@ -42,6 +42,8 @@ bool content_add_key(struct policy_content *c, const struct content_line *line, 
         return err_set(e, ERR_SYNTAX,
                        "\"%.*s\" is no domain (addresses need a table of type exact)",
                        key.n < 60 ? (int)key.n : 60, key.p);
+    struct network_address address;
+    c->has_names = c->has_names || !network_address_parse(&address, key);
     add_folded(&c->text, key);
     size_t length = c->text.n - at;
     if (length > UINT16_MAX || c->text.n > UINT32_MAX)

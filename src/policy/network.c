@@ -54,6 +54,12 @@ bool network_address_parse(struct network_address *a, struct str text)
     return parse_numeric(a, copy);
 }
 
+void network_address_text(const struct network_address *a, char text[NETWORK_TEXT_SIZE])
+{
+    if (!inet_ntop(a->v6 ? AF_INET6 : AF_INET, a->bytes, text, NETWORK_TEXT_SIZE))
+        text[0] = '\0';
+}
+
 static void clear_behind(struct network_address *a, unsigned bits)
 {
     for (unsigned i = 0; i < 16; i++) {
@@ -82,8 +88,8 @@ bool network_parse(struct network *n, struct str text, struct err *e)
     clear_behind(&n->first, bits);
     if (memcmp(whole.bytes, n->first.bytes, 16) == 0)
         return true;
-    char meant[INET6_ADDRSTRLEN] = "";
-    inet_ntop(n->first.v6 ? AF_INET6 : AF_INET, n->first.bytes, meant, sizeof(meant));
+    char meant[NETWORK_TEXT_SIZE];
+    network_address_text(&n->first, meant);
     return err_set(e, ERR_SYNTAX, "\"%.*s\" has bits behind its prefix: the network is %s/%u",
                    (int)(text.n < 100 ? text.n : 100), text.p, meant, bits);
 }

@@ -18,6 +18,9 @@ struct network {
 
 /* Numeric; IPv4 mapped into IPv6 (::ffff:192.0.2.1) is IPv4. False: no address. */
 bool network_address_parse(struct network_address *a, struct str text);
+/* The usual form of an address: RFC 5952. */
+#define NETWORK_TEXT_SIZE 46
+void network_address_text(const struct network_address *a, char text[NETWORK_TEXT_SIZE]);
 /* "192.0.2.0/24", "2001:db8::/32", or an address alone. ERR_SYNTAX; bits behind the prefix are an
  * error, since one of the two numbers is not what was meant. */
 bool network_parse(struct network *n, struct str text, struct err *e);

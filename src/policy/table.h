@@ -36,6 +36,8 @@ struct policy_content *policy_content_ref(struct policy_content *c);
 void policy_content_unref(struct policy_content *c);
 size_t policy_content_count(const struct policy_content *c);
 size_t policy_content_memory(const struct policy_content *c);
+/* Could a name be found in it? Not if all keys are addresses: then nobody has to ask DNS. */
+bool policy_content_has_names(const struct policy_content *c);
 
 /* Look-ups, each for tables of its type; O(log n). Keys may be in any case. */
 bool policy_content_find_exact(const struct policy_content *c, struct str key,
