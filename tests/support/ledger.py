@@ -227,9 +227,9 @@ class Observed:
         if highest:
             self.modseq[user, validity] = int(highest.group(1))
         exists = int(re.search(rb"\* (\d+) EXISTS", lines).group(1))
-        found = box.fetch(b"1:*", b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])") if exists else {}
+        found = box.fetch(b"1:*", b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])") if exists else []
         assert len(found) == exists, "%s of %s has %d messages, and %d can be read" % (folder, user, exists, len(found))
-        for items in found.values():
+        for items in found:
             raw, uid = items[b"BODY[]"], int(items[b"UID"])
             token = token_of(raw)
             assert token and raw.endswith(message(token)), "%s/%s %d is damaged: %r ... %r" % (
