@@ -8,6 +8,7 @@
 #include "core/fiber.h"
 #include "core/settings.h"
 #include "net/service.h"
+#include "policy/client_name.h"
 
 struct policy;         /* the rules of the present configuration, and what outlives them */
 struct policy_session; /* what is remembered of a connection */
@@ -31,9 +32,11 @@ struct policy_facts {
     enum service_protocol protocol;
     const char *address; /* numeric, or "unix" */
     const char *name;    /* verified host name; NULL: not known (yet) */
-    const char *local;   /* numeric address of our side, or "unix" */
+    /* Without a name: what a trusted server says why; CLIENT_NAME_UNASKED: DNS is asked. */
+    enum client_name_status name_status;
+    const char *local; /* numeric address of our side, or "unix" */
     bool loopback, tls;
-    bool early_talker; /* bytes came before the greeting */
+    bool early_talker;    /* bytes came before the greeting */
     struct str helo;      /* p == NULL: not said yet */
     struct str login;     /* "" : none */
     struct str sender;    /* "" : the null sender, with has_sender */

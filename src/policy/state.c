@@ -91,6 +91,10 @@ enum client_name_status policy_client_name(struct policy_call *c, struct str *na
         *name = str_from_c(c->facts->name);
         return CLIENT_NAME_CONFIRMED;
     }
+    if (c->facts->name_status != CLIENT_NAME_UNASKED) {
+        *name = STR("");
+        return c->facts->name_status;
+    }
     if (m->name_status == CLIENT_NAME_UNASKED)
         m->name_status =
             client_name_find(c->policy->context.dns, c->facts->address,

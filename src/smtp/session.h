@@ -26,20 +26,13 @@ enum {
 struct smtp_peer {
     const char *address;       /* numeric, "unix", or "unknown" */
     const char *connected;     /* address of who is connected, whoever it speaks for with XCLIENT */
-    const char *name;          /* host name, verified in both directions; NULL: see name_state */
+    const char *name;          /* host name, verified in both directions; NULL: see name_status */
     const char *local_address; /* that the client connected to; NULL: the socket's */
     char *helo;                /* as it said; owned; NULL before HELO, EHLO, LHLO */
     uint16_t port, local_port; /* 0: not known */
-    uint8_t name_state;        /* enum smtp_peer_name */
-    bool loopback;             /* of this host: 127.0.0.1, ::1, a Unix socket */
-    bool extended;             /* EHLO or LHLO */
-};
-
-enum smtp_peer_name {
-    PEER_NAME_UNKNOWN, /* nobody has asked */
-    PEER_NAME_FOUND,
-    PEER_NAME_NONE,
-    PEER_NAME_LATER, /* it could not be found out */
+    enum client_name_status name_status; /* UNASKED unless XCLIENT has told */
+    bool loopback;                       /* of this host: 127.0.0.1, ::1, a Unix socket */
+    bool extended;                       /* EHLO or LHLO */
 };
 
 struct smtp_transaction {

@@ -16,6 +16,7 @@ static struct policy_facts facts_of(struct smtp_session *s, const struct smtp_tr
         .protocol = smtp_protocol(s),
         .address = s->peer.address,
         .name = s->peer.name,
+        .name_status = s->peer.name_status,
         .local = s->peer.local_address ? s->peer.local_address : stream_local(s->net.stream),
         .loopback = s->peer.loopback,
         .tls = stream_is_tls(s->net.stream),

@@ -180,8 +180,9 @@ static void work(struct session *session, unsigned events)
 
 #define PROTOCOL(name)                                                                             \
     {                                                                                              \
-        .kind = {name, session_kick, session_idle_since}, .silence = silence, .greet = greet, .work = work,            \
-        .timeout = parked_timeout, .state = parked_state, .farewell = farewell, .finish = finish   \
+        .kind = {name, session_kick, session_idle_since}, .silence = silence, .greet = greet,      \
+        .work = work, .timeout = parked_timeout, .state = parked_state, .farewell = farewell,      \
+        .finish = finish                                                                           \
     }
 
 static const struct session_protocol smtpd = PROTOCOL("smtpd");

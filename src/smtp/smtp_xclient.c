@@ -43,16 +43,16 @@ bool smtp_xclient_offered(const struct smtp_session *s)
 
 static void set_name(struct smtp_peer *peer, const struct smtp_attributes *x)
 {
-    static const enum smtp_peer_name states[] = {
-        [ATTRIBUTE_VALUE] = PEER_NAME_FOUND,
-        [ATTRIBUTE_UNAVAILABLE] = PEER_NAME_NONE,
-        [ATTRIBUTE_TEMPORARY] = PEER_NAME_LATER,
+    static const enum client_name_status states[] = {
+        [ATTRIBUTE_VALUE] = CLIENT_NAME_CONFIRMED,
+        [ATTRIBUTE_UNAVAILABLE] = CLIENT_NAME_NONE,
+        [ATTRIBUTE_TEMPORARY] = CLIENT_NAME_UNKNOWN,
     };
     enum smtp_attribute_state state = x->of[ATTRIBUTE_NAME].state;
     if (state == ATTRIBUTE_NOT_GIVEN)
         return;
     peer->name = smtp_attributes_get(x, ATTRIBUTE_NAME);
-    peer->name_state = states[state];
+    peer->name_status = states[state];
 }
 
 static void set_address(struct smtp_peer *peer, const struct smtp_attributes *x)
@@ -63,7 +63,7 @@ static void set_address(struct smtp_peer *peer, const struct smtp_attributes *x)
     peer->address = address ? address : "unknown";
     if (x->of[ATTRIBUTE_NAME].state == ATTRIBUTE_NOT_GIVEN) {
         peer->name = NULL; /* the name was the other address's */
-        peer->name_state = PEER_NAME_UNKNOWN;
+        peer->name_status = CLIENT_NAME_UNASKED;
     }
 }
 
