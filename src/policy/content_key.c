@@ -19,15 +19,22 @@ static struct str key_text(const struct policy_content *c, const struct content_
     return str_from(c->text.p + k->at, k->length);
 }
 
-/* The key in the form in which it is compared, appended; a name that no A-label can be made of
- * stays as it is. */
-static void add_folded(struct buf *b, struct str key)
+/* The key in the form in which it is compared, appended. True: it is an address. */
+static bool add_folded(struct buf *b, struct str key)
 {
+    struct network_address address;
+    char text[NETWORK_TEXT_SIZE];
+    if (network_address_parse(&address, key)) {
+        network_address_text(&address, text);
+        buf_add_c(b, text);
+        return true;
+    }
     ptrdiff_t at = str_find_last_char(key, '@');
     struct str local = str_head(key, (size_t)(at + 1)), domain = str_skip(key, (size_t)(at + 1));
     for (size_t i = 0; i < local.n; i++)
         buf_add_char(b, char_lower(local.p[i]));
     domain_add_folded(b, domain);
+    return false;
 }
 
 bool content_add_key(struct policy_content *c, const struct content_line *line, struct err *e)
@@ -42,9 +49,8 @@ bool content_add_key(struct policy_content *c, const struct content_line *line, 
         return err_set(e, ERR_SYNTAX,
                        "\"%.*s\" is no domain (addresses need a table of type exact)",
                        key.n < 60 ? (int)key.n : 60, key.p);
-    struct network_address address;
-    c->has_names = c->has_names || !network_address_parse(&address, key);
-    add_folded(&c->text, key);
+    bool is_address = add_folded(&c->text, key);
+    c->has_names = c->has_names || !is_address;
     size_t length = c->text.n - at;
     if (length > UINT16_MAX || c->text.n > UINT32_MAX)
         return err_set(e, ERR_LIMIT, "too long");

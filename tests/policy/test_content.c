@@ -99,8 +99,10 @@ static void test_exact(void **state)
                                                   "carol@ pass\n"
                                                   "<> tag\n"
                                                   "bob@example.org reject\n"
+                                                  "2001:DB8:0:0::1 reject\n"
                                                   "last@example.org");
-    assert_int_equal(policy_content_count(c), 7);
+    assert_int_equal(policy_content_count(c), 8);
+    assert_true(policy_content_has_names(c));
     exact(c, "alice@example.org", "reject Go away, {sender}");
     exact(c, "ALICE@EXAMPLE.org.", "reject Go away, {sender}");
     exact(c, "bob@example.org", "defer"); /* the first of equal ones */
@@ -109,9 +111,19 @@ static void test_exact(void **state)
     exact(c, "carol@", "pass");
     exact(c, "<>", "tag");
     exact(c, "last@example.org", "");
+    exact(c, "2001:db8::1", "reject");
     exact(c, "mail.example.com", NULL);
     exact(c, "", NULL);
     exact(c, "zzz", NULL);
+    policy_content_unref(c);
+}
+
+/* Then nobody's name has to be asked for. */
+static void test_addresses_only(void **state)
+{
+    (void)state;
+    struct policy_content *c = parse(TABLE_EXACT, "192.0.2.1\n2001:db8::1 reject\n");
+    assert_false(policy_content_has_names(c));
     policy_content_unref(c);
 }
 
@@ -304,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_addresses_only),
         cmocka_unit_test(test_domain),
         cmocka_unit_test(test_network),
         cmocka_unit_test(test_pattern),
