@@ -122,6 +122,8 @@ struct queue_removal {
 };
 
 struct scheduler;
+struct probe_job;
+struct verify;
 
 struct queue {
     struct queue_context context;
@@ -135,6 +137,9 @@ struct queue {
     struct startup startup;
     SUSPENDS void (*deliver)(void *arg, struct transport_job *job);
     void *deliver_arg;
+    SUSPENDS void (*probe)(void *arg, struct probe_job *job); /* NULL: nobody can be asked */
+    void *probe_arg;
+    struct verify *verify; /* NULL: recipients of relay domains are not verified */
     bool started, stopping;
     struct queue_stats stats;
 };

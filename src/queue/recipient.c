@@ -4,10 +4,13 @@
  *   1. route_recipient(): does the address lead anywhere?
  *   2. May this sender write to it: relaying, internal addresses?
  *   3. route_has_room(): would a mailbox take it?
+ *   4. verify_address(): would the server of a relay domain take it, if the domain wants it asked?
  *
  * Reply codes are of RFC 5321 4.2.3, enhanced ones of RFC 3463.
  */
 #include "queue/recipient.h"
+
+#include "queue/queue_internal.h"
 
 static void answer_set(struct recipient_answer *answer, enum recipient_fate fate, int code,
                        const char *enhanced, struct str text)
@@ -75,20 +78,83 @@ SUSPENDS static bool has_room(struct queue *q, const struct recipient_question *
     return false;
 }
 
+/* --- the server of a relay domain --- */
+
+static void answer_accept(struct recipient_answer *answer, bool certain)
+{
+    answer->certain = certain;
+    answer_set(answer, FATE_ACCEPT, 250, "2.1.5", STR("Ok"));
+}
+
+/* postmaster and abuse always reach somebody: here, when nobody reads them there. */
+SUSPENDS static bool answer_role_here(struct queue *q, struct arena *a,
+                                      struct recipient_answer *answer)
+{
+    struct err ignored;
+    struct route *here = route_recipient(q, STR("postmaster"), a);
+    if (here->kind != ROUTE_ACCEPT || !route_has_room(q, here, 0, &ignored))
+        return false;
+    answer->route = here;
+    answer_accept(answer, true);
+    return true;
+}
+
+static void answer_refused(struct recipient_answer *answer, const struct verify_answer *v,
+                           struct arena *a)
+{
+    struct str text =
+        arena_printf(a, "The server of the domain refuses it: %.*s", STR_ARG(v->text));
+    const char *status = arena_c(a, v->status);
+    answer->reason = text;
+    answer_set(answer, FATE_REFUSE, 550, *status == '5' ? status : "5.1.1", text);
+}
+
+static void answer_unknown(struct recipient_answer *answer, const struct verify_answer *v,
+                           struct arena *a)
+{
+    answer->reason = arena_printf(a, "not verified: %.*s", STR_ARG(v->text));
+    answer_set(answer, FATE_LATER, 450, "4.1.1",
+               STR("The address cannot be verified now, try again later"));
+}
+
+/* Users here are not told to come again because another server is slow: should it refuse the
+ * address later, they get a report. */
+SUSPENDS static void answer_verified(struct queue *q, const struct recipient_question *question,
+                                     struct arena *a, struct recipient_answer *answer)
+{
+    struct verify_answer *v = ARENA_NEW(a, struct verify_answer);
+    const struct route *route = answer->route;
+    verify_address(q->verify, route->domain, route->targets[0].address, a, v);
+    answer->verified = v;
+    switch (v->verdict) {
+    case PROBE_ACCEPTED:
+        answer_accept(answer, !v->accepts_all);
+        break;
+    case PROBE_REFUSED:
+        if (!route->role || !answer_role_here(q, a, answer))
+            answer_refused(answer, v, a);
+        break;
+    case PROBE_UNKNOWN:
+        if (route->role || question->may_relay)
+            answer_accept(answer, false);
+        else
+            answer_unknown(answer, v, a);
+        break;
+    }
+}
+
 SUSPENDS void recipient_check(struct queue *q, const struct recipient_question *question,
                               struct arena *a, struct recipient_answer *answer)
 {
     struct err e = {.kind = ERR_NONE};
     struct route *route = route_recipient(q, question->address, a);
     *answer = (struct recipient_answer){.route = route};
-    if (route->kind == ROUTE_REFUSE || route->kind == ROUTE_LATER) {
+    if (route->kind == ROUTE_REFUSE || route->kind == ROUTE_LATER)
         answer_error(answer, &route->error, route->status, a);
-        return;
-    }
-    if (!sender_may(question, route, &e) || !has_room(q, question, route, &e)) {
+    else if (!sender_may(question, route, &e) || !has_room(q, question, route, &e))
         answer_error(answer, &e, NULL, a);
-        return;
-    }
-    answer->certain = route->kind == ROUTE_ACCEPT && !route->unlisted;
-    answer_set(answer, FATE_ACCEPT, 250, "2.1.5", STR("Ok"));
+    else if (route->unlisted && route->domain->verify && q->verify)
+        answer_verified(q, question, a, answer);
+    else
+        answer_accept(answer, route->kind == ROUTE_ACCEPT && !route->unlisted);
 }

@@ -3,7 +3,7 @@
  * What somebody hears who names a recipient: the one place that decides it, for RCPT, VRFY, EXPN
  * and operators. It is the answer that the delivery of a message would give now.
  */
-#include "queue/route.h"
+#include "queue/verify.h"
 
 /* Who asks, for what. */
 struct recipient_question {
@@ -28,7 +28,8 @@ struct recipient_answer {
     const char *enhanced; /* "2.1.5" */
     struct str text;      /* "Ok", "no such user"; printable, one line */
     struct str reason;    /* why not, for the log: may tell more than the client hears */
-    struct route *route;  /* for the envelope; its targets are what EXPN tells. Never NULL */
+    const struct verify_answer *verified; /* NULL: its server was not asked */
+    struct route *route; /* for the envelope; its targets are what EXPN tells. Never NULL */
 };
 
 /* All in a. */
