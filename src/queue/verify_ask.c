@@ -70,18 +70,26 @@ static void release(struct verify_entry *e)
     cond_broadcast(&e->answered);
 }
 
+/* The words of a refusal are kept as long as it holds. */
+static void note_failure(struct verify_entry *e, const char *status, struct str why)
+{
+    if (e->verdict != PROBE_REFUSED || clock_wall() >= e->expires)
+        verify_entry_set_texts(e, status, why);
+}
+
 static void take_answer(struct verify *v, struct verify_entry *e, const struct probe *p)
 {
     v->stats.asked++;
-    verify_entry_set_texts(e, p->status, p->text);
     switch (p->verdict) {
     case PROBE_UNKNOWN:
         v->stats.unanswered++;
+        note_failure(e, p->status, p->text);
         e->pause = deadline_in(VERIFY_PAUSE);
         break;
     case PROBE_ACCEPTED:
     case PROBE_REFUSED:
         *(p->verdict == PROBE_ACCEPTED ? &v->stats.accepted : &v->stats.refused) += 1;
+        verify_entry_set_texts(e, p->status, p->text);
         e->verdict = p->verdict;
         set_lifetime(v, e);
         verify_save_later(v);
@@ -123,7 +131,7 @@ static void give_up(struct verify *v, struct verify_server *s, struct str why)
                     STR_ARG(why));
     while ((e = take_waiting(s))) {
         v->stats.unanswered++;
-        verify_entry_set_texts(e, "", why);
+        note_failure(e, "", why);
         release(e);
     }
 }
@@ -206,14 +214,15 @@ static void ended(struct asking *x)
 {
     struct verify *v = x->verify;
     struct verify_server *s = x->server;
+    bool waiting = !link_is_empty(&s->waiting);
     take_answers(x);
     set_role(x, false, false);
     link_remove(&x->link);
     s->connections--;
     /* A second connection may be one too many for a server that is well. */
-    if ((x->job.unreachable || x->asked == 0) && s->connections == 0)
+    if (s->connections == 0 && (x->job.unreachable || (x->asked == 0 && waiting)))
         give_up(v, s, x->job.unreachable ? x->job.why : STR("not asked"));
-    else if (!link_is_empty(&s->waiting) && s->takers == 0 && !v->stopping)
+    else if (waiting && s->takers == 0 && !v->stopping)
         start(v, s);
     cond_broadcast(&v->ended);
 }
@@ -295,7 +304,7 @@ bool verify_ask(struct verify *v, struct verify_entry *e, struct str domain, str
         return false;
     struct verify_server *s = find_server(v, domain);
     if (s->pause > now) {
-        verify_entry_set_texts(e, "", s->words);
+        note_failure(e, "", s->words);
         return false;
     }
     if (s->waiting_count >= VERIFY_WAITING_MAX)

@@ -11,6 +11,8 @@
  */
 #include "smtp/client_session.h"
 
+#include "core/log.h"
+
 #include <arpa/inet.h>
 
 #define PORT_SMTPS 465
@@ -304,6 +306,24 @@ SUSPENDS bool client_session_open(struct client_session *s, const struct client_
     if (!ok)
         client_session_close(s);
     return ok;
+}
+
+SUSPENDS bool client_session_open_next(struct client_session *s, const struct client_hosts *hosts,
+                                       size_t *next, const char *id, struct client_failure *f)
+{
+    while (*next < hosts->count) {
+        const struct client_host *host = &hosts->host[(*next)++];
+        if (client_session_open(s, host, true, f))
+            return true;
+        if (s->tls_failed) {
+            log_info("smtp", id, "%.*s; once more without TLS", STR_ARG(buf_str(&f->text)));
+            if (client_session_open(s, host, false, f))
+                return true;
+        }
+        log_info("smtp", id, "relay=%.*s not used: %.*s", STR_ARG(buf_str(&s->relay)),
+                 STR_ARG(buf_str(&f->text)));
+    }
+    return false;
 }
 
 void client_session_close(struct client_session *s)

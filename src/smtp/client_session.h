@@ -36,6 +36,9 @@ struct client_session {
 /* Connects to the host and gets ready for MAIL. False: *f, and the session is closed. */
 SUSPENDS bool client_session_open(struct client_session *s, const struct client_host *host,
                                   bool use_tls, struct client_failure *f);
+/* The same with the first host from *next on that works; *next is behind it. id: for the log. */
+SUSPENDS bool client_session_open_next(struct client_session *s, const struct client_hosts *hosts,
+                                       size_t *next, const char *id, struct client_failure *f);
 /* Without a word. No error when it is not open. */
 void client_session_close(struct client_session *s);
 /* QUIT, then closes. */

@@ -38,20 +38,8 @@ struct attempt {
 /* Opens a session with the first host from next_host on that works. */
 SUSPENDS static bool open_next(struct attempt *x)
 {
-    while (x->next_host < x->hosts.count) {
-        const struct client_host *host = &x->hosts.host[x->next_host++];
-        if (client_session_open(&x->session, host, true, &x->failure))
-            return true;
-        if (x->session.tls_failed) {
-            log_info("smtp", x->job->message->id, "%.*s; once more without TLS",
-                     STR_ARG(buf_str(&x->failure.text)));
-            if (client_session_open(&x->session, host, false, &x->failure))
-                return true;
-        }
-        log_info("smtp", x->job->message->id, "relay=%.*s not used: %.*s",
-                 STR_ARG(buf_str(&x->session.relay)), STR_ARG(buf_str(&x->failure.text)));
-    }
-    return false;
+    return client_session_open_next(&x->session, &x->hosts, &x->next_host, x->job->message->id,
+                                    &x->failure);
 }
 
 /* No host can be used: all recipients of the message wait or fail. */
@@ -129,4 +117,9 @@ void smtp_client_free(struct smtp_client *c)
 void smtp_client_reload(struct smtp_client *c, const struct smtp_client_settings *s)
 {
     c->settings = *s;
+}
+
+const struct smtp_client_settings *smtp_client_settings(const struct smtp_client *c)
+{
+    return &c->settings;
 }

@@ -26,5 +26,8 @@ struct smtp_client;
 struct smtp_client *smtp_client_new(struct queue *q, const struct smtp_client_settings *s);
 /* After queue_stop. */
 void smtp_client_free(struct smtp_client *c);
+/* Offers the queue to ask other servers for recipients, over connections of the same kind. */
+void smtp_client_offer_probes(struct smtp_client *c, struct queue *q);
+const struct smtp_client_settings *smtp_client_settings(const struct smtp_client *c);
 /* For connections made from now on. */
 void smtp_client_reload(struct smtp_client *c, const struct smtp_client_settings *s);
