@@ -22,6 +22,7 @@
 #include "net/recording.h"
 #include "policy/policy.h"
 #include "queue/queue.h"
+#include "queue/verify.h"
 #include "store/quota.h"
 
 #include <stdio.h>
@@ -112,6 +113,10 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
     if (!s->queue)
         return false;
     s->client = smtp_client_new(s->queue, config_block(s->boot, &smtp_client_settings_block));
+    smtp_client_offer_probes(s->client, s->queue);
+    s->verify = verify_new(s->queue, config_block(s->boot, &verify_settings_block),
+                           server_data_path(settings, "", "recipients.cache", s->arena));
+    verify_load(s->verify);
     return journal_start(s->journal, e) && store_start(s->store, e);
 }
 
@@ -291,9 +296,11 @@ static SUSPENDS void stop_parts(struct server *s)
         fiber_yield();
     recordings_close(s->recordings);
     pop3_context_close(&s->pop3);
+    verify_stop(s->verify);
     smtp_client_free(s->client);
     store_stop(s->store);
     journal_close(s->journal);
+    verify_free(s->verify);
     queue_free(s->queue);
     store_close(s->store);
     policy_close(s->policy);

@@ -45,6 +45,7 @@ struct server {
     struct journal *journal;
     struct store *store;
     struct queue *queue;
+    struct verify *verify;
     struct smtp_client *client;
     struct auth *auth;
     struct ctl *ctl;

@@ -11,6 +11,7 @@
 #include "core/worker.h"
 #include "policy/policy.h"
 #include "queue/queue.h"
+#include "queue/verify.h"
 #include "store/quota.h"
 
 bool server_load_tls(const struct config *config, struct tls_context **server,
@@ -107,6 +108,7 @@ static void apply(struct server *s, struct loading *l)
     l->rules = NULL;
     queue_reload(s->queue, config_block(s->config, &queue_settings_block), s->tls_client);
     store_set_quota(s->store, config_block(s->config, &quota_settings_block));
+    verify_reload(s->verify, config_block(s->config, &verify_settings_block));
     smtp_client_reload(s->client, config_block(s->config, &smtp_client_settings_block));
     reload_log(s, config_block(s->config, &server_settings_block));
     reload_actions(s, config_block(s->config, &server_settings_block));

@@ -124,6 +124,8 @@ SUSPENDS static void answer_verified(struct queue *q, const struct recipient_que
 {
     struct verify_answer *v = ARENA_NEW(a, struct verify_answer);
     const struct route *route = answer->route;
+    if (question->ask_anew)
+        verify_forget(q->verify, route->domain, route->targets[0].address);
     verify_address(q->verify, route->domain, route->targets[0].address, a, v);
     answer->verified = v;
     switch (v->verdict) {

@@ -11,6 +11,7 @@ struct recipient_question {
     uint64_t size;      /* of the message, as announced; 0: not known */
     bool trusted;       /* logged in, or of a trusted network: may write to internal addresses */
     bool may_relay;     /* may send to domains that are not ours */
+    bool ask_anew;      /* nothing that is remembered of a relay domain's recipients counts */
 };
 
 enum recipient_fate {

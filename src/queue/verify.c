@@ -242,18 +242,18 @@ SUSPENDS void verify_address(struct verify *v, const struct domain *domain, stru
         decide(v, domain, key_of(a, domain, address), address, a, answer);
 }
 
+/* A yes goes on to be one should the server be down. That it takes anything has to be seen again.
+ */
 void verify_forget(struct verify *v, const struct domain *domain, struct str address)
 {
     struct arena *a = arena_new();
-    struct str keys[] = {key_of(a, domain, address),
-                         arena_printf(a, "@%.*s", STR_ARG(domain->name))};
-    for (size_t i = 0; i < 2; i++) {
-        struct verify_entry *e = verify_entry_find(v, keys[i]);
-        if (e)
-            e->checked = e->expires = e->refresh = e->pause = 0;
-    }
-    for (struct verify_server *s = v->servers; s; s = s->next)
-        if (str_equal(domain->name, str_from_c(s->name)))
-            s->pause = 0;
+    struct verify_entry *all =
+        verify_entry_find(v, arena_printf(a, "@%.*s", STR_ARG(domain->name)));
+    struct verify_entry *e = verify_entry_find(v, key_of(a, domain, address));
+    if (all)
+        all->verdict = PROBE_UNKNOWN;
+    if (e)
+        e->expires = e->pause = 0;
+    verify_ask_soon(v, domain->name);
     arena_free(a);
 }

@@ -318,6 +318,11 @@ bool verify_ask(struct verify *v, struct verify_entry *e, struct str domain, str
     return true;
 }
 
+void verify_ask_soon(struct verify *v, struct str domain)
+{
+    find_server(v, domain)->pause = 0;
+}
+
 SUSPENDS void verify_ask_stop(struct verify *v)
 {
     for (struct verify_server *s = v->servers; s; s = s->next)

@@ -78,6 +78,8 @@ void verify_entries_free(struct verify *v);
 
 /* Has its server asked, if it is not being asked already. False: not now. */
 bool verify_ask(struct verify *v, struct verify_entry *e, struct str domain, struct str address);
+/* The servers of the domain are tried again, however lately they could not be reached. */
+void verify_ask_soon(struct verify *v, struct str domain);
 static inline bool verify_is_asked(const struct verify_entry *e)
 {
     return e->server != NULL;
