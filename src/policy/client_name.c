@@ -6,7 +6,7 @@
 #include "policy/client_name.h"
 
 #include "net/dns.h"
-#include "policy/network.h"
+#include "net/network.h"
 #include "policy/state_limits.h"
 
 static bool same_address(const char *x, const char *y)

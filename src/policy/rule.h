@@ -2,7 +2,7 @@
 /*
  * A rule of the configuration, and what is made of it. Private to policy.
  */
-#include "policy/network.h"
+#include "net/network.h"
 #include "policy/policy.h"
 
 struct policy_check_row;

@@ -3,7 +3,7 @@
  * Tables of keys in files (docs/policy.md). Content is immutable and counted: a changed file is
  * read on a worker and takes the old one's place when it is whole and correct. Private to policy.
  */
-#include "policy/network.h"
+#include "net/network.h"
 #include "policy/policy.h"
 
 enum policy_table_type { TABLE_EXACT, TABLE_DOMAIN, TABLE_NETWORK, TABLE_PATTERN };

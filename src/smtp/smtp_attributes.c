@@ -10,7 +10,7 @@
 #include "smtp/smtp_attributes.h"
 
 #include "mime/address.h"
-#include "policy/network.h"
+#include "net/network.h"
 #include "smtp/limits.h"
 #include "smtp/xtext.h"
 

@@ -6,7 +6,7 @@
  */
 #include "core/log.h"
 #include "mime/address.h"
-#include "smtp/host_list.h"
+#include "net/host_list.h"
 #include "smtp/session.h"
 
 bool smtp_etrn_offered(const struct smtp_session *s)

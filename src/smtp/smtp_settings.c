@@ -1,7 +1,7 @@
 /*
  * Settings of the SMTP server.
  */
-#include "smtp/host_list.h"
+#include "net/host_list.h"
 #include "smtp/smtp_server.h"
 
 #include <stddef.h>

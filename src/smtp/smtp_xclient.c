@@ -10,7 +10,7 @@
  * forgotten with the transaction.
  */
 #include "core/log.h"
-#include "smtp/host_list.h"
+#include "net/host_list.h"
 #include "smtp/smtp_attributes.h"
 
 /* The same with "-" for what is not there. */

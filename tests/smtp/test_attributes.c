@@ -1,7 +1,7 @@
 /*
  * xtext, the attributes of XCLIENT and XFORWARD, and lists of hosts.
  */
-#include "smtp/host_list.h"
+#include "net/host_list.h"
 #include "smtp/smtp_attributes.h"
 #include "smtp/xtext.h"
 

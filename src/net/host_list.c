@@ -1,10 +1,10 @@
 /*
- * Lists of hosts in settings: policy's sets of networks, made when somebody asks. The lists are
- * short, and who asks is about to say a rare command or EHLO; an empty list costs nothing.
+ * Lists of hosts in settings: sets of networks, made when somebody asks. The lists are short, and
+ * who asks is about to say a rare command or EHLO; an empty list costs nothing.
  */
-#include "smtp/host_list.h"
+#include "net/host_list.h"
 
-#include "policy/network.h"
+#include "net/network.h"
 
 bool host_list_has(const struct string_list *list, const char *address)
 {

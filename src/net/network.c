@@ -5,7 +5,7 @@
  * changes are kept. A look-up is one binary search over them, and a million networks take some 16
  * MB.
  */
-#include "policy/network.h"
+#include "net/network.h"
 
 #include "core/mem.h"
 

@@ -1,4 +1,4 @@
-#include "policy/network.h"
+#include "net/network.h"
 
 #include "core/mem.h"
 #include "core/random.h"
