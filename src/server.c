@@ -152,6 +152,10 @@ static SUSPENDS bool open_parts(struct server *s, struct err *e)
         .loop = s->loop, .auth = s->auth, .store = s->store, .sessions = s->sessions};
     pop3_context_open(&s->pop3);
     open_recordings(s);
+    s->pickup = pickup_open(
+        &(struct pickup_context){
+            .loop = s->loop, .queue = s->queue, .spool_dir = store_spool_dir(s->store)},
+        s->settings->maildrop, s->config, server_hostname(s->settings, s->arena));
     return open_control(s, e);
 }
 
@@ -170,6 +174,7 @@ static void start_fiber(void *arg)
     s->serving = true;
     queue_start(s->queue);
     server_serve_pending(s);
+    pickup_start(s->pickup);
     log_info("maild", NULL, "maild " MAILD_VERSION " serves as %s, process %d",
              server_hostname(s->settings, s->arena), (int)getpid());
     if (geteuid() == 0)
@@ -288,6 +293,7 @@ static SUSPENDS void stop_parts(struct server *s)
     session_list_refuse(s->sessions);
     ctl_close(s->ctl);
     session_list_kick_all(s->sessions, "server shutting down");
+    pickup_close(s->pickup);
     if (!session_list_wait_empty(s->sessions, deadline_in(SESSIONS_PATIENCE)))
         log_warning("maild", NULL, "%zu sessions take their time", session_list_count(s->sessions));
     queue_stop(s->queue, deadline_in(QUEUE_PATIENCE));

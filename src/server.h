@@ -15,6 +15,7 @@
 #include "imap/imap.h"
 #include "net/service.h"
 #include "pop3/pop3.h"
+#include "smtp/pickup.h"
 #include "smtp/smtp_client.h"
 #include "smtp/smtp_server.h"
 
@@ -50,6 +51,7 @@ struct server {
     struct auth *auth;
     struct ctl *ctl;
     struct smtp_context smtp;
+    struct pickup *pickup;
     struct imap_context imap;
     struct pop3_context pop3;
 

@@ -110,6 +110,8 @@ static void apply(struct server *s, struct loading *l)
     store_set_quota(s->store, config_block(s->config, &quota_settings_block));
     verify_reload(s->verify, config_block(s->config, &verify_settings_block));
     smtp_client_reload(s->client, config_block(s->config, &smtp_client_settings_block));
+    pickup_reload(s->pickup, s->config,
+                  server_hostname(config_block(s->config, &server_settings_block), s->arena));
     reload_log(s, config_block(s->config, &server_settings_block));
     reload_actions(s, config_block(s->config, &server_settings_block));
     config_unref(old);

@@ -50,6 +50,8 @@ bool server_make_dirs(const struct server *s, struct err *e)
 {
     if (!make_dir(s, s->settings->data_dir, 0700, e) || !make_dir(s, s->settings->run_dir, 0755, e))
         return false;
+    if (s->settings->maildrop[0] && !make_dir(s, s->settings->maildrop, 0755, e))
+        return false;
     struct str log = str_from_c(s->settings->log);
     ptrdiff_t slash = str_find_last_char(log, '/');
     return slash < 1 || make_dir(s, arena_c(s->arena, str_head(log, (size_t)slash)), 0750, e);

@@ -303,6 +303,16 @@ bool disk_stat(const char *path, struct stat *st, struct err *e)
     return err_set_errno(e, errno == ELOOP ? ENOENT : errno, "stat %s", path);
 }
 
+bool disk_stat_open(int fd, struct stat *st, const char *path, struct err *e)
+{
+    return fstat(fd, st) == 0 || err_set_errno(e, errno, "stat %s", path);
+}
+
+bool disk_set_mode(const char *path, mode_t mode, struct err *e)
+{
+    return chmod(path, mode) == 0 || err_set_errno(e, errno, "permissions of %s", path);
+}
+
 bool disk_size(int fd, uint64_t *size)
 {
     struct stat st;

@@ -6,7 +6,7 @@
  *
  * Exit status: 0 done, 1 failed (one line on standard error says why), 2 wrong usage.
  */
-#include "ctl/mailctl.h"
+#include "ctl/mailctl_sendmail.h"
 
 #include "core/mem.h"
 #include "ctl/server_settings.h"
@@ -313,10 +313,41 @@ static int run(struct mailctl *m, int argc, char **argv)
     return c->run(m, &line.arguments);
 }
 
+/* Called as one of these, or with "sendmail" as the command: the rest of the command line is in a
+ * form of its own. Returns its place, 0 for none. */
+static int find_sendmail(int argc, char **argv, struct command_line *line)
+{
+    static const char *const names[] = {"sendmail", "mailq", "newaliases"};
+    const char *slash = strrchr(argv[0], '/'), *own = slash ? slash + 1 : argv[0];
+    int i = 1;
+    for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++)
+        if (strcmp(own, names[n]) == 0)
+            return argc;
+    for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
+        if (strcmp(argv[i], "--config") == 0)
+            line->config = argv[i + 1];
+        else if (strcmp(argv[i], "--root") == 0)
+            line->root = argv[i + 1];
+        else
+            return 0;
+    }
+    return i < argc && strcmp(argv[i], "sendmail") == 0 ? i : 0;
+}
+
+static int run_program(struct mailctl *m, int argc, char **argv)
+{
+    struct command_line line = {0};
+    int at = argc > 0 ? find_sendmail(argc, argv, &line) : 0;
+    if (at == 0)
+        return run(m, argc, argv);
+    find_config(m, &line);
+    return at == argc ? sendmail_run(m, argc, argv) : sendmail_run(m, argc - at, argv + at);
+}
+
 int main(int argc, char **argv)
 {
     struct mailctl m = {.arena = arena_new(), .program = argv[0]};
-    int status = run(&m, argc, argv);
+    int status = run_program(&m, argc, argv);
     if (fflush(stdout) != 0 && status == EXIT_OK)
         status = fail("standard output cannot be written");
     config_unref(m.config);

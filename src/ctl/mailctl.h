@@ -206,6 +206,7 @@ command_function command_mailbox_undelete, command_mailbox_purge;
 command_function command_store_check, command_store_rebuild, command_store_flush;
 command_function command_search, command_fetch, command_expunge, command_move, command_copy;
 command_function command_flags_add, command_flags_remove, command_flags_set;
+command_function command_sendmail;
 command_function command_backup, command_restore, command_export, command_import;
 command_function command_policy_test, command_policy_list, command_policy_checks;
 command_function command_quota_get, command_quota_set, command_quota_recalc;

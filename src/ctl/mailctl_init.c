@@ -12,6 +12,7 @@
 #include "core/mem.h"
 #include "ctl/server_settings.h"
 #include "net/tls.h"
+#include "smtp/drop_file.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -34,6 +35,7 @@ static bool decide_paths(struct mailctl *m, struct instance *i, struct err *e)
         i->data_dir = "/var/lib/maild";
         i->run_dir = "/run/maild";
         i->log_dir = "/var/log/maild";
+        i->maildrop = "/var/spool/maild";
     } else {
         char *here = m->root[0] == '/' ? NULL : getcwd(NULL, 0);
         if (m->root[0] != '/' && !here)
@@ -50,6 +52,7 @@ static bool decide_paths(struct mailctl *m, struct instance *i, struct err *e)
         i->data_dir = arena_printf(a, "%s/data", dir).p;
         i->run_dir = arena_printf(a, "%s/run", dir).p;
         i->log_dir = arena_printf(a, "%s/log", dir).p;
+        i->maildrop = arena_printf(a, "%s/maildrop", dir).p;
     }
     i->certificate = arena_printf(a, "%s/certificate.pem", i->tls_dir).p;
     i->key = arena_printf(a, "%s/key.pem", i->tls_dir).p;
@@ -232,7 +235,9 @@ static bool make_all(const struct instance *i, struct made *made, struct err *e)
         !make_dir(made, i->tls_dir, 0755, i, true, e) ||
         !make_dir(made, i->data_dir, 0700, i, true, e) ||
         !make_dir(made, i->run_dir, 0755, i, true, e) ||
-        !make_dir(made, i->log_dir, 0750, i, true, e))
+        !make_dir(made, i->log_dir, 0750, i, true, e) ||
+        !make_dir(made, i->maildrop, 0755, i, true, e) ||
+        !disk_set_mode(i->maildrop, DROP_DIR_MODE, e))
         return false;
     note(made, i->certificate, false);
     note(made, i->key, false);
@@ -284,7 +289,8 @@ static void print_made(const struct mailctl *m, const struct instance *i)
     printf("               POP3 %u and %u (TLS); without login, for programs on this machine: "
            "127.0.0.1 %u;\n",
            base + 110, base + 995, base + 26);
-    printf("               LMTP %s/lmtp.sock\n", i->run_dir);
+    printf("               LMTP %s/lmtp.sock; for sendmail %s/submission.sock\n", i->run_dir,
+           i->run_dir);
     const char *root = m->root ? m->root : "";
     const char *option_root = m->root ? " --root " : "";
     printf("\nnext:\n    %s%s%s start\n", m->program, option_root, root);

@@ -14,7 +14,7 @@ struct instance_user {
 struct instance {
     struct arena *arena;
     const char *config_path;
-    const char *data_dir, *run_dir, *log_dir, *tls_dir; /* absolute */
+    const char *data_dir, *run_dir, *log_dir, *tls_dir, *maildrop; /* absolute */
     const char *certificate, *key, *database;
     bool relative; /* paths in the configuration are relative to its folder */
     unsigned port_base;

@@ -54,6 +54,7 @@ static void add_general(struct buf *b, const struct instance *i)
     buf_printf(b, "hostname = %s\n", i->hostname);
     add_path(b, i, "data_dir", "", i->data_dir);
     add_path(b, i, "run_dir", "", i->run_dir);
+    add_path(b, i, "maildrop", "", i->maildrop);
     add_path(b, i, "log", "", arena_printf(i->arena, "%s/maild.log", i->log_dir).p);
     if (i->run_as[0])
         buf_printf(b, "user = \"%s\"  # when started by root\n", i->run_as);
@@ -85,6 +86,14 @@ void init_add_config(struct buf *b, const struct instance *i)
                "listener local {\n    protocol = submission\n    address = 127.0.0.1:%u\n"
                "    auth_required = no\n}\n",
                i->port_base + 26);
+    buf_add_c(b, "\n# the same for sendmail\nlistener sendmail {\n    protocol = submission\n    ");
+    add_path(b, i, "address", "unix:", arena_printf(i->arena, "%s/submission.sock", i->run_dir).p);
+    buf_add_c(b, "    socket_mode = 0666\n    auth_required = no\n}\n");
+    if (i->domain_count > 0)
+        buf_printf(b,
+                   "\nsmtp {\n    # of addresses that local programs give without one\n"
+                   "    origin = %.*s\n}\n",
+                   STR_ARG(i->domains[0]));
     buf_add_c(b, "\n# delivery by other programs of this machine\nlistener lmtp {\n"
                  "    protocol = lmtp\n    ");
     add_path(b, i, "address", "unix:", arena_printf(i->arena, "%s/lmtp.sock", i->run_dir).p);

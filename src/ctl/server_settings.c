@@ -60,6 +60,10 @@ static const struct setting server_table[] = {
      "Where mail, queue, journal and directory are kept. Needs a restart."},
     {"run_dir", SETTING_PATH, FIELD(run_dir), "/run/maild", 0, 0, NULL,
      "Where the control socket and the file with the process id are. Needs a restart."},
+    {"maildrop", SETTING_PATH, FIELD(maildrop), "", 0, 0, NULL,
+     "Where sendmail leaves messages while the server does not answer; made with permissions that "
+     "let every user put files there and nobody see those of others. All folders above it must be "
+     "open to them. Empty: nowhere, sendmail fails then. Needs a restart."},
     {"log", SETTING_PATH, FIELD(log), "", 0, 0, NULL,
      "File of the log; SIGUSR1 makes maild open it anew. Empty: standard error."},
     {"log_level", SETTING_CHOICE, FIELD(log_level), "info", 0, 0, log_levels,

@@ -10,6 +10,7 @@
 struct server_settings {
     const char *hostname; /* "": the system's */
     const char *data_dir, *run_dir;
+    const char *maildrop;    /* "": none */
     const char *log;         /* "": standard error */
     const char *log_actions; /* "": in the log */
     int log_level;           /* enum log_level */

@@ -314,9 +314,15 @@ static bool any_progress(const struct acceptance *x, size_t from, size_t to)
     return false;
 }
 
+/* Everything that is left is queued, to be tried again or reported. */
+static bool is_taken_whole(const struct acceptance *x)
+{
+    return x->envelope->unattended || (!x->per_recipient && any_progress(x, 0, x->use_count));
+}
+
 static void choose_queued(struct acceptance *x)
 {
-    bool whole = !x->per_recipient && any_progress(x, 0, x->use_count);
+    bool whole = is_taken_whole(x);
     for (size_t i = 0, end; i < x->use_count; i = end) {
         end = uses_end(x, i);
         if (whole || (x->per_recipient && any_progress(x, i, end)))
@@ -356,7 +362,7 @@ static bool nothing_left(const struct acceptance *x, size_t from, size_t to)
 static void set_results(struct acceptance *x, const struct err *failure)
 {
     static const struct err unknown = {ERR_TEMP, "not delivered"};
-    bool whole = !x->per_recipient && any_progress(x, 0, x->use_count);
+    bool whole = is_taken_whole(x);
     for (size_t i = 0, end; i < x->use_count; i = end) {
         struct envelope_recipient *r = &x->envelope->recipients[x->uses[i].recipient];
         end = uses_end(x, i);

@@ -64,6 +64,8 @@ struct envelope {
     struct envelope_options options;
     struct str login;      /* authenticated user, or "" */
     const char *component; /* "smtpd", "submission", "lmtpd" */
+    bool unattended; /* nobody waits for the answer: failures go into the queue, from where they are
+                        reported; not with per_recipient */
     /* Header lines to stand in front (Received ...), LF; Return-Path is added for local copies
      * only. */
     struct str prefix;

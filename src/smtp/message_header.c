@@ -12,6 +12,8 @@
 #include "smtp/message_header.h"
 
 #include "mime/date.h"
+#include "queue/envelope.h"
+#include "queue/route.h"
 #include "smtp/smtp_server.h"
 
 struct str message_domain(const struct smtp_settings *s, const struct message_origin *o)
@@ -82,4 +84,13 @@ void message_add_fields(struct buf *out, const struct smtp_settings *s,
     bool own = facts->from_fields > 0 ? facts->from_is_login : str_equal_nocase(from, o->login);
     if (s->add_sender && o->login.n > 0 && !own)
         buf_printf(out, "Sender: %.*s\n", STR_ARG(o->login));
+}
+
+/* Directly above our Received field: should the message come back from another server to which it
+ * was sent on, it is known again (header_filter.c). With several recipients the field would tell
+ * each of the others; such a message gets it when it comes back for one of them. */
+void message_add_delivered_to(struct buf *out, const struct envelope *e)
+{
+    if (e->recipient_count == 1 && e->recipients[0].route->kind == ROUTE_ACCEPT)
+        buf_printf(out, "Delivered-To: %.*s\n", STR_ARG(e->recipients[0].address));
 }

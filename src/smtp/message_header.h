@@ -5,6 +5,7 @@
  */
 #include "smtp/header_filter.h"
 
+struct envelope;
 struct smtp_settings;
 
 /* Who hands in the message. */
@@ -30,3 +31,5 @@ bool message_check_header(const struct smtp_settings *s, const struct message_or
 void message_add_fields(struct buf *out, const struct smtp_settings *s,
                         const struct message_origin *o, const struct header_facts *facts,
                         int64_t now);
+/* Delivered-To, for a message with one recipient here. */
+void message_add_delivered_to(struct buf *out, const struct envelope *e);

@@ -72,8 +72,10 @@ void received_write(struct buf *out, const struct received *r)
 {
     buf_add_c(out, "Received:");
     add_client(out, r);
-    buf_printf(out, "%sby %s (maild) with %s id %s", r->hide_client ? " " : "", r->host,
-               r->protocol, r->id);
+    buf_printf(out, "%sby %s (maild)", r->hide_client ? " " : "", r->host);
+    if (r->protocol)
+        buf_printf(out, " with %s", r->protocol);
+    buf_printf(out, " id %s", r->id);
     add_security(out, r);
     if (r->recipient.n > 0)
         buf_printf(out, "\n\tfor <%.*s>", STR_ARG(r->recipient));

@@ -11,7 +11,7 @@ struct received {
     const char *user;     /* of a local program: "uid 1000"; NULL: not one */
     bool hide_client;     /* nothing of the four above */
     const char *host;     /* ours */
-    const char *protocol; /* "ESMTPS" ... */
+    const char *protocol; /* "ESMTPS" ...; NULL: none */
     const char *id;       /* of the transaction */
     const char *tls;      /* "TLSv1.3"; NULL: plain */
     const char *cipher;

@@ -197,6 +197,9 @@ SUSPENDS enum smtp_next smtp_bdat(struct smtp_session *s, struct str argument);
 /* --- smtp_message.c: the whole message is there --- */
 struct message_origin smtp_message_origin(const struct smtp_session *s,
                                           const struct smtp_transaction *t);
+/* Users and local programs may leave the domain out. */
+void smtp_complete_address(const struct smtp_session *s, const struct smtp_transaction *t,
+                           struct address *address);
 SUSPENDS enum smtp_next smtp_message_received(struct smtp_session *s);
 
 /* --- smtp_auth.c --- */

@@ -11,13 +11,15 @@ static enum smtp_next mail_begin(struct smtp_session *s, struct smtp_transaction
 {
     if (!smtp_parameters_take(s, t, NULL, params))
         return smtp_after_replies(s);
-    int flags = ADDRESS_NULL | (t->envelope.smtputf8 ? ADDRESS_UTF8 : 0);
+    int flags = ADDRESS_NULL | (t->envelope.smtputf8 ? ADDRESS_UTF8 : 0) |
+                (smtp_protocol(s) == SERVICE_SUBMISSION ? ADDRESS_NO_DOMAIN : 0);
     const char *reason = NULL;
     struct address sender;
     if (!t->envelope.smtputf8 && !str_is_ascii(path))
         return smtp_reply_error(s, 553, "5.6.7", "This address needs SMTPUTF8");
     if (!address_parse(t->arena, path, flags, &sender, &reason))
         return smtp_reply_error(s, 501, "5.1.7", "The sender's address is malformed: %s", reason);
+    smtp_complete_address(s, t, &sender);
     if (t->size_announced > (uint64_t)s->settings->message_size_max)
         return smtp_reply_error(s, 552, "5.3.4", "The message is larger than the limit of %lld",
                                 (long long)s->settings->message_size_max);

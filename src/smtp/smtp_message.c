@@ -44,6 +44,14 @@ struct message_origin smtp_message_origin(const struct smtp_session *s,
     };
 }
 
+void smtp_complete_address(const struct smtp_session *s, const struct smtp_transaction *t,
+                           struct address *address)
+{
+    struct message_origin origin = smtp_message_origin(s, t);
+    if (address->domain.n == 0 && address->local.n > 0)
+        address->domain = arena_str(t->arena, message_domain(s->settings, &origin));
+}
+
 /* "uid 1000": the kernel's word on a local program. */
 static const char *local_user(const struct smtp_session *s)
 {
@@ -80,16 +88,6 @@ static void write_received(const struct smtp_session *s, struct buf *out)
         r.recipient = envelope->recipients[0].address;
     received_write(out, &r);
     buf_free(&protocol);
-}
-
-/* A message for one recipient here says so, directly above our Received field: should it come back
- * from another server to which it was sent on, it is known again (header_filter.c). With several
- * recipients it would tell each of the others; such a message gets its line when it comes back for
- * one of them. */
-static void write_delivered_to(const struct envelope *e, struct buf *out)
-{
-    if (e->recipient_count == 1 && e->recipients[0].route->kind == ROUTE_ACCEPT)
-        buf_printf(out, "Delivered-To: %.*s\n", STR_ARG(e->recipients[0].address));
 }
 
 /* --- checks --- */
@@ -163,14 +161,15 @@ static void reply_per_recipient(struct smtp_session *s)
 static void log_accepted(struct smtp_session *s)
 {
     const struct smtp_transaction *t = s->transaction;
-    const char *tls = stream_tls_version(s->net.stream);
+    const char *tls = stream_tls_version(s->net.stream), *user = local_user(s);
     log_info(smtp_component(s), t->envelope.id,
              "accepted session=%s from=<%.*s> to=<%.*s> recipients=%zu size=%llu peer=%s helo=%s "
-             "login=%s tls=%s delay=%lldms",
+             "login=%s tls=%s delay=%lldms%s%s",
              s->net.id, STR_ARG(t->envelope.sender), STR_ARG(t->envelope.recipients[0].address),
              t->envelope.recipient_count, (unsigned long long)spool_size(t->incoming.spool),
              s->peer.address, s->peer.helo, smtp_login(s) ? smtp_login(s) : "-", tls ? tls : "-",
-             (long long)((clock_monotonic() - t->started) / USEC_MSEC));
+             (long long)((clock_monotonic() - t->started) / USEC_MSEC), user ? " " : "",
+             user ? user : "");
 }
 
 static void hand_over(struct smtp_session *s)
@@ -180,7 +179,7 @@ static void hand_over(struct smtp_session *s)
     bool lmtp = smtp_protocol(s) == SERVICE_LMTP;
     struct buf prefix = BUF_EMPTY;
     struct err e = {0};
-    write_delivered_to(&t->envelope, &prefix);
+    message_add_delivered_to(&prefix, &t->envelope);
     write_received(s, &prefix);
     message_add_fields(&prefix, s->settings, &origin, &t->incoming.header.facts,
                        clock_wall() / USEC_SEC);

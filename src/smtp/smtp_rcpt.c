@@ -78,6 +78,8 @@ enum smtp_next smtp_rcpt(struct smtp_session *s, struct str argument)
     if (!address_parse(t->arena, path, flags, &address, &reason))
         return smtp_reply_error(s, 501, "5.1.3", "The recipient's address is malformed: %s",
                                 reason);
+    if (!str_equal_nocase(address.local, STR("postmaster")))
+        smtp_complete_address(s, t, &address);
     if (address.domain.n == 0 && !str_equal_nocase(address.local, STR("postmaster")))
         return smtp_reply_error(s, 501, "5.1.3", "The recipient's address needs a domain");
     recipient.address = address_text(t->arena, &address);
