@@ -138,9 +138,7 @@ static bool wait_for_client(struct streamer *t)
 {
     struct session *s = &t->c->session->net;
     uint8_t *taken = &t->c->session->pieces_taken;
-    size_t before = step(t);
-    if (stream_unsent(s->stream) > 0)
-        let_go(t);
+    let_go(t);
     usec begun = clock_monotonic();
     if (!session_flush(s))
         return false;
@@ -150,8 +148,6 @@ static bool wait_for_client(struct streamer *t)
     } else if (*taken < IMAP_FAST_PIECES) {
         ++*taken;
     }
-    if (step(t) != before)
-        let_go(t);
     return true;
 }
 
