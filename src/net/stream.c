@@ -233,8 +233,9 @@ ssize_t stream_socket_read(struct stream *s, void *p, size_t n)
 ssize_t stream_socket_write(struct stream *s, const void *p, size_t n)
 {
     ssize_t sent;
+    int flags = MSG_NOSIGNAL | (s->more ? MSG_MORE : 0);
     do
-        sent = send(stream_fd(s), p, n, MSG_NOSIGNAL);
+        sent = send(stream_fd(s), p, n, flags);
     while (sent < 0 && errno == EINTR);
     if (sent > 0)
         s->hub->stats.bytes_out += (uint64_t)sent;

@@ -53,6 +53,7 @@ struct stream {
     bool ended;          /* ... and has been read */
     bool skipping;       /* the rest of an over-long line is to be dropped */
     bool handshaken;     /* TLS is established */
+    bool more;           /* TLS: the next record follows at once */
     bool loopback;       /* the peer is on this machine */
     uint8_t text_length; /* of the first string in `peer` */
     char *local;         /* made when asked for */

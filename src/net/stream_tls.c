@@ -106,7 +106,8 @@ enum io stream_tls_read(struct stream *s, void *p, size_t n, size_t *got)
     return r == 1 ? IO_DONE : result(s, r);
 }
 
-/* OpenSSL makes a buffer for the largest record that may come; who waits with it holds that. */
+/* One record. OpenSSL makes a buffer for the largest that may come, and who waits holds that. Of
+ * several records only the last need wake the peer. */
 enum io stream_tls_write(struct stream *s, const void *p, size_t n, size_t *sent)
 {
     ERR_clear_error();
@@ -114,7 +115,9 @@ enum io stream_tls_write(struct stream *s, const void *p, size_t n, size_t *sent
     long most = n <= SMALL_RECORD ? SMALL_RECORD : SSL3_RT_MAX_PLAIN_LENGTH;
     SSL_set_max_send_fragment(s->ssl, most);
     SSL_set_split_send_fragment(s->ssl, most);
+    s->more = n > SSL3_RT_MAX_PLAIN_LENGTH;
     int r = SSL_write_ex(s->ssl, p, n, sent);
+    s->more = false;
     return r == 1 ? IO_DONE : result(s, r);
 }
 
