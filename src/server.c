@@ -21,6 +21,7 @@
 #include "net/dns.h"
 #include "net/recording.h"
 #include "policy/policy.h"
+#include "queue/notice.h"
 #include "queue/queue.h"
 #include "queue/verify.h"
 #include "store/quota.h"
@@ -122,6 +123,15 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
 
 static SUSPENDS bool open_control(struct server *s, struct err *e);
 
+static SUSPENDS void tell_postmaster(void *arg, struct str subject, struct str text)
+{
+    struct server *s = arg;
+    struct err e;
+    if (!queue_notice(s->queue, subject, text, &e))
+        log_error("policy", NULL, "the postmaster could not be told \"%.*s\": %s", STR_ARG(subject),
+                  e.text);
+}
+
 static void open_recordings(struct server *s)
 {
     struct buf dir = BUF_EMPTY;
@@ -151,6 +161,7 @@ static SUSPENDS bool open_parts(struct server *s, struct err *e)
     s->pop3 = (struct pop3_context){
         .loop = s->loop, .auth = s->auth, .store = s->store, .sessions = s->sessions};
     pop3_context_open(&s->pop3);
+    policy_set_notice(s->policy, tell_postmaster, s);
     open_recordings(s);
     s->pickup = pickup_open(
         &(struct pickup_context){
@@ -300,6 +311,7 @@ static SUSPENDS void stop_parts(struct server *s)
     session_list_wait_empty(s->sessions, DEADLINE_NONE); /* else: end_impatiently */
     while (s->reloading)
         fiber_yield();
+    policy_close(s->policy); /* its last notice goes into the queue */
     recordings_close(s->recordings);
     pop3_context_close(&s->pop3);
     verify_stop(s->verify);
@@ -309,7 +321,6 @@ static SUSPENDS void stop_parts(struct server *s)
     verify_free(s->verify);
     queue_free(s->queue);
     store_close(s->store);
-    policy_close(s->policy);
     auth_free(s->auth);
     directory_close(s->directory);
     file_unlink(pid_path(s), NULL);

@@ -14,6 +14,7 @@
 #include "core/mem.h"
 #include "core/random.h"
 #include "queue/message.h"
+#include "queue/notice.h"
 
 #include <stdlib.h>
 
@@ -29,19 +30,6 @@ struct reporting {
     struct spool *text;
     bool eight_bit; /* text */
 };
-
-SUSPENDS static struct str postmaster(struct queue *q, struct arena *a)
-{
-    struct domain *domains;
-    size_t count = 0;
-    struct err e;
-    const char *set = q->config->settings.postmaster;
-    if (*set)
-        return arena_str(a, str_from_c(set));
-    if (directory_list_domains(q->context.directory, a, &domains, &count, &e) && count > 0)
-        return arena_printf(a, "postmaster@%.*s", STR_ARG(domains[0].name));
-    return arena_printf(a, "postmaster@%s", q->context.hostname);
-}
 
 static enum report_action action_of(enum report_kind kind, const struct queue_recipient *r)
 {
@@ -135,7 +123,7 @@ SUSPENDS static bool make_report(struct reporting *x, bool *utf8, struct err *e)
     *utf8 = !str_is_ascii(m->sender) || (m->smtputf8 && !str_is_ascii(buf_str(&header)));
     struct report report = {
         .reporting_host = str_from_c(m->queue->context.hostname),
-        .postmaster = postmaster(m->queue, x->arena),
+        .postmaster = queue_postmaster(m->queue, x->arena),
         .to = m->sender,
         .message_id = arena_printf(x->arena, "%s@%s", x->id, m->queue->context.hostname),
         .queue_id = str_from_c(m->id),

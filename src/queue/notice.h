@@ -1,0 +1,12 @@
+#pragma once
+/*
+ * Mail from the server itself to its postmaster: what an operator should know without reading logs.
+ */
+#include "core/arena.h"
+#include "queue/queue.h"
+
+/* Subject and text in UTF-8, lines ending in LF. It goes the way of all mail; *e when that is not
+ * possible now. */
+SUSPENDS bool queue_notice(struct queue *q, struct str subject, struct str text, struct err *e);
+/* The address of who is responsible: the setting, else postmaster of the first domain. */
+SUSPENDS struct str queue_postmaster(struct queue *q, struct arena *a);
