@@ -88,6 +88,7 @@ extern const struct ctl_stream_verb ctl_store_verbs[];
 extern const struct ctl_stream_verb ctl_message_verbs[];
 extern const struct ctl_stream_verb ctl_fetch_verbs[];
 extern const struct ctl_verb ctl_policy_verbs[];
+extern const struct ctl_stream_verb ctl_policy_stream_verbs[];
 extern const struct ctl_verb ctl_quota_verbs[];
 extern const struct ctl_stream_verb ctl_quota_stream_verbs[];
 extern const struct ctl_stream_verb ctl_export_verbs[];

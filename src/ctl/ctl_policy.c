@@ -1,10 +1,11 @@
 /*
- * The access policy: what it would say to a client, its rules and tables. Asking changes nothing.
+ * The access policy: what it would say to a client, its rules and tables, what its checks remember.
+ * Asking changes nothing.
  */
 #include "core/arena.h"
-#include "ctl/ctl.h"
+#include "ctl/ctl_call.h"
 #include "ctl/ctl_json.h"
-#include "policy/policy.h"
+#include "policy/operate.h"
 
 /* --- policy test --- */
 
@@ -132,8 +133,151 @@ static bool list(const struct ctl_context *c, const json_t *args, json_t **resul
     return true;
 }
 
+/* --- policy limits --- */
+
+#define KEYS_SHOWN 20
+
+static json_t *limit_json(const struct policy_limit_info *l)
+{
+    json_t *keys = json_array();
+    for (size_t i = 0; i < l->key_count; i++)
+        json_array_append_new(keys, json_pack("{s:o, s:I}", "key", ctl_json_str(l->keys[i].key),
+                                              "count", (json_int_t)l->keys[i].count));
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:I, s:I}", "rule", l->rule, "check", l->check,
+                     "unit", l->unit, "limit", (json_int_t)l->limit, "period",
+                     (json_int_t)(l->period / USEC_SEC), "keys", keys, "known",
+                     (json_int_t)l->known, "evicted", (json_int_t)l->evicted);
+}
+
+static json_t *greylist_json(const struct greylist_stats *s)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "in_memory", (json_int_t)s->in_memory,
+                     "unwritten", (json_int_t)s->unwritten, "triplets", (json_int_t)s->triplets,
+                     "clients", (json_int_t)s->clients, "lost", (json_int_t)s->lost, "error",
+                     ctl_json_c(s->error));
+}
+
+static bool limits(const struct ctl_context *c, const json_t *args, json_t **result, struct err *e)
+{
+    struct arena *a = arena_new();
+    struct policy_limit_info *list;
+    struct policy_silent_list *silent;
+    struct greylist_stats stats;
+    size_t count;
+    (void)args;
+    (void)e;
+    json_t *rules = json_array(), *zones = json_array();
+    policy_list_limits(c->policy, KEYS_SHOWN, a, &list, &count);
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(rules, limit_json(&list[i]));
+    policy_list_silent(c->policy, a, &silent, &count);
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(zones, json_pack("{s:o, s:I}", "zone", ctl_json_str(silent[i].zone),
+                                               "seconds", (json_int_t)silent[i].seconds));
+    *result = json_pack("{s:o, s:o}", "rules", rules, "silent_lists", zones);
+    if (policy_greylist_stats(c->policy, &stats))
+        json_object_set_new(*result, "greylist", greylist_json(&stats));
+    arena_free(a);
+    return true;
+}
+
+/* --- policy greylist --- */
+
+#define GREYLIST_PAGE 200
+
+static json_t *triplet_json(const struct greylist_triplet *t)
+{
+    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "network", ctl_json_str(t->network),
+                     "sender", ctl_json_str(t->sender), "recipient", ctl_json_str(t->recipient),
+                     "first", (json_int_t)t->first, "last", (json_int_t)t->last, "passed",
+                     (json_int_t)t->passed, "expires", (json_int_t)t->expires);
+}
+
+static json_t *client_json(const struct greylist_client *c)
+{
+    return json_pack("{s:o, s:I, s:I, s:I, s:b}", "client", ctl_json_str(c->network), "good",
+                     (json_int_t)c->good, "last", (json_int_t)c->last, "expires",
+                     (json_int_t)c->expires, "by_hand", (int)c->by_hand);
+}
+
+static SUSPENDS bool send_clients(struct ctl_call *call, struct str text, struct err *e)
+{
+    struct greylist *g = policy_greylist(call->context->policy);
+    struct greylist_client list[GREYLIST_PAGE];
+    struct str after = STR("");
+    size_t count = GREYLIST_PAGE;
+    bool ok = true;
+    struct arena *a = NULL;
+    while (ok && count == GREYLIST_PAGE) {
+        struct arena *page = arena_new();
+        ok = greylist_list_clients(g, after, text, GREYLIST_PAGE, page, list, &count, e);
+        for (size_t i = 0; ok && i < count; i++)
+            ok = ctl_send_item(call, client_json(&list[i]), e);
+        after = count > 0 ? list[count - 1].network : after;
+        arena_free(a);
+        a = page;
+    }
+    arena_free(a);
+    return ok;
+}
+
+static SUSPENDS bool send_triplets(struct ctl_call *call, struct str text, struct err *e)
+{
+    struct greylist *g = policy_greylist(call->context->policy);
+    struct greylist_triplet list[GREYLIST_PAGE], after = {.expires = INT64_MIN};
+    size_t count = GREYLIST_PAGE;
+    bool ok = true;
+    while (ok && count == GREYLIST_PAGE) {
+        struct arena *a = arena_new();
+        ok = greylist_list(g, &after, text, GREYLIST_PAGE, a, list, &count, e);
+        for (size_t i = 0; ok && i < count; i++)
+            ok = ctl_send_item(call, triplet_json(&list[i]), e);
+        if (count > 0)
+            after = list[count - 1];
+        arena_free(a);
+    }
+    return ok;
+}
+
+static SUSPENDS bool greylist_items(struct ctl_call *call, const json_t *args, json_t **result,
+                                    struct err *e)
+{
+    struct str text;
+    (void)result;
+    return ctl_arg_optional(args, "text", &text, e) && send_clients(call, text, e) &&
+           send_triplets(call, text, e);
+}
+
+static SUSPENDS bool allow(const struct ctl_context *c, const json_t *args, json_t **result,
+                           struct err *e)
+{
+    struct str client;
+    (void)result;
+    return ctl_arg_str(args, "client", &client, e) && policy_greylist_allow(c->policy, client, e);
+}
+
+static SUSPENDS bool delete (const struct ctl_context *c, const json_t *args, json_t **result,
+                             struct err *e)
+{
+    struct str text;
+    int64_t deleted;
+    if (!ctl_arg_str(args, "text", &text, e) ||
+        !policy_greylist_delete(c->policy, text, &deleted, e))
+        return false;
+    *result = json_pack("{s:I}", "deleted", (json_int_t)deleted);
+    return true;
+}
+
+const struct ctl_stream_verb ctl_policy_stream_verbs[] = {
+    {"policy greylist list", greylist_items},
+    {NULL, NULL},
+};
+
 const struct ctl_verb ctl_policy_verbs[] = {
     {"policy test", test},
     {"policy list", list},
+    {"policy limits", limits},
+    {"policy greylist allow", allow},
+    {"policy greylist delete", delete},
     {NULL, NULL},
 };

@@ -10,7 +10,7 @@
 #include "ctl/ctl.h"
 #include "ctl/ctl_json.h"
 #include "net/stream.h"
-#include "policy/policy.h"
+#include "policy/operate.h"
 #include "queue/queue.h"
 #include "store/store.h"
 
@@ -88,6 +88,21 @@ static void add_store(json_t *status, const struct ctl_context *c)
     json_object_set_new(json, "damage", damage);
 }
 
+/* Mail goes on, but a check cannot do its work. */
+static void add_policy_troubles(json_t *json, const struct policy *policy, struct arena *a)
+{
+    struct policy_silent_list *silent;
+    struct greylist_stats greylist;
+    size_t count;
+    json_t *zones = json_array();
+    policy_list_silent(policy, a, &silent, &count);
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(zones, ctl_json_str(silent[i].zone));
+    json_object_set_new(json, "silent_lists", zones);
+    if (policy_greylist_stats(policy, &greylist) && greylist.error[0])
+        json_object_set_new(json, "greylist_error", ctl_json_c(greylist.error));
+}
+
 static void add_policy(json_t *status, const struct policy *policy)
 {
     struct arena *a = arena_new();
@@ -104,6 +119,7 @@ static void add_policy(json_t *status, const struct policy *policy)
                 wrong, json_pack("{s:o, s:o, s:b}", "table", ctl_json_c(tables[i].name), "error",
                                  ctl_json_c(tables[i].error), "in_use", tables[i].loaded > 0));
     json_object_set_new(json, "wrong", wrong);
+    add_policy_troubles(json, policy, a);
     arena_free(a);
 }
 

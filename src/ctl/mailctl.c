@@ -234,18 +234,27 @@ static bool parse_command_line(int argc, char **argv, struct command_line *line)
 }
 
 /* The command named by the first one or two words, which are taken. */
+/* How many words the name has, if the arguments begin with them; else 0. */
+static size_t words_matched(const struct arguments *a, const char *name)
+{
+    struct str rest = str_from_c(name), word;
+    size_t n = 0;
+    while ((word = str_word(&rest)).p) {
+        if (n == a->count || !str_equal(word, str_from_c(a->words[n])))
+            return 0;
+        n++;
+    }
+    return n;
+}
+
 static const struct command *find_command(struct arguments *a)
 {
     for (size_t i = 0; i < command_count; i++) {
-        const char *space = strchr(commands[i].name, ' ');
-        size_t n = space ? (size_t)(space - commands[i].name) : strlen(commands[i].name);
-        size_t needed = space ? 2 : 1;
-        if (a->count < needed || strlen(a->words[0]) != n ||
-            strncmp(a->words[0], commands[i].name, n) != 0 ||
-            (space && strcmp(a->words[1], space + 1) != 0))
+        size_t n = words_matched(a, commands[i].name);
+        if (n == 0)
             continue;
-        a->words += needed;
-        a->count -= needed;
+        a->words += n;
+        a->count -= n;
         return &commands[i];
     }
     return NULL;

@@ -209,4 +209,6 @@ command_function command_flags_add, command_flags_remove, command_flags_set;
 command_function command_sendmail;
 command_function command_backup, command_restore, command_export, command_import;
 command_function command_policy_test, command_policy_list, command_policy_checks;
+command_function command_policy_limits, command_policy_greylist_list, command_policy_greylist_allow,
+    command_policy_greylist_delete;
 command_function command_quota_get, command_quota_set, command_quota_recalc;

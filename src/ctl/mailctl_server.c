@@ -223,6 +223,18 @@ static void print_attention(const json_t *status, struct buf *b)
                    text_of(wrong, "error"));
         line("attention", b);
     }
+    const json_t *policy = json_object_get(status, "policy");
+    json_array_foreach(json_object_get(policy, "silent_lists"), i, text)
+    {
+        buf_printf(b, "the list %s does not answer, rules go on without it",
+                   json_string_value(text));
+        line("attention", b);
+    }
+    if (text_of(policy, "greylist_error")[0]) {
+        buf_printf(b, "greylisting goes on without its database: %s",
+                   text_of(policy, "greylist_error"));
+        line("attention", b);
+    }
 }
 
 static void print_listeners(const json_t *status)

@@ -2,6 +2,7 @@
 /*
  * A kind of rule: a row in the table of check_table.c and a function. Private to policy.
  */
+#include "policy/greylist.h"
 #include "policy/rule.h"
 
 enum policy_result {
@@ -91,6 +92,9 @@ enum policy_result check_client_rate(struct policy_call *c);
 enum policy_result check_client_connections(struct policy_call *c);
 enum policy_result check_login_rate(struct policy_call *c);
 enum policy_result check_recipient_rate(struct policy_call *c);
+/* What a rule of the stage counts: "recipients" ... */
+const char *policy_unit_name(enum policy_stage stage);
 /* check_greylist.c */
 SUSPENDS enum policy_result check_greylist(struct policy_call *c);
+struct greylist_terms policy_greylist_terms(const struct rule_settings *s);
 bool check_greylist_prepare(struct policy_rule *rule, struct arena *a, struct err *e);

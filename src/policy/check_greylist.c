@@ -3,7 +3,7 @@
  */
 #include "policy/state.h"
 
-static struct greylist_terms terms_of(const struct rule_settings *s)
+struct greylist_terms policy_greylist_terms(const struct rule_settings *s)
 {
     return (struct greylist_terms){
         .delay = s->retry_after,
@@ -25,7 +25,7 @@ bool check_greylist_prepare(struct policy_rule *rule, struct arena *a, struct er
 
 enum policy_result check_greylist(struct policy_call *c)
 {
-    struct greylist_terms terms = terms_of(c->rule->settings);
+    struct greylist_terms terms = policy_greylist_terms(c->rule->settings);
     struct greylist_result r;
     greylist_check(policy_state_greylist(c->policy->state), &terms, c->facts->address,
                    c->facts->sender, c->facts->recipient, c->explain, c->arena, &r);

@@ -33,7 +33,7 @@ static struct str lower(struct str s, struct arena *a)
     return str_from(copy, s.n);
 }
 
-static const char *unit_of(enum policy_stage stage)
+const char *policy_unit_name(enum policy_stage stage)
 {
     switch (stage) {
     case POLICY_CONNECT:
@@ -66,7 +66,8 @@ static enum policy_result count(struct policy_call *c, struct str key)
     usec now = clock_monotonic();
     uint64_t had = rate_count(t, key, s->period, now);
     policy_why(c, "%.*s had %llu of %lld %s in %.*s", STR_ARG(key), (unsigned long long)had,
-               (long long)s->limit, unit_of(c->stage), STR_ARG(duration_text(s->period, c->arena)));
+               (long long)s->limit, policy_unit_name(c->stage),
+               STR_ARG(duration_text(s->period, c->arena)));
     if (had >= (uint64_t)s->limit)
         return POLICY_MATCH;
     if (!c->explain)
@@ -110,7 +111,7 @@ static void tell_postmaster(struct policy_call *c, struct str login)
         "  mailctl user password %.*s\n\n"
         "If it is, raise the limit of the rule. This login will not be reported again within a "
         "day.\n",
-        STR_ARG(login), s->name, (long long)s->limit, unit_of(c->stage), STR_ARG(period),
+        STR_ARG(login), s->name, (long long)s->limit, policy_unit_name(c->stage), STR_ARG(period),
         s->dry_run ? "The rule only tries (dry_run): nothing is held up."
                    : "What exceeds it is not accepted for the time being.",
         c->facts->address, STR_ARG(login), STR_ARG(login));

@@ -183,7 +183,8 @@ static bool is_known(const struct asked *x)
 static void tell_to_wait(struct greylist_result *r, usec wait, struct arena *a, const char *what)
 {
     set(r, GREYLIST_WAIT,
-        arena_printf(a, "%s, to come again after %lld seconds", what, (long long)seconds(wait)));
+        arena_printf(a, "%s, to come again in %lld second%s", what, (long long)seconds(wait),
+                     seconds(wait) == 1 ? "" : "s"));
     r->wait = wait;
 }
 

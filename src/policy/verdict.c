@@ -174,9 +174,11 @@ static int code_of(const struct policy_call *c, enum policy_action action)
         return (int)r->settings->code;
     if (action == POLICY_DISCONNECT)
         return 421;
-    if (action == POLICY_DEFER)
-        return 450;
-    return action == POLICY_REJECT ? r->check->code : 0;
+    if (action == POLICY_DEFER) /* RFC 5321 3.1, 3.8: before the greeting it is 421 or 554 */
+        return c->stage == POLICY_CONNECT ? 421 : 450;
+    if (action != POLICY_REJECT)
+        return 0;
+    return c->stage == POLICY_CONNECT ? 554 : r->check->code;
 }
 
 /* The class is the code's. */

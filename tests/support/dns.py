@@ -1,10 +1,10 @@
-"""A DNS server for tests: A and MX records from a table, over UDP, on loopback, in a thread."""
+"""A DNS server for tests: A, AAAA, MX, PTR and TXT records from a table, over UDP, on loopback, in a thread."""
 
 import socket
 import struct
 import threading
 
-A, MX = 1, 15
+A, PTR, MX, TXT, AAAA = 1, 12, 15, 16, 28
 
 
 def encode_name(name):
@@ -16,7 +16,8 @@ def encode_name(name):
 
 
 class DnsServer:
-    """records: {("name", "A"): ["127.0.0.1"], ("name", "MX"): [(10, "mx.name")], ("name", "SERVFAIL"): []}"""
+    """records: {("name", "A"): ["127.0.0.1"], ("name", "MX"): [(10, "mx.name")], ("name", "PTR"): ["host.name"],
+    ("name", "TXT"): ["text"], ("name", "SERVFAIL"): [], ("name", "SILENT"): []}; may be changed at any time."""
 
     def __init__(self, records):
         self.records = records
@@ -34,7 +35,9 @@ class DnsServer:
         while True:
             try:
                 packet, peer = self.socket.recvfrom(4096)
-                self.socket.sendto(self.answer(packet), peer)
+                answer = self.answer(packet)
+                if answer:
+                    self.socket.sendto(answer, peer)
             except OSError:
                 return
 
@@ -48,6 +51,8 @@ class DnsServer:
         question = packet[12:at + 5]
         self.asked.append((name, kind))
         answers, code = [], 0
+        if (name, "SILENT") in self.records:
+            return None
         if (name, "SERVFAIL") in self.records:
             code = 2
         elif not any(key[0] == name for key in self.records):
@@ -56,6 +61,12 @@ class DnsServer:
             answers.append(socket.inet_aton(text))
         for preference, host in self.records.get((name, "MX"), []) if kind == MX else []:
             answers.append(struct.pack(">H", preference) + encode_name(host))
+        for text in self.records.get((name, "AAAA"), []) if kind == AAAA else []:
+            answers.append(socket.inet_pton(socket.AF_INET6, text))
+        for host in self.records.get((name, "PTR"), []) if kind == PTR else []:
+            answers.append(encode_name(host))
+        for text in self.records.get((name, "TXT"), []) if kind == TXT else []:
+            answers.append(bytes([len(text)]) + text.encode())
         header = packet[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, len(answers), 0, 0)
         body = b"".join(b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 5, len(a)) + a for a in answers)
         return header + question + body
