@@ -69,15 +69,6 @@ struct smtp_session {
     uint16_t idle_commands; /* since the last message */
 };
 
-/* What the session has of the next message: smtp_command.c. */
-enum smtp_state {
-    SMTP_STATE_NEW,
-    SMTP_STATE_READY,
-    SMTP_STATE_MAIL,
-    SMTP_STATE_RCPT,
-    SMTP_STATE_CHUNKS,
-};
-
 /* What a command function says about what comes next. */
 enum smtp_next { SMTP_GO_ON, SMTP_CLOSE };
 
@@ -132,44 +123,19 @@ enum smtp_next smtp_after_replies(const struct smtp_session *s);
 /* The one place where kinds of errors become replies. */
 SUSPENDS void smtp_reply_err(struct smtp_session *s, const struct err *e, const char *suffix);
 
-/* --- smtp_command.c --- */
-SUSPENDS enum smtp_next smtp_command(struct smtp_session *s, struct str line);
-
 /* --- smtp_hello.c --- */
 SUSPENDS bool smtp_greet(struct smtp_session *s, struct err *e);
-SUSPENDS enum smtp_next smtp_helo(struct smtp_session *s, struct str argument);
-/* LHLO as well. */
-SUSPENDS enum smtp_next smtp_ehlo(struct smtp_session *s, struct str argument);
-
-/* --- smtp_vrfy.c --- */
-SUSPENDS enum smtp_next smtp_vrfy(struct smtp_session *s, struct str argument);
-
-/* --- smtp_etrn.c --- */
-bool smtp_etrn_offered(const struct smtp_session *s);
-SUSPENDS enum smtp_next smtp_etrn(struct smtp_session *s, struct str argument);
-
-/* --- smtp_xclient.c --- */
-bool smtp_xclient_offered(const struct smtp_session *s);
-SUSPENDS enum smtp_next smtp_xclient(struct smtp_session *s, struct str argument);
-bool smtp_xforward_offered(const struct smtp_session *s);
-SUSPENDS enum smtp_next smtp_xforward(struct smtp_session *s, struct str argument);
-/* At MAIL: where the message came from. */
-void smtp_forwarded_log(const struct smtp_session *s);
-void smtp_forwarded_free(struct smtp_session *s);
-
-/* --- smtp_starttls.c --- */
-SUSPENDS enum smtp_next smtp_starttls(struct smtp_session *s, struct str argument);
 
 /* --- smtp_extension.c --- */
 /* The answer to EHLO and LHLO. */
 SUSPENDS void smtp_extensions_reply(struct smtp_session *s);
-bool smtp_starttls_offered(const struct smtp_session *s);
 
-/* --- smtp_mail.c --- */
-SUSPENDS enum smtp_next smtp_mail(struct smtp_session *s, struct str argument);
+/* --- smtp_xclient.c --- */
+/* At MAIL: where the message came from, by XFORWARD. */
+void smtp_forwarded_log(const struct smtp_session *s);
+void smtp_forwarded_free(struct smtp_session *s);
 
 /* --- smtp_rcpt.c --- */
-SUSPENDS enum smtp_next smtp_rcpt(struct smtp_session *s, struct str argument);
 /* The answer that this client would get for a recipient, for VRFY and EXPN as well. size: of the
  * message; 0: not known. */
 SUSPENDS void smtp_recipient_check(struct smtp_session *s, struct str address, uint64_t size,
@@ -190,10 +156,6 @@ SUSPENDS bool smtp_policy_data(struct smtp_session *s, enum smtp_next *next);
 /* The client is another one from now on (XCLIENT), or the session ends. */
 void smtp_policy_forget(struct smtp_session *s);
 
-/* --- smtp_data.c --- */
-SUSPENDS enum smtp_next smtp_data(struct smtp_session *s, struct str argument);
-SUSPENDS enum smtp_next smtp_bdat(struct smtp_session *s, struct str argument);
-
 /* --- smtp_message.c: the whole message is there --- */
 struct message_origin smtp_message_origin(const struct smtp_session *s,
                                           const struct smtp_transaction *t);
@@ -201,9 +163,3 @@ struct message_origin smtp_message_origin(const struct smtp_session *s,
 void smtp_complete_address(const struct smtp_session *s, const struct smtp_transaction *t,
                            struct address *address);
 SUSPENDS enum smtp_next smtp_message_received(struct smtp_session *s);
-
-/* --- smtp_auth.c --- */
-/* "" when this session may not log in. */
-const char *smtp_auth_mechanisms(const struct smtp_session *s);
-bool smtp_auth_offered(const struct smtp_session *s);
-SUSPENDS enum smtp_next smtp_auth(struct smtp_session *s, struct str argument);

@@ -3,7 +3,7 @@
  */
 #include "core/log.h"
 #include "smtp/limits.h"
-#include "smtp/session.h"
+#include "smtp/smtp_command.h"
 
 static struct auth_peer auth_peer_of(const struct smtp_session *s)
 {

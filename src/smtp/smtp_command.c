@@ -11,18 +11,18 @@
  * Replies when a command is not run (RFC 5321 4.2.4): 500 not known, 502 known but not here, 503 in
  * the wrong state, 501 malformed, 504 for values that are not known, 555 for parameters.
  */
-#include "smtp/session.h"
+#include "smtp/smtp_command.h"
 
 #include "core/log.h"
 #include "smtp/limits.h"
 
-typedef enum smtp_next command_function(struct smtp_session *s, struct str argument);
-typedef bool offered_function(const struct smtp_session *s);
-
-static command_function command_rset, command_noop, command_quit, command_help, command_missing;
-static offered_function never;
+static smtp_command_function command_rset, command_noop, command_quit, command_help;
+static smtp_command_function command_missing;
+static smtp_offered_function never;
 
 enum { ON_HELLO = SMTP_ON_SMTP | SMTP_ON_SUBMISSION, ON_ALL = SMTP_ON_ALL };
+
+enum state { STATE_NEW, STATE_READY, STATE_MAIL, STATE_RCPT, STATE_CHUNKS, STATES };
 
 enum command_flag {
     WITHOUT_ARGUMENT = 1,
@@ -30,93 +30,83 @@ enum command_flag {
     IDLE = 4,        /* brings no message further */
 };
 
+#define NAME(literal)                                                                              \
+    {                                                                                              \
+        literal, sizeof(literal) - 1                                                               \
+    }
+
+/* clang-format off */
 static const struct command {
     struct str name;
     int protocols;
-    char states[6]; /* new, ready, mail, rcpt, chunks: '+' may be said, '-' out of sequence */
+    char states[STATES + 1]; /* new, ready, mail, rcpt, chunks: '+' may be said, '-' out of sequence */
     int flags;
-    command_function *run;
-    offered_function *offered; /* NULL: always; what is not offered refuses by itself */
-    const char *syntax;        /* for HELP */
+    smtp_command_function *run;
+    const char *syntax;             /* for HELP */
+    smtp_offered_function *offered; /* NULL: always; what is not offered refuses by itself */
 } commands[] = {
-    {{"EHLO", 4}, ON_HELLO, "+++++", IDLE, smtp_ehlo, NULL, "EHLO your.host.name"},
-    {{"HELO", 4}, ON_HELLO, "+++++", IDLE, smtp_helo, NULL, "HELO your.host.name"},
-    {{"LHLO", 4}, SMTP_ON_LMTP, "+++++", IDLE, smtp_ehlo, NULL, "LHLO your.host.name"},
-    {{"STARTTLS", 8}, ON_ALL, "-+++-", 0, smtp_starttls, smtp_starttls_offered, "STARTTLS"},
-    {{"AUTH", 4}, ON_HELLO, "-+---", 0, smtp_auth, smtp_auth_offered, "AUTH mechanism [base64]"},
-    {{"MAIL", 4},
-     ON_ALL,
-     "-+---",
-     AFTER_LOGIN,
-     smtp_mail,
-     NULL,
-     "MAIL FROM:<address> [NAME=value]"},
-    {{"RCPT", 4}, ON_ALL, "--++-", 0, smtp_rcpt, NULL, "RCPT TO:<address> [NAME=value]"},
-    {{"DATA", 4}, ON_ALL, "---+-", WITHOUT_ARGUMENT, smtp_data, NULL, "DATA"},
+    {NAME("EHLO"),     ON_HELLO,     "+++++", IDLE,             smtp_ehlo,       "EHLO your.host.name", NULL},
+    {NAME("HELO"),     ON_HELLO,     "+++++", IDLE,             smtp_helo,       "HELO your.host.name", NULL},
+    {NAME("LHLO"),     SMTP_ON_LMTP, "+++++", IDLE,             smtp_ehlo,       "LHLO your.host.name", NULL},
+    {NAME("STARTTLS"), ON_ALL,       "-+++-", 0,                smtp_starttls,   "STARTTLS", smtp_starttls_offered},
+    {NAME("AUTH"),     ON_HELLO,     "-+---", 0,                smtp_auth,       "AUTH mechanism [base64]", smtp_auth_offered},
+    {NAME("MAIL"),     ON_ALL,       "-+---", AFTER_LOGIN,      smtp_mail,       "MAIL FROM:<address> [NAME=value]", NULL},
+    {NAME("RCPT"),     ON_ALL,       "--++-", 0,                smtp_rcpt,       "RCPT TO:<address> [NAME=value]", NULL},
+    {NAME("DATA"),     ON_ALL,       "---+-", WITHOUT_ARGUMENT, smtp_data,       "DATA", NULL},
     /* Reads its chunk in every state, so that the session stays in step. */
-    {{"BDAT", 4}, ON_ALL, "+++++", 0, smtp_bdat, NULL, "BDAT size [LAST]"},
-    {{"RSET", 4}, ON_ALL, "+++++", WITHOUT_ARGUMENT | IDLE, command_rset, NULL, "RSET"},
-    {{"NOOP", 4}, ON_ALL, "+++++", IDLE, command_noop, NULL, "NOOP [anything]"},
-    {{"VRFY", 4}, ON_ALL, "++++-", IDLE, smtp_vrfy, NULL, "VRFY address"},
-    {{"HELP", 4}, ON_ALL, "+++++", IDLE, command_help, NULL, "HELP [command]"},
-    {{"QUIT", 4}, ON_ALL, "+++++", WITHOUT_ARGUMENT, command_quit, NULL, "QUIT"},
-    {{"ETRN", 4}, ON_HELLO, "-+---", IDLE, smtp_etrn, smtp_etrn_offered, "ETRN domain"},
-    {{"XCLIENT", 7},
-     ON_ALL,
-     "++---",
-     0,
-     smtp_xclient,
-     smtp_xclient_offered,
-     "XCLIENT NAME=value ..."},
-    {{"XFORWARD", 8},
-     ON_ALL,
-     "-+---",
-     0,
-     smtp_xforward,
-     smtp_xforward_offered,
-     "XFORWARD NAME=value ..."},
-    {{"EXPN", 4}, ON_ALL, "+++++", IDLE, command_missing, never, NULL},
-    {{"TURN", 4}, ON_ALL, "+++++", IDLE, command_missing, never, NULL},
-    {{"SEND", 4}, ON_ALL, "+++++", IDLE, command_missing, never, NULL},
-    {{"SOML", 4}, ON_ALL, "+++++", IDLE, command_missing, never, NULL},
-    {{"SAML", 4}, ON_ALL, "+++++", IDLE, command_missing, never, NULL},
+    {NAME("BDAT"),     ON_ALL,       "+++++", 0,                smtp_bdat,       "BDAT size [LAST]", NULL},
+    {NAME("RSET"),     ON_ALL,       "+++++", WITHOUT_ARGUMENT | IDLE, command_rset, "RSET", NULL},
+    {NAME("NOOP"),     ON_ALL,       "+++++", IDLE,             command_noop,    "NOOP [anything]", NULL},
+    {NAME("VRFY"),     ON_ALL,       "++++-", IDLE,             smtp_vrfy,       "VRFY address", NULL},
+    {NAME("HELP"),     ON_ALL,       "+++++", IDLE,             command_help,    "HELP [command]", NULL},
+    {NAME("QUIT"),     ON_ALL,       "+++++", WITHOUT_ARGUMENT, command_quit,    "QUIT", NULL},
+    {NAME("ETRN"),     ON_HELLO,     "-+---", IDLE,             smtp_etrn,       "ETRN domain", smtp_etrn_offered},
+    {NAME("XCLIENT"),  ON_ALL,       "++---", 0,                smtp_xclient,    "XCLIENT NAME=value ...", smtp_xclient_offered},
+    {NAME("XFORWARD"), ON_ALL,       "-+---", 0,                smtp_xforward,   "XFORWARD NAME=value ...", smtp_xforward_offered},
+    {NAME("EXPN"),     ON_ALL,       "+++++", IDLE,             command_missing, NULL, never},
+    {NAME("TURN"),     ON_ALL,       "+++++", IDLE,             command_missing, NULL, never},
+    {NAME("SEND"),     ON_ALL,       "+++++", IDLE,             command_missing, NULL, never},
+    {NAME("SOML"),     ON_ALL,       "+++++", IDLE,             command_missing, NULL, never},
+    {NAME("SAML"),     ON_ALL,       "+++++", IDLE,             command_missing, NULL, never},
 };
+/* clang-format on */
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 /* What a web browser says that somebody's page has sent here. */
-static const struct str http_words[] = {{"GET", 3},     {"HEAD", 4},   {"POST", 4},
-                                        {"PUT", 3},     {"DELETE", 6}, {"CONNECT", 7},
-                                        {"OPTIONS", 7}, {"PATCH", 5},  {"TRACE", 5}};
+static const struct str http_words[] = {
+    NAME("GET"),     NAME("HEAD"),    NAME("POST"),  NAME("PUT"),   NAME("DELETE"),
+    NAME("CONNECT"), NAME("OPTIONS"), NAME("PATCH"), NAME("TRACE"),
+};
 
-static enum smtp_state state_of(const struct smtp_session *s)
+static enum state state_of(const struct smtp_session *s)
 {
     if (!s->peer.helo)
-        return SMTP_STATE_NEW;
+        return STATE_NEW;
     if (!s->transaction)
-        return SMTP_STATE_READY;
+        return STATE_READY;
     if (s->transaction->chunking)
-        return SMTP_STATE_CHUNKS;
-    return s->transaction->envelope.recipient_count > 0 ? SMTP_STATE_RCPT : SMTP_STATE_MAIL;
+        return STATE_CHUNKS;
+    return s->transaction->envelope.recipient_count > 0 ? STATE_RCPT : STATE_MAIL;
 }
 
 static enum smtp_next out_of_sequence(struct smtp_session *s, const struct command *c)
 {
     const char *text = "A message is under way already, say RSET first";
     switch (state_of(s)) {
-    case SMTP_STATE_NEW:
+    case STATE_NEW:
         text = smtp_protocol(s) == SERVICE_LMTP ? "Say LHLO first" : "Say EHLO first";
         break;
-    case SMTP_STATE_READY:
+    case STATE_READY:
         text = "Say MAIL first";
         break;
-    case SMTP_STATE_MAIL:
-        if (c->states[SMTP_STATE_RCPT] == '+')
+    case STATE_MAIL:
+        if (c->states[STATE_RCPT] == '+')
             return smtp_reply_no_recipients(s);
         break;
-    case SMTP_STATE_RCPT:
+    case STATE_RCPT:
         break;
-    case SMTP_STATE_CHUNKS:
+    case STATE_CHUNKS:
         text = "Finish the message with BDAT LAST first, or say RSET";
         break;
     }

@@ -4,7 +4,7 @@
  * same, so that the client is in step with us and hears why.
  */
 #include "smtp/limits.h"
-#include "smtp/session.h"
+#include "smtp/smtp_command.h"
 #include "smtp/syntax.h"
 
 static void message_begin(struct smtp_session *s, enum data_form form)

@@ -7,7 +7,7 @@
 #include "core/log.h"
 #include "mime/address.h"
 #include "net/host_list.h"
-#include "smtp/session.h"
+#include "smtp/smtp_command.h"
 
 bool smtp_etrn_offered(const struct smtp_session *s)
 {

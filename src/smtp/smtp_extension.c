@@ -3,6 +3,7 @@
  * announced, and what is announced works whole.
  */
 #include "smtp/smtp_attributes.h"
+#include "smtp/smtp_command.h"
 
 /* False: not offered now. Arguments are written with a blank in front of each. */
 typedef bool offer_function(struct smtp_session *s, struct buf *arguments);

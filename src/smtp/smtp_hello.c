@@ -3,7 +3,7 @@
  * refused changes nothing; one that is taken ends the transaction, as RSET does.
  */
 #include "smtp/limits.h"
-#include "smtp/session.h"
+#include "smtp/smtp_command.h"
 
 bool smtp_greet(struct smtp_session *s, struct err *e)
 {

@@ -6,6 +6,7 @@
  * malformed, or comes twice, with 501.
  */
 #include "smtp/smtp_parameter.h"
+#include "smtp/smtp_command.h"
 
 #include "mime/address.h"
 #include "smtp/xtext.h"

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "mime/address.h"
 #include "smtp/limits.h"
+#include "smtp/smtp_command.h"
 #include "smtp/smtp_parameter.h"
 #include "smtp/syntax.h"
 

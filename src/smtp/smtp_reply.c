@@ -3,7 +3,7 @@
  * stream and sent before the session waits, so a pipelined batch is one write. A failed write
  * shows at the next read.
  */
-#include "smtp/session.h"
+#include "smtp/smtp_command.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@
 #include "core/loop.h"
 #include "core/mem.h"
 #include "smtp/limits.h"
-#include "smtp/session.h"
+#include "smtp/smtp_command.h"
 
 #include <stdlib.h>
 

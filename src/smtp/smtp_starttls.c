@@ -5,7 +5,7 @@
  * of the handshake, which fails.
  */
 #include "core/log.h"
-#include "smtp/session.h"
+#include "smtp/smtp_command.h"
 
 enum smtp_next smtp_starttls(struct smtp_session *s, struct str argument)
 {

@@ -4,7 +4,7 @@
  */
 #include "mime/address.h"
 #include "queue/recipient.h"
-#include "smtp/session.h"
+#include "smtp/smtp_command.h"
 
 static struct str without_brackets(struct str s)
 {

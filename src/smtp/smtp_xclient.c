@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "net/host_list.h"
 #include "smtp/smtp_attributes.h"
+#include "smtp/smtp_command.h"
 
 /* The same with "-" for what is not there. */
 static const char *shown(const struct smtp_attributes *x, enum smtp_attribute attribute)
