@@ -195,6 +195,8 @@ static void collect_targets(struct acceptance *x)
         if (t->outcome == OUTCOME_DELIVERED) /* a sink */
             t->success = t->notify & NOTIFY_SUCCESS ? SUCCESS_DELIVERED : SUCCESS_SILENT;
         x->uses[i].target = (uint32_t)(x->target_count - 1);
+        x->targets[x->target_count - 1].role |=
+            x->envelope->recipients[x->uses[i].recipient].route->role;
     }
     add_expansions(x);
     qsort(x->uses, x->use_count, sizeof(*x->uses), compare_by_recipient);
@@ -246,6 +248,8 @@ static void take_delivery(struct acceptance *x, struct target *t, const struct s
         x->queue->stats.delivered_local++;
     } else {
         t->error = copy_error(x, d->error.kind != ERR_NONE ? &d->error : whole);
+        if (t->role && t->error->kind == ERR_QUOTA) /* as recipient.c says it */
+            t->error->kind = ERR_QUOTA_NOW;
         t->outcome = err_is_temporary(t->error->kind) ? OUTCOME_TEMPORARY : OUTCOME_PERMANENT;
     }
     log_delivery(x, t, d);
