@@ -4,6 +4,7 @@ import smtplib
 import threading
 import time
 
+from support import wait_for
 from support.instance import Instance
 from support.mail import inject, submit
 from support.smtp_sink import SmtpSink
@@ -132,13 +133,6 @@ def test_hanging_server_is_waited_for_once():
         wait_for(lambda: backend.count("jane"))
         wait_for(lambda: codes(server, "jane@relay.test") == [250])
         assert backend.count("jane") == 1, backend.asked
-
-
-def wait_for(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "did not become true in %d s" % seconds
-        time.sleep(0.05)
 
 
 def test_what_is_no_answer():
