@@ -22,7 +22,7 @@ static smtp_offered_function never;
 
 enum { ON_HELLO = SMTP_ON_SMTP | SMTP_ON_SUBMISSION, ON_ALL = SMTP_ON_ALL };
 
-enum state { STATE_NEW, STATE_READY, STATE_MAIL, STATE_RCPT, STATE_CHUNKS, STATES };
+enum state { STATE_NEW, STATE_READY, STATE_MAIL, STATE_RCPT, STATE_CHUNKS };
 
 enum command_flag {
     WITHOUT_ARGUMENT = 1,
@@ -39,7 +39,7 @@ enum command_flag {
 static const struct command {
     struct str name;
     int protocols;
-    char states[STATES + 1]; /* new, ready, mail, rcpt, chunks: '+' may be said, '-' out of sequence */
+    char states[STATE_CHUNKS + 2]; /* new, ready, mail, rcpt, chunks: '+' may be said, '-' out of sequence */
     int flags;
     smtp_command_function *run;
     const char *syntax;             /* for HELP */
