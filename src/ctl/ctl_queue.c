@@ -14,6 +14,7 @@ static json_t *recipient_json(const struct queue_recipient_info *r)
     json_object_set_new(json, "next_attempt", json_integer(r->next_attempt));
     json_object_set_new(json, "last_error", ctl_json_str(r->last_error));
     json_object_set_new(json, "relay", ctl_json_str(r->relay));
+    json_object_set_new(json, "notify", ctl_json_str(r->notify));
     return json;
 }
 
@@ -27,6 +28,8 @@ static json_t *message_json(const struct queue_message_info *m)
     json_object_set_new(json, "arrival", json_integer(m->arrival));
     json_object_set_new(json, "expires", json_integer(m->expires));
     json_object_set_new(json, "size", json_integer((json_int_t)m->size));
+    json_object_set_new(json, "held_until", json_integer(m->held_until));
+    json_object_set_new(json, "options", ctl_json_str(m->options));
     json_object_set_new(json, "recipients", recipients);
     return json;
 }
@@ -69,12 +72,24 @@ static bool show(const struct ctl_context *c, const json_t *args, json_t **resul
     return ok;
 }
 
+static bool is_held(const struct ctl_context *c, struct str id)
+{
+    struct queue_message_info info = {0};
+    struct err e;
+    struct arena *a = arena_new();
+    bool held = queue_show(c->queue, id, a, &info, &e) && info.held_until != 0;
+    arena_free(a);
+    return held;
+}
+
 static bool retry(const struct ctl_context *c, const json_t *args, json_t **result, struct err *e)
 {
     struct str id;
     if (!ctl_arg_optional(args, "id", &id, e))
         return false;
     size_t count = queue_retry(c->queue, id);
+    if (id.n > 0 && count == 0 && is_held(c, id))
+        return err_set(e, ERR_DENIED, "message %.*s is held, as its sender asked", STR_ARG(id));
     if (id.n > 0 && count == 0)
         return err_set(e, ERR_NOT_FOUND, "there is no message %.*s in the queue", STR_ARG(id));
     *result = json_pack("{s:I}", "messages", (json_int_t)count);

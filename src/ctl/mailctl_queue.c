@@ -23,6 +23,13 @@ static void add_next_attempt(struct table *t, const json_t *recipient)
         table_add_duration(t, next - now());
 }
 
+/* Why it waits. */
+static const char *reason_of(const json_t *message, const json_t *recipient)
+{
+    const char *error = text_of(recipient, "last_error");
+    return number_of(message, "held_until") && !error[0] ? "held, as its sender asked" : error;
+}
+
 /* Only the first of a message's rows says what is the same in all of them. */
 static void add_message(struct table *t, const json_t *message)
 {
@@ -62,7 +69,7 @@ int command_queue_list(struct mailctl *m, const struct arguments *a)
             table_add(t, text_of(recipient, "address"));
             table_printf(t, "%lld", (long long)number_of(recipient, "attempts"));
             add_next_attempt(t, recipient);
-            table_add(t, text_of(recipient, "last_error"));
+            table_add(t, reason_of(message, recipient));
         }
     }
     table_print(t);
@@ -83,7 +90,7 @@ static void print_header(const char *header)
 int command_queue_show(struct mailctl *m, const struct arguments *a)
 {
     static const char *const titles[] = {"recipient", "state",      ">tries", "next",
-                                         "relay",     "last error", NULL};
+                                         "relay",     "last error", "notify", NULL};
     json_t *message = NULL, *recipient;
     size_t i;
     struct buf b = BUF_EMPTY;
@@ -97,6 +104,13 @@ int command_queue_show(struct mailctl *m, const struct arguments *a)
     add_time(&b, number_of(message, "arrival"));
     buf_add_c(&b, "\nexpires   ");
     add_time(&b, number_of(message, "expires"));
+    if (number_of(message, "held_until")) {
+        buf_add_c(&b, "\nheld until ");
+        add_time(&b, number_of(message, "held_until"));
+        buf_add_c(&b, ", as its sender asked");
+    }
+    if (*text_of(message, "options"))
+        buf_printf(&b, "\nasked for %s", text_of(message, "options"));
     printf("size      %s\n\n", buf_c(&b));
     buf_free(&b);
     struct table *t = table_new(titles);
@@ -107,7 +121,8 @@ int command_queue_show(struct mailctl *m, const struct arguments *a)
         table_printf(t, "%lld", (long long)number_of(recipient, "attempts"));
         add_next_attempt(t, recipient);
         table_add(t, text_of(recipient, "relay"));
-        table_add(t, text_of(recipient, "last_error"));
+        table_add(t, reason_of(message, recipient));
+        table_add(t, text_of(recipient, "notify"));
     }
     table_print(t);
     print_header(text_of(message, "header"));

@@ -186,7 +186,7 @@ static void write_recipient(struct buf *out, const struct report_recipient *p, b
     if (p->remote_host.n > 0)
         add_field(out, "Remote-MTA", "dns; ", p->remote_host, utf8);
     if (p->diagnostic.n > 0)
-        add_field(out, "Diagnostic-Code", p->remote_host.n > 0 ? "smtp; " : "x-maild; ",
+        add_field(out, "Diagnostic-Code", report_quotes_server(p) ? "smtp; " : "x-maild; ",
                   p->diagnostic, utf8);
     if (p->passed_to.n > 0)
         add_field(out, "SMTP-Remote-Recipient", "", p->passed_to, utf8);

@@ -223,13 +223,21 @@ static void add_what_to_do(struct buf *text, const struct report_recipient *p)
     }
 }
 
+bool report_quotes_server(const struct report_recipient *p)
+{
+    struct str d = p->diagnostic;
+    uint32_t code;
+    return p->remote_host.n > 0 && d.n >= 3 && str_to_u32(str_head(d, 3), &code) && code >= 200 &&
+           (d.n == 3 || d.p[3] == ' ' || d.p[3] == '-');
+}
+
 static void add_what_was_said(struct buf *out, const struct report_recipient *p)
 {
     struct buf text = BUF_EMPTY;
     report_add_clean(&text, p->diagnostic, SAID_MAX);
     if (text.n > 0) {
         struct buf intro = BUF_EMPTY;
-        if (p->remote_host.n > 0) {
+        if (report_quotes_server(p)) {
             buf_add_c(&intro, "The mail server ");
             report_add_clean(&intro, p->remote_host, SAID_MAX);
             buf_add_c(&intro, " said:");

@@ -4,6 +4,8 @@
  */
 #include "mime/report.h"
 
+/* The diagnostic is a reply of the remote server ("550 ..."), not our word about it. */
+bool report_quotes_server(const struct report_recipient *p);
 /* UTF-8, lines of at most 72 characters where words allow it, LF. */
 void report_write_text(struct buf *out, const struct report *r);
 /* "Your message could not be delivered": the subject of the report. */

@@ -166,6 +166,7 @@ SUSPENDS bool client_hosts_find(const struct transport_job *job, struct arena *a
     struct dns_answer mx = {.count = 0};
     struct err e = {.kind = ERR_NONE};
     hosts->count = 0;
+    hosts->secure = true; /* without MX the name is the domain itself */
     if (job->next_hop.kind == NEXT_HOP_HOST || transport_uses_relay_host(job))
         return find_relay(job, a, hosts, f);
     if (str_starts_with(job->destination, STR("[")))
@@ -183,5 +184,6 @@ SUSPENDS bool client_hosts_find(const struct transport_job *job, struct arena *a
                            STR_ARG(job->destination));
         return false;
     }
+    hosts->secure = mx.secure;
     return find_by_mx(job, a, &mx, hosts, f);
 }

@@ -19,6 +19,9 @@ struct client_host {
 struct client_hosts {
     struct client_host host[CLIENT_HOSTS_MAX];
     size_t count;
+    /* The names are what the domain's owner or our administrator said: nobody on the way could have
+     * put others in their place. */
+    bool secure;
 };
 
 /* False: *failure. Strings in a. */

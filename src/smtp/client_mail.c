@@ -13,9 +13,8 @@
  */
 #include "mime/header.h"
 #include "smtp/client_encoder.h"
+#include "smtp/client_options.h"
 #include "smtp/client_session.h"
-
-#include <stdio.h>
 
 #define DATA_CHUNK ((size_t)32 * 1024)
 /* Header block that is searched for UTF-8. */
@@ -144,6 +143,10 @@ SUSPENDS static bool check_abilities(struct mail *x)
     const struct transport_message *m = x->m;
     struct str relay = buf_str(&s->relay);
     fail_unprintable(x);
+    if (!client_options_check(s, m, &x->failure)) {
+        fail_rest(x, true);
+        return false;
+    }
     x->use_utf8 = m->smtputf8 && (s->extensions & CLIENT_SMTPUTF8);
     if (s->size_max > 0 && m->size_crlf > s->size_max) {
         client_failure_set(
@@ -172,20 +175,30 @@ SUSPENDS static bool check_abilities(struct mail *x)
 SUSPENDS static bool send_mail(struct mail *x)
 {
     struct client_session *s = x->s;
-    char size[40] = "";
+    struct buf parameters = BUF_EMPTY;
     if (s->extensions & CLIENT_SIZE)
-        snprintf(size, sizeof(size), " SIZE=%llu", (unsigned long long)x->m->size_crlf);
+        buf_printf(&parameters, " SIZE=%llu", (unsigned long long)x->m->size_crlf);
+    if (x->m->body_8bit && (s->extensions & CLIENT_8BITMIME))
+        buf_add_c(&parameters, " BODY=8BITMIME");
+    if (x->use_utf8)
+        buf_add_c(&parameters, " SMTPUTF8");
+    client_options_add_mail(&parameters, s, x->m);
     s->needs_reset = true;
-    return client_session_send(
-        s, &x->failure, "MAIL FROM:<%.*s>%s%s%s", STR_ARG(x->m->sender), size,
-        x->m->body_8bit && (s->extensions & CLIENT_8BITMIME) ? " BODY=8BITMIME" : "",
-        x->use_utf8 ? " SMTPUTF8" : "");
+    bool ok = client_session_send(s, &x->failure, "MAIL FROM:<%.*s>%.*s", STR_ARG(x->m->sender),
+                                  STR_ARG(buf_str(&parameters)));
+    buf_free(&parameters);
+    return ok;
 }
 
 SUSPENDS static bool send_recipient(struct mail *x, size_t i)
 {
-    return client_session_send(x->s, &x->failure, "RCPT TO:<%.*s>",
-                               STR_ARG(x->m->recipients[i].address));
+    struct buf parameters = BUF_EMPTY;
+    const struct transport_recipient *r = &x->m->recipients[i];
+    client_options_add_recipient(&parameters, x->s, x->m, r);
+    bool ok = client_session_send(x->s, &x->failure, "RCPT TO:<%.*s>%.*s", STR_ARG(r->address),
+                                  STR_ARG(buf_str(&parameters)));
+    buf_free(&parameters);
+    return ok;
 }
 
 SUSPENDS static bool flush(struct mail *x, const char *command)
@@ -349,11 +362,14 @@ static void set_delivered(struct mail *x)
 {
     struct buf text = BUF_EMPTY;
     client_reply_write(&text, &x->s->reply);
-    for (size_t i = 0; i < x->m->recipient_count; i++)
-        if (x->accepted[i])
-            set_result(x->m, i, TRANSPORT_DELIVERED,
-                       *x->s->reply.enhanced ? x->s->reply.enhanced : "2.0.0",
-                       client_text_cut(buf_str(&text)), buf_str(&x->s->relay));
+    for (size_t i = 0; i < x->m->recipient_count; i++) {
+        if (!x->accepted[i])
+            continue;
+        set_result(x->m, i, TRANSPORT_DELIVERED,
+                   *x->s->reply.enhanced ? x->s->reply.enhanced : "2.0.0",
+                   client_text_cut(buf_str(&text)), buf_str(&x->s->relay));
+        client_options_passed(x->s, &x->m->recipients[i]);
+    }
     buf_free(&text);
 }
 

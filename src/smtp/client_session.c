@@ -5,6 +5,7 @@
  * offered, and when the handshake fails the caller connects once more without it, since the mail
  * would have gone in plain text to a server without TLS as well. With relay_tls required nothing
  * is said before the relay host's certificate is verified, and a password is never sent otherwise.
+ * A message with REQUIRETLS (RFC 8689) needs the same of any server.
  * Everything learned before the handshake is forgotten after it (RFC 3207 4.2).
  *
  * A server that calls itself by our name is ourselves: that would be a loop.
@@ -124,13 +125,22 @@ static void note_extension(struct client_session *s, struct str line)
                  {"8BITMIME", CLIENT_8BITMIME},
                  {"SMTPUTF8", CLIENT_SMTPUTF8},
                  {"STARTTLS", CLIENT_STARTTLS},
-                 {"SIZE", CLIENT_SIZE}};
+                 {"SIZE", CLIENT_SIZE},
+                 {"DSN", CLIENT_DSN},
+                 {"REQUIRETLS", CLIENT_REQUIRETLS},
+                 {"DELIVERBY", CLIENT_DELIVERBY},
+                 {"MT-PRIORITY", CLIENT_MT_PRIORITY}};
     struct str keyword = str_word(&line);
     for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
         if (str_equal_nocase(keyword, str_from_c(known[i].keyword)))
             s->extensions |= known[i].extension;
     if (str_equal_nocase(keyword, STR("SIZE")) && !str_to_u64(str_trim(line), &s->size_max))
         s->size_max = 0;
+    if (str_equal_nocase(keyword, STR("DELIVERBY"))) {
+        struct str options = str_trim(line);
+        if (!str_to_u32(str_split(&options, ','), &s->deliver_by_min))
+            s->deliver_by_min = 0;
+    }
     if (str_equal_nocase(keyword, STR("AUTH")) && has_word(line, STR("PLAIN")))
         s->extensions |= CLIENT_AUTH_PLAIN;
 }
@@ -142,6 +152,7 @@ static bool note_hello(struct client_session *s, struct client_failure *f)
     struct str first = str_split(&rest, '\n');
     s->extensions = 0;
     s->size_max = 0;
+    s->deliver_by_min = 0;
     if (str_equal_nocase(str_word(&first), str_from_c(s->job->hostname))) {
         client_failure_set(f, true, "5.4.6", "%.*s is this server itself: mail would go in circles",
                            STR_ARG(buf_str(&s->relay)));
@@ -178,10 +189,11 @@ SUSPENDS static bool say_hello(struct client_session *s, struct client_failure *
 
 /* --- TLS and AUTH --- */
 
+/* By the settings, or by the message that is to be sent first. */
 static bool tls_is_required(const struct client_session *s)
 {
-    return transport_uses_relay_host(s->job) &&
-           s->job->settings->relay_tls == QUEUE_RELAY_TLS_REQUIRED;
+    return s->must_verify || (transport_uses_relay_host(s->job) &&
+                              s->job->settings->relay_tls == QUEUE_RELAY_TLS_REQUIRED);
 }
 
 /* The administrator here said where to go, not the domain's owner. */
@@ -197,6 +209,12 @@ static bool is_implicit_tls(const struct client_session *s)
 
 static bool tls_is_missing(struct client_session *s, struct client_failure *f)
 {
+    if (s->must_verify && !s->dead) {
+        client_failure_set(f, true, "5.7.10",
+                           "%.*s has no TLS, which this message requires (REQUIRETLS)",
+                           STR_ARG(buf_str(&s->relay)));
+        return false;
+    }
     client_failure_set(f, false, "4.7.4", "%.*s: TLS is required and cannot be had",
                        STR_ARG(buf_str(&s->relay)));
     return false;
@@ -212,10 +230,19 @@ SUSPENDS static bool shake_hands(struct client_session *s, struct client_failure
         return tls_is_missing(s, f);
     stream_set_timeout(s->stream, s->settings.hello_timeout);
     if (stream_start_tls_client(s->stream, s->job->tls, numeric ? NULL : name,
-                                tls_is_required(s) ? name : NULL, &e))
+                                tls_is_required(s) ? name : NULL, &e)) {
+        s->verified = tls_is_required(s);
         return true;
+    }
     s->dead = true;
     s->tls_failed = true;
+    if (s->must_verify && e.kind == ERR_TLS) {
+        client_failure_set(f, true, "5.7.10",
+                           "no verified TLS with %.*s, which this message requires (REQUIRETLS): "
+                           "%s",
+                           STR_ARG(buf_str(&s->relay)), e.text);
+        return false;
+    }
     client_failure_set(f, false, "4.7.5", "TLS with %.*s failed: %s", STR_ARG(buf_str(&s->relay)),
                        e.text);
     return false;
@@ -265,6 +292,17 @@ SUSPENDS static bool log_in(struct client_session *s, struct client_failure *f)
     return false;
 }
 
+/* RFC 8689 4.2.1: said under TLS. */
+static bool check_promise(const struct client_session *s, struct client_failure *f)
+{
+    if (!s->must_verify || (s->extensions & CLIENT_REQUIRETLS))
+        return true;
+    client_failure_set(f, true, "5.7.30",
+                       "%.*s does not promise to protect the message as it requires (REQUIRETLS)",
+                       STR_ARG(buf_str(&s->relay)));
+    return false;
+}
+
 /* --- opening and closing --- */
 
 SUSPENDS static bool greet(struct client_session *s, struct client_failure *f)
@@ -295,12 +333,13 @@ SUSPENDS bool client_session_open(struct client_session *s, const struct client_
                                   bool use_tls, struct client_failure *f)
 {
     s->host = host;
-    s->dead = s->tls_failed = s->needs_reset = false;
+    s->dead = s->tls_failed = s->needs_reset = s->verified = false;
     buf_clear(&s->relay);
     buf_printf(&s->relay, "%s[%s]:%u", host->name, host->address, host->port);
     bool implicit = is_implicit_tls(s);
     bool ok = connect_host(s, f) && (!implicit || shake_hands(s, f)) && greet(s, f) &&
-              say_hello(s, f) && (implicit || !use_tls || start_tls(s, f)) && log_in(s, f);
+              say_hello(s, f) && (implicit || !use_tls || start_tls(s, f)) && check_promise(s, f) &&
+              log_in(s, f);
     if (tls_is_required(s) || implicit)
         s->tls_failed = false;
     if (!ok)
@@ -315,6 +354,7 @@ SUSPENDS bool client_session_open_next(struct client_session *s, const struct cl
         const struct client_host *host = &hosts->host[(*next)++];
         if (client_session_open(s, host, true, f))
             return true;
+        s->may_recover |= !f->permanent;
         if (s->tls_failed) {
             log_info("smtp", id, "%.*s; once more without TLS", STR_ARG(buf_str(&f->text)));
             if (client_session_open(s, host, false, f))

@@ -17,6 +17,10 @@ enum client_extension {
     CLIENT_SMTPUTF8 = 8,
     CLIENT_STARTTLS = 16,
     CLIENT_AUTH_PLAIN = 32,
+    CLIENT_DSN = 64,
+    CLIENT_REQUIRETLS = 128,
+    CLIENT_DELIVERBY = 256,
+    CLIENT_MT_PRIORITY = 512,
 };
 
 struct client_session {
@@ -25,12 +29,16 @@ struct client_session {
     const struct client_host *host;
     struct stream *stream; /* NULL: not connected */
     struct client_reply reply;
-    struct buf relay;    /* "host[address]:port" */
-    unsigned extensions; /* enum client_extension */
-    uint64_t size_max;   /* of SIZE; 0: not told */
-    bool tls_failed;     /* the opportunistic handshake: without TLS it may work */
-    bool dead;           /* only good for closing */
-    bool needs_reset;    /* a transaction was begun and not ended */
+    struct buf relay;        /* "host[address]:port" */
+    unsigned extensions;     /* enum client_extension */
+    uint64_t size_max;       /* of SIZE; 0: not told */
+    uint32_t deliver_by_min; /* of DELIVERBY, seconds; 0: not told */
+    bool must_verify;        /* for the next open: TLS, the server's name verified, REQUIRETLS */
+    bool verified;           /* it is so */
+    bool tls_failed;         /* the opportunistic handshake: without TLS it may work */
+    bool may_recover; /* client_session_open_next met a host that could not be used for now */
+    bool dead;        /* only good for closing */
+    bool needs_reset; /* a transaction was begun and not ended */
 };
 
 /* Connects to the host and gets ready for MAIL. False: *f, and the session is closed. */

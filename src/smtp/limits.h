@@ -20,6 +20,11 @@
 /* Mailboxes and addresses that the recipients of one message may lead to, beyond one for each: a
  * list with many members may be named again and again. */
 #define SMTP_TARGETS_MAX 20000
+/* ENVID and ORCPT as written. RFC 3461 5.4: at least 100 and 500. */
+#define SMTP_ENVID_MAX 256
+#define SMTP_ORCPT_MAX 1024
+/* HOLDUNTIL, seconds since 1970: the year 9999. */
+#define SMTP_HOLD_UNTIL_MAX ((int64_t)253402300799)
 /* Name in HELO and EHLO. RFC 5321 4.5.3.1.2: 255. */
 #define SMTP_HELO_MAX 255
 /* One BDAT chunk. */

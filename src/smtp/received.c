@@ -79,6 +79,8 @@ void received_write(struct buf *out, const struct received *r)
     add_security(out, r);
     if (r->recipient.n > 0)
         buf_printf(out, "\n\tfor <%.*s>", STR_ARG(r->recipient));
+    if (r->priority != 0)
+        buf_printf(out, "\n\tPRIORITY %d", r->priority);
     buf_add_c(out, ";\n\t");
     date_write_header(out, r->time);
     buf_add_char(out, '\n');

@@ -17,6 +17,7 @@ struct received {
     const char *cipher;
     const char *tls_name; /* of the client's certificate, verified; NULL: none */
     const char *login;    /* to be shown; NULL: not */
+    int priority;         /* RFC 6710; 0: the usual one, not mentioned */
     struct str recipient; /* the only one; n 0: several */
     int64_t time;         /* seconds since 1970 */
 };

@@ -42,6 +42,7 @@ struct smtp_transaction {
     size_t recipients_refused;
     size_t target_count; /* of all recipients' routes */
     uint64_t size_announced;
+    int priority_asked;    /* MT-PRIORITY as given; the envelope has what is allowed */
     struct str said_login; /* AUTH= of somebody who is trusted to say it; "" : nothing */
     usec started;          /* clock_monotonic */
 

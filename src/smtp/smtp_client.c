@@ -15,6 +15,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "queue/transport.h"
+#include "smtp/client_options.h"
 #include "smtp/client_session.h"
 
 #include <stdlib.h>
@@ -50,12 +51,28 @@ static void give_up(struct attempt *x)
     m->destination_failed = !x->failure.permanent;
 }
 
+/* A message that requires TLS (RFC 8689 4.2.1) needs names of hosts that can be trusted. */
+static bool hosts_are_secure(struct attempt *x)
+{
+    if (!x->session.must_verify || x->hosts.secure)
+        return true;
+    client_failure_set(&x->failure, true, "5.7.10",
+                       "the mail servers of %.*s are not secured by DNSSEC, which this message "
+                       "requires (REQUIRETLS)",
+                       STR_ARG(x->job->destination));
+    return false;
+}
+
 /* The message finds its way along the hosts. False: no host took it; the session is closed. */
 SUSPENDS static bool send_over_hosts(struct attempt *x)
 {
     x->next_host = 0;
+    x->session.may_recover = false;
+    x->session.must_verify = client_options_need_tls(x->job->message);
     for (unsigned sessions = 0; sessions < SESSIONS_MAX; sessions++) {
-        if (!open_next(x)) {
+        if (!hosts_are_secure(x) || !open_next(x)) {
+            if (x->session.must_verify && x->session.may_recover)
+                client_failure_soften(&x->failure);
             if (sessions == 0)
                 give_up(x);
             return false;
@@ -76,10 +93,14 @@ SUSPENDS static void send_all(struct attempt *x)
     if (!send_over_hosts(x))
         return;
     while (!x->session.dead && transport_next(x->job)) {
-        if (!client_mail_send(&x->session, x->job->message))
+        bool fits = x->session.verified || !client_options_need_tls(x->job->message);
+        if (fits && !client_mail_send(&x->session, x->job->message))
             continue;
         /* Some servers end a connection after so many messages: this one's turn has not been. */
-        client_session_close(&x->session);
+        if (fits)
+            client_session_close(&x->session);
+        else
+            client_session_quit(&x->session);
         if (!send_over_hosts(x))
             return;
     }

@@ -4,6 +4,7 @@
  */
 #include "smtp/smtp_attributes.h"
 #include "smtp/smtp_command.h"
+#include "smtp/smtp_options.h"
 
 /* False: not offered now. Arguments are written with a blank in front of each. */
 typedef bool offer_function(struct smtp_session *s, struct buf *arguments);
@@ -16,15 +17,20 @@ static const struct extension {
     int protocols;
     offer_function *offer; /* NULL: always, without arguments */
 } extensions[] = {
-    {"PIPELINING", SMTP_ON_ALL, NULL},                       /* RFC 2920 */
-    {"SIZE", SMTP_ON_ALL, offer_size},                       /* RFC 1870 */
-    {"8BITMIME", SMTP_ON_ALL, NULL},                         /* RFC 6152 */
-    {"SMTPUTF8", SMTP_ON_ALL, NULL},                         /* RFC 6531 */
-    {"STARTTLS", SMTP_ON_ALL, offer_starttls},               /* RFC 3207 */
-    {"AUTH", SMTP_ON_ALL, offer_auth},                       /* RFC 4954 */
-    {"CHUNKING", SMTP_ON_ALL, NULL},                         /* RFC 3030 */
-    {"LIMITS", SMTP_ON_ALL, offer_limits},                   /* RFC 9422 */
-    {"ETRN", SMTP_ON_SMTP | SMTP_ON_SUBMISSION, offer_etrn}, /* RFC 1985 */
+    {"PIPELINING", SMTP_ON_ALL, NULL},                                /* RFC 2920 */
+    {"SIZE", SMTP_ON_ALL, offer_size},                                /* RFC 1870 */
+    {"8BITMIME", SMTP_ON_ALL, NULL},                                  /* RFC 6152 */
+    {"SMTPUTF8", SMTP_ON_ALL, NULL},                                  /* RFC 6531 */
+    {"STARTTLS", SMTP_ON_ALL, offer_starttls},                        /* RFC 3207 */
+    {"AUTH", SMTP_ON_ALL, offer_auth},                                /* RFC 4954 */
+    {"CHUNKING", SMTP_ON_ALL, NULL},                                  /* RFC 3030 */
+    {"DSN", SMTP_ON_ALL, NULL},                                       /* RFC 3461 */
+    {"REQUIRETLS", SMTP_ON_ALL, smtp_offer_requiretls},               /* RFC 8689 */
+    {"DELIVERBY", SMTP_ON_SUBMISSION, NULL},                          /* RFC 2852 */
+    {"FUTURERELEASE", SMTP_ON_SUBMISSION, smtp_offer_future_release}, /* RFC 4865 */
+    {"MT-PRIORITY", SMTP_ON_SUBMISSION, NULL},                        /* RFC 6710 */
+    {"LIMITS", SMTP_ON_ALL, offer_limits},                            /* RFC 9422 */
+    {"ETRN", SMTP_ON_SMTP | SMTP_ON_SUBMISSION, offer_etrn},          /* RFC 1985 */
     {"XCLIENT", SMTP_ON_ALL, offer_xclient},
     {"XFORWARD", SMTP_ON_ALL, offer_xforward},
     {"VRFY", SMTP_ON_ALL, offer_vrfy}, /* RFC 5321 4.1.1.1 */

@@ -4,7 +4,7 @@
 #include "core/log.h"
 #include "mime/address.h"
 #include "smtp/smtp_command.h"
-#include "smtp/smtp_parameter.h"
+#include "smtp/smtp_options.h"
 #include "smtp/syntax.h"
 
 static enum smtp_next mail_begin(struct smtp_session *s, struct smtp_transaction *t,
@@ -24,6 +24,8 @@ static enum smtp_next mail_begin(struct smtp_session *s, struct smtp_transaction
     if (t->size_announced > (uint64_t)s->settings->message_size_max)
         return smtp_reply_error(s, 552, "5.3.4", "The message is larger than the limit of %lld",
                                 (long long)s->settings->message_size_max);
+    if (!smtp_options_check(s, t))
+        return smtp_after_replies(s);
     t->envelope.sender = address_text(t->arena, &sender);
     t->envelope.component = smtp_component(s);
     t->envelope.login = str_from_c(smtp_login(s));
@@ -35,7 +37,8 @@ static enum smtp_next mail_begin(struct smtp_session *s, struct smtp_transaction
     if (t->said_login.n > 0)
         log_info(smtp_component(s), t->envelope.id, "said to be from login=<%.*s> peer=%s",
                  STR_ARG(t->said_login), s->peer.address);
-    smtp_reply(s, 250, "2.1.0", "Ok");
+    if (!smtp_options_reply(s, t))
+        smtp_reply(s, 250, "2.1.0", "Ok");
     return SMTP_GO_ON;
 }
 

@@ -82,6 +82,7 @@ static void write_received(const struct smtp_session *s, struct buf *out)
         .tls = stream_tls_version(s->net.stream),
         .cipher = stream_tls_cipher(s->net.stream),
         .login = submission && s->settings->show_login ? smtp_login(s) : NULL,
+        .priority = envelope->options.priority,
         .time = clock_wall() / USEC_SEC,
     };
     if (envelope->recipient_count == 1)

@@ -5,8 +5,8 @@
  * RFC 5321 4.1.1.11: what is not known, or was not offered here, is refused with 555; what is
  * malformed, or comes twice, with 501.
  */
-#include "smtp/smtp_parameter.h"
 #include "smtp/smtp_command.h"
+#include "smtp/smtp_options.h"
 
 #include "mime/address.h"
 #include "smtp/xtext.h"
@@ -18,6 +18,15 @@ static const struct smtp_parameter parameters[] = {
     {{"BODY", 4}, SMTP_PARAMETER_OF_MAIL, SMTP_ON_ALL, take_body},
     {{"SMTPUTF8", 8}, SMTP_PARAMETER_OF_MAIL, SMTP_ON_ALL, take_smtputf8},
     {{"AUTH", 4}, SMTP_PARAMETER_OF_MAIL, SMTP_ON_ALL, take_auth},
+    {{"RET", 3}, SMTP_PARAMETER_OF_MAIL, SMTP_ON_ALL, smtp_take_ret},
+    {{"ENVID", 5}, SMTP_PARAMETER_OF_MAIL, SMTP_ON_ALL, smtp_take_envid},
+    {{"NOTIFY", 6}, SMTP_PARAMETER_OF_RCPT, SMTP_ON_ALL, smtp_take_notify},
+    {{"ORCPT", 5}, SMTP_PARAMETER_OF_RCPT, SMTP_ON_ALL, smtp_take_orcpt},
+    {{"REQUIRETLS", 10}, SMTP_PARAMETER_OF_MAIL, SMTP_ON_ALL, smtp_take_requiretls},
+    {{"BY", 2}, SMTP_PARAMETER_OF_MAIL, SMTP_ON_SUBMISSION, smtp_take_by},
+    {{"HOLDFOR", 7}, SMTP_PARAMETER_OF_MAIL, SMTP_ON_SUBMISSION, smtp_take_holdfor},
+    {{"HOLDUNTIL", 9}, SMTP_PARAMETER_OF_MAIL, SMTP_ON_SUBMISSION, smtp_take_holduntil},
+    {{"MT-PRIORITY", 11}, SMTP_PARAMETER_OF_MAIL, SMTP_ON_SUBMISSION, smtp_take_priority},
 };
 
 enum { PARAMETERS = sizeof(parameters) / sizeof(parameters[0]) };

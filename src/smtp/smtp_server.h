@@ -18,6 +18,10 @@ struct smtp_settings {
     int64_t hops_max; /* Received headers */
     usec timeout;     /* waiting for a command, a block of data */
 
+    usec future_release_max;         /* FUTURERELEASE; 0: not offered */
+    int64_t future_release_messages; /* of one login */
+    int64_t priority_max;            /* MT-PRIORITY */
+
     bool vrfy;
     struct string_list xclient_hosts, xforward_hosts, etrn_hosts;
 

@@ -61,6 +61,16 @@ static const struct setting settings[] = {
     {"origin", SETTING_STRING, offsetof(struct smtp_settings, origin), "", 0, 0, NULL,
      "Domain that completes addresses without one in messages of programs on this machine (cron's "
      "\"root\"). Empty: hostname. Addresses of users who logged in get the domain of the login."},
+    {"future_release_max", SETTING_DURATION, offsetof(struct smtp_settings, future_release_max),
+     "30d", 0, (usec)99999 * 3600 * USEC_SEC, NULL,
+     "How long users may have their messages held before they are sent (FUTURERELEASE); 0: not at "
+     "all."},
+    {"future_release_messages", SETTING_NUMBER,
+     offsetof(struct smtp_settings, future_release_messages), "100", 1, 1000000, NULL,
+     "Messages of one user that may be held at a time."},
+    {"priority_max", SETTING_NUMBER, offsetof(struct smtp_settings, priority_max), "0", 0, 9, NULL,
+     "Highest priority that users may give to their messages (MT-PRIORITY: -9 to 9, usual is 0). "
+     "Higher ones are lowered to it."},
     {"vrfy", SETTING_BOOL, offsetof(struct smtp_settings, vrfy), "no", 0, 0, NULL,
      "Answer VRFY with what RCPT would say. Who guesses addresses likes that; without it the "
      "answer is always 252."},

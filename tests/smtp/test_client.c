@@ -109,7 +109,9 @@ static struct transport_message *message(const char *body, const char *first, co
 {
     struct transport_message *m = &out.messages[out.message_count++];
     struct err e;
+    static const struct envelope_options nothing = {.priority = 0};
     *m = (struct transport_message){.id = "TESTID",
+                                    .options = &nothing,
                                     .sender = STR("alice@example.test"),
                                     .prefix = STR("Received: here\n"),
                                     .arena = out.arena,

@@ -143,7 +143,7 @@ class Player:
             self.expect_log(self.substitute(line[len("log "):]))
             return
         if words[0] == "mailctl":
-            self.server.mailctl(*words[1:])
+            self.server.mailctl(*self.substitute(line).split()[1:])
             return
         match = re.match(r"(?:([a-z0-9]+)\.)?([CS])([:~!\-+]) ?(.*)\Z", line, re.S)
         if not match:

@@ -2,6 +2,7 @@
 
 import queue
 import socketserver
+import ssl
 import threading
 
 
@@ -13,7 +14,7 @@ class Handler(socketserver.StreamRequestHandler):
         sink = self.server.sink
         sink.connections += 1
         self.say("220 sink.test ESMTP")
-        sender, recipients = None, []
+        sender, recipients, rcpts, secure = None, [], [], False
         while True:
             line = self.rfile.readline()
             if not line:
@@ -24,14 +25,28 @@ class Handler(socketserver.StreamRequestHandler):
             if reply == "close":
                 return
             if verb == "EHLO" and not reply:
+                offered = list(sink.extensions)
+                if sink.tls and not secure:
+                    offered.append("STARTTLS")
+                if secure:
+                    offered += sink.extensions_over_tls
                 self.wfile.write(b"250-sink.test\r\n" + b"".join(
-                    b"250-" + e.encode() + b"\r\n" for e in sink.extensions) + b"250 HELP\r\n")
+                    b"250-" + e.encode() + b"\r\n" for e in offered) + b"250 HELP\r\n")
+            elif verb == "STARTTLS" and sink.tls and not secure:
+                self.say("220 go on")
+                try:
+                    self.request = sink.tls.wrap_socket(self.request, server_side=True)
+                except (ssl.SSLError, OSError):
+                    return
+                self.setup()
+                secure = True
             elif verb == "MAIL":
-                sender, recipients = command, []
+                sender, recipients, rcpts = command, [], []
                 self.say(reply or "250 2.1.0 ok")
             elif verb == "RCPT":
                 if not reply or reply.startswith("2"):
                     recipients.append(command[command.index("<") + 1:command.index(">")])
+                    rcpts.append(command)
                 self.say(reply or "250 2.1.5 ok")
             elif verb == "DATA":
                 if reply or not recipients:
@@ -49,7 +64,7 @@ class Handler(socketserver.StreamRequestHandler):
                 reply = sink.reply("DOT", command)
                 if not reply or reply == "lost":
                     sink.messages.put({"sender": sender, "recipients": list(recipients),
-                                       "data": data})
+                                       "rcpts": rcpts, "data": data, "tls": secure})
                 if reply == "lost":
                     return
                 self.say(reply or "250 2.0.0 taken")
@@ -69,9 +84,13 @@ class SmtpSink:
     """replies: function (verb, command line) -> None (take it), a reply, "close", or at DOT "lost"."""
 
     def __init__(self, replies=None, extensions=("PIPELINING", "8BITMIME", "SMTPUTF8",
-                                                 "ENHANCEDSTATUSCODES", "SIZE 10000000")):
+                                                 "ENHANCEDSTATUSCODES", "SIZE 10000000"),
+                 tls=None, extensions_over_tls=()):
+        """tls: an ssl.SSLContext for STARTTLS."""
         self.reply = replies or (lambda verb, command: None)
         self.extensions = extensions
+        self.tls = tls
+        self.extensions_over_tls = list(extensions_over_tls)
         self.messages = queue.Queue()
         self.connections = 0
         self.server = Server(("127.0.0.1", 0), Handler)
