@@ -76,6 +76,25 @@ static void add_listener(struct buf *b, const struct instance *i, const struct l
                row->tls);
 }
 
+/* A demo has clients on this machine only, whom no rule asks about. */
+static void add_rules(struct buf *b)
+{
+    buf_add_c(b,
+              "\n# Who may hand in mail: docs/policy.md. What a client would meet: mailctl policy "
+              "test --help\n"
+              "rule helo-malformed { check = helo_syntax }\n"
+              "rule helo-ours      { check = helo_is_ours }\n"
+              "rule sender-short   { check = sender_not_qualified }\n"
+              "# These ask DNS; \"dry_run = yes\" only writes into the log what they would do.\n"
+              "#rule sender-unknown  { check = sender_domain }\n"
+              "#rule no-name         { check = client_name; action = defer; dry_run = yes }\n"
+              "#rule dns-lists       { check = dns_list; lists = LIST.EXAMPLE; dry_run = yes }\n"
+              "# New clients have to come again, so the first message of each is late.\n"
+              "#rule greylist        { check = greylist }\n"
+              "# A stolen password sends no more than this, and the postmaster is told.\n"
+              "#rule stolen-password { check = login_rate; limit = 500; period = 1h }\n");
+}
+
 void init_add_config(struct buf *b, const struct instance *i)
 {
     add_general(b, i);
@@ -98,4 +117,6 @@ void init_add_config(struct buf *b, const struct instance *i)
                  "    protocol = lmtp\n    ");
     add_path(b, i, "address", "unix:", arena_printf(i->arena, "%s/lmtp.sock", i->run_dir).p);
     buf_add_c(b, "}\n");
+    if (!i->demo)
+        add_rules(b);
 }

@@ -218,6 +218,11 @@ void policy_check(struct policy *p, struct policy_session **session, enum policy
     *v = (struct policy_verdict){0};
     if (!policy_has_rules(p, *session, stage, facts->protocol))
         return;
+    const struct policy_rules *rules = *session ? (*session)->rules : p->rules;
+    bool trusted = policy_rules_trust(rules, facts->address);
+    bool only_strangers = !(rules->stages_for_all[facts->protocol] & 1u << stage);
+    if (!*session && only_strangers && (trusted || facts->login.n > 0))
+        return;
     if (!*session)
         *session = session_new(p);
     struct policy_session *s = *session;
@@ -225,7 +230,6 @@ void policy_check(struct policy *p, struct policy_session **session, enum policy
         s->accepted[POLICY_RCPT] = SIZE_MAX; /* tags of other recipients stay */
     else
         forget_from(s, stage);
-    bool trusted = policy_rules_trust(s->rules, facts->address);
     size_t end = asked_before(s, stage);
     for (size_t i = 0; i < end; i++) {
         struct policy_rule *r = &s->rules->list[i];

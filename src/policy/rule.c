@@ -118,8 +118,10 @@ static void note_stages(struct policy_rules *rules, const struct policy_rule *r)
     if (!r->settings->enabled)
         return;
     for (unsigned protocol = 0; protocol <= SERVICE_POP3; protocol++)
-        if (r->protocols & 1u << protocol)
+        if (r->protocols & 1u << protocol) {
             rules->stages[protocol] |= 1u << r->at;
+            rules->stages_for_all[protocol] |= (unsigned)r->all_clients << r->at;
+        }
 }
 
 static bool fill_list(struct policy_rules *rules, struct err *e)

@@ -84,7 +84,8 @@ struct policy_rules {
     size_t count;
     struct policy_table **tables;
     size_t table_count;
-    unsigned stages[SERVICE_POP3 + 1]; /* of each protocol: bits of the stages that have rules */
+    /* Of each protocol, bits of the stages that have rules; that have some for all clients. */
+    unsigned stages[SERVICE_POP3 + 1], stages_for_all[SERVICE_POP3 + 1];
     struct network_set *trusted, *relay;
     bool unix_trusted, unix_relay; /* Unix sockets are listed */
 };

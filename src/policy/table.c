@@ -106,7 +106,7 @@ static SUSPENDS void read_file(struct policy_table *t)
         struct reading r = {
             .path = t->path, .type = t->type, .before = t->read, .was_read = t->was_read};
         t->changed = false;
-        worker_run(WORKER_DISK, read_on_worker, &r);
+        worker_run(WORKER_CPU, read_on_worker, &r);
         take_over(t, &r);
     } while (t->changed && !t->policy->closing);
     t->reading = false;
