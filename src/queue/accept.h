@@ -23,7 +23,7 @@ struct target {
     enum recipient_kind kind;       /* if it is queued */
     enum outcome outcome;
     bool queued;
-    bool role; /* reached as postmaster or abuse */
+    bool role;         /* reached as postmaster or abuse */
     struct err *error; /* of the last two outcomes */
 };
 
