@@ -9,7 +9,7 @@ import subprocess
 import maildir
 from common import BUILD, program, show
 from file_system import FileSystem
-from processes import cpu_seconds, memory_bytes, settle
+from processes import Preferred, cpu_seconds, settle
 from store_lines import LINES, show_head, show_line
 from store_sides import BOX, DOVECOT, Dovecot, Maild
 from support import reference
@@ -135,13 +135,14 @@ def run(quick, groups=(), rounds=2):
         try:
             for side in sides:
                 fill(side, directory)
-            compare(sides, quick, groups or GROUPS, rounds)
+            with Preferred() as preferred:
+                compare(sides, quick, groups or GROUPS, rounds, preferred)
         finally:
             for side in sides:
                 side.close()
 
 
-def compare(sides, quick, groups, rounds):
+def compare(sides, quick, groups, rounds, preferred):
     short = []
     show_head()
     for name in groups:
@@ -149,6 +150,7 @@ def compare(sides, quick, groups, rounds):
         for _ in range(rounds):
             for side in sides:
                 side.start()
+                preferred.add(side.roots())
                 for key, value in GROUPS[name](side, quick):
                     figures[side.name].setdefault(key, []).append(value)
                 side.stop()
