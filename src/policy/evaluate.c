@@ -23,7 +23,7 @@
 
 /* --- what is remembered of a session --- */
 
-static struct policy_session *session_new(struct policy *p)
+struct policy_session *policy_session_new(struct policy *p)
 {
     struct policy_session *s = MEM_NEW(struct policy_session);
     s->arena = arena_new();
@@ -224,7 +224,7 @@ void policy_check(struct policy *p, struct policy_session **session, enum policy
     if (!*session && only_strangers && (trusted || facts->login.n > 0))
         return;
     if (!*session)
-        *session = session_new(p);
+        *session = policy_session_new(p);
     struct policy_session *s = *session;
     if (stage == POLICY_RCPT)
         s->accepted[POLICY_RCPT] = SIZE_MAX; /* tags of other recipients stay */
@@ -319,7 +319,7 @@ static void find_decision(struct policy_session *s, struct policy_finding *list)
 void policy_explain(struct policy *p, const struct policy_facts *facts, struct arena *a,
                     struct policy_finding **list, size_t *count)
 {
-    struct policy_session *s = session_new(p);
+    struct policy_session *s = policy_session_new(p);
     *count = s->rules->count;
     *list = arena_array(a, *count + 1, sizeof(**list));
     for (size_t i = 0; i < *count; i++)

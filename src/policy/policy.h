@@ -116,9 +116,13 @@ SUSPENDS bool policy_delay(struct policy *p, usec delay, struct err *e);
 /* How long the greeting is held back to see whether the client waits for it; 0: not at all. */
 usec policy_greeting_wait(const struct policy *p, enum service_protocol protocol,
                           const char *address);
-/* The client's name, if a rule has looked it up and address and name agree; else NULL. As long as
- * the session. */
-const char *policy_session_name(const struct policy_session *session);
+/* What DNS says of the client's name, once it was asked by a rule or by policy_look_up_name. *name:
+ * when confirmed, as long as the session; else NULL. */
+enum client_name_status policy_session_name(const struct policy_session *session,
+                                            const char **name);
+/* Asks if that was not done and the settings want it of this client. */
+SUSPENDS void policy_look_up_name(struct policy *p, struct policy_session **session,
+                                  const char *address);
 
 /* Numeric, or "unix"? */
 bool policy_address_is_valid(const char *address);

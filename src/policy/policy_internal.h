@@ -50,6 +50,9 @@ struct policy_session {
     struct policy_memo memo;
 };
 
+/* --- evaluate.c --- */
+struct policy_session *policy_session_new(struct policy *p);
+
 /* --- verdict.c --- */
 
 /* What the rule says about a match. */

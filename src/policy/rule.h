@@ -57,6 +57,7 @@ struct rule_settings {
 
 struct policy_settings {
     struct string_list trusted_networks, relay_networks;
+    bool look_up_names;
 };
 
 /* A rule as it is asked. In the arena of its list. */

@@ -41,6 +41,10 @@ static const struct setting policy_table_of_settings[] = {
     {"relay_networks", SETTING_STRING_LIST, FIELD(relay_networks), "", 0, 0, NULL,
      "Clients that may send to other servers without a login, such as printers that cannot log in. "
      "They are trusted as well. Whoever has such an address can send in your name."},
+    {"look_up_names", SETTING_BOOL, FIELD(look_up_names), "yes", 0, 0, NULL,
+     "Ask DNS for the name of each client from outside that brings mail, so that it stands in the "
+     "Received field and the log. Only a name that leads back to the address counts. Rules that "
+     "need it ask in any case."},
     {0},
 };
 

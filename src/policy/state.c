@@ -83,32 +83,49 @@ void policy_memo_release(struct policy_state *s, struct policy_memo *m)
     m->held = NULL;
 }
 
+static SUSPENDS void ask_for_name(struct policy_session *s, const char *address)
+{
+    struct policy_memo *m = &s->memo;
+    struct err e;
+    if (m->name_status != CLIENT_NAME_UNASKED)
+        return;
+    m->name_status = client_name_find(s->policy->context.dns, address,
+                                      deadline_in(CLIENT_NAME_PATIENCE), s->arena, &m->name, &e);
+    if (m->name_status == CLIENT_NAME_CONFIRMED)
+        m->name = arena_str(s->arena, m->name); /* with a NUL */
+}
+
+/* What a proxy says of its client (XCLIENT) is as good as asking. */
 enum client_name_status policy_client_name(struct policy_call *c, struct str *name)
 {
-    struct policy_memo *m = &c->session->memo;
-    struct err e;
-    if (c->facts->name) {
+    const struct policy_memo *m = &c->session->memo;
+    bool told = c->facts->name || c->facts->name_status != CLIENT_NAME_UNASKED;
+    if (m->name_status == CLIENT_NAME_UNASKED && told) {
         *name = str_from_c(c->facts->name);
-        return CLIENT_NAME_CONFIRMED;
+        return c->facts->name ? CLIENT_NAME_CONFIRMED : c->facts->name_status;
     }
-    if (c->facts->name_status != CLIENT_NAME_UNASKED) {
-        *name = STR("");
-        return c->facts->name_status;
-    }
-    if (m->name_status == CLIENT_NAME_UNASKED)
-        m->name_status =
-            client_name_find(c->policy->context.dns, c->facts->address,
-                             deadline_in(CLIENT_NAME_PATIENCE), c->session->arena, &m->name, &e);
-    if (m->name_status == CLIENT_NAME_CONFIRMED)
-        m->name = arena_str(c->session->arena, m->name); /* with a NUL */
+    ask_for_name(c->session, c->facts->address);
     *name = m->name;
     return m->name_status;
 }
 
-const char *policy_session_name(const struct policy_session *session)
+void policy_look_up_name(struct policy *p, struct policy_session **session, const char *address)
 {
-    bool known = session && session->memo.name_status == CLIENT_NAME_CONFIRMED;
-    return known ? session->memo.name.p : NULL;
+    struct network_address a;
+    const struct policy_rules *rules = *session ? (*session)->rules : p->rules;
+    if (!rules->settings->look_up_names || policy_rules_trust(rules, address) ||
+        !network_address_parse(&a, str_from_c(address)))
+        return;
+    if (!*session)
+        *session = policy_session_new(p);
+    ask_for_name(*session, address);
+}
+
+enum client_name_status policy_session_name(const struct policy_session *session, const char **name)
+{
+    enum client_name_status status = session ? session->memo.name_status : CLIENT_NAME_UNASKED;
+    *name = status == CLIENT_NAME_CONFIRMED ? session->memo.name.p : NULL;
+    return status;
 }
 
 /* --- notices --- */

@@ -34,6 +34,22 @@ static struct policy_facts facts_of(struct smtp_session *s, const struct smtp_tr
     return f;
 }
 
+/* A rule may have looked up the client's name: it is the peer's from then on. */
+static void take_name(struct smtp_session *s)
+{
+    if (s->peer.name_status == CLIENT_NAME_UNASKED && !s->peer.name)
+        s->peer.name_status = policy_session_name(s->policy, &s->peer.name);
+}
+
+static SUSPENDS void look_up_name(struct smtp_session *s)
+{
+    if (smtp_protocol(s) != SERVICE_SMTP || s->peer.loopback || smtp_login(s) || s->peer.name ||
+        s->peer.name_status != CLIENT_NAME_UNASKED)
+        return;
+    policy_look_up_name(s->context->policy, &s->policy, s->peer.address);
+    take_name(s);
+}
+
 static bool refuses(enum policy_action action)
 {
     return action == POLICY_DEFER || action == POLICY_REJECT || action == POLICY_DISCONNECT;
@@ -47,8 +63,7 @@ static SUSPENDS bool allows(struct smtp_session *s, enum policy_stage stage,
     struct arena *a = arena_new();
     struct err e;
     policy_check(s->context->policy, &s->policy, stage, f, a, &v);
-    if (!s->peer.name)
-        s->peer.name = policy_session_name(s->policy);
+    take_name(s);
     *next = SMTP_GO_ON;
     if (v.delay > 0 && session_flush(&s->net))
         policy_delay(s->context->policy, v.delay, &e);
@@ -99,6 +114,7 @@ bool smtp_policy_mail(struct smtp_session *s, const struct smtp_transaction *t,
 
 bool smtp_policy_rcpt(struct smtp_session *s, struct str recipient, enum smtp_next *next)
 {
+    look_up_name(s);
     if (!has_rules(s, POLICY_RCPT))
         return true;
     struct policy_facts f = facts_of(s, s->transaction);
@@ -119,8 +135,11 @@ bool smtp_policy_data(struct smtp_session *s, enum smtp_next *next)
 
 void smtp_policy_forget(struct smtp_session *s)
 {
-    if (s->peer.name && s->peer.name == policy_session_name(s->policy))
+    const char *name;
+    if (policy_session_name(s->policy, &name) != CLIENT_NAME_UNASKED && s->peer.name == name) {
         s->peer.name = NULL;
+        s->peer.name_status = CLIENT_NAME_UNASKED;
+    }
     policy_session_free(s->policy);
     s->policy = NULL;
 }

@@ -182,6 +182,21 @@ rule patient { check = client_name; dns_failure = defer; clients = all }
         assert "X-Nameless" not in headers
 
 
+def test_names_stand_in_the_received_field_without_any_rule():
+    with instance("", NAMES) as server:
+        client = Client(server, "192.0.2.1")
+        assert client.send().startswith("250")
+        client = Client(server, "192.0.2.2")
+        assert client.send().startswith("250")
+        headers = "".join(m.decode() for m in imap_bodies(server, "alice").values())
+        assert "mail.remote.test [192.0.2.1]" in headers, headers
+        assert "([192.0.2.2])" in headers and "forged" not in headers, headers
+        asked = len(server.dns.asked)
+        assert Client(server, "192.0.2.200").rcpt().startswith("250")
+        assert Client(server).rcpt().startswith("250")
+        assert len(server.dns.asked) == asked, server.dns.asked[asked:]
+
+
 def test_sender_domains():
     records = {("mx.test", "MX"): [(10, "a.mx.test")], ("address.test", "A"): ["192.0.2.1"],
                ("null.test", "MX"): [(0, ".")], ("broken.test", "SERVFAIL"): [], ("empty.test", "TXT"): ["x"]}

@@ -11,7 +11,9 @@
 #include "policy/greylist_key.h"
 #include "policy/state_limits.h"
 
+#include <errno.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 static usec clock_ahead;
 
@@ -319,6 +321,71 @@ static void test_impossible(void **state)
     with_greylist(impossible_body);
 }
 
+/* The disk is full: SQLite hears so from every write. What it has can be read, what is new stays in
+ * memory, and is written when there is room again. */
+static bool disk_is_full;
+
+static ssize_t full_write(int fd, const void *p, size_t n)
+{
+    if (!disk_is_full)
+        return write(fd, p, n);
+    errno = ENOSPC;
+    return -1;
+}
+
+static ssize_t full_pwrite(int fd, const void *p, size_t n, off_t at)
+{
+    if (!disk_is_full)
+        return pwrite(fd, p, n, at);
+    errno = ENOSPC;
+    return -1;
+}
+
+static void fill_disk(bool full)
+{
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    disk_is_full = full;
+    vfs->xSetSystemCall(vfs, "write", (sqlite3_syscall_ptr)full_write);
+    vfs->xSetSystemCall(vfs, "pwrite", (sqlite3_syscall_ptr)full_pwrite);
+    vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)full_pwrite);
+}
+
+static void full_body(void)
+{
+    struct greylist_triplet list[10];
+    struct greylist_stats s;
+    size_t count;
+    struct err e;
+    fill_disk(false);
+    asks("192.0.2.1", "a@x.test", "b@y.test");
+    reopen();
+    assert_int_equal(asks("192.0.2.1", "new@x.test", "b@y.test"), GREYLIST_WAIT);
+    fill_disk(true);
+    assert_false(greylist_list(g, &list[0], STR(""), 10, arena, list, &count, &e));
+    assert_int_equal(e.kind, ERR_NO_SPACE);
+    greylist_get_stats(g, &s);
+    assert_true(s.error[0] != '\0' && s.unwritten == 1);
+    assert_int_equal(asks("192.0.2.1", "more@x.test", "b@y.test"), GREYLIST_WAIT);
+    after(HOUR);
+    assert_int_equal(asks("192.0.2.1", "a@x.test", "b@y.test"), GREYLIST_PASS);
+    assert_int_equal(asks("192.0.2.1", "new@x.test", "b@y.test"), GREYLIST_PASS);
+    assert_int_equal(asks("192.0.2.1", "more@x.test", "b@y.test"), GREYLIST_PASS);
+    greylist_get_stats(g, &s);
+    assert_true(s.error[0] != '\0');
+    fill_disk(false);
+    list[0] = (struct greylist_triplet){0};
+    assert_true(greylist_list(g, &list[0], STR(""), 10, arena, list, &count, &e));
+    assert_int_equal(count, 3);
+    greylist_get_stats(g, &s);
+    assert_true(s.error[0] == '\0' && s.unwritten == 0 && s.lost == 0);
+}
+
+static void test_full(void **state)
+{
+    (void)state;
+    with_greylist(full_body);
+}
+
 /* Another program's database is left as it is. */
 static void foreign_body(void)
 {
@@ -450,12 +517,12 @@ int main(void)
 {
     log_set_level(LOG_LEVEL_ERROR);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_waits),     cmocka_unit_test(test_senders),
-        cmocka_unit_test(test_allows),    cmocka_unit_test(test_explains),
-        cmocka_unit_test(test_restart),   cmocka_unit_test(test_clock),
-        cmocka_unit_test(test_damaged),   cmocka_unit_test(test_impossible),
-        cmocka_unit_test(test_foreign),   cmocka_unit_test(test_flood),
-        cmocka_unit_test(test_operators),
+        cmocka_unit_test(test_waits),   cmocka_unit_test(test_senders),
+        cmocka_unit_test(test_allows),  cmocka_unit_test(test_explains),
+        cmocka_unit_test(test_restart), cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_damaged), cmocka_unit_test(test_impossible),
+        cmocka_unit_test(test_full),    cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_flood),   cmocka_unit_test(test_operators),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
