@@ -41,6 +41,7 @@ static void take_name(struct smtp_session *s)
         s->peer.name_status = policy_session_name(s->policy, &s->peer.name);
 }
 
+/* There will be a message: its Received field names the client. */
 static SUSPENDS void look_up_name(struct smtp_session *s)
 {
     if (smtp_protocol(s) != SERVICE_SMTP || s->peer.loopback || smtp_login(s) || s->peer.name ||
@@ -114,12 +115,14 @@ bool smtp_policy_mail(struct smtp_session *s, const struct smtp_transaction *t,
 
 bool smtp_policy_rcpt(struct smtp_session *s, struct str recipient, enum smtp_next *next)
 {
+    if (has_rules(s, POLICY_RCPT)) {
+        struct policy_facts f = facts_of(s, s->transaction);
+        f.recipient = recipient;
+        if (!allows(s, POLICY_RCPT, &f, 1, next))
+            return false;
+    }
     look_up_name(s);
-    if (!has_rules(s, POLICY_RCPT))
-        return true;
-    struct policy_facts f = facts_of(s, s->transaction);
-    f.recipient = recipient;
-    return allows(s, POLICY_RCPT, &f, 1, next);
+    return true;
 }
 
 bool smtp_policy_data(struct smtp_session *s, enum smtp_next *next)

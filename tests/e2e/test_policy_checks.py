@@ -145,7 +145,8 @@ def test_lists_that_fail_hold_up_nobody():
         wait_for(lambda: sum("does not answer and is left out" in w for w in warnings(server)) == 2)
         asked = len(server.dns.asked)
         assert rcpt_from(server, "192.0.2.8").startswith("250")
-        assert [name for name, _ in server.dns.asked[asked:]] == ["8.2.0.192.bad.test"]
+        lists = [name for name, _ in server.dns.asked[asked:] if name.startswith("8.2.0.192") and "arpa" not in name]
+        assert lists == ["8.2.0.192.bad.test"], lists
         limits = server.mailctl_json("policy", "limits")
         assert sorted(z["zone"] for z in limits["silent_lists"]) == ["broken.test", "silent.test"], limits
 
