@@ -20,6 +20,8 @@
 
 /* Between the news of a change and reading: programs write a file in several steps. */
 #define SETTLE_TIME (50 * USEC_MSEC)
+/* A file that went away may come back, under the hands of an editor; if not, that is told. */
+#define GONE_TIME (2 * USEC_SEC)
 /* A folder that cannot be watched, or is missing, is looked at again after this. */
 #define LOOK_AGAIN (60 * USEC_SEC)
 
@@ -37,6 +39,7 @@ struct policy_table {
 
     struct watch watch;
     struct timer timer;    /* until it is read, or looked at again */
+    bool soon;             /* the timer stands for a change */
     bool reading, changed; /* a fiber is at it; something happened meanwhile */
     struct cond done;      /* reading ended */
 };
@@ -139,6 +142,7 @@ static void read_fiber(void *arg)
 static void on_time(void *arg)
 {
     struct policy_table *t = arg;
+    t->soon = false;
     if (t->policy->closing)
         return;
     t->references++;
@@ -155,11 +159,16 @@ static void on_change(void *arg, enum watch_event event, const char *name)
     struct policy_table *t = arg;
     if (event == WATCH_LOST)
         watch_end(t->policy->watches, &t->watch); /* the folder may be another one now */
-    else if (strcmp(name, t->file) != 0 || event == WATCH_GONE || event == WATCH_CREATED)
-        return; /* the old content stays; what is created will be written or renamed */
-    t->changed = t->reading;
-    if (!t->reading)
+    else if (strcmp(name, t->file) != 0 || event == WATCH_CREATED)
+        return; /* what is created will be written */
+    if (t->reading) {
+        t->changed = true;
+    } else if (event == WATCH_GONE && !timer_is_set(&t->timer)) {
+        timer_set(&t->timer, deadline_in(GONE_TIME), on_time, t);
+    } else if (event != WATCH_GONE && !t->soon) { /* many changes do not put it off for ever */
+        t->soon = true;
         timer_set(&t->timer, deadline_in(SETTLE_TIME), on_time, t);
+    }
 }
 
 /* --- from outside --- */

@@ -3,6 +3,7 @@
 import os
 import re
 import smtplib
+import time
 
 from support import wait_for
 from support.dns import DnsServer
@@ -252,6 +253,23 @@ def test_turned_away_at_the_door():
             with server.connect("smtp") as s:
                 assert s.makefile("rb").read() == line
         assert "policy: rule=a action=reject stage=connect peer=127.0.0.1 code=554" in server.log()
+
+
+def test_a_delay():
+    """What was answered before leaves at once; the reply of the rule comes later. Others are served meanwhile."""
+    with instance("rule a { check = helo_not_qualified; delay = 2s; text = Slowly }") as server:
+        with server.connect("smtp") as s:
+            lines = s.makefile("rb")
+            lines.readline()
+            begin = time.monotonic()
+            s.sendall(b"EHLO short\r\nMAIL FROM:<a@remote.example>\r\nRCPT TO:<alice@example.test>\r\n")
+            while not lines.readline().startswith(b"250 2.1.0"):
+                pass
+            other = client(server)
+            assert refusal(other, "a@remote.example", "alice@example.test") is None
+            other.quit()
+            assert lines.readline() == b"550 5.5.2 Slowly\r\n"
+            assert time.monotonic() - begin > 1.9
 
 
 def test_dry_run_only_tells():

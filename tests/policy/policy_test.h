@@ -35,6 +35,14 @@ static inline void write_table(const struct world *w, const char *name, const ch
     free(path);
 }
 
+static inline void remove_table(const struct world *w, const char *name)
+{
+    struct err e;
+    char *path = path_in(w->folder, name);
+    assert_true(disk_unlink(path, &e));
+    free(path);
+}
+
 /* example.test with alice, bob, info@ for both, all@ for info@. */
 static inline void fill_directory(struct directory *d)
 {

@@ -265,6 +265,11 @@ static void a_table_changes(void *arg)
     write_table(&w, "t", "10.0.0.1\n10.0.0.2\n");
     wait_for_entries(&w, 2, "");
     assert_string_equal(ask_at(&w, POLICY_RCPT), "pass");
+    /* One that is gone is missed, and what it said stays. */
+    remove_table(&w, "t");
+    wait_for_entries(&w, 2, "No such file");
+    write_table(&w, "t", "10.0.0.3\n");
+    wait_for_entries(&w, 1, "");
     world_close(&w);
 }
 
