@@ -1,5 +1,6 @@
 """Mail to and from Debian's Postfix."""
 
+import re
 import time
 
 from support import Skip, reference
@@ -37,3 +38,24 @@ def test_postfix_sends_to_maild():
                 time.sleep(0.1)
             raw = list(imap_bodies(server, "alice@home.test").values())[0]
             assert raw.endswith(b"\r\n\r\nbody\r\n.dot\r\n")
+
+
+def test_postfix_forwards_its_client():
+    """XFORWARD: the log says where the message really came from."""
+    if not reference.available():
+        raise Skip("needs root, Postfix and Dovecot 2.3 (./test --with-peers)")
+    with Instance(domain="home.test") as server:
+        server.add_config("smtp {\n    xforward_hosts = 127.0.0.1\n}")
+        server.restart()
+        peer = reference.Reference()
+        with open(peer.etc + "/main.cf", "a") as f:
+            f.write("relay_domains = home.test\nrelay_transport = smtp:[127.0.0.1]:%d\n"
+                    "smtp_send_xforward_command = yes\n" % server.port("smtp"))
+        with peer:
+            inject(peer, "s@example.test", ["alice@home.test"], TEXT)
+            end = time.monotonic() + 60
+            while not imap_bodies(server, "alice@home.test"):
+                assert time.monotonic() < end, open(peer.root + "/postfix.log").read()[-3000:]
+                time.sleep(0.1)
+        assert re.search(r"forwarded name=\S+ address=127\.0\.0\.1 port=\d+ protocol=ESMTP helo=\S+ "
+                         r"ident=\w+ source=(LOCAL|REMOTE)", server.log()), server.log()[-2000:]
