@@ -153,6 +153,7 @@ static bool open_one(struct server_listener *l, struct err *e)
     l->listener = listener_open(l->server->loop, l->address, l->mode, accept_stream, l, e);
     if (!l->listener)
         return err_prefix(e, "listener %s", l->service->listener->name);
+    listener_set_proxies(l->listener, &l->service->listener->proxy_protocol_from);
     return give_socket(l->server, l->address, e);
 }
 
@@ -172,6 +173,8 @@ static void take_over(struct server_listener *old, struct server_listener *new)
     old->service = new->service;
     old->address = new->address;
     new->service = service;
+    if (old->listener)
+        listener_set_proxies(old->listener, &old->service->listener->proxy_protocol_from);
 }
 
 /* Old entries that go on replace their likes in the new list. */

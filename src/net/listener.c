@@ -16,6 +16,7 @@
 #include "core/disk.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "net/proxy.h"
 #include "net/stream_private.h"
 
 #include <errno.h>
@@ -47,7 +48,8 @@ struct listener {
     bool accepting; /* inside `accept`'s caller: closing waits for its end */
     bool closed;
     struct timer pause;
-    usec logged; /* when the last complaint was logged */
+    usec logged;             /* when the last complaint was logged */
+    struct proxy_gate *gate; /* NULL: nobody comes through a proxy */
     char *unix_path;
     dev_t unix_dev;
     ino_t unix_ino;
@@ -78,6 +80,7 @@ static void take_a_break(struct listener *l, int cause)
 
 static void release(struct listener *l)
 {
+    proxy_gate_free(l->gate);
     hub_unref(l->hub);
     free(l->unix_path);
     free(l);
@@ -98,7 +101,8 @@ static void on_connections(evutil_socket_t fd, short what, void *arg)
         int accepted = accept4(fd, (struct sockaddr *)&peer.storage, &peer.length,
                                SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (accepted >= 0) {
-            l->accept(l->arg, stream_take(l->hub->loop, accepted, &peer));
+            if (!l->gate || !proxy_gate_take(l->gate, accepted, &peer))
+                l->accept(l->arg, stream_take(l->hub->loop, accepted, &peer));
         } else if (errno == EAGAIN) {
             break;
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -290,6 +294,15 @@ struct listener *listener_open(struct loop *loop, const char *address, mode_t un
     getsockname(l->sockets[0].fd, (struct sockaddr *)&own.storage, &own.length);
     socket_address_text(&own, l->text);
     return l;
+}
+
+void listener_set_proxies(struct listener *l, const struct string_list *hosts)
+{
+    if (!l->gate && hosts->count == 0)
+        return;
+    if (!l->gate)
+        l->gate = proxy_gate_new(l->hub->loop, l->text, l->accept, l->arg);
+    proxy_gate_set_hosts(l->gate, hosts);
 }
 
 void listener_close(struct listener *l)

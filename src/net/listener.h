@@ -4,6 +4,7 @@
  * of descriptors it pauses and says so instead of spinning.
  */
 #include "core/err.h"
+#include "core/settings.h"
 #include "net/stream.h"
 
 struct listener;
@@ -15,6 +16,8 @@ struct listener;
 struct listener *listener_open(struct loop *l, const char *address, mode_t unix_mode,
                                void (*accept)(void *arg, struct stream *s), void *arg,
                                struct err *e);
+/* From these hosts (host_list.h; checked) a PROXY header comes first, and names the client. */
+void listener_set_proxies(struct listener *l, const struct string_list *hosts);
 /* Stops listening; removes a Unix socket's file. */
 void listener_close(struct listener *l);
 /* "0.0.0.0:25" ... as bound (the real port when 0 was asked for). */

@@ -9,6 +9,7 @@
 #include "net/service.h"
 
 #include "core/mem.h"
+#include "net/host_list.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -35,6 +36,10 @@ static const struct setting settings[] = {
      "Submission: refuse mail before a login. Only a listener on loopback addresses or Unix "
      "sockets "
      "may say no."},
+    {"proxy_protocol_from", SETTING_STRING_LIST, FIELD(proxy_protocol_from), "", 0, 0, NULL,
+     "Load balancers: addresses and networks (192.0.2.1 10.0.0.0/8 !10.1.0.0/16 unix). From them, "
+     "and only from them, a header of the PROXY protocol, version 1 or 2, must come first; the "
+     "client is whom it names."},
     {"socket_mode", SETTING_NUMBER, FIELD(socket_mode), "0660", 0, 777, NULL,
      "Permissions of Unix sockets, as an octal number."},
     {NULL, 0, 0, NULL, 0, 0, NULL, NULL},
@@ -85,6 +90,8 @@ static bool check(const void *values, struct err *e)
     if (!l->auth_required && l->protocol != SERVICE_SUBMISSION)
         return err_set(e, ERR_SYNTAX, "auth_required: only for protocol submission");
     if (!l->auth_required && !check_local(l, "auth_required no", e))
+        return false;
+    if (!host_list_check(&l->proxy_protocol_from, "proxy_protocol_from", e))
         return false;
     if (((for_users && l->auth_required) || l->auth) && l->tls == SERVICE_TLS_NONE &&
         !l->auth_without_tls)

@@ -28,7 +28,8 @@ struct listener_settings {
     bool auth_without_tls; /* only for loopback addresses; default no */
     bool auth_required;    /* submission: MAIL needs a login first; default yes; a loopback-only
                               listener may say no */
-    int64_t socket_mode;   /* Unix sockets: octal digits as a decimal number (660), see below */
+    struct string_list proxy_protocol_from; /* load balancers: net/proxy.h */
+    int64_t socket_mode; /* Unix sockets: octal digits as a decimal number (660), see below */
 };
 extern const struct settings_block listener_settings_block; /* "listener", named */
 /* socket_mode as listener_open takes it: 0660. */

@@ -16,6 +16,7 @@
 #include "net/stream_private.h"
 
 #include "core/mem.h"
+#include "net/proxy_header.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -108,6 +109,15 @@ struct stream *stream_take(struct loop *l, int fd, const struct socket_address *
     if (event_assign(&s->event, loop_events(l), fd, what, on_readable, s) < 0 ||
         event_add(&s->event, NULL) < 0)
         abort();
+    return s;
+}
+
+struct stream *stream_take_proxied(struct loop *l, int fd, const struct proxy_header *h)
+{
+    char local[ADDRESS_TEXT_SIZE];
+    struct stream *s = stream_take(l, fd, &h->client);
+    socket_address_host(&h->local, local);
+    s->local = mem_dup(local, strlen(local));
     return s;
 }
 

@@ -17,6 +17,7 @@ enum park_state {
 };
 
 struct stream_deflate;
+struct proxy_header;
 
 struct stream {
     struct hub *hub;
@@ -71,6 +72,8 @@ enum io {
 
 /* Takes over a descriptor that is non-blocking and has its options. */
 struct stream *stream_take(struct loop *l, int fd, const struct socket_address *peer);
+/* The same with the addresses that a PROXY header says. */
+struct stream *stream_take_proxied(struct loop *l, int fd, const struct proxy_header *h);
 /* Non-blocking, no delay, keep-alive. A listening socket hands these on to what it accepts. */
 void stream_socket_options(int fd);
 
