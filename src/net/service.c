@@ -38,8 +38,8 @@ static const struct setting settings[] = {
      "may say no."},
     {"proxy_protocol_from", SETTING_STRING_LIST, FIELD(proxy_protocol_from), "", 0, 0, NULL,
      "Load balancers: addresses and networks (192.0.2.1 10.0.0.0/8 !10.1.0.0/16 unix). From them, "
-     "and only from them, a header of the PROXY protocol, version 1 or 2, must come first; the "
-     "client is whom it names."},
+     "and only from them, a header of the PROXY protocol, version 1 or 2, must come first, "
+     "before TLS (which they pass through); the client is whom it names."},
     {"socket_mode", SETTING_NUMBER, FIELD(socket_mode), "0660", 0, 777, NULL,
      "Permissions of Unix sockets, as an octal number."},
     {NULL, 0, 0, NULL, 0, 0, NULL, NULL},
