@@ -12,6 +12,7 @@
 #include "net/stream.h"
 #include "policy/operate.h"
 #include "queue/queue.h"
+#include "queue/verify.h"
 #include "store/store.h"
 
 #include <unistd.h>
@@ -62,6 +63,15 @@ static void add_queue(json_t *status, const struct queue *queue)
             {"connections", s.connections}, {"accepted", s.accepted},
             {"delivered_local", s.delivered_local}, {"delivered_remote", s.delivered_remote},
             {"deferred", s.deferred}, {"bounced", s.bounced});
+}
+
+static void add_verify(json_t *status, const struct queue *queue)
+{
+    struct verify_stats s = {0};
+    queue_get_verify_stats(queue, &s);
+    SET_ALL(part(status, "verify"), {"addresses", s.entries}, {"waiting", s.waiting},
+            {"connections", s.connections}, {"asked", s.asked}, {"accepted", s.accepted},
+            {"refused", s.refused}, {"unanswered", s.unanswered});
 }
 
 static void add_store(json_t *status, const struct ctl_context *c)
@@ -168,6 +178,7 @@ static bool status(const struct ctl_context *c, const json_t *args, json_t **res
     }
     add_sessions(json, c->sessions);
     add_queue(json, c->queue);
+    add_verify(json, c->queue);
     add_store(json, c);
     add_policy(json, c->policy);
     add_ground(json, c);

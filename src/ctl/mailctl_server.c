@@ -197,6 +197,18 @@ static void print_counts(const json_t *status, struct buf *b)
     line("mailboxes", b);
 }
 
+/* Of relay domains whose servers are asked. */
+static void print_verify(const json_t *status, struct buf *b)
+{
+    const json_t *verify = json_object_get(status, "verify");
+    if (number_of(verify, "addresses") == 0)
+        return;
+    buf_printf(b, "%lld remembered; %lld questions since start: %lld accepted, %lld refused",
+               (long long)number_of(verify, "addresses"), (long long)number_of(verify, "asked"),
+               (long long)number_of(verify, "accepted"), (long long)number_of(verify, "refused"));
+    line("recipients", b);
+}
+
 /* What an operator must see to. */
 static void print_attention(const json_t *status, struct buf *b)
 {
@@ -274,6 +286,7 @@ int command_status(struct mailctl *m, const struct arguments *a)
     line("data", &b);
     print_sessions(json_object_get(status, "sessions"), &b);
     print_counts(status, &b);
+    print_verify(status, &b);
     print_attention(status, &b);
     print_listeners(status);
     buf_free(&b);

@@ -99,11 +99,20 @@ SUSPENDS static bool answer_role_here(struct queue *q, struct arena *a,
     return true;
 }
 
+/* Replies are ASCII (RFC 5321 2.4), whatever the other server says. */
+static struct str ascii(struct str text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if ((unsigned char)text.p[i] >= 0x80)
+            ((char *)text.p)[i] = '?';
+    return text;
+}
+
 static void answer_refused(struct recipient_answer *answer, const struct verify_answer *v,
                            struct arena *a)
 {
     struct str text =
-        arena_printf(a, "The server of the domain refuses it: %.*s", STR_ARG(v->text));
+        ascii(arena_printf(a, "The server of the domain refuses it: %.*s", STR_ARG(v->text)));
     const char *status = arena_c(a, v->status);
     answer->reason = text;
     answer_set(answer, FATE_REFUSE, 550, *status == '5' ? status : "5.1.1", text);
@@ -145,8 +154,8 @@ SUSPENDS static void answer_verified(struct queue *q, const struct recipient_que
     }
 }
 
-SUSPENDS void recipient_check(struct queue *q, const struct recipient_question *question,
-                              struct arena *a, struct recipient_answer *answer)
+SUSPENDS void recipient_check_here(struct queue *q, const struct recipient_question *question,
+                                   struct arena *a, struct recipient_answer *answer)
 {
     struct err e = {.kind = ERR_NONE};
     struct route *route = route_recipient(q, question->address, a);
@@ -155,8 +164,21 @@ SUSPENDS void recipient_check(struct queue *q, const struct recipient_question *
         answer_error(answer, &route->error, route->status, a);
     else if (!sender_may(question, route, &e) || !has_room(q, question, route, &e))
         answer_error(answer, &e, NULL, a);
-    else if (route->unlisted && route->domain->verify && q->verify)
-        answer_verified(q, question, a, answer);
     else
         answer_accept(answer, route->kind == ROUTE_ACCEPT && !route->unlisted);
+}
+
+SUSPENDS void recipient_check_there(struct queue *q, const struct recipient_question *question,
+                                    struct arena *a, struct recipient_answer *answer)
+{
+    const struct route *route = answer->route;
+    if (answer->fate == FATE_ACCEPT && route->unlisted && route->domain->verify && q->verify)
+        answer_verified(q, question, a, answer);
+}
+
+SUSPENDS void recipient_check(struct queue *q, const struct recipient_question *question,
+                              struct arena *a, struct recipient_answer *answer)
+{
+    recipient_check_here(q, question, a, answer);
+    recipient_check_there(q, question, a, answer);
 }

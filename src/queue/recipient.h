@@ -36,3 +36,10 @@ struct recipient_answer {
 /* All in a. */
 SUSPENDS void recipient_check(struct queue *q, const struct recipient_question *question,
                               struct arena *a, struct recipient_answer *answer);
+
+/* The same in two halves, for who has questions of his own between: what is known here; and if that
+ * is a yes, what the server of a relay domain says, which may take a while. */
+SUSPENDS void recipient_check_here(struct queue *q, const struct recipient_question *question,
+                                   struct arena *a, struct recipient_answer *answer);
+SUSPENDS void recipient_check_there(struct queue *q, const struct recipient_question *question,
+                                    struct arena *a, struct recipient_answer *answer);

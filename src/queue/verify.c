@@ -140,6 +140,13 @@ void verify_get_stats(const struct verify *v, struct verify_stats *s)
     }
 }
 
+void queue_get_verify_stats(const struct queue *q, struct verify_stats *s)
+{
+    *s = (struct verify_stats){.entries = 0};
+    if (q->verify)
+        verify_get_stats(q->verify, s);
+}
+
 /* --- answers --- */
 
 static bool is_fresh(const struct verify_entry *e)

@@ -48,3 +48,5 @@ struct verify_stats {
     uint64_t asked, accepted, refused, unanswered; /* probes */
 };
 void verify_get_stats(const struct verify *v, struct verify_stats *s);
+/* Of the queue's; zeros when it verifies nothing. */
+void queue_get_verify_stats(const struct queue *q, struct verify_stats *s);

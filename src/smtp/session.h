@@ -137,10 +137,6 @@ void smtp_forwarded_log(const struct smtp_session *s);
 void smtp_forwarded_free(struct smtp_session *s);
 
 /* --- smtp_rcpt.c --- */
-/* The answer that this client would get for a recipient, for VRFY and EXPN as well. size: of the
- * message; 0: not known. */
-SUSPENDS void smtp_recipient_check(struct smtp_session *s, struct str address, uint64_t size,
-                                   struct arena *a, struct recipient_answer *answer);
 
 /* --- smtp_policy.c: what the rules of the access policy say --- */
 /* True: go on. False: the reply is sent, do what *next says. The rules are asked last, after

@@ -21,29 +21,34 @@ static enum smtp_next refuse_recipient(struct smtp_session *s, struct str addres
     return answer->fate == FATE_LATER ? SMTP_GO_ON : smtp_count_error(s);
 }
 
-void smtp_recipient_check(struct smtp_session *s, struct str address, uint64_t size,
-                          struct arena *a, struct recipient_answer *answer)
+static struct recipient_question question_of(const struct smtp_session *s, struct str address)
 {
-    struct recipient_question question = {.address = address,
-                                          .size = size,
-                                          .trusted = smtp_is_trusted(s),
-                                          .may_relay = smtp_may_relay(s)};
-    recipient_check(s->context->queue, &question, a, answer);
+    return (struct recipient_question){.address = address,
+                                       .size = s->transaction->size_announced,
+                                       .trusted = smtp_is_trusted(s),
+                                       .may_relay = smtp_may_relay(s)};
 }
 
+/* The access policy stands between: no other server is asked for the sake of somebody who is
+ * refused anyway. */
 static enum smtp_next take_recipient(struct smtp_session *s, struct envelope_recipient *recipient)
 {
     struct smtp_transaction *t = s->transaction;
+    struct queue *q = s->context->queue;
+    struct recipient_question question = question_of(s, recipient->address);
     struct recipient_answer answer;
     enum smtp_next next;
-    smtp_recipient_check(s, recipient->address, t->size_announced, t->arena, &answer);
+    recipient_check_here(q, &question, t->arena, &answer);
     if (answer.fate != FATE_ACCEPT)
         return refuse_recipient(s, recipient->address, &answer);
-    recipient->route = answer.route;
     if (!smtp_policy_rcpt(s, recipient->address, &next)) {
         t->recipients_refused++;
         return next;
     }
+    recipient_check_there(q, &question, t->arena, &answer);
+    if (answer.fate != FATE_ACCEPT)
+        return refuse_recipient(s, recipient->address, &answer);
+    recipient->route = answer.route;
     smtp_transaction_add(t, recipient);
     smtp_reply(s, answer.code, answer.enhanced, "%.*s", STR_ARG(answer.text));
     return SMTP_GO_ON;
