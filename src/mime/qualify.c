@@ -20,6 +20,7 @@ struct qualifier {
     struct str domain;
     struct buf *out;
     size_t done; /* addresses that were completed */
+    bool unclosed;
 };
 
 /* Words joined by dots with space and comments between them. */
@@ -28,16 +29,23 @@ struct words {
     bool single;     /* one word, or several joined by dots */
 };
 
-static bool pass_word(struct qualifier *q)
+/* At a quote. One that is not closed takes all that follows: nothing is completed there. */
+static void pass_quoted(struct qualifier *q)
 {
     struct lexer *l = &q->lexer;
-    if (lexer_at(l, '"')) {
-        struct buf unused = BUF_EMPTY;
-        lexer_quoted(l, &unused);
-        buf_free(&unused);
-        return true;
-    }
-    return lexer_atom(l).n > 0;
+    for (l->p++; l->p < l->end && *l->p != '"';)
+        l->p += *l->p == '\\' && l->p + 1 < l->end ? 2 : 1;
+    q->unclosed = lexer_at_end(l);
+    if (!q->unclosed)
+        l->p++;
+}
+
+static bool pass_word(struct qualifier *q)
+{
+    if (!lexer_at(&q->lexer, '"'))
+        return lexer_atom(&q->lexer).n > 0;
+    pass_quoted(q);
+    return true;
 }
 
 static struct words pass_words(struct qualifier *q)
@@ -64,7 +72,7 @@ static struct words pass_words(struct qualifier *q)
 
 static void complete(struct qualifier *q, const char *end)
 {
-    if (q->done++ >= MIME_ADDRESSES_MAX)
+    if (q->unclosed || q->done++ >= MIME_ADDRESSES_MAX)
         return;
     buf_add(q->out, q->copied, (size_t)(end - q->copied));
     buf_add_char(q->out, '@');
@@ -77,7 +85,7 @@ static void pass_angle_address(struct qualifier *q)
 {
     struct lexer *l = &q->lexer;
     struct words w = pass_words(q);
-    if (w.end && (lexer_at(l, '>') || lexer_at_end(l)))
+    if (w.end && w.single && (lexer_at(l, '>') || lexer_at_end(l)))
         complete(q, w.end);
     lexer_skip_to(l, ">");
     if (!lexer_at_end(l))

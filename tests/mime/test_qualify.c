@@ -39,13 +39,14 @@ static void test_others_stay_as_they_are(void **state)
     assert_qualified(" A B <a@b.test>, c@d.test (x, y)", " A B <a@b.test>, c@d.test (x, y)");
     assert_qualified(" undisclosed-recipients:;", " undisclosed-recipients:;");
     assert_qualified(" Some Body", " Some Body");
+    assert_qualified(" X <Some Body>", " X <Some Body>");
     assert_qualified(" <>", " <>");
     assert_qualified(" <@relay.test:a@b.test>", " <@relay.test:a@b.test>");
     assert_qualified(" a @ b.test", " a @ b.test");
     assert_qualified(" (only a comment)", " (only a comment)");
     assert_qualified("", "");
     assert_qualified(" ,,;", " ,,;");
-    assert_qualified(" \"open", " \"open@ex.test");
+    assert_qualified(" \"open", " \"open");
 }
 
 int main(void)

@@ -120,6 +120,66 @@ static void test_what_is_noticed(void **state)
     buf_free(&out);
 }
 
+static struct buf decode_broken(struct str wire, size_t piece, struct data_decoder *d)
+{
+    struct buf out = BUF_EMPTY;
+    data_decoder_init(d, DATA_DOTTED);
+    d->line_max = 10;
+    d->break_lines = true;
+    for (size_t at = 0; at < wire.n; at += piece)
+        data_decoder_feed(d, str_head(str_skip(wire, at), piece), &out);
+    return out;
+}
+
+static void assert_breaks(const char *wire, const char *expected)
+{
+    struct str w = str_from_c(wire);
+    for (size_t piece = 1; piece <= w.n; piece++) {
+        struct data_decoder d;
+        struct buf out = decode_broken(w, piece, &d);
+        assert_string_equal(buf_c(&out), expected);
+        assert_true(d.ended);
+        buf_free(&out);
+    }
+}
+
+static void test_long_lines_are_broken(void **state)
+{
+    (void)state;
+    assert_breaks("0123456789\r\n.\r\n", "0123456789\n");
+    assert_breaks("0123456789A\r\n.\r\n", "0123456789\n A\n");
+    assert_breaks("0123456789ABCDEFGHIJKLM\r\nx\r\n.\r\n", "0123456789\n ABCDEFGHI\n JKLM\nx\n");
+    assert_breaks("..234567890\r\n.\r\n", ".234567890\n");
+    /* No character of UTF-8 is cut in two; bytes that are none go anywhere. */
+    assert_breaks("012345678\xc3\xa4\xc3\xa4\r\n.\r\n", "012345678\n \xc3\xa4\xc3\xa4\n");
+    assert_breaks("0123456\xf0\x9f\x98\x80x\r\n.\r\n", "0123456\n \xf0\x9f\x98\x80x\n");
+    assert_breaks("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\r\n.\r\n",
+                  "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\n \x80\x80\n");
+}
+
+static void test_a_line_of_8_mb(void **state)
+{
+    (void)state;
+    static char piece[64 * 1024];
+    memset(piece, 'x', sizeof(piece));
+    struct data_decoder d;
+    struct buf out = BUF_EMPTY;
+    uint64_t lines = 0;
+    data_decoder_init(&d, DATA_DOTTED);
+    d.line_max = 998;
+    d.break_lines = true;
+    for (int i = 0; i < 128; i++) {
+        data_decoder_feed(&d, str_from(piece, sizeof(piece)), &out);
+        assert_true(out.n < 2 * sizeof(piece));
+        for (size_t k = 0; k < out.n; k++)
+            lines += out.p[k] == '\n';
+        buf_clear(&out);
+    }
+    assert_true(d.long_line);
+    assert_int_equal(lines, (uint64_t)128 * 64 * 1024 / 997);
+    buf_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +188,8 @@ int main(void)
         cmocka_unit_test(test_all_short_sequences),
         cmocka_unit_test(test_counted_chunks),
         cmocka_unit_test(test_what_is_noticed),
+        cmocka_unit_test(test_long_lines_are_broken),
+        cmocka_unit_test(test_a_line_of_8_mb),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
