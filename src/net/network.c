@@ -96,10 +96,11 @@ bool network_parse(struct network *n, struct str text, struct err *e)
 
 /* --- making a set --- */
 
+/* A million of them are sorted, so they are small. */
 struct range {
-    place first, last;
-    size_t order;
-    uint32_t value;
+    place first;
+    uint32_t order, value;
+    uint8_t behind; /* bits behind the prefix */
 };
 
 static place place_of(const struct network_address *a)
@@ -110,102 +111,116 @@ static place place_of(const struct network_address *a)
     return p;
 }
 
+static place last_of(const struct range *r)
+{
+    return r->behind == 128 ? ~(place)0 : r->first + (((place)1 << r->behind) - 1);
+}
+
 static int compare_ranges(const void *x, const void *y)
 {
     const struct range *a = x, *b = y;
     if (a->first != b->first)
         return a->first < b->first ? -1 : 1;
-    if (a->last != b->last)
-        return a->last > b->last ? -1 : 1; /* the wide one first */
+    if (a->behind != b->behind)
+        return a->behind > b->behind ? -1 : 1; /* the wide one first */
     return a->order < b->order ? -1 : 1;
 }
 
 static struct range *take_ranges(const struct network_pair *pairs, size_t count, bool v6, size_t *n)
 {
-    struct range *ranges = mem_array(count ? count : 1, sizeof(*ranges));
     *n = 0;
+    for (size_t i = 0; i < count; i++)
+        *n += pairs[i].network.first.v6 == v6;
+    struct range *ranges = mem_array(*n ? *n : 1, sizeof(*ranges)), *next = ranges;
     for (size_t i = 0; i < count; i++) {
         const struct network *network = &pairs[i].network;
-        if (network->first.v6 != v6)
-            continue;
-        unsigned behind = (v6 ? 128 : 32) - network->bits;
-        place first = place_of(&network->first);
-        place width = behind == 128 ? ~(place)0 : ((place)1 << behind) - 1;
-        ranges[(*n)++] = (struct range){first, first + width, i, pairs[i].value};
+        if (network->first.v6 == v6)
+            *next++ = (struct range){place_of(&network->first), (uint32_t)i, pairs[i].value,
+                                     (uint8_t)((v6 ? 128 : 32) - network->bits)};
     }
     qsort(ranges, *n, sizeof(*ranges), compare_ranges);
     return ranges;
 }
 
+/* The points of one family, while they are made. */
 struct points {
-    struct point {
-        place from;
-        uint32_t value;
-    } * list;
     size_t count;
+    uint32_t *v4, *values;
+    struct v6_point *v6;
 };
+
+static bool is_at(const struct points *p, size_t i, place from)
+{
+    return p->v4 ? p->v4[i] == from
+                 : p->v6[i].high == (uint64_t)(from >> 64) && p->v6[i].low == (uint64_t)from;
+}
 
 static void add_point(struct points *p, place from, uint32_t value)
 {
-    if (p->count > 0 && p->list[p->count - 1].from == from)
+    if (p->count > 0 && is_at(p, p->count - 1, from))
         p->count--;
-    if (p->count > 0 && p->list[p->count - 1].value == value)
+    if (p->count > 0 && p->values[p->count - 1] == value)
         return;
-    p->list[p->count++] = (struct point){from, value};
+    if (p->v4)
+        p->v4[p->count] = (uint32_t)from;
+    else
+        p->v6[p->count] = (struct v6_point){(uint64_t)(from >> 64), (uint64_t)from};
+    p->values[p->count++] = value;
 }
 
-/* Each range gives two points at most. The stack is as deep as prefixes have lengths. */
-static struct points flatten(const struct range *ranges, size_t count, place end)
+/* The stack is as deep as prefixes have lengths. */
+static void flatten(struct points *p, const struct range *ranges, size_t count, place end)
 {
-    struct points p = {.list = mem_array(2 * count + 2, sizeof(struct point))};
     const struct range *open[130];
     size_t depth = 0;
-    add_point(&p, 0, NETWORK_NONE);
+    add_point(p, 0, NETWORK_NONE);
     for (size_t i = 0; i <= count; i++) {
-        while (depth > 0 && (i == count || open[depth - 1]->last < ranges[i].first)) {
-            place last = open[--depth]->last;
+        while (depth > 0 && (i == count || last_of(open[depth - 1]) < ranges[i].first)) {
+            place last = last_of(open[--depth]);
             if (last < end)
-                add_point(&p, last + 1, depth > 0 ? open[depth - 1]->value : NETWORK_NONE);
+                add_point(p, last + 1, depth > 0 ? open[depth - 1]->value : NETWORK_NONE);
         }
         if (i == count)
             break;
         bool same = depth > 0 && open[depth - 1]->first == ranges[i].first &&
-                    open[depth - 1]->last == ranges[i].last;
+                    open[depth - 1]->behind == ranges[i].behind;
         if (same) /* the first of equal ones counts */
             continue;
         open[depth++] = &ranges[i];
-        add_point(&p, ranges[i].first, ranges[i].value);
+        add_point(p, ranges[i].first, ranges[i].value);
     }
+}
+
+/* Each range gives two points at most; what is not needed is given back. */
+static struct points make_points(const struct network_pair *pairs, size_t count, bool v6)
+{
+    size_t n;
+    struct range *ranges = take_ranges(pairs, count, v6, &n);
+    struct points p = {.values = mem_array(2 * n + 1, sizeof(*p.values))};
+    if (v6)
+        p.v6 = mem_array(2 * n + 1, sizeof(*p.v6));
+    else
+        p.v4 = mem_array(2 * n + 1, sizeof(*p.v4));
+    flatten(&p, ranges, n, v6 ? ~(place)0 : UINT32_MAX);
+    free(ranges);
+    p.values = mem_resize(p.values, p.count * sizeof(*p.values));
+    if (v6)
+        p.v6 = mem_resize(p.v6, p.count * sizeof(*p.v6));
+    else
+        p.v4 = mem_resize(p.v4, p.count * sizeof(*p.v4));
     return p;
 }
 
 struct network_set *network_set_new(const struct network_pair *pairs, size_t count)
 {
     struct network_set *s = MEM_NEW(struct network_set);
-    for (int v6 = 0; v6 <= 1; v6++) {
-        size_t n;
-        struct range *ranges = take_ranges(pairs, count, v6, &n);
-        struct points p = flatten(ranges, n, v6 ? ~(place)0 : UINT32_MAX);
-        free(ranges);
-        uint32_t *values = mem_array(p.count, sizeof(*values));
-        for (size_t i = 0; i < p.count; i++)
-            values[i] = p.list[i].value;
-        if (v6) {
-            s->v6_count = p.count;
-            s->v6_values = values;
-            s->v6_points = mem_array(p.count, sizeof(*s->v6_points));
-            for (size_t i = 0; i < p.count; i++)
-                s->v6_points[i] =
-                    (struct v6_point){(uint64_t)(p.list[i].from >> 64), (uint64_t)p.list[i].from};
-        } else {
-            s->v4_count = p.count;
-            s->v4_values = values;
-            s->v4_points = mem_array(p.count, sizeof(*s->v4_points));
-            for (size_t i = 0; i < p.count; i++)
-                s->v4_points[i] = (uint32_t)p.list[i].from;
-        }
-        free(p.list);
-    }
+    struct points v4 = make_points(pairs, count, false), v6 = make_points(pairs, count, true);
+    s->v4_count = v4.count;
+    s->v4_points = v4.v4;
+    s->v4_values = v4.values;
+    s->v6_count = v6.count;
+    s->v6_points = v6.v6;
+    s->v6_values = v6.values;
     return s;
 }
 

@@ -95,7 +95,7 @@ static SUSPENDS enum policy_result with_table(struct policy_call *c, look_up_fun
     }
     policy_content_ref(l.content);
     enum policy_result result = look_up(&l);
-    policy_content_unref(l.content);
+    policy_content_release(c->policy, l.content);
     return result;
 }
 

@@ -16,7 +16,7 @@ struct policy {
     struct policy_rules *rules; /* of the present configuration */
     struct watch_set *watches;  /* of the tables' folders */
     size_t delayed;             /* clients that wait in policy_delay */
-    size_t readers;             /* fibers that read tables */
+    size_t readers;             /* fibers and workers that are busy with tables */
     struct cond readers_gone;
     bool closing;
     struct policy_state *state;

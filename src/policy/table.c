@@ -22,6 +22,8 @@
 #define SETTLE_TIME (50 * USEC_MSEC)
 /* A file that went away may come back, under the hands of an editor; if not, that is told. */
 #define GONE_TIME (2 * USEC_SEC)
+/* Entries whose memory is given back on a worker: munmap of many megabytes takes its time. */
+#define LARGE_TABLE 10000
 /* A folder that cannot be watched, or is missing, is looked at again after this. */
 #define LOOK_AGAIN (60 * USEC_SEC)
 
@@ -43,6 +45,40 @@ struct policy_table {
     bool reading, changed; /* a fiber is at it; something happened meanwhile */
     struct cond done;      /* reading ended */
 };
+
+/* --- letting go --- */
+
+struct releasing {
+    struct policy *policy;
+    struct policy_content *content;
+};
+
+static void free_on_worker(void *arg)
+{
+    struct releasing *r = arg;
+    policy_content_unref(r->content);
+}
+
+static void freed(void *arg)
+{
+    struct releasing *r = arg;
+    r->policy->readers--;
+    cond_broadcast(&r->policy->readers_gone);
+    free(r);
+}
+
+void policy_content_release(struct policy *p, struct policy_content *c)
+{
+    bool small = !c || policy_content_is_shared(c) || policy_content_count(c) < LARGE_TABLE;
+    if (small || p->closing) {
+        policy_content_unref(c);
+        return;
+    }
+    struct releasing *r = MEM_NEW(struct releasing);
+    *r = (struct releasing){p, c};
+    p->readers++;
+    worker_start(WORKER_CPU, free_on_worker, freed, r);
+}
 
 /* --- reading --- */
 
@@ -87,7 +123,7 @@ static void take_over(struct policy_table *t, struct reading *r)
     bool again = !r->content && strcmp(t->error.text, r->error.text) == 0;
     t->error = r->error;
     if (r->content) {
-        policy_content_unref(t->content);
+        policy_content_release(t->policy, t->content);
         t->content = r->content;
         t->loaded = clock_wall();
         t->error = (struct err){0};
@@ -207,7 +243,7 @@ void policy_table_unref(struct policy_table *t)
         return;
     watch_end(t->policy->watches, &t->watch);
     timer_clear(&t->timer);
-    policy_content_unref(t->content);
+    policy_content_release(t->policy, t->content);
     free(t->name);
     free(t->path);
     free(t->dir);

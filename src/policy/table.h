@@ -32,8 +32,9 @@ struct policy_content *policy_content_read(const char *path, enum policy_table_t
 struct policy_content *policy_content_parse(const char *path, struct str text,
                                             enum policy_table_type type, struct err *e);
 struct policy_content *policy_content_ref(struct policy_content *c);
-/* NULL is allowed. */
+/* NULL is allowed. Of a large one the last reference takes its time: policy_content_release. */
 void policy_content_unref(struct policy_content *c);
+bool policy_content_is_shared(const struct policy_content *c);
 size_t policy_content_count(const struct policy_content *c);
 size_t policy_content_memory(const struct policy_content *c);
 /* Could a name be found in it? Not if all keys are addresses: then nobody has to ask DNS. */
@@ -57,6 +58,9 @@ bool policy_content_find_pattern(const struct policy_content *c, struct str subj
 /* --- a table of the configuration: table.c --- */
 
 struct policy_table;
+
+/* policy_content_unref for the loop: what is large is freed on a worker. NULL is allowed. */
+void policy_content_release(struct policy *p, struct policy_content *c);
 
 /* The table with this file and type, from the present rules if they have it; nothing is read yet.
  */
