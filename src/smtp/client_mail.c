@@ -12,6 +12,7 @@
  * must not be taken for a whole one.
  */
 #include "mime/header.h"
+#include "smtp/client_downgrade.h"
 #include "smtp/client_encoder.h"
 #include "smtp/client_options.h"
 #include "smtp/client_session.h"
@@ -23,6 +24,8 @@
 struct mail {
     struct client_session *s;
     struct transport_message *m;
+    struct spool *body; /* what is sent: m->body, or another form of it */
+    uint64_t size_crlf;
     struct client_failure failure;
     bool *accepted; /* by recipient: RCPT was answered with yes */
     size_t accepted_count;
@@ -95,18 +98,15 @@ SUSPENDS static bool header_is_ascii(struct mail *x)
     return ok;
 }
 
-SUSPENDS static bool body_is_7bit(struct mail *x)
+/* For a server without 8BITMIME. */
+SUSPENDS static bool downgrade(struct mail *x)
 {
-    struct err e;
-    struct buf chunk = BUF_EMPTY;
-    char *p = buf_reserve(&chunk, DATA_CHUNK);
-    size_t got = 1;
-    bool ok = true;
-    for (uint64_t at = 0; ok && got > 0; at += got)
-        ok = spool_read_at(x->m->body, p, DATA_CHUNK, at, &got, &e) &&
-             str_is_ascii(str_from(p, got));
-    buf_free(&chunk);
-    return ok;
+    struct spool *body;
+    if (!client_downgrade(x->m, &body, &x->size_crlf, &x->failure))
+        return false;
+    spool_unref(x->body);
+    x->body = body;
+    return true;
 }
 
 /* Recipients that only a server with SMTPUTF8 could take. */
@@ -148,10 +148,14 @@ SUSPENDS static bool check_abilities(struct mail *x)
         return false;
     }
     x->use_utf8 = m->smtputf8 && (s->extensions & CLIENT_SMTPUTF8);
-    if (s->size_max > 0 && m->size_crlf > s->size_max) {
+    if (m->body_8bit && !(s->extensions & CLIENT_8BITMIME) && !downgrade(x)) {
+        fail_rest(x, true);
+        return false;
+    }
+    if (s->size_max > 0 && x->size_crlf > s->size_max) {
         client_failure_set(
             &x->failure, true, "5.3.4", "the message has %llu bytes, %.*s takes %llu at most",
-            (unsigned long long)m->size_crlf, STR_ARG(relay), (unsigned long long)s->size_max);
+            (unsigned long long)x->size_crlf, STR_ARG(relay), (unsigned long long)s->size_max);
         fail_rest(x, true);
         return false;
     }
@@ -161,11 +165,6 @@ SUSPENDS static bool check_abilities(struct mail *x)
         fail_utf8_recipients(x);
         if (!str_is_ascii(m->sender) || (m->smtputf8 && !header_is_ascii(x)))
             fail_rest(x, true);
-    }
-    if (m->body_8bit && !(s->extensions & CLIENT_8BITMIME) && !body_is_7bit(x)) {
-        client_failure_set(&x->failure, true, "5.6.3", "%.*s cannot take 8-bit text (8BITMIME)",
-                           STR_ARG(relay));
-        fail_rest(x, true);
     }
     return count_pending(x) > 0;
 }
@@ -177,7 +176,7 @@ SUSPENDS static bool send_mail(struct mail *x)
     struct client_session *s = x->s;
     struct buf parameters = BUF_EMPTY;
     if (s->extensions & CLIENT_SIZE)
-        buf_printf(&parameters, " SIZE=%llu", (unsigned long long)x->m->size_crlf);
+        buf_printf(&parameters, " SIZE=%llu", (unsigned long long)x->size_crlf);
     if (x->m->body_8bit && (s->extensions & CLIENT_8BITMIME))
         buf_add_c(&parameters, " BODY=8BITMIME");
     if (x->use_utf8)
@@ -328,8 +327,8 @@ SUSPENDS static bool write_body(struct mail *x, struct client_encoder *encoder, 
     struct err e;
     size_t got = 1;
     for (uint64_t at = 0; got > 0; at += got) {
-        if (!spool_read_at(x->m->body, chunk, DATA_CHUNK, at, &got, &e) ||
-            (got == 0 && at < spool_size(x->m->body))) {
+        if (!spool_read_at(x->body, chunk, DATA_CHUNK, at, &got, &e) ||
+            (got == 0 && at < spool_size(x->body))) {
             x->s->dead = true;
             client_failure_set(&x->failure, false, "4.3.0", "the message cannot be read");
             return false;
@@ -427,12 +426,13 @@ SUSPENDS static bool transact(struct mail *x)
 
 SUSPENDS bool client_mail_send(struct client_session *s, struct transport_message *m)
 {
-    struct mail x = {.s = s, .m = m};
+    struct mail x = {.s = s, .m = m, .body = spool_ref(m->body), .size_crlf = m->size_crlf};
     x.accepted = arena_array(m->arena, m->recipient_count, sizeof(*x.accepted));
     m->tls = stream_tls_version(s->stream);
     if (check_abilities(&x) && !transact(&x))
         fail_rest(&x, true);
     bool retry = s->dead && !x.in_doubt && count_pending(&x) > 0;
+    spool_unref(x.body);
     client_failure_free(&x.failure);
     return retry;
 }

@@ -50,8 +50,11 @@ struct smtp_transaction {
     struct incoming incoming;
     struct data_policy policy;
     struct data_decoder decoder;
-    struct buf decoded; /* of the present piece */
-    bool chunking;      /* BDAT has begun */
+    struct buf decoded;             /* of the present piece */
+    bool binary;                    /* BODY=BINARYMIME */
+    struct mime_unbinary *unbinary; /* then in front of the decoder, */
+    struct buf encoded;             /* with what it made of the present piece */
+    bool chunking;                  /* BDAT has begun */
     uint64_t wire_size;
 };
 

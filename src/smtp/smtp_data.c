@@ -2,7 +2,12 @@
  * DATA (RFC 5321 4.1.1.4) and BDAT (RFC 3030): message bytes from the wire through the one decoder
  * into a spool. A message that is too large, or that the disk refuses, is read to its end all the
  * same, so that the client is in step with us and hears why.
+ *
+ * A message of BODY=BINARYMIME comes with BDAT only, and its binary parts become base64 before they
+ * meet the decoder: what is stored, and sent on, is text. Its limit is that of what the client
+ * sends, so the stored form may be larger.
  */
+#include "mime/unbinary.h"
 #include "smtp/limits.h"
 #include "smtp/smtp_command.h"
 #include "smtp/syntax.h"
@@ -12,8 +17,12 @@ static void message_begin(struct smtp_session *s, enum data_form form)
     struct smtp_transaction *t = s->transaction;
     struct message_origin origin = smtp_message_origin(s, t);
     struct header_rules rules = message_rules(s->settings, &origin);
-    incoming_begin(&t->incoming, s->context->spool_dir, t->envelope.id, &rules,
-                   (uint64_t)s->settings->message_size_max);
+    uint64_t most = (uint64_t)s->settings->message_size_max;
+    if (t->binary) {
+        t->unbinary = mime_unbinary_new();
+        most += most / 2;
+    }
+    incoming_begin(&t->incoming, s->context->spool_dir, t->envelope.id, &rules, most);
     data_decoder_init(&t->decoder, form);
     t->policy = data_policy_of(s->settings, smtp_is_trusted(s));
     data_policy_apply(&t->policy, &t->decoder);
@@ -25,6 +34,32 @@ static void message_keep(struct smtp_session *s)
     struct smtp_transaction *t = s->transaction;
     incoming_add(&t->incoming, buf_str(&t->decoded));
     buf_clear(&t->decoded);
+}
+
+/* A piece of BDAT. */
+static void decode_counted(struct smtp_transaction *t, struct str wire)
+{
+    t->wire_size += wire.n;
+    if (t->unbinary)
+        mime_unbinary_feed(t->unbinary, wire, &t->encoded);
+    data_decoder_feed(&t->decoder, t->unbinary ? buf_str(&t->encoded) : wire, &t->decoded);
+    buf_clear(&t->encoded);
+}
+
+static void end_counted(struct smtp_session *s)
+{
+    struct smtp_transaction *t = s->transaction;
+    if (t->unbinary) {
+        if (!mime_unbinary_end(t->unbinary, &t->encoded))
+            smtp_refuse(&t->incoming.refusal, 554, "5.6.3",
+                        "The structure of the message is beyond the limits here");
+        if (t->wire_size > (uint64_t)s->settings->message_size_max)
+            smtp_refuse(&t->incoming.refusal, 552, "5.3.4",
+                        "The message is larger than the limit of %lld",
+                        (long long)s->settings->message_size_max);
+        data_decoder_feed(&t->decoder, buf_str(&t->encoded), &t->decoded);
+    }
+    data_decoder_finish(&t->decoder, &t->decoded);
 }
 
 static bool message_is_endless(const struct smtp_session *s)
@@ -70,6 +105,8 @@ enum smtp_next smtp_data(struct smtp_session *s, struct str argument)
 {
     struct err e = {0};
     (void)argument;
+    if (s->transaction->binary)
+        return smtp_reply_error(s, 503, "5.5.1", "Say BDAT: a BINARYMIME message has no lines");
     smtp_reply(s, 354, NULL, "End the message with <CRLF>.<CRLF>");
     if (!stream_flush(s->net.stream, &e))
         return SMTP_CLOSE;
@@ -93,10 +130,8 @@ static bool receive_chunk(struct smtp_session *s, uint64_t size, bool keep, stru
         struct str piece = stream_buffered(s->net.stream);
         piece = str_head(piece, size < piece.n ? (size_t)size : piece.n);
         size -= piece.n;
-        if (keep) {
-            data_decoder_feed(&t->decoder, piece, &t->decoded);
-            t->wire_size += piece.n;
-        }
+        if (keep)
+            decode_counted(t, piece);
         stream_consume(s->net.stream, piece.n);
         if (keep) {
             message_keep(s);
@@ -134,7 +169,7 @@ enum smtp_next smtp_bdat(struct smtp_session *s, struct str argument)
     if (!usable)
         return smtp_reply_error(s, 503, "5.5.1", "Say MAIL first");
     if (last) {
-        data_decoder_finish(&t->decoder, &t->decoded);
+        end_counted(s);
         message_keep(s);
         return smtp_message_received(s);
     }

@@ -24,6 +24,7 @@ static const struct extension {
     {"STARTTLS", SMTP_ON_ALL, offer_starttls},                        /* RFC 3207 */
     {"AUTH", SMTP_ON_ALL, offer_auth},                                /* RFC 4954 */
     {"CHUNKING", SMTP_ON_ALL, NULL},                                  /* RFC 3030 */
+    {"BINARYMIME", SMTP_ON_ALL, NULL},                                /* RFC 3030 */
     {"DSN", SMTP_ON_ALL, NULL},                                       /* RFC 3461 */
     {"REQUIRETLS", SMTP_ON_ALL, smtp_offer_requiretls},               /* RFC 8689 */
     {"DELIVERBY", SMTP_ON_SUBMISSION, NULL},                          /* RFC 2852 */

@@ -93,7 +93,8 @@ static enum smtp_parameter_result take_size(const struct smtp_parameter_call *c)
 static enum smtp_parameter_result take_body(const struct smtp_parameter_call *c)
 {
     struct envelope *e = &c->transaction->envelope;
-    e->body_8bit = str_equal_nocase(c->value, STR("8BITMIME"));
+    c->transaction->binary = str_equal_nocase(c->value, STR("BINARYMIME")); /* RFC 3030 3 */
+    e->body_8bit = c->transaction->binary || str_equal_nocase(c->value, STR("8BITMIME"));
     return taken_if(e->body_8bit || str_equal_nocase(c->value, STR("7BIT")));
 }
 

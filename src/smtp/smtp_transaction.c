@@ -2,6 +2,7 @@
  * A transaction: one message from MAIL to its end, with everything that is known of it, in one
  * arena. Freeing it is what RSET does.
  */
+#include "mime/unbinary.h"
 #include "smtp/session.h"
 
 struct smtp_transaction *smtp_transaction_new(void)
@@ -24,6 +25,8 @@ void smtp_transaction_free(struct smtp_session *s)
     policy_session_message_end(s->policy);
     incoming_free(&t->incoming);
     buf_free(&t->decoded);
+    mime_unbinary_free(t->unbinary);
+    buf_free(&t->encoded);
     arena_free(t->arena); /* holds t itself */
 }
 

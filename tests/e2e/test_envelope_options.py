@@ -430,3 +430,99 @@ def test_all_options_survive_a_crash():
         got = sink.next()
         assert re.search(r" RET=HDRS ENVID=QQ314159 BY=3\d\d\d;NT MT-PRIORITY=2$", got["sender"]), got
         assert got["rcpts"] == ["RCPT TO:<x@far.test> NOTIFY=FAILURE,DELAY ORCPT=rfc822;Ex@Far.test"]
+
+
+# --- BINARYMIME (RFC 3030) and 8BITMIME (RFC 6152) ---
+
+EIGHT_BIT = (b"From: alice@example.test\r\nSubject: asked\r\nMIME-Version: 1.0\r\n"
+             b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+             + "Viele Grüße, und ein Satz mehr.\r\n".encode())
+
+
+def parsed(data):
+    return email.message_from_bytes(data, policy=email.policy.default)
+
+
+def test_8bit_to_a_server_that_takes_7():
+    sink = SmtpSink(extensions=("PIPELINING", "SIZE 10000000"))
+    with instance(sink) as server:
+        send(server, ["BODY=8BITMIME"], [("x@far.test", [])], text=EIGHT_BIT)
+        got = sink.next()
+        assert "BODY=" not in got["sender"] and got["data"].isascii(), got
+        assert " SIZE=%d" % len(got["data"]) in got["sender"], (len(got["data"]), got["sender"])
+        message = parsed(got["data"])
+        assert message["Content-Transfer-Encoding"] == "quoted-printable"
+        assert message.get_content().rstrip() == "Viele Grüße, und ein Satz mehr.", message
+        # large, without a copy in memory
+        large = EIGHT_BIT + ("Zeile mit Ü am Ende: ü\r\n" * 40000).encode()
+        send(server, ["BODY=8BITMIME"], [("x@far.test", [])], text=large)
+        got = sink.next()
+        assert got["data"].isascii() and " SIZE=%d" % len(got["data"]) in got["sender"]
+        assert parsed(got["data"]).get_content().count("Zeile mit Ü am Ende: ü\r\n") == 40000
+        # one with 7 bits is as it was
+        send(server, ["BODY=8BITMIME"], [("x@far.test", [])])
+        assert sink.next()["data"].endswith(b"\r\n\r\nthe body\r\n")
+        # and to who takes it, all is
+        sink.extensions = PLAIN
+        send(server, ["BODY=8BITMIME"], [("x@far.test", [])], text=EIGHT_BIT)
+        got = sink.next()
+        assert "BODY=8BITMIME" in got["sender"] and "Grüße".encode() in got["data"]
+
+
+def test_8bit_that_cannot_be_converted():
+    sink = SmtpSink(extensions=("PIPELINING",))
+    with instance(sink) as server:
+        send(server, ["BODY=8BITMIME"], [("x@far.test", [])],
+             text=EIGHT_BIT.replace(b"MIME-Version: 1.0\r\n", b""))
+        r = reports(server)[0]
+        assert r.recipients[0]["Status"] == "5.6.3", r.raw
+        assert "cannot be converted: it is no MIME message" in r.text, r.text
+        assert sink.messages.empty()
+
+
+def send_binary(server, message):
+    with smtplib.SMTP("127.0.0.1", server.port("submission"), timeout=60) as s:
+        s.starttls(context=loose_tls())
+        s.ehlo()
+        s.login("alice@example.test", "secret")
+        assert s.mail("alice@example.test", ["BODY=BINARYMIME"])[0] == 250
+        for to in ("bob@example.test", "x@far.test"):
+            assert s.rcpt(to)[0] == 250
+        for at in range(0, len(message), 100000):
+            chunk = message[at:at + 100000]
+            s.send(b"BDAT %d\r\n" % len(chunk) + chunk)
+            assert s.getreply()[0] == 250
+        s.send(b"BDAT 0 LAST\r\n")
+        code, reply = s.getreply()
+        return code, reply.decode()
+
+
+def binary_message(content):
+    return (b"From: alice@example.test\r\nSubject: binary\r\nMIME-Version: 1.0\r\n"
+            b"Content-Type: multipart/mixed; boundary=\"part\"\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+            b"--part\r\nContent-Type: text/plain\r\n\r\n.text\r\n--part\r\n"
+            b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+            + content + b"\r\n--part--\r\n")
+
+
+def test_binary_arrives_everywhere():
+    sink = SmtpSink()
+    content = bytes(range(256)) * 3000 + b"\r\n.\r\n\r\n--par\r\n\r"
+    with instance(sink) as server:
+        assert send_binary(server, binary_message(content))[0] == 250
+        got = sink.next()
+        assert "BINARYMIME" not in got["sender"]
+        for data in (got["data"], next(iter(imap_bodies(server, "bob").values()))):
+            text, attachment = parsed(data).iter_parts()
+            assert text.get_content().strip() == ".text"
+            assert attachment["Content-Transfer-Encoding"] == "base64"
+            assert attachment.get_content() == content
+
+
+def test_binary_has_the_limit_that_was_announced():
+    sink = SmtpSink()
+    with instance(sink, smtp="message_size_max = 1M") as server:
+        edge = 1024 * 1024 - len(binary_message(b""))
+        assert send_binary(server, binary_message(b"\xff" * edge))[0] == 250
+        code, reply = send_binary(server, binary_message(b"\xff" * (edge + 1)))
+        assert code == 552 and reply.startswith("5.3.4"), reply

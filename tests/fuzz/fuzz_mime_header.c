@@ -51,6 +51,13 @@ static void check_dates(struct str text)
         check(date_parse_imap(buf_str(&out), &again) && again == seconds);
     }
     date_parse_imap_day(text, &seconds);
+    buf_clear(&out);
+    if (date_parse_rfc3339(text, &seconds)) {
+        date_write_rfc3339(&out, seconds);
+        check(date_parse_rfc3339(buf_str(&out), &again));
+        /* An offset may carry the first and last day out of the years that are dates. */
+        check(again == seconds || seconds < -62135596800 || seconds > 253402300799);
+    }
     buf_free(&out);
 }
 
@@ -66,7 +73,8 @@ static void check_report(struct str block)
                        .recipient_count = 1,
                        .original_header = block};
     struct buf out = BUF_EMPTY;
-    report_write(&out, &r);
+    report_write_start(&out, &r);
+    report_write_end(&out, &r);
     check(header_count(buf_str(&out), STR("To")) == 1);
     check(header_count(buf_str(&out), STR("Content-Type")) == 1);
     buf_free(&out);
