@@ -290,6 +290,7 @@ void pickup_reload(struct pickup *p, struct config *config, const char *hostname
     free(p->hostname);
     p->config = config_ref(config);
     p->hostname = mem_dup(hostname, strlen(hostname));
+    pickup_start(p);
 }
 
 void pickup_close(struct pickup *p)

@@ -21,7 +21,7 @@ SUSPENDS struct pickup *pickup_open(const struct pickup_context *context, const 
                                     struct config *config, const char *hostname);
 /* Begins; does not suspend. NULL is allowed in all that follow. */
 void pickup_start(struct pickup *p);
-/* A new configuration. */
+/* A new configuration; what waits is tried at once. */
 void pickup_reload(struct pickup *p, struct config *config, const char *hostname);
 /* Waits for the message under way; other files stay. */
 SUSPENDS void pickup_close(struct pickup *p);

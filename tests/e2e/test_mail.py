@@ -11,6 +11,7 @@ import tempfile
 
 from support.instance import Instance
 from support.mail import imap, imap_bodies, inject, loose_tls, pop3, submit
+from support.smtp_sink import SmtpSink
 
 TEXT = "From: s@elsewhere.test\r\nTo: alice@example.test\r\nSubject: hello\r\n\r\nline one\r\n.dot\r\n"
 
@@ -197,3 +198,22 @@ def test_local_programs_without_tls():
     with Instance() as server:
         inject(server, "cron@example.test", ["alice"], TEXT, port="local")
         assert len(imap_bodies(server, "alice")) == 1
+
+
+def test_a_loop_over_another_server_is_seen():
+    """fwd@ goes to a server that sends everything back."""
+    sink = SmtpSink()
+    server = Instance()
+    server.add_config("queue {\n    relay_host = [127.0.0.1]:%d\n}\n" % sink.port)
+    with server:
+        server.mailctl("address", "add", "fwd@example.test", "fwd@far.test")
+        for recipients, rounds in ((["fwd"], 1), (["fwd", "alice"], 2)):
+            text = "From: a@elsewhere.test\r\nSubject: round and round\r\n\r\nx\r\n"
+            inject(server, "a@elsewhere.test", recipients, text)
+            for i in range(rounds):
+                text = sink.next()["data"]
+                try:
+                    inject(server, "a@elsewhere.test", ["fwd"], text)
+                    assert i + 1 < rounds, "not refused in round %d" % (i + 1)
+                except smtplib.SMTPDataError as e:
+                    assert i + 1 == rounds and e.smtp_code == 554 and b"loops" in e.smtp_error, e

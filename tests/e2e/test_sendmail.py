@@ -9,6 +9,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import tempfile
 import time
 
 from support import Skip
@@ -230,6 +231,50 @@ def test_full_disk():
         assert s.left() == []
         os.rmdir(s.maildrop)
         s.send("alice", status=EX_TEMPFAIL)
+
+
+def test_full_disk_of_the_server():
+    """Status 0 holds: such messages arrive when there is room again, the others never."""
+    if os.geteuid() != 0:
+        raise Skip("mounting a small file system needs root")
+    mount = tempfile.mkdtemp(prefix="maild-full-")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", mount], capture_output=True).returncode:
+        os.rmdir(mount)
+        raise Skip("no file system can be mounted here")
+    try:
+        with Instance(directory=mount) as server:
+            s = Sender(server)
+            s.send("alice", text="Subject: number 0.\n\nx\n")
+            filler = os.path.join(mount, "filler")
+            free = os.statvfs(mount)
+            with open(filler, "wb") as f:
+                try:
+                    f.write(b"\0" * (free.f_bavail * free.f_bsize - 100000))
+                    f.flush()
+                except OSError:
+                    pass
+            done, failed = {0}, 0
+            for i in range(1, 100):
+                result = s.run("alice", text="Subject: number %d.\n\n" % i + "x" * 7000 + "\n")
+                assert result.returncode in (EX_OK, EX_TEMPFAIL), result
+                failed += result.returncode != EX_OK
+                if result.returncode == EX_OK:
+                    done.add(i)
+                if failed > 3:
+                    break
+            assert failed > 3 and len(done) > 1, (failed, done)
+            os.unlink(filler)
+
+            def arrived():
+                server.mailctl("reload")
+                return len(bodies(server, "alice")) >= len(done)
+            wait_for(arrived)
+            assert [n for n in s.left() if not n.startswith("new.")] == []
+            numbers = [int(m.split(b"Subject: number ")[1].split(b".")[0]) for m in bodies(server, "alice")]
+            assert sorted(numbers) == sorted(done), (sorted(numbers), sorted(done))
+    finally:
+        subprocess.run(["umount", "-l", mount])
+        os.rmdir(mount)
 
 
 def test_killed_at_any_moment():
