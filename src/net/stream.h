@@ -89,6 +89,9 @@ bool stream_is_tls(const struct stream *s);
 /* "TLSv1.3", "TLS_AES_256_GCM_SHA384"; NULL when plain. */
 const char *stream_tls_version(const struct stream *s);
 const char *stream_tls_cipher(const struct stream *s);
+/* The name in the peer's certificate (its common name, else its first host name), appended. False:
+ * it has shown none, or none that our authorities have signed. */
+bool stream_tls_peer_name(const struct stream *s, struct buf *name);
 
 /* --- compression (RFC 4978: raw deflate, above TLS) --- */
 

@@ -51,6 +51,10 @@ static const struct setting settings[] = {
     {"ca_file", SETTING_PATH, FIELD(ca_file), "", 0, 0, NULL,
      "PEM file with the authorities whose certificates are trusted when maild connects to others. "
      "Not set: the system's."},
+    {"client_ca_file", SETTING_PATH, FIELD(client_ca_file), "", 0, 0, NULL,
+     "PEM file with authorities: clients are asked for a certificate, and the name in one that "
+     "these have signed stands in Received fields. Nobody is refused for it. Not set: clients are "
+     "not asked."},
     {0},
 };
 
@@ -212,6 +216,22 @@ static struct tls_context *new_context(const struct tls_settings *s, bool server
     return c;
 }
 
+/* Whatever the certificate is, the connection goes on; SSL_get_verify_result remembers. */
+static int go_on(int ok, X509_STORE_CTX *store)
+{
+    (void)ok;
+    (void)store;
+    return 1;
+}
+
+static bool ask_clients(SSL_CTX *ssl, const char *path, struct err *e)
+{
+    if (path[0] == '\0')
+        return true;
+    SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, go_on);
+    return with_pem(ssl, path, use_authorities, e);
+}
+
 struct tls_context *tls_server_context(const struct tls_settings *s, struct err *e)
 {
     if (s->certificate[0] == '\0') {
@@ -226,7 +246,8 @@ struct tls_context *tls_server_context(const struct tls_settings *s, struct err 
     SSL_CTX_set_num_tickets(c->ssl, 1);
     SSL_CTX_set_options(c->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     if (!with_pem(c->ssl, s->certificate, use_chain, e) ||
-        !with_pem(c->ssl, s->key[0] ? s->key : s->certificate, use_key, e)) {
+        !with_pem(c->ssl, s->key[0] ? s->key : s->certificate, use_key, e) ||
+        !ask_clients(c->ssl, s->client_ca_file, e)) {
         tls_context_unref(c);
         return NULL;
     }

@@ -9,10 +9,11 @@
 struct tls_context;
 
 struct tls_settings {
-    const char *certificate; /* PEM chain */
-    const char *key;         /* PEM; "" : in the certificate's file */
-    int protocol_min;        /* 0: TLS 1.2, 1: TLS 1.3 */
-    const char *ca_file;     /* for verification as a client; "" : the system's */
+    const char *certificate;    /* PEM chain */
+    const char *key;            /* PEM; "" : in the certificate's file */
+    int protocol_min;           /* 0: TLS 1.2, 1: TLS 1.3 */
+    const char *ca_file;        /* for verification as a client; "" : the system's */
+    const char *client_ca_file; /* authorities of clients; "" : they are not asked */
 };
 extern const struct settings_block tls_settings_block; /* "tls" */
 

@@ -22,7 +22,7 @@ static void add_word(struct buf *out, const char *word)
     size_t n = strnlen(word, WORD_MAX);
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)word[i];
-        bool special = c <= ' ' || c == 127 || strchr("()\\\";,", c);
+        bool special = c <= ' ' || c >= 127 || strchr("()\\\";,", c);
         buf_add_char(out, special ? '?' : (char)c);
     }
 }

@@ -67,7 +67,7 @@ static void write_received(const struct smtp_session *s, struct buf *out)
 {
     const struct envelope *envelope = &s->transaction->envelope;
     bool submission = smtp_is_submission(s);
-    struct buf protocol = BUF_EMPTY;
+    struct buf protocol = BUF_EMPTY, certificate = BUF_EMPTY;
     received_write_protocol(&protocol, smtp_protocol(s) == SERVICE_LMTP, s->peer.extended,
                             envelope->smtputf8, stream_is_tls(s->net.stream), smtp_login(s));
     struct received r = {
@@ -81,6 +81,7 @@ static void write_received(const struct smtp_session *s, struct buf *out)
         .id = envelope->id,
         .tls = stream_tls_version(s->net.stream),
         .cipher = stream_tls_cipher(s->net.stream),
+        .tls_name = stream_tls_peer_name(s->net.stream, &certificate) ? buf_c(&certificate) : NULL,
         .login = submission && s->settings->show_login ? smtp_login(s) : NULL,
         .priority = envelope->options.priority,
         .time = clock_wall() / USEC_SEC,
@@ -89,6 +90,7 @@ static void write_received(const struct smtp_session *s, struct buf *out)
         r.recipient = envelope->recipients[0].address;
     received_write(out, &r);
     buf_free(&protocol);
+    buf_free(&certificate);
 }
 
 /* --- checks --- */

@@ -5,10 +5,12 @@ import glob
 import imaplib
 import os
 import re
+import shutil
 import smtplib
 import subprocess
 import tempfile
 
+from support import Skip
 from support.instance import Instance
 from support.mail import imap, imap_bodies, inject, loose_tls, pop3, submit
 from support.smtp_sink import SmtpSink
@@ -217,3 +219,35 @@ def test_a_loop_over_another_server_is_seen():
                     assert i + 1 < rounds, "not refused in round %d" % (i + 1)
                 except smtplib.SMTPDataError as e:
                     assert i + 1 == rounds and e.smtp_code == 554 and b"loops" in e.smtp_error, e
+
+
+def make_certificates(directory):
+    """An authority, and a client that it has signed."""
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    openssl("req", "-x509", *key, "-subj", "/CN=Authority", "-keyout", "ca.key", "-out", "ca.pem")
+    openssl("req", *key, "-subj", "/CN=peer (odd).test", "-keyout", "peer.key", "-out", "peer.csr")
+    openssl("x509", "-req", "-in", "peer.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out",
+            "peer.pem")
+    openssl("req", "-x509", *key, "-subj", "/CN=forged.test", "-keyout", "own.key", "-out", "own.pem")
+
+
+def test_certificate_of_a_client_in_received():
+    if not shutil.which("openssl"):
+        raise Skip("the program openssl makes the certificates")
+    server = Instance()
+    make_certificates(server.root)
+    server.add_config("tls {\n    client_ca_file = ca.pem\n}\n")
+    with server:
+        for name, expected in (("peer", b'client certificate "peer??odd?.test")'), ("own", None), (None, None)):
+            context = loose_tls()
+            if name:
+                context.load_cert_chain(*(os.path.join(server.root, name + end) for end in (".pem", ".key")))
+            with smtplib.SMTP("127.0.0.1", server.port("smtp"), timeout=60) as s:
+                s.starttls(context=context)
+                s.sendmail("s@elsewhere.test", ["alice@example.test"], TEXT)
+            (message,) = [m for uid, m in imap_bodies(server, "alice").items()
+                          if uid == max(imap_bodies(server, "alice"))]
+            assert b"(TLSv1.3 " in message, message
+            assert expected in message if expected else b"client certificate" not in message, message
