@@ -25,7 +25,8 @@ struct greylist_db {
     sqlite3 *sqlite;
     char *path;
     bool damaged;
-    int64_t rows_most; /* triplets, at most: counted anew when that is too many */
+    int64_t rows_most;               /* triplets, at most: counted anew when that is too many */
+    int64_t surplus, client_surplus; /* still to be deleted */
 };
 
 static const char schema[] =
@@ -370,24 +371,46 @@ static bool delete_expired(struct greylist_db *db, int64_t now, bool *more, stru
     return true;
 }
 
-/* Those that end first go. */
-static bool delete_surplus(struct greylist_db *db, int64_t rows_max, bool *more, struct err *e)
+/* A twentieth more than is too much goes, so that counting them all is rare. */
+static bool find_surplus(struct greylist_db *db, int64_t rows_max, struct err *e)
 {
-    int64_t triplets, clients, deleted;
+    int64_t triplets, clients;
+    if (db->surplus > 0 || db->rows_most <= rows_max)
+        return true;
     if (!greylist_db_count(db, &triplets, &clients, e))
         return false;
-    int64_t surplus = triplets - rows_max, too_many = clients - GREYLIST_CLIENTS_MAX;
-    *more |= surplus > 4 * GREYLIST_SLICE || too_many > 4 * GREYLIST_SLICE;
-    surplus = surplus > 4 * GREYLIST_SLICE ? 4 * GREYLIST_SLICE : surplus;
-    too_many = too_many > 4 * GREYLIST_SLICE ? 4 * GREYLIST_SLICE : too_many;
-    if (surplus > 0 && !delete_some(db, SOME_OF("triplets", "id", "ORDER BY expires LIMIT ?1)"),
-                                    surplus, &deleted, e))
+    db->surplus = triplets > rows_max ? triplets - rows_max + rows_max / 20 : 0;
+    db->client_surplus = clients > GREYLIST_CLIENTS_MAX ? clients - GREYLIST_CLIENTS_MAX : 0;
+    return true;
+}
+
+/* Those that end first go. */
+static bool delete_first(struct greylist_db *db, const char *text, int64_t *surplus, struct err *e)
+{
+    int64_t deleted, some = *surplus < 4 * GREYLIST_SLICE ? *surplus : 4 * GREYLIST_SLICE;
+    if (*surplus == 0)
+        return true;
+    if (!delete_some(db, text, some, &deleted, e))
         return false;
-    db->rows_most -= surplus > 0 ? deleted : 0;
-    return too_many <= 0 ||
-           delete_some(
-               db, SOME_OF("clients", "network", "WHERE NOT by_hand ORDER BY expires LIMIT ?1)"),
-               too_many, &deleted, e);
+    *surplus = deleted < some ? 0 : *surplus - deleted;
+    return true;
+}
+
+static bool delete_surplus(struct greylist_db *db, int64_t rows_max, bool *more, struct err *e)
+{
+    int64_t before;
+    if (!find_surplus(db, rows_max, e))
+        return false;
+    before = db->surplus;
+    if (!delete_first(db, SOME_OF("triplets", "id", "ORDER BY expires LIMIT ?1)"), &db->surplus,
+                      e) ||
+        !delete_first(db,
+                      SOME_OF("clients", "network", "WHERE NOT by_hand ORDER BY expires LIMIT ?1)"),
+                      &db->client_surplus, e))
+        return false;
+    db->rows_most -= before - db->surplus;
+    *more |= db->surplus > 0 || db->client_surplus > 0;
+    return true;
 }
 
 bool greylist_db_clean(struct greylist_db *db, int64_t now, int64_t rows_max, bool *more,
@@ -396,8 +419,7 @@ bool greylist_db_clean(struct greylist_db *db, int64_t now, int64_t rows_max, bo
     *more = false;
     if (!run(db, "BEGIN IMMEDIATE", e))
         return false;
-    bool ok = delete_expired(db, now, more, e) &&
-              (db->rows_most <= rows_max || delete_surplus(db, rows_max, more, e));
+    bool ok = delete_expired(db, now, more, e) && delete_surplus(db, rows_max, more, e);
     return commit(db, ok, e) && run(db, "PRAGMA incremental_vacuum(200)", e);
 }
 
