@@ -40,8 +40,6 @@ void mailbox_apply_flags(struct mailbox *m, const uint32_t *uids, size_t count,
         struct new_flags n = changed(m, &m->c.messages[at], r);
         mailbox_set_flags(m, &m->c.messages[at], n.flags, n.keywords, r->modseq);
     }
-    if (count == 0)
-        mailbox_mark_dirty(m); /* the index must tell the modseq */
 }
 
 /* Would anything be different? Not to be known while other changes are on their way. */

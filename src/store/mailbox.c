@@ -84,8 +84,10 @@ uint64_t mailbox_reserve_modseq(struct mailbox *m)
 
 void mailbox_reach_modseq(struct mailbox *m, uint64_t modseq)
 {
-    if (m->c.modseq < modseq)
+    if (m->c.modseq < modseq) {
         m->c.modseq = modseq;
+        mailbox_mark_dirty(m); /* the index must tell it, even if no message does */
+    }
     if (m->modseq_reserved < modseq)
         m->modseq_reserved = modseq;
 }

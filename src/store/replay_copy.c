@@ -250,8 +250,10 @@ static bool copy_part(struct store *s, struct reader *r, unsigned version, struc
         let_go(&record);
         return false;
     }
-    if (record.to)
+    if (record.to) {
         record.modseq_to = replay_modseq(record.to, version, record.modseq_to);
+        mailbox_reach_modseq(record.to, record.modseq_to);
+    }
     add_sets(&record, a);
     for (uint32_t i = 0; i < count && !r->bad; i++) {
         struct copied c;

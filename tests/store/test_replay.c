@@ -304,6 +304,53 @@ static void test_copies(void **state)
     with_store(copies);
 }
 
+/* The list may be further than the index: modseqs go on from the copy's. */
+static void copies_ahead_of_the_index(void *arg)
+{
+    struct fixture *f = arg;
+    struct err e;
+    struct arena *a = arena_new();
+    uint32_t *source, *copies, uid = 1;
+    size_t done;
+    fixture_open(f, f->root);
+    deliver(f, &alice, "INBOX", STR(""), STR("one\n"));
+    deliver(f, &alice, "Sent", STR(""), STR("first\n"));
+    fixture_close(f);
+    fixture_open(f, f->root);
+    struct mailbox *inbox = open_box(f, &alice, "INBOX"), *sent = open_box(f, &alice, "Sent");
+    assert_true(mailbox_copy(inbox, &uid, 1, sent, false, a, &source, &copies, &done, &e));
+    uint64_t told = mailbox_modseq(sent);
+    while (files_in(f->root, MAILDIR "/.Sent/cur", NULL, NULL) == 0)
+        fiber_sleep(USEC_MSEC, &e);
+    mailbox_unref(inbox);
+    mailbox_unref(sent);
+    char *copy = crash_copy(f->root), *original = f->root;
+    fixture_close(f);
+    shell("cd %s/mail/" MAILDIR "/.Sent && ls cur | sed 's/:.*//; s/^/2 :/' >> dovecot-uidlist",
+          copy);
+    fixture_open(f, copy);
+    sent = open_box(f, &alice, "Sent");
+    assert_int_equal(count_messages(sent), 2);
+    assert_message(sent, 2, "one\n");
+           (long long)mailbox_modseq(sent), (long long)mailbox_find_uid(sent, 1)->modseq,
+           (long long)mailbox_find_uid(sent, 2)->modseq);
+           shell("cat %s/mail/" MAILDIR "/.Sent/dovecot-uidlist; ls -lR %s/mail/" MAILDIR "/.Sent",
+                 copy, copy);
+           assert_int_equal(mailbox_modseq(sent), told);
+           assert_int_equal(mailbox_find_uid(sent, 2)->modseq, told);
+           mailbox_unref(sent);
+           fixture_close(f);
+           remove_directory(copy);
+           f->root = original;
+           arena_free(a);
+}
+
+static void test_copies_ahead_of_the_index(void **state)
+{
+    (void)state;
+    with_store(copies_ahead_of_the_index);
+}
+
 static void folders(void *arg)
 {
     struct fixture *f = arg;
@@ -977,11 +1024,17 @@ int main(void)
 {
     log_set_level(LOG_LEVEL_ERROR);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files_come_back), cmocka_unit_test(test_hard_links_and_large),
-        cmocka_unit_test(test_lost_file),       cmocka_unit_test(test_lost_maildir),
-        cmocka_unit_test(test_copies),          cmocka_unit_test(test_folders),
-        cmocka_unit_test(test_advanced_modseq), cmocka_unit_test(test_obstacles),
-        cmocka_unit_test(test_set_aside_file),  cmocka_unit_test(test_taken_name),
+        cmocka_unit_test(test_files_come_back),
+        cmocka_unit_test(test_hard_links_and_large),
+        cmocka_unit_test(test_lost_file),
+        cmocka_unit_test(test_lost_maildir),
+        cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_copies_ahead_of_the_index),
+        cmocka_unit_test(test_advanced_modseq),
+        cmocka_unit_test(test_obstacles),
+        cmocka_unit_test(test_set_aside_file),
+        cmocka_unit_test(test_taken_name),
         cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
