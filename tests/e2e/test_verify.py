@@ -1,5 +1,6 @@
 """Recipients of relay domains: their server is asked, and what it said is remembered."""
 
+import contextlib
 import smtplib
 import threading
 import time
@@ -251,3 +252,28 @@ def test_without_verification_all_is_taken():
         assert backend.connections == 0
         server.mailctl("domain", "set", "relay.test", "--verify")
         assert codes(server, "jane@relay.test", "nobody@relay.test") == [250, 550]
+
+
+def test_the_end_does_not_wait_for_questions():
+    backend, go_on = Backend("jane"), threading.Event()
+
+    def hang(verb, command):
+        if verb == "RCPT":
+            go_on.wait(120)
+            return "close"
+    backend.special = hang
+    server = Instance()
+    server.add_config((SETTINGS % "").replace("10s", "100s"))
+    with server:
+        add_domain(server, backend)
+
+        def ask():
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                codes(server, "jane@relay.test")
+        asker = threading.Thread(target=ask)
+        asker.start()
+        wait_for(lambda: backend.connections)
+        server.stop()
+        asker.join()
+        go_on.set()
+        assert "not everything could be closed" not in server.log()

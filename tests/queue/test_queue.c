@@ -719,6 +719,59 @@ WORLD_TEST(later_addresses)
 WORLD_TEST(operators)
 WORLD_TEST(deleted_while_sent)
 
+/* --- the way, asked for when a connection is made --- */
+
+static void relay_domain_at_sending_time(void)
+{
+    fake.domains[1] = "relay.test";
+    fake.as[1] = (struct domain){.kind = DOMAIN_RELAY, .relay = STR("[127.0.0.1]:9")};
+    world.settings.relay_host = "smart.test:25";
+    world_open();
+    wire.script = not_now;
+    struct gift g = {.sender = "x@far.test", .recipients = {"a@relay.test", "b@relay.test"}};
+    assert_true(give(&g));
+    settle();
+    assert_int_equal(wire.count, 2);
+    /* Not with what goes to the relay host of the settings. */
+    assert_string_equal(wire.list[0].destination, "relay.test");
+    /* Nobody knows the way: it waits, and nothing is sent. */
+    fake.fails = "relay.test";
+    advance(400 * USEC_SEC);
+    assert_int_equal(wire.count, 2);
+    assert_int_equal(queued(), 1);
+    fake.fails = NULL;
+    wire.script = take_all;
+    advance(3600 * USEC_SEC);
+    assert_int_equal(wire.count, 4);
+    assert_int_equal(queued(), 0);
+    world_close();
+}
+
+/* Accepted for another server; before it was sent, the domain has become ours. */
+static void relay_domain_becomes_local(void)
+{
+    fake.domains[1] = "relay.test";
+    fake.as[1] = (struct domain){.kind = DOMAIN_RELAY, .relay = STR("[127.0.0.1]:9")};
+    world_open();
+    wire.script = not_now;
+    struct gift g = {.sender = "alice@example.test",
+                     .recipients = {"bob@relay.test", "nobody@relay.test"}};
+    assert_true(give(&g));
+    settle();
+    world_crash();
+    world_open();
+    fake.as[1].kind = DOMAIN_LOCAL;
+    fake.accounts[2] = "bob@relay.test";
+    advance(3600 * USEC_SEC);
+    assert_int_equal(queued(), 0);
+    only_mail("bob@relay.test");
+    assert_non_null(strstr(only_mail("alice@example.test"), "nobody@relay.test"));
+    world_close();
+}
+
+WORLD_TEST(relay_domain_at_sending_time)
+WORLD_TEST(relay_domain_becomes_local)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -748,6 +801,8 @@ int main(void)
         cmocka_unit_test(test_reload_raises_limits),
         cmocka_unit_test(test_stopping_gives_up),
         cmocka_unit_test(test_later_addresses),
+        cmocka_unit_test(test_relay_domain_at_sending_time),
+        cmocka_unit_test(test_relay_domain_becomes_local),
         cmocka_unit_test(test_operators),
         cmocka_unit_test(test_deleted_while_sent),
     };
