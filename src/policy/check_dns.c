@@ -36,6 +36,10 @@ bool check_dns_list_prepare(struct policy_rule *rule, struct arena *a, struct er
         if (!dns_list_parse(str_from_c(texts->items[data->count]), a, &data->lists[data->count], e))
             return err_prefix(e, "lists");
     rule->data = data;
+    if (rule->settings->lookup == RULE_LOOKUP_HELO && rule->at < POLICY_HELO)
+        return err_set(e, ERR_SYNTAX, "lookup: helo is not known at connect");
+    if (rule->settings->lookup == RULE_LOOKUP_SENDER && rule->at < POLICY_MAIL)
+        return err_set(e, ERR_SYNTAX, "lookup: sender is not known before mail");
     return true;
 }
 
@@ -104,39 +108,57 @@ enum policy_result check_dns_list(struct policy_call *c)
 
 /* --- sender_domain --- */
 
-static enum policy_result has_no_addresses(struct policy_call *c, struct str domain, usec deadline,
-                                           struct err *e)
+/* Asked once for all recipients of a message. */
+enum sender_mail {
+    SENDER_UNASKED,
+    SENDER_HAS_MAIL,
+    SENDER_HAS_NONE,
+    SENDER_NULL_MX,
+    SENDER_FAILED
+};
+
+static SUSPENDS enum sender_mail ask_addresses(struct dns *d, struct str domain, usec deadline,
+                                               struct arena *a, struct err *e)
 {
     struct dns_answer answer;
-    switch (dns_addresses_until(c->policy->context.dns, domain, deadline, c->arena, &answer, e)) {
+    switch (dns_addresses_until(d, domain, deadline, a, &answer, e)) {
     case DNS_FOUND:
-        return POLICY_NO_MATCH;
+        return SENDER_HAS_MAIL;
     case DNS_NOT_FOUND:
-        policy_why(c, "%.*s has neither MX nor address", STR_ARG(domain));
-        return POLICY_MATCH;
-    case DNS_TEMPFAIL:
-        break;
+        return SENDER_HAS_NONE;
+    default:
+        return SENDER_FAILED;
     }
-    return policy_dns_failed(c, e->text);
 }
 
-static enum policy_result has_no_mail(struct policy_call *c, struct str domain)
+static SUSPENDS enum sender_mail ask_mail(struct dns *d, struct str domain, usec deadline,
+                                          struct arena *a, struct err *e)
 {
     struct dns_answer answer;
-    struct err e;
-    usec deadline = deadline_in(c->rule->settings->timeout);
-    switch (dns_mx_until(c->policy->context.dns, domain, deadline, c->arena, &answer, &e)) {
+    switch (dns_mx_until(d, domain, deadline, a, &answer, e)) {
     case DNS_FOUND:
-        if (answer.count != 1 || answer.mx[0].host.n > 0)
-            return POLICY_NO_MATCH;
-        policy_why(c, "%.*s says that it has no mail (null MX)", STR_ARG(domain));
-        return POLICY_MATCH;
+        return answer.count == 1 && answer.mx[0].host.n == 0 ? SENDER_NULL_MX : SENDER_HAS_MAIL;
     case DNS_NOT_FOUND:
-        return has_no_addresses(c, domain, deadline, &e);
-    case DNS_TEMPFAIL:
-        break;
+        return ask_addresses(d, domain, deadline, a, e);
+    default:
+        return SENDER_FAILED;
     }
-    return policy_dns_failed(c, e.text);
+}
+
+static SUSPENDS enum sender_mail sender_mail(struct policy_call *c, struct str domain)
+{
+    struct policy_memo *m = &c->session->memo;
+    struct arena *a = c->session->arena;
+    struct err e = {0};
+    if (m->sender_mail != SENDER_UNASKED && str_equal_nocase(m->sender_domain, domain))
+        return (enum sender_mail)m->sender_mail;
+    m->sender_mail = SENDER_UNASKED;
+    enum sender_mail mail = ask_mail(c->policy->context.dns, domain,
+                                     deadline_in(c->rule->settings->timeout), c->arena, &e);
+    m->sender_domain = arena_str(a, domain);
+    m->sender_error = arena_str(a, str_from_c(e.text));
+    m->sender_mail = mail;
+    return mail;
 }
 
 enum policy_result check_sender_domain(struct policy_call *c)
@@ -149,5 +171,16 @@ enum policy_result check_sender_domain(struct policy_call *c)
     if (directory_find_domain(c->policy->context.directory, domain, c->arena, &ours, &e) ==
         LOOKUP_FOUND)
         return POLICY_NO_MATCH;
-    return has_no_mail(c, domain);
+    switch (sender_mail(c, domain)) {
+    case SENDER_HAS_NONE:
+        policy_why(c, "%.*s has neither MX nor address", STR_ARG(domain));
+        return POLICY_MATCH;
+    case SENDER_NULL_MX:
+        policy_why(c, "%.*s says that it has no mail (null MX)", STR_ARG(domain));
+        return POLICY_MATCH;
+    case SENDER_FAILED:
+        return policy_dns_failed(c, c->session->memo.sender_error.p);
+    default:
+        return POLICY_NO_MATCH;
+    }
 }

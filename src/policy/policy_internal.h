@@ -36,6 +36,8 @@ struct policy_memo {
     struct str name;              /* confirmed, or claimed; in the session's arena */
     struct held_connection *held; /* in the session's arena; given back with it */
     struct str list_reason_zone, list_reason;
+    int sender_mail; /* of sender_domain; check_dns.c */
+    struct str sender_domain, sender_error;
 };
 
 /* A connection. Made when the first rule is asked. */

@@ -9,6 +9,7 @@
 struct world {
     char *folder;
     struct directory *directory;
+    struct dns *dns; /* NULL: rules do not ask */
     struct policy *policy;
     struct policy_session *session;
     struct policy_facts facts;
@@ -86,6 +87,7 @@ static inline void world_configure(struct world *w, const char *text)
     if (!c)
         fail_msg("%s", e.text);
     struct policy_context context = {.loop = loop_current(),
+                                     .dns = w->dns,
                                      .directory = w->directory,
                                      .hostname = "mx.example.test",
                                      .data_dir = w->folder};

@@ -62,6 +62,18 @@ static void test_mistakes_of_a_rule(void **state)
     expect_error("table t { path = t; type = cidr }\nrule r { check = sender_table; table = t }",
                  "rule r: table: t is of type cidr");
     expect_error("table t { type = cidr }", "table t: path must be set");
+    expect_error("rule r { check = dns_list }", "the check dns_list needs the setting lists");
+    expect_error("rule r { check = dns_list; lists = a.test=1.2.3.4 }", "rule r: lists: ");
+    expect_error("rule r { check = dns_list; lists = a.test; lookup = helo; at = connect }",
+                 "lookup: helo is not known at connect");
+    expect_error("rule r { check = dns_list; lists = a.test; lookup = sender; at = helo }",
+                 "lookup: sender is not known before mail");
+    expect_error("rule r { check = greylist; retry_after = 1d; retry_within = 2h }",
+                 "retry_within: must be longer");
+    expect_error("rule r { check = client_rate }", "needs the setting limit");
+    expect_error("rule r { check = client_connections; limit = 2; period = 1h }",
+                 "the check client_connections has no setting period");
+    expect_error("rule r { check = greylist; at = mail }", "greylist can be asked at rcpt only");
     expect_error("policy { trusted_networks = 10.0.0.1/8 }",
                  "policy: trusted_networks: \"10.0.0.1/8\" has bits behind its prefix");
     expect_error("policy { relay_networks = printer }", "relay_networks: \"printer\"");
