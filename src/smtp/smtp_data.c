@@ -76,12 +76,14 @@ static enum smtp_next message_broken_off(struct smtp_session *s, const struct er
     return SMTP_CLOSE;
 }
 
-/* Waits until there are bytes in the stream's buffer. */
+/* Waits until there are bytes in the stream's buffer. Replies to what came before leave first: the
+ * client may wait for them within a chunk (RFC 2920 3.2). */
 static bool receive_some(struct smtp_session *s, usec begun, uint64_t received, struct err *e)
 {
-    return stream_buffered(s->net.stream).n > 0 ||
-           (stream_is_in_time(s->net.stream, begun, received, e) &&
-            stream_fill(s->net.stream, SMTP_DATA_CHUNK, e));
+    struct stream *stream = s->net.stream;
+    return stream_buffered(stream).n > 0 ||
+           (stream_flush(stream, e) && stream_is_in_time(stream, begun, received, e) &&
+            stream_fill(stream, SMTP_DATA_CHUNK, e));
 }
 
 static bool receive_dotted(struct smtp_session *s, struct err *e)
