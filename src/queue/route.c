@@ -177,7 +177,9 @@ SUSPENDS static enum step expand_unlisted(struct expansion *x, const struct addr
                                           const struct domain *domain, struct str key,
                                           unsigned depth)
 {
-    struct route_target target = {.kind = TARGET_RELAY, .address = address_text(x->arena, address)};
+    /* In A-labels, which every server understands. */
+    struct address final = {.local = address->local, .domain = domain->name};
+    struct route_target target = {.kind = TARGET_RELAY, .address = address_text(x->arena, &final)};
     if (domain->kind == DOMAIN_RELAY) {
         x->route->unlisted = depth == 0;
         return add_target(x, &target);

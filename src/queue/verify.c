@@ -171,7 +171,7 @@ static bool takes_all(struct verify *v, const struct domain *domain, struct str 
     if (!e)
         return false;
     if (!is_fresh(e))
-        verify_ask(v, e, domain->name, key);
+        verify_ask(v, e, domain->name);
     if (e->verdict != PROBE_ACCEPTED)
         return false;
     fill(e, a, answer);
@@ -212,7 +212,7 @@ static void fill_unanswered(const struct verify_entry *e, struct arena *a,
 }
 
 SUSPENDS static void decide(struct verify *v, const struct domain *domain, struct str key,
-                            struct str address, struct arena *a, struct verify_answer *answer)
+                            struct arena *a, struct verify_answer *answer)
 {
     struct verify_entry *e = verify_entry_get(v, key);
     if (!e) {
@@ -221,7 +221,7 @@ SUSPENDS static void decide(struct verify *v, const struct domain *domain, struc
     }
     bool fresh = is_fresh(e);
     if (!fresh || clock_wall() >= e->refresh) {
-        bool asked = verify_ask(v, e, domain->name, address);
+        bool asked = verify_ask(v, e, domain->name);
         if (asked && !fresh)
             wait_for(v, e);
     }
@@ -231,13 +231,12 @@ SUSPENDS static void decide(struct verify *v, const struct domain *domain, struc
         fill_unanswered(e, a, answer);
 }
 
+/* Whether the case of a local part matters is for its server to say (RFC 5321 2.4): it is asked for
+ * each spelling, so that a refused one does not stand for another. */
 static struct str key_of(struct arena *a, const struct domain *domain, struct str address)
 {
     struct str local = str_head(address, (size_t)str_find_last_char(address, '@'));
-    struct str key = arena_printf(a, "%.*s@%.*s", STR_ARG(local), STR_ARG(domain->name));
-    for (size_t i = 0; i < key.n; i++)
-        ((char *)key.p)[i] = char_lower(key.p[i]);
-    return key;
+    return arena_printf(a, "%.*s@%.*s", STR_ARG(local), STR_ARG(domain->name));
 }
 
 SUSPENDS void verify_address(struct verify *v, const struct domain *domain, struct str address,
@@ -246,7 +245,7 @@ SUSPENDS void verify_address(struct verify *v, const struct domain *domain, stru
     struct str all = arena_printf(a, "@%.*s", STR_ARG(domain->name));
     *answer = (struct verify_answer){.verdict = PROBE_UNKNOWN, .status = STR(""), .text = STR("")};
     if (!takes_all(v, domain, all, a, answer))
-        decide(v, domain, key_of(a, domain, address), address, a, answer);
+        decide(v, domain, key_of(a, domain, address), a, answer);
 }
 
 /* A yes goes on to be one should the server be down. That it takes anything has to be seen again.

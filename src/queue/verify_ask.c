@@ -150,7 +150,7 @@ static struct str probe_address(struct asking *x, const struct verify_entry *e)
 {
     char id[ID_SIZE];
     if (!is_about_all(e))
-        return arena_str(x->job.arena, e->address);
+        return arena_str(x->job.arena, e->key);
     random_id(id);
     return arena_printf(x->job.arena, "no-such-user-%s%.*s", id, STR_ARG(e->key));
 }
@@ -295,7 +295,7 @@ static void wake(struct verify *v, struct verify_server *s)
         start(v, s);
 }
 
-bool verify_ask(struct verify *v, struct verify_entry *e, struct str domain, struct str address)
+bool verify_ask(struct verify *v, struct verify_entry *e, struct str domain)
 {
     usec now = clock_monotonic();
     if (e->server)
@@ -309,8 +309,6 @@ bool verify_ask(struct verify *v, struct verify_entry *e, struct str domain, str
     }
     if (s->waiting_count >= VERIFY_WAITING_MAX)
         return false;
-    free((char *)e->address.p);
-    e->address = str_from(mem_dup(address.p, address.n), address.n);
     e->server = s;
     link_append(&s->waiting, &e->waiting);
     s->waiting_count++;

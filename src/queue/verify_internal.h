@@ -20,12 +20,11 @@
 /* How often the file is written, when there is something new. */
 #define VERIFY_SAVE_INTERVAL (600 * USEC_SEC)
 
-/* An address ("local@domain", lower case), or for "@domain": whether its server accepts anything.
+/* An address, or for "@domain": whether its server accepts anything.
  * In the table; in the list by use; perhaps in its server's list of those to be asked for. */
 struct verify_entry {
     struct str key; /* first: the table compares by it; owned */
     struct link used, waiting;
-    struct str address;           /* as it was given; owned; "" : a name nobody has is made up */
     struct verify_server *server; /* while it is asked for */
     struct cond answered;
     unsigned pins;                  /* fibers that wait for it or ask */
@@ -77,7 +76,7 @@ void verify_entries_free(struct verify *v);
 /* --- verify_ask.c: questions to servers --- */
 
 /* Has its server asked, if it is not being asked already. False: not now. */
-bool verify_ask(struct verify *v, struct verify_entry *e, struct str domain, struct str address);
+bool verify_ask(struct verify *v, struct verify_entry *e, struct str domain);
 /* The servers of the domain are tried again, however lately they could not be reached. */
 void verify_ask_soon(struct verify *v, struct str domain);
 static inline bool verify_is_asked(const struct verify_entry *e)

@@ -20,7 +20,6 @@ static void entry_free(struct verify_entry *e)
 {
     assert(e->pins == 0 && !e->server);
     free((char *)e->key.p);
-    free((char *)e->address.p);
     free((char *)e->text.p);
     free(e);
 }

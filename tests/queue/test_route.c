@@ -182,6 +182,10 @@ static void run_kinds(void *arg)
     expect("void@example.test", ROUTE_ACCEPT, "0any@sink.test");
     expect("all@example.test", ROUTE_ACCEPT,
            ">X@relay.test 0y@sink.test z@far.test !bob@example.test");
+    fake.domains[4] = "xn--bcher-kva.test";
+    fake.as[4].kind = DOMAIN_RELAY;
+    fake.as[4].relay = STR("mx");
+    expect("J.R@xn--bcher-kva.test", ROUTE_ACCEPT, ">J.R@xn--bcher-kva.test");
     /* A relay domain has a postmaster of its own. */
     expect("postmaster@relay.test", ROUTE_ACCEPT, ">postmaster@relay.test");
     expect("ABUSE@sink.test", ROUTE_ACCEPT, "!alice@example.test");
