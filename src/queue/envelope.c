@@ -22,6 +22,8 @@ void envelope_options_write(struct buf *out, const struct envelope_options *o)
         buf_printf(out, " ret=%s", o->dsn_return == DSN_RETURN_FULL ? "full" : "hdrs");
     if (o->require_tls)
         buf_add_c(out, " requiretls");
+    if (o->tls_optional)
+        buf_add_c(out, " tls-required=no");
     if (o->priority != 0)
         buf_printf(out, " mt-priority=%d", o->priority);
     if (o->deliver_by != 0) {

@@ -28,6 +28,8 @@ struct envelope_options {
     enum dsn_return dsn_return;
     struct str envelope_id;  /* ENVID, decoded */
     bool require_tls;        /* REQUIRETLS (RFC 8689) */
+    bool tls_optional;       /* "TLS-Required: No" in the header (RFC 8689 4.1): no policy about TLS
+                                of a recipient's domain is to keep it back */
     usec hold_until;         /* HOLDFOR, HOLDUNTIL (RFC 4865) */
     struct str hold_request; /* as it was asked for: "for;3600", "until;2030-01-01T00:00:00Z" */
     usec deliver_by;         /* BY (RFC 2852) */

@@ -28,6 +28,7 @@ enum encoded_options {
     OPTION_REQUIRE_TLS = 1,
     OPTION_DELIVER_BY_RETURN = 2,
     OPTION_DELIVER_BY_TRACE = 4,
+    OPTION_TLS_OPTIONAL = 8,
 };
 
 static unsigned message_flags(const struct queue_message *m)
@@ -41,7 +42,8 @@ static void encode_options(struct buf *out, const struct envelope_options *o)
 {
     buf_add_u8(out, (o->require_tls ? OPTION_REQUIRE_TLS : 0) |
                         (o->deliver_by_return ? OPTION_DELIVER_BY_RETURN : 0) |
-                        (o->deliver_by_trace ? OPTION_DELIVER_BY_TRACE : 0));
+                        (o->deliver_by_trace ? OPTION_DELIVER_BY_TRACE : 0) |
+                        (o->tls_optional ? OPTION_TLS_OPTIONAL : 0));
     buf_add_u8(out, (uint8_t)o->dsn_return);
     buf_add_u8(out, (uint8_t)(int8_t)o->priority);
     buf_add_u64(out, (uint64_t)o->hold_until);
@@ -56,6 +58,7 @@ static bool decode_options(struct reader *in, struct arena *a, struct envelope_o
     o->require_tls = flags & OPTION_REQUIRE_TLS;
     o->deliver_by_return = flags & OPTION_DELIVER_BY_RETURN;
     o->deliver_by_trace = flags & OPTION_DELIVER_BY_TRACE;
+    o->tls_optional = flags & OPTION_TLS_OPTIONAL;
     o->dsn_return = (enum dsn_return)dsn_return;
     o->priority = (int8_t)read_u8(in);
     o->hold_until = (usec)read_u64(in);

@@ -157,6 +157,12 @@ static void field_content_type(struct header_filter *f, const struct field *fiel
     keep(f, field, out);
 }
 
+static void field_tls_required(struct header_filter *f, const struct field *field, struct buf *out)
+{
+    f->facts.tls_optional = str_equal_nocase(str_trim(field->value), STR("No"));
+    keep(f, field, out);
+}
+
 /* always: of messages from everybody; else only of submitted ones. */
 static const struct {
     struct str name;
@@ -170,6 +176,7 @@ static const struct {
     {{"Message-ID", 10}, field_message_id, true},
     {{"From", 4}, field_from, true},
     {{"Content-Type", 12}, field_content_type, true},
+    {{"TLS-Required", 12}, field_tls_required, true},
     {{"Sender", 6}, field_sender, false},
     {{"To", 2}, keep_qualified, false},
     {{"Cc", 2}, keep_qualified, false},

@@ -26,6 +26,7 @@ struct header_facts {
     unsigned fields, hops;
     unsigned from_fields, from_addresses;
     bool date, message_id, sender;
+    bool tls_optional;  /* "TLS-Required: No" (RFC 8689 3) */
     bool from_valid;    /* one field, each of its addresses has a valid form */
     bool from_is_login; /* its only address is the login's */
     bool broken;        /* a line was no field */

@@ -48,7 +48,8 @@ static void give_up(struct attempt *x)
 {
     struct transport_message *m = x->job->message;
     client_mail_fail(m, buf_str(&x->session.relay), &x->failure);
-    m->destination_failed = !x->failure.permanent;
+    /* Messages that ask for less may get through. */
+    m->destination_failed = !x->failure.permanent && !x->session.must_verify;
 }
 
 /* A message that requires TLS (RFC 8689 4.2.1) needs names of hosts that can be trusted. */

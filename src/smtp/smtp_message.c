@@ -188,6 +188,8 @@ static void hand_over(struct smtp_session *s)
                        clock_wall() / USEC_SEC);
     policy_session_tags(s->policy, &prefix);
     t->envelope.prefix = buf_str(&prefix);
+    t->envelope.options.tls_optional =
+        !t->envelope.options.require_tls && t->incoming.header.facts.tls_optional;
     t->envelope.body_8bit |= t->decoder.eight_bit;
 
     bool accepted = queue_accept(s->context->queue, &t->envelope, t->incoming.spool, lmtp, &e);

@@ -140,12 +140,52 @@ static void test_imap(void **state)
     assert_int_equal(date_day(-86401, 0), -2);
 }
 
+static void test_rfc3339(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t seconds;
+    } good[] = {
+        {"1970-01-01T00:00:00Z", 0},
+        {"2026-11-21T08:56:41Z", 1795251401},
+        {"2026-11-21t09:56:41.999+01:00", 1795251401},
+        {"2026-11-20T23:56:41-09:00", 1795251401},
+        {"2000-02-29T23:59:60Z", 951868800},
+    };
+    static const char *const bad[] = {
+        "",
+        "2026-11-21",
+        "2026-11-21T08:56:41",
+        "2026-11-21 08:56:41Z",
+        "2026-11-21T08:56Z",
+        "2026-11-21T08:56:41.Z",
+        "2026-11-21T24:00:00Z",
+        "2025-02-29T00:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "2026-11-21T08:56:41+0100",
+        "2026-11-21T08:56:41+01:00 ",
+        "+026-11-21T08:56:41Z",
+    };
+    int64_t seconds;
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+        assert_true(date_parse_rfc3339(str_from_c(good[i].text), &seconds));
+        assert_int_equal(seconds, good[i].seconds);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_false(date_parse_rfc3339(str_from_c(bad[i]), &seconds));
+    struct buf out = BUF_EMPTY;
+    date_write_rfc3339(&out, 1795251401);
+    assert_string_equal(buf_c(&out), "2026-11-21T08:56:41Z");
+    buf_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_header),       cmocka_unit_test(test_header_obsolete),
-        cmocka_unit_test(test_header_wrong), cmocka_unit_test(test_write),
-        cmocka_unit_test(test_imap),
+        cmocka_unit_test(test_rfc3339),         cmocka_unit_test(test_header),
+        cmocka_unit_test(test_header_obsolete), cmocka_unit_test(test_header_wrong),
+        cmocka_unit_test(test_write),           cmocka_unit_test(test_imap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

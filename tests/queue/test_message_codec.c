@@ -136,6 +136,7 @@ static void fill(struct queue_message *m)
     m->options = (struct envelope_options){.dsn_return = DSN_RETURN_FULL,
                                            .envelope_id = STR("QQ 314159"),
                                            .require_tls = true,
+                                           .tls_optional = true,
                                            .hold_until = 1800000000000000,
                                            .hold_request = STR("for;60"),
                                            .deliver_by = -5,
@@ -168,7 +169,8 @@ static void all_that_was_asked_for(void)
     assert_str(o->envelope_id, "QQ 314159");
     assert_str(o->hold_request, "for;60");
     assert_true(o->hold_until == 1800000000000000 && o->deliver_by == -5);
-    assert_true(o->require_tls && o->deliver_by_trace && !o->deliver_by_return && m->told_late);
+    assert_true(o->require_tls && o->tls_optional && o->deliver_by_trace && !o->deliver_by_return &&
+                m->told_late);
     assert_int_equal(o->priority, -9);
     const struct queue_recipient *r = &m->recipients[0];
     assert_str(r->requested, "rfc822;A@far.test");
