@@ -21,7 +21,7 @@ queue {
 
 NEW, READY, MAIL, RCPT, CHUNKS = range(5)
 
-EXTENSIONS = {"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN", "LIMITS", "HELP", "ENHANCEDSTATUSCODES"}
+EXTENSIONS = {"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN", "LIMITS", "HELP", "ENHANCEDSTATUSCODES"}
 ON_SUBMISSION = {"DELIVERBY", "FUTURERELEASE", "MT-PRIORITY"}
 
 
@@ -72,8 +72,8 @@ class Model:
         self.login, self.closed = None, False
         self.errors = self.failures = self.messages = self.idle = 0
         self.state, self.extended = NEW, False
-        self.recipients, self.refused, self.utf8 = [], 0, False
-        self.chunks, self.announced = b"", 0
+        self.recipients, self.refused, self.chunks = [], 0, b""
+        self.utf8 = self.binary = False
         self.accepted = []  # (mailbox, message) of every 250
 
     # --- replies ---
@@ -106,7 +106,8 @@ class Model:
 
     def reset(self):
         self.state = min(self.state, READY)
-        self.recipients, self.refused, self.utf8, self.chunks = [], 0, False, b""
+        self.recipients, self.refused, self.chunks = [], 0, b""
+        self.utf8 = self.binary = False
 
     def has_login(self):
         """Is AUTH offered?"""
@@ -213,7 +214,7 @@ class Model:
 
     # --- transaction ---
 
-    def mail(self, wrong=None, utf8=False):
+    def mail(self, wrong=None, utf8=False, binary=False):
         """wrong: (code, enhanced) of an argument that has a fault."""
         if self.state != READY:
             return self.out_of_sequence()
@@ -223,7 +224,7 @@ class Model:
             return self.close(421)
         if wrong:
             return self.error(*wrong)
-        self.state, self.utf8 = MAIL, utf8
+        self.state, self.utf8, self.binary = MAIL, utf8, binary
         return [Reply(250, r"2\.\d\.\d")]
 
     def rcpt(self, kind, mailbox=None):
@@ -245,7 +246,9 @@ class Model:
             return self.no_recipients()
         if self.state != RCPT:
             return self.out_of_sequence()
-        return self.error(501, r"5\.5\.4") if argument else [Reply(354)]
+        if argument:
+            return self.error(501, r"5\.5\.4")
+        return self.out_of_sequence() if self.binary else [Reply(354)]  # RFC 3030 3
 
     def message(self, text, size):
         """The end of the data. size: with CRLF."""

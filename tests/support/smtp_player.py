@@ -190,7 +190,7 @@ def run_seeds(seeds, report=None):
         with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
             wrong = [str(error) for error in pool.map(Player.difference, players) if error]
         assert not wrong, "%d of %d sessions went wrong:\n%s" % (len(wrong), len(players), "\n".join(wrong[:5]))
-        # What was broken off may still be on its way.
+        server.stop()
         compare_mailboxes(server, players)
     if report:
         replies = sum(len(rs) for p in players for f in p.flights for _, rs in f.expected)

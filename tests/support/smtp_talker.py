@@ -19,13 +19,17 @@ ADDRESSES = (  # of senders: (path, wrong, needs SMTPUTF8)
     ('<"s@elsewhere.test>', (501, r"5\.5\.4")), ("s@elsewhere.test", (501, r"5\.5\.4")), ("<s@elsewhere.test", (501, r"5\.5\.4")),
     ("", (501, r"5\.5\.4")), ("<s@elsewhere.test>x", (501, r"5\.5\.4")), ("<<s@elsewhere.test>>", (501, r"5\.[15]\.[47]")),
     ("<s @elsewhere.test>", (501, r"5\.1\.7")), ("<s@elsewhere.test\t>", (501, r"5\.1\.7")), ("<s(comment)@elsewhere.test>", (501, r"5\.1\.7")))
-PARAMETERS = (  # (text, wrong, on submission only)
+PARAMETERS = (  # (text, wrong)
     ("SIZE=10", None), ("SIZE=0", None), ("SIZE=65536", None), ("SIZE=65537", (552, r"5\.3\.4")), ("SIZE=-1", (501, r"5\.5\.4")),
-    ("SIZE", (501, r"5\.5\.4")), ("SIZE=99999999999999999999", (501, r"5\.5\.4")), ("BODY=8BITMIME", None), ("body=7bit", None),
+    ("SIZE", (501, r"5\.5\.4")), ("SIZE=99999999999999999999", (501, r"5\.5\.4")), ("BODY=8BITMIME", None), ("body=7bit", None), ("BODY=BINARYMIME", None),
     ("BODY=9BIT", (501, r"5\.5\.4")), ("SMTPUTF8", None), ("SMTPUTF8=x", (501, r"5\.5\.4")), ("AUTH=<>", None),
     ("AUTH=s+40elsewhere.test", None), ("AUTH=+4", (501, r"5\.5\.4")), ("AUTH=", (501, r"5\.5\.4")), ("RET=HDRS", None), ("RET=ALL", (501, r"5\.5\.4")),
     ("ENVID=a+2Bb", None), ("ENVID=", (501, r"5\.5\.4")), ("ENVID=+", (501, r"5\.5\.4")), ("NOTIFY=NEVER", (555, r"5\.5\.4")),
     ("X=Y", (555, r"5\.5\.4")), ("=", (555, r"5\.5\.4")), ("SIZE=1 SIZE=1", (501, r"5\.5\.4")))
+ON_SUBMISSION = (  # elsewhere not known
+    ("BY=300;R", None), ("BY=-1;NT", None), ("BY=0;R", (501, r"5\.5\.4")), ("BY=1", (501, r"5\.5\.4")), ("MT-PRIORITY=3", None),
+    ("MT-PRIORITY=-9", None), ("MT-PRIORITY=10", (501, r"5\.5\.2")), ("HOLDFOR=0", (501, r"5\.5\.4")), ("HOLDFOR=99999999", (501, r"5\.5\.4")),
+    ("HOLDUNTIL=2020-01-01T00:00:00Z", (501, r"5\.5\.4")), ("HOLDUNTIL=tomorrow", (501, r"5\.5\.4")))
 RECIPIENT_PARAMETERS = (
     ("NOTIFY=NEVER", None), ("NOTIFY=SUCCESS,FAILURE", None), ("NOTIFY=NEVER,DELAY", (501, r"5\.5\.4")), ("NOTIFY=", (501, r"5\.5\.4")),
     ("ORCPT=rfc822;a+40b.test", None), ("ORCPT=a", (501, r"5\.5\.4")), ("SIZE=1", (555, r"5\.5\.4")), ("RET=FULL", (555, r"5\.5\.4")),
@@ -96,15 +100,17 @@ class Talker:
     def mail(self):
         model = self.model
         path, wrong = self.one(*ADDRESSES) if self.chance(self.care) else ADDRESSES[0]
-        text, utf8 = path, False
+        text, utf8, binary = path, False, False
         if self.chance(self.care) and not wrong:
-            parameter, wrong = self.one(*PARAMETERS)
+            parameter, wrong = self.one(*PARAMETERS, *ON_SUBMISSION)
+            if (parameter, wrong) in ON_SUBMISSION and not model.submission:
+                wrong = (555, r"5\.5\.4")
             text += " " + parameter
-            utf8 = parameter == "SMTPUTF8"
+            utf8, binary = parameter == "SMTPUTF8", parameter == "BODY=BINARYMIME"
             if not model.extended:  # a client that said HELO knows of none
-                wrong, utf8 = (555, r"5\.5\.4"), False
+                wrong = (555, r"5\.5\.4")
         verb = self.one("MAIL FROM:", "MAIL FROM:", "mail from:", "Mail From:")
-        self.line(verb + text, model.mail(wrong, utf8))
+        self.line(verb + text, model.mail(wrong, utf8, binary))
 
     def rcpt(self):
         model = self.model
