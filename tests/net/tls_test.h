@@ -12,6 +12,7 @@ static inline struct tls_settings tls_test_settings(void)
         .certificate = tls_certificate_path,
         .key = tls_key_path,
         .ca_file = tls_certificate_path,
+        .client_ca_file = "",
     };
 }
 
