@@ -73,7 +73,8 @@ static void test_wrong_key(void **state)
     s.key = other_key;
     refused(&s, "other-key.pem", "does not belong");
 
-    struct tls_settings s2 = {.certificate = other, .key = other_key, .ca_file = ""};
+    struct tls_settings s2 = {
+        .certificate = other, .key = other_key, .ca_file = "", .client_ca_file = ""};
     struct tls_context *c;
     assert_ok((c = tls_server_context(&s2, e)));
     tls_context_unref(c);
