@@ -55,13 +55,21 @@ static struct str status_of(const struct reporting *x, const struct queue_recipi
                                           : STR("4.0.0");
 }
 
+/* Whose mailbox an alias leads to is not for everybody, least of all for who asks with NOTIFY for
+ * success. When another server does not take it the sender has to know which address is meant. */
+static bool may_name_target(const struct reporting *x, const struct queue_recipient *r)
+{
+    return x->kind != REPORT_OF_SUCCESS && recipient_kind_is_remote(r->kind) &&
+           !str_equal(r->address, r->original);
+}
+
 static void fill_recipient(const struct reporting *x, struct report_recipient *out,
                            const struct queue_recipient *r)
 {
     struct str relay = str_from_c(r->relay);
     bool delayed = x->kind == REPORT_OF_DELAY || x->kind == REPORT_OF_LATENESS;
     out->address = r->original;
-    if (!str_equal(r->address, r->original))
+    if (may_name_target(x, r))
         out->passed_to = r->address;
     out->original = r->requested;
     out->action = action_of(x->kind, r);

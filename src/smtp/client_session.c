@@ -293,13 +293,14 @@ SUSPENDS static bool log_in(struct client_session *s, struct client_failure *f)
 }
 
 /* RFC 8689 4.2.1: said under TLS. */
-static bool check_promise(const struct client_session *s, struct client_failure *f)
+SUSPENDS static bool check_promise(struct client_session *s, struct client_failure *f)
 {
     if (!s->must_verify || (s->extensions & CLIENT_REQUIRETLS))
         return true;
     client_failure_set(f, true, "5.7.30",
                        "%.*s does not promise to protect the message as it requires (REQUIRETLS)",
                        STR_ARG(buf_str(&s->relay)));
+    client_session_quit(s);
     return false;
 }
 

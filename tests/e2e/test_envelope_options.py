@@ -157,6 +157,7 @@ def test_dsn_of_deliveries_here():
         r = reports(server, 2)[1]
         assert [(p["Action"], p["Final-Recipient"], p["Original-Recipient"]) for p in r.recipients] == [
             ("delivered", "rfc822; boss@example.test", "rfc822;Boss@example.test")], r.raw
+        assert "bob@" not in r.raw, "whose mailbox it is"
         # a list is expanded, and its members do not report success
         send(server, ["RET=HDRS", "ENVID=two"],
              [("team@example.test", ["NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;Team@example.test"])])
