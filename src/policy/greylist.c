@@ -10,8 +10,9 @@
  * database; what changes is written behind (greylist_keep.c).
  *
  * When the database fails: what cannot be looked up passes, since it may be known; what cannot be
- * written stays in memory. The times are those of the wall clock, as they outlive the process; a
- * triplet from the future (the clock was set back) begins to wait anew.
+ * written stays in memory. When it is only busy, what memory does not know counts as new: a flood
+ * shall not get through by its size. The times are those of the wall clock, as they outlive the
+ * process; a triplet from the future (the clock was set back) begins to wait anew.
  */
 #include "policy/client_network.h"
 #include "policy/greylist_key.h"
@@ -95,9 +96,11 @@ static SUSPENDS bool look_up(struct asked *x, struct err *e)
         return true;
     }
     look_in_memory(x);
-    if (x->triplet && !x->client)
+    if (!x->triplet && e->kind != ERR_TIMEOUT)
+        return false;
+    if (!x->client)
         x->client = lru_add(x->g->clients, x->network);
-    return x->triplet != NULL;
+    return true;
 }
 
 /* --- what is to be written --- */

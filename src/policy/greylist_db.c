@@ -23,6 +23,7 @@
 
 struct greylist_db {
     sqlite3 *sqlite;
+    sqlite3_stmt *find_triplet, *find_client; /* asked for each unknown sender; NULL: not yet */
     char *path;
     bool damaged;
     int64_t rows_most;               /* triplets, at most: counted anew when that is too many */
@@ -121,6 +122,8 @@ void greylist_db_close(struct greylist_db *db)
 {
     if (!db)
         return;
+    sqlite3_finalize(db->find_triplet);
+    sqlite3_finalize(db->find_client);
     sqlite3_close(db->sqlite);
     free(db->path);
     free(db);
@@ -170,7 +173,8 @@ struct greylist_db *greylist_db_open(const char *path, bool *damaged, struct err
         ok = is_ours(db, e) &&
              run(db,
                  "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
-                 "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000;"
+                 "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000; PRAGMA "
+                 "cache_size=-8192;"
                  "PRAGMA journal_size_limit=33554432;",
                  e) &&
              run(db, schema, e) && number(db, "SELECT count(*) FROM triplets", &db->rows_most, e);
@@ -194,11 +198,20 @@ bool greylist_db_set_aside(const char *path, struct err *e)
 
 /* --- looking --- */
 
+/* The statement, prepared at its first use. */
+static sqlite3_stmt *prepared(struct greylist_db *db, sqlite3_stmt **s, const char *text,
+                              struct err *e)
+{
+    if (!*s)
+        *s = prepare(db, text, e);
+    return *s;
+}
+
 static bool find_triplet(struct greylist_db *db, const unsigned char *key,
                          struct greylist_triplet *t, bool *found, struct err *e)
 {
-    sqlite3_stmt *s =
-        prepare(db, "SELECT first, last, passed, expires FROM triplets WHERE id = ?", e);
+    sqlite3_stmt *s = prepared(db, &db->find_triplet,
+                               "SELECT first, last, passed, expires FROM triplets WHERE id = ?", e);
     if (!s)
         return false;
     bind_key(s, 1, key);
@@ -211,7 +224,7 @@ static bool find_triplet(struct greylist_db *db, const unsigned char *key,
         t->expires = sqlite3_column_int64(s, 3);
     }
     bool ok = step == SQLITE_ROW || step == SQLITE_DONE || failed(db, e);
-    sqlite3_finalize(s);
+    sqlite3_reset(s);
     return ok;
 }
 
@@ -229,10 +242,10 @@ static void read_client(sqlite3_stmt *s, struct greylist_client *c)
 static bool find_client(struct greylist_db *db, struct str address, struct str network,
                         struct greylist_client *c, bool *found, struct err *e)
 {
-    sqlite3_stmt *s = prepare(db,
-                              "SELECT " CLIENT_COLUMNS " FROM clients WHERE network = ?2 OR"
-                              " (network = ?1 AND by_hand) ORDER BY by_hand DESC LIMIT 1",
-                              e);
+    sqlite3_stmt *s = prepared(db, &db->find_client,
+                               "SELECT " CLIENT_COLUMNS " FROM clients WHERE network = ?2 OR"
+                               " (network = ?1 AND by_hand) ORDER BY by_hand DESC LIMIT 1",
+                               e);
     if (!s)
         return false;
     bind_text(s, 1, address);
@@ -245,7 +258,7 @@ static bool find_client(struct greylist_db *db, struct str address, struct str n
         c->network = key && str_equal(str_from_c(key), address) ? address : network;
     }
     bool ok = step == SQLITE_ROW || step == SQLITE_DONE || failed(db, e);
-    sqlite3_finalize(s);
+    sqlite3_reset(s);
     return ok;
 }
 
@@ -259,14 +272,18 @@ bool greylist_db_find(struct greylist_db *db, const unsigned char *key, struct s
 
 /* --- writing --- */
 
+/* A row that is known stays so, should it have been begun anew while it could not be looked up. */
+static const char upsert_triplet[] =
+    "INSERT INTO triplets VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
+    " first = excluded.first, last = excluded.last,"
+    " passed = iif(expires > excluded.last, max(passed, excluded.passed), excluded.passed),"
+    " expires = iif(expires > excluded.last AND passed > excluded.passed,"
+    " max(expires, excluded.expires), excluded.expires)";
+
 static bool write_triplets(struct greylist_db *db, const struct greylist_triplet *list,
                            size_t count, struct err *e)
 {
-    sqlite3_stmt *s = prepare(db,
-                              "INSERT INTO triplets VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (id) DO"
-                              " UPDATE SET first = excluded.first, last = excluded.last,"
-                              " passed = excluded.passed, expires = excluded.expires",
-                              e);
+    sqlite3_stmt *s = prepare(db, upsert_triplet, e);
     bool ok = s != NULL;
     for (size_t i = 0; i < count && ok; i++) {
         bind_key(s, 1, list[i].key);

@@ -453,6 +453,49 @@ static void test_flood(void **state)
     with_greylist(flood_body);
 }
 
+/* What is known stays known when it was begun anew, because the database was too busy to be asked;
+ * what has expired does not. */
+static void busy_body(void)
+{
+    struct err e = {0};
+    bool damaged, found, client_found;
+    struct greylist_client client;
+    struct greylist_triplet row = {.network = STR("n"),
+                                   .sender = STR("s"),
+                                   .recipient = STR("r"),
+                                   .first = 100,
+                                   .last = 200,
+                                   .expires = 1000,
+                                   .passed = 7};
+    struct greylist_triplet anew = row, got;
+    greylist_close(g);
+    g = NULL;
+    struct greylist_db *db = greylist_db_open(path, &damaged, &e);
+    assert_non_null(db);
+    assert_true(greylist_db_write(db, &row, 1, NULL, 0, &e));
+    anew.first = anew.last = 500;
+    anew.expires = 600;
+    anew.passed = 0;
+    assert_true(greylist_db_write(db, &anew, 1, NULL, 0, &e));
+    assert_true(greylist_db_find(db, row.key, STR("a"), STR("n"), &got, &found, &client,
+                                 &client_found, &e));
+    assert_true(found && got.passed == 7 && got.expires == 1000 && got.last == 500);
+    assert_false(client_found);
+    anew.first = anew.last = 1000;
+    anew.expires = 1100;
+    assert_true(greylist_db_write(db, &anew, 1, NULL, 0, &e));
+    assert_true(greylist_db_find(db, row.key, STR("a"), STR("n"), &got, &found, &client,
+                                 &client_found, &e));
+    assert_true(found && got.passed == 0 && got.expires == 1100);
+    greylist_db_close(db);
+}
+
+static void test_busy(void **state)
+{
+    (void)state;
+    with_greylist(busy_body);
+}
+
 /* --- operators --- */
 
 static size_t list_of(const char *text, struct greylist_triplet *list)
@@ -517,12 +560,13 @@ int main(void)
 {
     log_set_level(LOG_LEVEL_ERROR);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_waits),   cmocka_unit_test(test_senders),
-        cmocka_unit_test(test_allows),  cmocka_unit_test(test_explains),
-        cmocka_unit_test(test_restart), cmocka_unit_test(test_clock),
-        cmocka_unit_test(test_damaged), cmocka_unit_test(test_impossible),
-        cmocka_unit_test(test_full),    cmocka_unit_test(test_foreign),
-        cmocka_unit_test(test_flood),   cmocka_unit_test(test_operators),
+        cmocka_unit_test(test_waits),     cmocka_unit_test(test_senders),
+        cmocka_unit_test(test_allows),    cmocka_unit_test(test_explains),
+        cmocka_unit_test(test_restart),   cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_damaged),   cmocka_unit_test(test_impossible),
+        cmocka_unit_test(test_full),      cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_flood),     cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_operators),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
