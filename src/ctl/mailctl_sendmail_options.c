@@ -4,6 +4,7 @@
  * so that nobody's cron job fails over them.
  */
 #include "ctl/mailctl_sendmail.h"
+#include "smtp/drop_file.h"
 
 #include <string.h>
 #include <sysexits.h>
@@ -96,7 +97,9 @@ static int take_value(struct sendmail *s, char letter, const char *value)
         return 0;
     case 'V':
         s->envelope_id = str_from_c(value);
-        return 0;
+        return drop_envelope_id_is_valid(s->envelope_id)
+                   ? 0
+                   : wrong_usage("-V: at most 100 printable characters; not ", value);
     case 'o':
         take_old_option(s, value);
         return 0;

@@ -17,6 +17,7 @@
 #include "queue/result.h"
 #include "queue/scheduler.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define JOURNAL_WAIT (30 * USEC_SEC)
@@ -57,6 +58,7 @@ static void take_recipients(struct queue_message *m, const struct target *target
         room -= encoded_size(&targets[at]);
         recipients++;
     }
+    assert(at > *next); /* addresses have limits far below that of a record */
     message_set_recipients(m, recipients);
     recipients = 0;
     for (; *next < at; (*next)++)

@@ -25,6 +25,23 @@ void drop_write_head(struct buf *out, const struct drop *d)
     buf_free(&envelope);
 }
 
+bool drop_envelope_id_is_valid(struct str id)
+{
+    for (size_t i = 0; i < id.n; i++)
+        if (id.p[i] < ' ' || id.p[i] > '~')
+            return false;
+    return id.n <= DROP_ENVELOPE_ID_MAX;
+}
+
+/* Whether it can be mailed to is asked later; here, whether it can be told to people. */
+static bool is_address(struct str text)
+{
+    for (size_t i = 0; i < text.n && i < DROP_ADDRESS_MAX; i++)
+        if ((unsigned char)text.p[i] < ' ' || text.p[i] == 127)
+            return false;
+    return text.n <= DROP_ADDRESS_MAX;
+}
+
 bool drop_read_head(struct str bytes, struct drop *d)
 {
     struct reader r = {bytes.p + MAGIC_SIZE, DROP_HEAD_SIZE - MAGIC_SIZE, false};
@@ -36,20 +53,31 @@ bool drop_read_head(struct str bytes, struct drop *d)
     return envelope <= DROP_ENVELOPE_MAX && d->message_size <= INT64_MAX;
 }
 
+static bool read_recipient(struct reader *r, struct arena *a, struct drop_recipient *recipient)
+{
+    struct str address = read_counted(r);
+    recipient->notify = read_u32(r);
+    if (r->bad || !is_address(address))
+        return false;
+    recipient->address = arena_str(a, address);
+    return true;
+}
+
 bool drop_read_envelope(struct arena *a, struct str bytes, struct drop *d)
 {
     struct reader r = {bytes.p, bytes.n, false};
     d->dsn_return = read_u8(&r);
-    d->envelope_id = arena_str(a, read_counted(&r));
-    d->sender = arena_str(a, read_counted(&r));
+    struct str id = read_counted(&r), sender = read_counted(&r);
     uint32_t count = read_u32(&r);
-    if (r.bad || count == 0 || count > DROP_RECIPIENTS_MAX || count > r.n / RECIPIENT_SIZE_MIN)
+    if (r.bad || !drop_envelope_id_is_valid(id) || !is_address(sender) || count == 0 ||
+        count > DROP_RECIPIENTS_MAX || count > r.n / RECIPIENT_SIZE_MIN)
         return false;
+    d->envelope_id = arena_str(a, id);
+    d->sender = arena_str(a, sender);
     d->recipients = arena_array(a, count, sizeof(*d->recipients));
     d->recipient_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        d->recipients[i].address = arena_str(a, read_counted(&r));
-        d->recipients[i].notify = read_u32(&r);
-    }
-    return !r.bad && r.n == 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (!read_recipient(&r, a, &d->recipients[i]))
+            return false;
+    return r.n == 0;
 }

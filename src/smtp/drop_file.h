@@ -30,8 +30,11 @@
 #define DROP_HEAD_SIZE      ((size_t)22) /* up to the envelope */
 #define DROP_ENVELOPE_MAX   ((size_t)16 * 1024 * 1024)
 #define DROP_RECIPIENTS_MAX 100000
-#define DROP_DIR_MODE       03733
-#define DROP_FILE_MODE      0640
+/* An address as it was given, and an envelope id (RFC 3461 4.4). */
+#define DROP_ADDRESS_MAX     ((size_t)1024)
+#define DROP_ENVELOPE_ID_MAX ((size_t)100)
+#define DROP_DIR_MODE        03733
+#define DROP_FILE_MODE       0640
 
 struct drop_recipient {
     struct str address;
@@ -47,9 +50,12 @@ struct drop {
     size_t message_offset; /* when read: where the message begins */
 };
 
+/* Printable ASCII, not too long. */
+bool drop_envelope_id_is_valid(struct str id);
 /* Everything in front of the message. */
 void drop_write_head(struct buf *out, const struct drop *d);
 /* Reads the first DROP_HEAD_SIZE bytes: sets message_offset and message_size. */
 bool drop_read_head(struct str bytes, struct drop *d);
-/* Reads the envelope that follows; strings in a. */
+/* Reads the envelope that follows; strings in a, without control characters and within the limits.
+ */
 bool drop_read_envelope(struct arena *a, struct str bytes, struct drop *d);

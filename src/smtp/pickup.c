@@ -77,9 +77,9 @@ static char *change_state(char *path, const char *state)
     return ok ? to.p : path;
 }
 
-static void set_aside(char *path, const char *why)
+/* Takes path. */
+static void tell_of_damaged(char *path, const char *why)
 {
-    path = change_state(path, "damaged.");
     log_error("pickup", NULL, "%s stays there for you to look at: %s", path, why);
     free(path);
 }
@@ -105,7 +105,8 @@ static bool note_file(void *arg, const char *name, unsigned char type)
         return true;
     char *path = path_in(l->dir, name);
     if (l->first && begins(name, "last.")) {
-        set_aside(path, "the server ended twice while it had this message");
+        tell_of_damaged(change_state(path, "damaged."),
+                        "the server ended twice while it had this message");
         return true;
     }
     if (l->first && begins(name, "work."))
@@ -161,7 +162,7 @@ static SUSPENDS bool pick_up(struct pickup *p, char *path)
     enum pickup_result result = pickup_message(&source, path, &e);
     config_unref(config);
     if (result == PICKUP_DAMAGED) {
-        set_aside(path, e.text);
+        tell_of_damaged(renamed(path, "damaged."), e.text);
         return true;
     }
     if (result == PICKUP_TAKEN) {

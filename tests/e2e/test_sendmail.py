@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import tempfile
 import time
@@ -376,6 +377,35 @@ def test_what_others_may_put_there():
         got = bodies(server, "alice")
         assert sum(b"Subject: good" in m for m in got) >= 2, got
         assert "stays there for you to look at" in server.log()
+
+
+def drop_file(recipients, sender=b"alice", envelope_id=b"", text=b"Subject: crafted\n\nx\n"):
+    """What somebody may write without sendmail."""
+    def counted(b):
+        return struct.pack("<I", len(b)) + b
+    envelope = b"\0" + counted(envelope_id) + counted(sender) + struct.pack("<I", len(recipients))
+    envelope += b"".join(counted(r) + struct.pack("<I", 0) for r in recipients)
+    return b"maildrop1\n" + struct.pack("<IQ", len(envelope), len(text)) + envelope + text
+
+
+def test_envelopes_that_sendmail_does_not_write():
+    """They are set aside, and the server lives on."""
+    with Instance() as server:
+        s = Sender(server)
+        server.stop()
+        drop(s, "drop.large-recipient", drop_file([b"@" * (2 << 20), b"alice"]))
+        drop(s, "drop.large-id", drop_file([b"bob@elsewhere.test"], envelope_id=b"x" * (2 << 20)))
+        drop(s, "drop.large-sender", drop_file([b"alice"], sender=b"a" * (2 << 20)))
+        drop(s, "drop.lines-in-id", drop_file([b"alice"], envelope_id=b"x\nSubject: forged"))
+        drop(s, "drop.lines-in-recipient", drop_file([b"x\nSubject: forged", b"alice"]))
+        server.start()
+        s.send("bob")
+        wait_for(lambda: not [n for n in s.left() if not n.startswith("damaged.")])
+        assert len(s.left()) == 5, s.left()
+        assert bodies(server, "alice") == [] and len(bodies(server, "bob")) == 1
+        # sendmail itself writes no such files.
+        s.send("-V", "two words\n", "alice", status=EX_USAGE)
+        s.send("-V", "x" * 200, "alice", status=EX_USAGE)
 
 
 def test_other_users():
