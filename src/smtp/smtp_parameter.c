@@ -115,6 +115,8 @@ static enum smtp_parameter_result take_auth(const struct smtp_parameter_call *c)
         return SMTP_PARAMETER_MALFORMED;
     if (str_equal(text, STR("<>")))
         return SMTP_PARAMETER_TAKEN;
+    if (text.n > 2 && text.p[0] == '<' && text.p[text.n - 1] == '>') /* as curl writes it */
+        text = str_from(text.p + 1, text.n - 2);
     if (!address_parse(t->arena, text, ADDRESS_NO_DOMAIN | ADDRESS_UTF8, &address, NULL))
         return SMTP_PARAMETER_MALFORMED;
     if (smtp_login(c->session) || smtp_xforward_offered(c->session))
