@@ -23,7 +23,7 @@ PARAMETERS = (  # (text, wrong)
     ("SIZE=10", None), ("SIZE=0", None), ("SIZE=65536", None), ("SIZE=65537", (552, r"5\.3\.4")), ("SIZE=-1", (501, r"5\.5\.4")),
     ("SIZE", (501, r"5\.5\.4")), ("SIZE=99999999999999999999", (501, r"5\.5\.4")), ("BODY=8BITMIME", None), ("body=7bit", None), ("BODY=BINARYMIME", None),
     ("BODY=9BIT", (501, r"5\.5\.4")), ("SMTPUTF8", None), ("SMTPUTF8=x", (501, r"5\.5\.4")), ("AUTH=<>", None),
-    ("AUTH=s+40elsewhere.test", None), ("AUTH=+4", (501, r"5\.5\.4")), ("AUTH=", (501, r"5\.5\.4")), ("RET=HDRS", None), ("RET=ALL", (501, r"5\.5\.4")),
+    ("AUTH=s+40elsewhere.test", None), ("AUTH=<s@elsewhere.test>", None), ("AUTH=+4", (501, r"5\.5\.4")), ("AUTH=", (501, r"5\.5\.4")), ("RET=HDRS", None), ("RET=ALL", (501, r"5\.5\.4")),
     ("ENVID=a+2Bb", None), ("ENVID=", (501, r"5\.5\.4")), ("ENVID=+", (501, r"5\.5\.4")), ("NOTIFY=NEVER", (555, r"5\.5\.4")),
     ("X=Y", (555, r"5\.5\.4")), ("=", (555, r"5\.5\.4")), ("SIZE=1 SIZE=1", (501, r"5\.5\.4")))
 ON_SUBMISSION = (  # elsewhere not known
