@@ -22,12 +22,14 @@
 #include <unistd.h>
 
 #define READ_SIZE ((size_t)64 * 1024)
+#define COMPARED_MAX                                                                               \
+    5000 /* recipients that a further one is compared with; the server does it too */
 
 /* --- recipients --- */
 
 static void add_recipient(struct sendmail *s, struct str address)
 {
-    for (size_t i = 0; i < s->recipient_count; i++)
+    for (size_t i = 0; i < s->recipient_count && i < COMPARED_MAX; i++)
         if (str_equal(s->recipients[i], address))
             return;
     if (s->recipient_count == s->recipient_capacity) {

@@ -6,12 +6,25 @@
 #include "ctl/mailctl_sendmail.h"
 #include "smtp/drop_file.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 /* With a value: what follows the letter, or the next word. */
 static const char with_value[] = "ABCDFLNORVXefhpr";
 static const char without_value[] = "GIQUcimntvx";
+
+static const char usage[] =
+    "usage: sendmail [-i] [-t] [-f SENDER] [-F NAME] [-N WHEN] [-R full|hdrs] [-V ID] [-v]\n"
+    "                [RECIPIENT]... < message\n"
+    "       sendmail -bs | -bp | -q\n"
+    "\n"
+    "    -i  a line with only a dot does not end the message\n"
+    "    -t  recipients are those of To, Cc and Bcc\n"
+    "    -bs SMTP on standard input, -bp the queue, -q try all of it now\n"
+    "\n"
+    "Exit status (sysexits.h): 0 when the message is durable for all recipients.\n";
 
 struct words {
     int argc, at;
@@ -155,6 +168,10 @@ int sendmail_options(struct sendmail *s, int argc, char **argv)
     int status = 0;
     for (; w.at < argc && status == 0; w.at++) {
         const char *word = argv[w.at];
+        if (strcmp(word, "--help") == 0) {
+            fputs(usage, stdout);
+            exit(EX_OK);
+        }
         if (strcmp(word, "--") == 0) {
             w.at++;
             break;

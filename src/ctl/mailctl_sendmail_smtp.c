@@ -255,10 +255,7 @@ static int say_data(struct dialog *d, struct err *e)
     if (!sendmail_each_piece(d->s, send_piece, d, e))
         return EX_TEMPFAIL;
     client_encode_end(&d->encoder, &d->out);
-    bool verbose = d->s->verbose;
-    d->s->verbose = false;
     bool ok = send_all(d->fd, buf_str(&d->out), e);
-    d->s->verbose = verbose;
     buf_clear(&d->out);
     return ok && read_reply(d, e) ? judge(d, 2, "", e) : EX_TEMPFAIL;
 }

@@ -161,7 +161,7 @@ static SUSPENDS bool read_message(struct picking *p)
     char *block = mem_alloc(SMTP_DATA_CHUNK);
     uint64_t at = p->drop.message_offset, end = at + p->drop.message_size;
     bool ok = true;
-    while (ok && at < end) {
+    while (ok && at < end && incoming_is_usable(&p->incoming)) {
         size_t n = end - at < SMTP_DATA_CHUNK ? (size_t)(end - at) : SMTP_DATA_CHUNK, got;
         ok = file_read_at(p->fd, block, n, at, &got, p->path, &p->error);
         if (ok && got == 0) /* its owner has cut it meanwhile */
@@ -191,9 +191,13 @@ static SUSPENDS bool take_message(struct picking *p)
     data_decoder_init(&p->decoder, DATA_COUNTED);
     data_policy_apply(&policy, &p->decoder);
     policy.refuse_bare = false; /* that is how lines end in a file */
+    struct smtp_refusal *refusal = &p->incoming.refusal;
+    /* The bytes of a file with holes cost nothing, and the decoder leaves them out. */
+    if (p->drop.message_size / SMTP_OVERSIZE_FACTOR > (uint64_t)settings->message_size_max)
+        smtp_refuse(refusal, 552, "5.3.4", "The message is larger than the limit of %lld bytes",
+                    (long long)settings->message_size_max);
     if (!read_message(p))
         return false;
-    struct smtp_refusal *refusal = &p->incoming.refusal;
     if (incoming_end(&p->incoming) && data_policy_check(&policy, &p->decoder, refusal))
         message_check_header(settings, &origin, &p->incoming.header.facts, refusal);
     p->error = p->incoming.error;

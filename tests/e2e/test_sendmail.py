@@ -353,6 +353,9 @@ def test_what_others_may_put_there():
         os.link(secret, os.path.join(s.maildrop, "drop.hardlink"))
         os.mkfifo(os.path.join(s.maildrop, "drop.fifo"))
         os.mkdir(os.path.join(s.maildrop, "drop.directory"))
+        with open(drop(s, "drop.holes", good[:14] + (1 << 40).to_bytes(8, "little") + good[22:]), "r+b") as f:
+            head = good.index(b"From: ")
+            f.truncate(head + (1 << 40))  # a terabyte that takes no room
         drop(s, "drop.empty", b"")
         drop(s, "drop.short", good[:-1])
         drop(s, "drop.long", good + b"more")
