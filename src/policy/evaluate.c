@@ -7,12 +7,13 @@
  *
  * A rule that only tries (dry_run) is asked like the others, and a line in the log says what it
  * would have done. Who has logged in or belongs to a trusted network is not asked about, unless the
- * rule says so. No rule at rcpt keeps anybody from reaching postmaster and abuse (RFC 5321 4.5.1,
- * RFC 2142): whoever is refused by mistake must be able to say so.
+ * rule says so. No rule at rcpt keeps anybody from reaching our postmaster and abuse (RFC 5321
+ * 4.5.1, RFC 2142): whoever is refused by mistake must be able to say so.
  *
  * Between two questions the list may have been replaced by a reload: a session keeps the rules of
  * its beginning.
  */
+#include "auth/directory.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "policy/limits.h"
@@ -95,11 +96,19 @@ void policy_session_tags(const struct policy_session *s, struct buf *header)
 
 /* --- one rule --- */
 
-static bool is_role(struct str recipient)
+/* Ours alone: to a postmaster elsewhere a stolen login could send without limit. */
+static SUSPENDS bool is_our_role(const struct policy_call *c)
 {
+    struct str recipient = c->facts->recipient;
     ptrdiff_t at = str_find_last_char(recipient, '@');
     struct str local = at < 0 ? recipient : str_head(recipient, (size_t)at);
-    return str_equal_nocase(local, STR("postmaster")) || str_equal_nocase(local, STR("abuse"));
+    struct domain domain;
+    struct err e;
+    if (!str_equal_nocase(local, STR("postmaster")) && !str_equal_nocase(local, STR("abuse")))
+        return false;
+    return at < 0 ||
+           directory_find_domain(c->policy->context.directory, str_skip(recipient, (size_t)at + 1),
+                                 c->arena, &domain, &e) != LOOKUP_NOT_FOUND;
 }
 
 static bool refuses(enum policy_action action)
@@ -131,7 +140,7 @@ static SUSPENDS bool ask(struct policy_call *c, enum policy_result *result,
     policy_verdict_make(c, v);
     if (v->action == POLICY_PASS)
         return false;
-    if (c->stage == POLICY_RCPT && refuses(v->action) && is_role(c->facts->recipient)) {
+    if (c->stage == POLICY_RCPT && refuses(v->action) && is_our_role(c)) {
         policy_why(c, "postmaster and abuse are never refused");
         return false;
     }

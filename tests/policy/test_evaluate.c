@@ -133,6 +133,7 @@ static void roles(void *arg)
     struct world w;
     (void)arg;
     world_open(&w);
+    fill_directory(w.directory);
     world_configure(&w, STRANGERS "rule r { check = helo_syntax }\n"
                                   "rule tag { check = helo_syntax; action = tag; "
                                   "header = \"X-Helo: bad\" }\n"
@@ -145,6 +146,8 @@ static void roles(void *arg)
     w.facts.recipient = STR("abuse@example.test");
     assert_string_equal(ask_at(&w, POLICY_RCPT), "tag: X-Helo: bad by tag");
     w.facts.recipient = STR("postmaster.not@example.test");
+    assert_non_null(strstr(ask_at(&w, POLICY_RCPT), "reject 550"));
+    w.facts.recipient = STR("postmaster@elsewhere.test");
     assert_non_null(strstr(ask_at(&w, POLICY_RCPT), "reject 550"));
     w.facts.helo = STR("short"); /* the recipient is not known yet */
     assert_non_null(strstr(ask_at(&w, POLICY_MAIL), "reject 550"));
