@@ -149,14 +149,6 @@ static void field_sender(struct header_filter *f, const struct field *field, str
     keep_qualified(f, field, out);
 }
 
-static void field_content_type(struct header_filter *f, const struct field *field, struct buf *out)
-{
-    struct str type = str_trim(field->value);
-    f->facts.has_parts = str_starts_with_nocase(type, STR("multipart/")) ||
-                         str_starts_with_nocase(type, STR("message/"));
-    keep(f, field, out);
-}
-
 static void field_tls_required(struct header_filter *f, const struct field *field, struct buf *out)
 {
     f->facts.tls_optional = str_equal_nocase(str_trim(field->value), STR("No"));
@@ -175,7 +167,6 @@ static const struct {
     {{"Date", 4}, field_date, true},
     {{"Message-ID", 10}, field_message_id, true},
     {{"From", 4}, field_from, true},
-    {{"Content-Type", 12}, field_content_type, true},
     {{"TLS-Required", 12}, field_tls_required, true},
     {{"Sender", 6}, field_sender, false},
     {{"To", 2}, keep_qualified, false},

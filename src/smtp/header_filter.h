@@ -30,7 +30,6 @@ struct header_facts {
     bool from_valid;    /* one field, each of its addresses has a valid form */
     bool from_is_login; /* its only address is the login's */
     bool broken;        /* a line was no field */
-    bool has_parts;     /* Content-Type is multipart or message: see part_counter.h */
     struct buf visited; /* addresses that we wrote into Delivered-To, each with LF */
 };
 

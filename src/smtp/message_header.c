@@ -4,7 +4,8 @@
  *   Date, Message-ID   added when they are missing or empty
  *   From               added from the envelope when it is missing; else there must be one, with
  *                      addresses that can be answered
- *   Sender             if the settings ask for it: the login, when From is somebody else or several
+ *   Sender             the login, when From has several addresses and there is none; if the
+ * settings ask for it, whenever From is not the login
  *
  * From others a message is taken as it is, within limits: what is missing there is the sender's
  * affair, and of it a setting decides.
@@ -82,7 +83,9 @@ void message_add_fields(struct buf *out, const struct smtp_settings *s,
     if (facts->from_fields == 0)
         buf_printf(out, "From: %.*s\n", STR_ARG(from));
     bool own = facts->from_fields > 0 ? facts->from_is_login : str_equal_nocase(from, o->login);
-    if (s->add_sender && o->login.n > 0 && !own)
+    /* Of several authors one must have sent it (RFC 5322 3.6.2). */
+    bool nameless = facts->from_addresses > 1 && !facts->sender;
+    if (o->login.n > 0 && (s->add_sender ? !own : nameless))
         buf_printf(out, "Sender: %.*s\n", STR_ARG(o->login));
 }
 
