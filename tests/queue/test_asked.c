@@ -29,7 +29,7 @@ static const char *report(size_t number)
 static void contains(const char *text, const char *part)
 {
     if (!strstr(text, part))
-        fail_msg("\"%s\" is not in:\n%s", part, text);
+        fail_msg("not there: %s", part);
 }
 
 static struct gift held_for(usec duration)
@@ -260,6 +260,32 @@ static void lists(void)
     world_close();
 }
 
+/* Whose address it is that could not be reached is told, with the one that the sender knows. */
+static void failure_behind_a_list(void)
+{
+    world_open();
+    wire.script = never;
+    fake.addresses[0][0] = "team@example.test";
+    fake.addresses[0][1] = "bob@example.test";
+    fake.addresses[0][2] = "m@far.test";
+    struct gift g = {.sender = "alice@example.test",
+                     .recipients = {"team@example.test"},
+                     .requested = {"rfc822;Team@example.test"}};
+    assert_true(give(&g));
+    settle();
+    contains(report(0), "Your message to team@example.test, which was passed on to m@far.test,\n"
+                        "could not be delivered");
+    contains(report(0), "Original-Recipient: rfc822;Team@example.test\n"
+                        "Final-Recipient: rfc822; team@example.test\nAction: failed\n");
+    contains(report(0), "SMTP-Remote-Recipient: m@far.test\n");
+    /* Without ORCPT there is no such field (RFC 3461 6.3 (d)). */
+    g.requested[0] = NULL;
+    assert_true(give(&g));
+    settle();
+    assert_null(strstr(report(1), "Original-Recipient"));
+    world_close();
+}
+
 static void returned_whole(void)
 {
     world.settings.return_size_max = 100000;
@@ -299,6 +325,7 @@ WORLD_TEST(priorities_overtake)
 WORLD_TEST(success_survives)
 WORLD_TEST(only_who_wants_to_know)
 WORLD_TEST(lists)
+WORLD_TEST(failure_behind_a_list)
 WORLD_TEST(returned_whole)
 
 int main(void)
@@ -312,6 +339,7 @@ int main(void)
         cmocka_unit_test(test_success_survives),
         cmocka_unit_test(test_only_who_wants_to_know),
         cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_failure_behind_a_list),
         cmocka_unit_test(test_returned_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
