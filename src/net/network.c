@@ -60,7 +60,7 @@ void network_address_text(const struct network_address *a, char text[NETWORK_TEX
         text[0] = '\0';
 }
 
-static void clear_behind(struct network_address *a, unsigned bits)
+void network_address_cut(struct network_address *a, unsigned bits)
 {
     for (unsigned i = 0; i < 16; i++) {
         unsigned kept = bits > 8 * i ? bits - 8 * i : 0;
@@ -85,7 +85,7 @@ bool network_parse(struct network *n, struct str text, struct err *e)
                        (int)(text.n < 100 ? text.n : 100), text.p, most);
     n->bits = bits;
     struct network_address whole = n->first;
-    clear_behind(&n->first, bits);
+    network_address_cut(&n->first, bits);
     if (memcmp(whole.bytes, n->first.bytes, 16) == 0)
         return true;
     char meant[NETWORK_TEXT_SIZE];

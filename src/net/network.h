@@ -21,6 +21,8 @@ bool network_address_parse(struct network_address *a, struct str text);
 /* The usual form of an address: RFC 5952. */
 #define NETWORK_TEXT_SIZE 46
 void network_address_text(const struct network_address *a, char text[NETWORK_TEXT_SIZE]);
+/* Clears the bits behind the prefix. */
+void network_address_cut(struct network_address *a, unsigned bits);
 /* "192.0.2.0/24", "2001:db8::/32", or an address alone. ERR_SYNTAX; bits behind the prefix are an
  * error, since one of the two numbers is not what was meant. */
 bool network_parse(struct network *n, struct str text, struct err *e);

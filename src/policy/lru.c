@@ -207,11 +207,6 @@ struct str lru_key(const void *value)
     return str_from(e->key, e->key_n);
 }
 
-void *lru_oldest(const struct lru *l)
-{
-    return l->oldest ? l->oldest->value : NULL;
-}
-
 void lru_each(struct lru *l, bool (*fn)(void *arg, void *value), void *arg)
 {
     for (struct entry *e = l->newest, *older; e; e = older) {

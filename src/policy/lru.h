@@ -20,8 +20,6 @@ void *lru_peek(const struct lru *l, struct str key);
 void *lru_add(struct lru *l, struct str key);
 void lru_remove(struct lru *l, void *value);
 struct str lru_key(const void *value);
-/* NULL when the table is empty. */
-void *lru_oldest(const struct lru *l);
 /* All values, newest first; fn may remove the one it is called with, and returns false to stop. */
 void lru_each(struct lru *l, bool (*fn)(void *arg, void *value), void *arg);
 
