@@ -71,6 +71,7 @@ struct smtp_session {
     uint32_t messages;
     uint16_t errors, auth_failures;
     uint16_t idle_commands; /* since the last message */
+    bool utf8_command;      /* the present command has SMTPUTF8 for its reply (VRFY) */
 };
 
 /* What a command function says about what comes next. */

@@ -124,6 +124,7 @@ static enum smtp_next count_idle(struct smtp_session *s)
 static enum smtp_next run(struct smtp_session *s, const struct command *c, struct str argument)
 {
     s->net.entry.state = c->name.p;
+    s->utf8_command = false;
     if (c->states[state_of(s)] != '+')
         return out_of_sequence(s, c);
     if ((c->flags & AFTER_LOGIN) && smtp_login_missing(s))

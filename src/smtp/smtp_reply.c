@@ -11,13 +11,20 @@
 /* RFC 5321 4.5.3.1.5: 512 octets with code and CRLF. */
 #define REPLY_TEXT_MAX 480
 
+/* Only who speaks SMTPUTF8 can read more than ASCII (RFC 5321 2.4, RFC 6531 3.7.4.2). */
+static bool is_readable(const struct smtp_session *s, unsigned char c)
+{
+    bool utf8 = s->utf8_command || (s->transaction && s->transaction->envelope.smtputf8);
+    return c >= ' ' && c != 127 && (c < 128 || utf8);
+}
+
 static void reply_write(struct smtp_session *s, int code, const char *enhanced, const char *format,
                         va_list args)
 {
     char text[REPLY_TEXT_MAX];
     vsnprintf(text, sizeof(text), format, args);
     for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127)
+        if (!is_readable(s, (unsigned char)*c))
             *c = '?';
     struct err ignored;
     if (enhanced)

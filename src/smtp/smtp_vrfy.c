@@ -19,6 +19,7 @@ static bool parse(struct smtp_session *s, struct arena *a, struct str argument,
     int flags = ADDRESS_NO_DOMAIN;
     if (s->peer.extended && str_ends_with_nocase(argument, keyword)) {
         flags |= ADDRESS_UTF8;
+        s->utf8_command = true;
         argument = str_trim(str_head(argument, argument.n - keyword.n));
     }
     if (!(flags & ADDRESS_UTF8) && !str_is_ascii(argument))
