@@ -161,10 +161,14 @@ bool part_counter_feed(struct part_counter *c, struct str bytes)
         size_t n = newline ? (size_t)(newline - bytes.p) : bytes.n;
         if (c->line.n == 0 && !c->in_header && n > 0 && bytes.p[0] != '-')
             c->skipping = true;
-        if (!c->skipping)
-            buf_add_str(&c->line, str_head(str_from(bytes.p, n), LINE_MAX_KEPT - c->line.n));
+        struct str seen = str_head(str_from(bytes.p, n), LINE_MAX_KEPT - c->line.n);
+        bool whole = newline && c->line.n == 0;
+        if (!c->skipping && !whole) {
+            buf_add_str(&c->line, seen);
+            seen = buf_str(&c->line);
+        }
         if (newline && !c->skipping)
-            take_line(c, buf_str(&c->line));
+            take_line(c, seen);
         if (newline) {
             buf_clear(&c->line);
             c->skipping = false;
