@@ -3,13 +3,18 @@
  * DATA in one write, as every server with PIPELINING takes them), and starts a new connection after
  * a number of messages. Prints the messages acknowledged and the seconds they took.
  *
- *   bench_smtp_load PORT CONNECTIONS MESSAGES SIZE USERS [MESSAGES-PER-CONNECTION]
+ *   bench_smtp_load [OPTIONS] PORT CONNECTIONS MESSAGES SIZE USERS [MESSAGES-PER-CONNECTION]
+ *     PORT             of 127.0.0.1, or the path of a Unix socket
+ *     --lmtp           speaks LMTP
+ *     --recipients N   of each message
+ *     --domain NAME    of the recipients (example.test)
+ *     --sources N      connects from N addresses in 127.1.0.0/16
  *
  * Recipients are user0@example.test ... in turn. One thread, poll(2).
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -18,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,7 +37,10 @@ struct connection {
     size_t n;
 };
 
-static int port, users, per_connection;
+static const char *place, *domain = "example.test";
+static int users, per_connection, recipients = 1, sources;
+static bool lmtp;
+static long opened;
 static long wanted, begun, done, refused;
 static char *body;
 static size_t body_size;
@@ -60,15 +69,45 @@ static void send_all(struct connection *c, const char *p, size_t n)
     }
 }
 
+static int connect_unix(void)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s", place);
+    if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+        fail("connect");
+    return fd;
+}
+
+/* 127.1.0.1 to 127.1.255.250 */
+static void bind_source(int fd)
+{
+    long n = opened++ % sources;
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    int one = 1;
+    a.sin_addr.s_addr = htonl(0x7f010001 + (uint32_t)(n / 250 << 8) + (uint32_t)(n % 250));
+    /* The port is chosen at connect: each address has all of them. */
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+    if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+        fail("bind");
+}
+
+static int connect_inet(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(place))};
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (sources > 0)
+        bind_source(fd);
+    if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+        fail("connect");
+    return fd;
+}
+
 static void open_connection(struct connection *c)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int one = 1;
-    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    if (connect(c->fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-        fail("connect");
+    c->fd = place[0] == '/' ? connect_unix() : connect_inet();
     c->state = GREETING;
     c->replies_wanted = 1;
     c->sent = 0;
@@ -83,16 +122,17 @@ static void next_message(struct connection *c)
         send_all(c, "QUIT\r\n", 6);
         return;
     }
-    char line[256];
-    int n =
-        snprintf(line, sizeof(line),
-                 "MAIL FROM:<sender@elsewhere.test>\r\nRCPT TO:<user%ld@example.test>\r\nDATA\r\n",
-                 begun % users);
+    static char lines[64 * 1024];
+    size_t n = (size_t)snprintf(lines, sizeof(lines), "MAIL FROM:<sender@elsewhere.test>\r\n");
+    for (int i = 0; i < recipients; i++)
+        n += (size_t)snprintf(lines + n, sizeof(lines) - n, "RCPT TO:<user%ld@%s>\r\n",
+                              (begun + i) % users, domain);
+    n += (size_t)snprintf(lines + n, sizeof(lines) - n, "DATA\r\n");
     begun++;
     c->sent++;
     c->state = ENVELOPE;
-    c->replies_wanted = 3;
-    send_all(c, line, (size_t)n);
+    c->replies_wanted = 2 + recipients;
+    send_all(c, lines, n);
 }
 
 static void advance(struct connection *c, const char *last)
@@ -101,7 +141,7 @@ static void advance(struct connection *c, const char *last)
     case GREETING:
         c->state = EHLO;
         c->replies_wanted = 1;
-        send_all(c, "EHLO client.test\r\n", 18);
+        send_all(c, lmtp ? "LHLO client.test\r\n" : "EHLO client.test\r\n", 18);
         break;
     case EHLO:
         next_message(c);
@@ -112,7 +152,7 @@ static void advance(struct connection *c, const char *last)
             exit(1);
         }
         c->state = BODY;
-        c->replies_wanted = 1;
+        c->replies_wanted = lmtp ? recipients : 1;
         send_all(c, body, body_size);
         break;
     case BODY:
@@ -166,14 +206,44 @@ static void make_body(size_t size)
     body_size = n;
 }
 
+static const struct option options[] = {
+    {"lmtp", no_argument, NULL, 'l'},
+    {"recipients", required_argument, NULL, 'r'},
+    {"domain", required_argument, NULL, 'd'},
+    {"sources", required_argument, NULL, 's'},
+    {0},
+};
+
+/* How many of the arguments they are. */
+static int read_options(int argc, char **argv)
+{
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (c == 'l')
+            lmtp = true;
+        else if (c == 'r')
+            recipients = atoi(optarg);
+        else if (c == 'd')
+            domain = optarg;
+        else if (c == 's')
+            sources = atoi(optarg);
+        else
+            exit(2);
+    }
+    return optind - 1;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 6) {
+    int skip = read_options(argc, argv);
+    argc -= skip;
+    argv += skip;
+    if (argc < 6 || recipients < 1 || recipients > 1000) {
         fprintf(stderr,
-                "usage: bench_smtp_load PORT CONNECTIONS MESSAGES SIZE USERS [PER-CONNECTION]\n");
+                "usage: bench_smtp_load [--lmtp] [--recipients N] [--domain NAME] [--sources N] "
+                "PORT CONNECTIONS MESSAGES SIZE USERS [PER-CONNECTION]\n");
         return 2;
     }
-    port = atoi(argv[1]);
+    place = argv[1];
     int count = atoi(argv[2]);
     wanted = atol(argv[3]);
     make_body((size_t)atol(argv[4]));
