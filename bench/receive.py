@@ -12,7 +12,7 @@ from processes import PeakMemory, cpu_seconds, memory_bytes
 from receive_sides import RELAY_DOMAIN, USERS, Maild, PostfixDovecot
 from support import reference
 
-KEPT = 1000000
+KEPT = 1000  # the default of messages_per_connection
 
 
 @dataclass

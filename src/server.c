@@ -140,6 +140,12 @@ static void open_recordings(struct server *s)
     buf_free(&dir);
 }
 
+static void relieve(void *arg)
+{
+    struct server *s = arg;
+    smtp_relieve(&s->smtp);
+}
+
 static SUSPENDS bool open_parts(struct server *s, struct err *e)
 {
     if (!open_mail(s, e))
@@ -147,11 +153,14 @@ static SUSPENDS bool open_parts(struct server *s, struct err *e)
     s->auth = auth_new(s->directory, config_block(s->boot, &auth_settings_block), e);
     if (!s->auth)
         return false;
+    s->load = load_new(s->sessions, s->journal);
+    load_on_pressure(s->load, relieve, s);
     s->smtp = (struct smtp_context){.loop = s->loop,
                                     .auth = s->auth,
                                     .policy = s->policy,
                                     .queue = s->queue,
                                     .sessions = s->sessions,
+                                    .load = s->load,
                                     .spool_dir = store_spool_dir(s->store)};
     s->imap = (struct imap_context){.loop = s->loop,
                                     .auth = s->auth,
@@ -269,6 +278,7 @@ static SUSPENDS bool open_control(struct server *s, struct err *e)
         .store = s->store,
         .journal = s->journal,
         .sessions = s->sessions,
+        .load = s->load,
         .recordings = s->recordings,
         .imap = &s->imap,
         .data_dir = s->settings->data_dir,
@@ -317,6 +327,9 @@ static SUSPENDS void stop_parts(struct server *s)
     verify_stop(s->verify);
     smtp_client_free(s->client);
     store_stop(s->store);
+    load_free(s->load);
+    s->load = NULL;
+    s->smtp.load = NULL;
     journal_close(s->journal);
     verify_free(s->verify);
     queue_free(s->queue);

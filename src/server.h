@@ -9,6 +9,7 @@
  *   server_reload.c  a new configuration in place of the old
  *   server_user.c    directories, and giving up root's rights
  */
+#include "core/load.h"
 #include "core/loop.h"
 #include "ctl/ctl.h"
 #include "ctl/server_settings.h"
@@ -39,6 +40,7 @@ struct server {
     struct pending_stream *pending; /* connections from before all was open */
 
     struct session_list *sessions;
+    struct load *load;
     struct recordings *recordings;
     struct dns *dns;
     struct directory *directory;

@@ -14,6 +14,8 @@
 #include "queue/verify.h"
 #include "store/quota.h"
 
+#include <sys/resource.h>
+
 bool server_load_tls(const struct config *config, struct tls_context **server,
                      struct tls_context **client, struct err *e)
 {
@@ -32,14 +34,29 @@ bool server_load_tls(const struct config *config, struct tls_context **server,
     return *client != NULL;
 }
 
+/* Files, other servers and mailctl need descriptors, too. */
+#define DESCRIPTORS_RESERVED 512
+
+static size_t connections_possible(size_t wanted)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+        return wanted;
+    size_t all = (size_t)files.rlim_cur;
+    size_t possible = all > 2 * DESCRIPTORS_RESERVED ? all - DESCRIPTORS_RESERVED : all / 2;
+    return wanted < possible ? wanted : possible;
+}
+
 struct session_limits server_limits(const struct config *config)
 {
     const struct server_settings *s = config_block(config, &server_settings_block);
-    return (struct session_limits){.total = (size_t)s->connections_max,
-                                   .per_address = (size_t)s->connections_per_address,
-                                   .per_login = (size_t)s->connections_per_login,
-                                   .per_login_and_address =
-                                       (size_t)s->connections_per_login_and_address};
+    size_t total = connections_possible((size_t)s->connections_max);
+    return (struct session_limits){
+        .total = total,
+        .strangers = total - total * (size_t)s->connections_reserved / 100,
+        .per_address = (size_t)s->connections_per_address,
+        .per_login = (size_t)s->connections_per_login,
+        .per_login_and_address = (size_t)s->connections_per_login_and_address};
 }
 
 struct loading {

@@ -367,6 +367,7 @@ static void commit_done(void *arg)
     struct commit *c = &j->commit;
     struct batch *b = c->batch;
     j->committing = false;
+    j->stats.commit_time = clock_monotonic() - j->commit_began;
     if (c->ok) {
         c->segment->used = c->offset + c->n;
         j->durable = b->last;
@@ -434,6 +435,7 @@ static void commit_start(void *arg)
         journal_prepare(j);
     }
     j->committing = true;
+    j->commit_began = clock_monotonic();
     worker_start(WORKER_JOURNAL, commit_on_worker, commit_done, j);
 }
 
@@ -511,4 +513,7 @@ void journal_get_stats(const struct journal *j, struct journal_stats *s)
     *s = j->stats;
     s->segments = j->active.count + j->free.count;
     s->segments_free = j->free.count;
+    usec under_way = j->committing ? clock_monotonic() - j->commit_began : 0;
+    if (under_way > s->commit_time)
+        s->commit_time = under_way;
 }

@@ -91,11 +91,15 @@ SUSPENDS bool journal_checkpoint(struct journal *j, struct err *e);
 /* What was damaged when the journal was read, at this start and at earlier ones, until the operator
  * has removed the files in DIR/damaged/: a text for people; NULL behind the last. */
 const char *journal_damage(const struct journal *j, size_t i);
+/* Would journal_ready refuse for want of space? Looks at the disks in the background, so this is as
+ * it was a moment ago. */
+bool journal_space_is_short(struct journal *j);
 /* Free bytes below which journal_ready refuses. */
 uint64_t journal_disk_reserve(const struct journal *j);
 
 struct journal_stats {
     uint64_t records, bytes, syncs, checkpoints;
     uint64_t segments, segments_free;
+    usec commit_time; /* of the last write, or of the one under way if that takes longer already */
 };
 void journal_get_stats(const struct journal *j, struct journal_stats *s);

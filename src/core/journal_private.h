@@ -85,6 +85,7 @@ struct journal {
     size_t spare_count, pending_bytes;
     struct commit commit;
     bool committing, commit_deferred;
+    usec commit_began; /* the one under way, clock_monotonic */
     struct timer idle_flush;
     struct waiter *first_waiter, *last_waiter;
     size_t releasing; /* waiters that were released and have not run yet */

@@ -75,6 +75,12 @@ static bool space_is_known(struct journal *j)
     return j->space_checked > 0 && age < 5 * SPACE_INTERVAL;
 }
 
+bool journal_space_is_short(struct journal *j)
+{
+    space_is_known(j);
+    return j->space_short;
+}
+
 /* True if another record may come; otherwise what stands in the way was set going. */
 static bool there_is_room(struct journal *j)
 {

@@ -128,16 +128,28 @@ static void address_release(struct session_list *l, struct address_count *a)
     free(a);
 }
 
+/* Room for one more? */
+static bool has_room(struct session_list *l, const struct session_entry *entry, struct err *e)
+{
+    if (l->refuse)
+        return err_set(e, ERR_CANCELLED, "server shutting down");
+    bool too_many = l->limits.strangers && l->strangers >= l->limits.strangers;
+    if (entry->stranger && (l->shed || too_many)) {
+        l->shed_count++;
+        return err_set(e, ERR_TEMP, "%s", l->shed ? "overloaded" : "too many strangers");
+    }
+    if (l->limits.total && l->count >= l->limits.total)
+        return err_set(e, ERR_LIMIT, "too many connections (limit %zu)", l->limits.total);
+    return true;
+}
+
 bool session_list_add(struct session_list *l, struct session_entry *entry, struct err *e)
 {
     assert(entry->kind && entry->id && entry->peer);
     uint8_t key[ADDRESS_KEY];
     struct address_count *address = NULL;
-
-    if (l->refuse)
-        return err_set(e, ERR_CANCELLED, "server shutting down");
-    if (l->limits.total && l->count >= l->limits.total)
-        return err_set(e, ERR_LIMIT, "too many connections (limit %zu)", l->limits.total);
+    if (!has_room(l, entry, e))
+        return false;
     if (address_key(entry->peer, key)) {
         address = address_find(l, key);
         if (address && l->limits.per_address && address->count >= l->limits.per_address)
@@ -153,6 +165,7 @@ bool session_list_add(struct session_list *l, struct session_entry *entry, struc
     *(l->last ? &l->last->next : &l->first) = entry;
     l->last = entry;
     l->count++;
+    l->strangers += entry->stranger;
     if (entry->since == 0)
         entry->since = clock_wall();
     return true;
@@ -164,10 +177,13 @@ void session_list_remove(struct session_list *l, struct session_entry *entry)
         return;
     if (l->cursor == entry)
         l->cursor = entry->next;
+    if (l->sweep == entry)
+        l->sweep = entry->next;
     *(entry->previous ? &entry->previous->next : &l->first) = entry->next;
     *(entry->next ? &entry->next->previous : &l->last) = entry->previous;
     entry->next = entry->previous = NULL;
     l->count--;
+    l->strangers -= entry->stranger;
     address_release(l, entry->address);
     entry->address = NULL;
     session_login_end(l, entry);
@@ -201,6 +217,65 @@ void session_list_kick_all(struct session_list *l, const char *reason)
         struct session_entry *entry = l->cursor;
         l->cursor = entry == last ? NULL : entry->next;
         entry->kind->kick(entry, reason);
+    }
+}
+
+/* --- strangers --- */
+
+void session_list_set_stranger(struct session_list *l, struct session_entry *entry, bool stranger)
+{
+    if (!entry->previous && l->first != entry) {
+        entry->stranger = stranger;
+        return;
+    }
+    l->strangers += stranger;
+    l->strangers -= entry->stranger;
+    entry->stranger = stranger;
+}
+
+size_t session_list_strangers(const struct session_list *l)
+{
+    return l->strangers;
+}
+
+size_t session_list_strangers_max(const struct session_list *l)
+{
+    return l->limits.strangers;
+}
+
+size_t session_list_total_max(const struct session_list *l)
+{
+    return l->limits.total;
+}
+
+void session_list_shed(struct session_list *l, bool shed)
+{
+    l->shed = shed;
+}
+
+uint64_t session_list_shed_count(const struct session_list *l)
+{
+    return l->shed_count;
+}
+
+static bool is_silent(const struct session_entry *entry, usec patience, usec now)
+{
+    usec since = entry->kind->idle_since ? entry->kind->idle_since(entry) : 0;
+    return since > 0 && now - since > patience;
+}
+
+void session_list_kick_silent(struct session_list *l,
+                              usec (*patience)(const struct session_entry *entry), size_t most,
+                              const char *reason)
+{
+    usec now = clock_monotonic();
+    if (!l->sweep)
+        l->sweep = l->first;
+    for (; l->sweep && most > 0; most--) {
+        struct session_entry *entry = l->sweep;
+        l->sweep = entry->next;
+        if (entry->stranger && is_silent(entry, patience(entry), now))
+            entry->kind->kick(entry, reason);
     }
 }
 

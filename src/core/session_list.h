@@ -36,10 +36,12 @@ struct session_entry {
     const char *login; /* account's address, NULL before the login: session_list_login */
     const char *state; /* last command or what it does: "IDLE", "DATA", "parked"; may be NULL */
     usec since;        /* clock_wall() of the connection; set by session_list_add when 0 */
+    bool stranger;     /* may be put off: session_list_set_stranger once it is in the list */
 };
 
 struct session_limits {
     size_t total;       /* sessions of all protocols; 0: no limit */
+    size_t strangers;   /* of them, those of strangers; 0: no limit of their own */
     size_t per_address; /* of one IPv4 address or IPv6 /64; loopback and Unix sockets are exempt */
     /* Of one login with one protocol: in all, and from one address (loopback and Unix sockets are
      * exempt here too). 0: no limit. */
@@ -51,7 +53,8 @@ struct session_list *session_list_new(void);
 void session_list_free(struct session_list *l);
 void session_list_set_limits(struct session_list *l, const struct session_limits *limits);
 
-/* kind, id and peer must be set. ERR_LIMIT when there are too many sessions: tell the client (421,
+/* kind, id and peer must be set. ERR_TEMP for a stranger while session_list_shed, or when there are
+ * too many of them; ERR_LIMIT when there are too many sessions: tell the client (421,
  * * BYE, -ERR) and close. After session_list_refuse: ERR_CANCELLED. */
 bool session_list_add(struct session_list *l, struct session_entry *entry, struct err *e);
 /* An entry that was never added (zeroed links) is no error. */
@@ -62,6 +65,21 @@ void session_list_remove(struct session_list *l, struct session_entry *entry);
  * and entry->login stays NULL. May be called again with another login, or NULL for none. */
 bool session_list_login(struct session_list *l, struct session_entry *entry, const char *login,
                         struct err *e);
+
+/* Who is known by now is no stranger. */
+void session_list_set_stranger(struct session_list *l, struct session_entry *entry, bool stranger);
+size_t session_list_strangers(const struct session_list *l);
+size_t session_list_strangers_max(const struct session_list *l);
+size_t session_list_total_max(const struct session_list *l);
+/* Strangers are turned away from now on, or no longer. */
+void session_list_shed(struct session_list *l, bool shed);
+/* How many were, by session_list_shed and for being too many, since the start. */
+uint64_t session_list_shed_count(const struct session_list *l);
+/* Kicks strangers that have been waited for (kind->idle_since) longer than patience() says. Looks
+ * at `most` sessions, and goes on with the next ones at the next call. */
+void session_list_kick_silent(struct session_list *l,
+                              usec (*patience)(const struct session_entry *entry), size_t most,
+                              const char *reason);
 
 /* fn is called when a session has got a login, and when it has lost it (login NULL) or ends. One
  * watcher; NULL: none. Must not suspend. */

@@ -26,7 +26,10 @@ struct login_count {
 struct session_list {
     struct session_entry *first, *last;
     struct session_entry *cursor; /* next one to kick */
-    size_t count;
+    struct session_entry *sweep;  /* next one that session_list_kick_silent looks at */
+    size_t count, strangers;
+    bool shed;
+    uint64_t shed_count;
     struct session_limits limits;
     bool refuse;
     struct cond empty;

@@ -10,8 +10,9 @@
 
 struct spool;
 
-/* Messages up to this size are carried whole in the journal. */
-#define SPOOL_MEMORY_MAX (64 * 1024)
+/* Messages up to this size are carried whole in the journal: one durable write for many of them is
+ * worth more than writing their bytes once only. */
+#define SPOOL_MEMORY_MAX (192 * 1024)
 
 /* dir must outlive the spool. id names the file (dir/id). Starts with one reference. */
 struct spool *spool_new(const char *dir, const char *id);

@@ -21,6 +21,7 @@ struct queue;
 struct store;
 struct journal;
 struct session_list;
+struct load;
 struct imap_context;
 struct recordings;
 
@@ -35,6 +36,7 @@ struct ctl_context { /* all outlive the control socket */
     struct store *store;
     struct journal *journal;
     struct session_list *sessions;
+    struct load *load;
     struct recordings *recordings;
     struct imap_context *imap; /* for searching */
     const char *data_dir, *run_dir;

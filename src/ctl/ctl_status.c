@@ -4,6 +4,7 @@
  */
 #include "core/disk.h"
 #include "core/journal.h"
+#include "core/load.h"
 #include "core/loop.h"
 #include "core/session_list.h"
 #include "core/worker.h"
@@ -52,6 +53,31 @@ static void add_sessions(json_t *status, const struct session_list *list)
         json_int_t before = json_integer_value(json_object_get(json, component));
         set(json, component, (uint64_t)before + 1);
     }
+}
+
+static void add_load(json_t *status, const struct load *load, const struct session_list *list)
+{
+    struct load_info info;
+    json_t *json = part(status, "load"), *measures = json_array();
+    load_get_info(load, &info);
+    const struct load_judge *j = info.judge;
+    json_object_set_new(json, "level", ctl_json_c(load_level_name(j->level)));
+    json_object_set_new(json, "why",
+                        ctl_json_c(j->level == LOAD_NORMAL ? "" : j->limits[j->reason].name));
+    SET_ALL(json, {"since", (uint64_t)(info.since / USEC_SEC)}, {"turned_away", info.refused},
+            {"connections", session_list_count(list)},
+            {"connections_max", session_list_total_max(list)},
+            {"strangers", session_list_strangers(list)},
+            {"strangers_max", session_list_strangers_max(list)});
+    for (int i = 0; i < LOAD_MEASURES; i++) {
+        json_t *measure = json_object();
+        json_object_set_new(measure, "name", ctl_json_c(j->limits[i].name));
+        json_object_set_new(measure, "unit", ctl_json_c(j->limits[i].unit));
+        SET_ALL(measure, {"value", j->values[i]}, {"busy", j->limits[i].busy},
+                {"overloaded", j->limits[i].overloaded});
+        json_array_append_new(measures, measure);
+    }
+    json_object_set_new(json, "measures", measures);
 }
 
 static void add_queue(json_t *status, const struct queue *queue)
@@ -176,6 +202,7 @@ static bool status(const struct ctl_context *c, const json_t *args, json_t **res
         set(json, "disk_free_bytes", space.bytes);
         set(json, "disk_free_inodes", space.inodes);
     }
+    add_load(json, c->load, c->sessions);
     add_sessions(json, c->sessions);
     add_queue(json, c->queue);
     add_verify(json, c->queue);

@@ -179,6 +179,41 @@ static void print_sessions(const json_t *sessions, struct buf *b)
     line("sessions", b);
 }
 
+static void add_measure(const json_t *measure, struct buf *b)
+{
+    const char *unit = text_of(measure, "unit");
+    long long busy = number_of(measure, "busy"), overloaded = number_of(measure, "overloaded");
+    buf_printf(b, "%s%s %lld%s%s", b->n ? ", " : "", text_of(measure, "name"),
+               (long long)number_of(measure, "value"), unit[0] ? " " : "", unit);
+    if (busy)
+        buf_printf(b, " (busy from %lld", busy);
+    if (overloaded && unit[0])
+        buf_printf(b, "%soverloaded from %lld", busy ? ", " : " (", overloaded);
+    if (busy || (overloaded && unit[0]))
+        buf_add_char(b, ')');
+}
+
+static void print_load(const json_t *load, struct buf *b)
+{
+    size_t i;
+    json_t *measure;
+    buf_printf(b, "%s%s%s", text_of(load, "level"), text_of(load, "why")[0] ? ": " : "",
+               text_of(load, "why"));
+    if (number_of(load, "turned_away"))
+        buf_printf(b, "; strangers turned away: %lld", (long long)number_of(load, "turned_away"));
+    line("load", b);
+    buf_printf(
+        b, "%lld of at most %lld, strangers %lld of %lld",
+        (long long)number_of(load, "connections"), (long long)number_of(load, "connections_max"),
+        (long long)number_of(load, "strangers"), (long long)number_of(load, "strangers_max"));
+    line("connections", b);
+    json_array_foreach(json_object_get(load, "measures"), i, measure)
+    {
+        add_measure(measure, b);
+    }
+    line("measures", b);
+}
+
 static void print_counts(const json_t *status, struct buf *b)
 {
     const json_t *queue = json_object_get(status, "queue");
@@ -284,6 +319,7 @@ int command_status(struct mailctl *m, const struct arguments *a)
     add_size(&b, number_of(status, "disk_free_bytes"));
     buf_add_c(&b, " free");
     line("data", &b);
+    print_load(json_object_get(status, "load"), &b);
     print_sessions(json_object_get(status, "sessions"), &b);
     print_counts(status, &b);
     print_verify(status, &b);

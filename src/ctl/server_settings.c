@@ -80,7 +80,11 @@ static const struct setting server_table[] = {
     {"control_socket", SETTING_PATH, FIELD(control_socket), "", 0, 0, NULL,
      "Unix socket that mailctl speaks to. Empty: control.sock in run_dir. Needs a restart."},
     {"connections_max", SETTING_NUMBER, FIELD(connections_max), "100000", 1, 10000000, NULL,
-     "Connections of clients at a time, over all protocols."},
+     "Connections of clients at a time, over all protocols. A connection needs a descriptor: what "
+     "the system allows of them (ulimit -n) is a limit, too."},
+    {"connections_reserved", SETTING_NUMBER, FIELD(connections_reserved), "20", 0, 90, NULL,
+     "Per cent of connections_max that are kept from strangers: clients on port 25 without a login "
+     "that are in no trusted network."},
     {"connections_per_address", SETTING_NUMBER, FIELD(connections_per_address), "200", 0, 10000000,
      NULL,
      "Connections at a time of one IPv4 address or IPv6 /64 network, loopback excepted. 0: no "
@@ -229,6 +233,7 @@ static const char *const live_settings[] = {"hostname",
                                             "log_level",
                                             "log_actions",
                                             "connections_max",
+                                            "connections_reserved",
                                             "connections_per_address",
                                             "connections_per_login",
                                             "connections_per_login_and_address"};

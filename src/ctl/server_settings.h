@@ -18,6 +18,7 @@ struct server_settings {
     const char *admin_group;
     const char *control_socket; /* "": RUN/control.sock */
     int64_t connections_max, connections_per_address;
+    int64_t connections_reserved;                                     /* per cent */
     int64_t connections_per_login, connections_per_login_and_address; /* of one protocol */
 };
 extern const struct settings_block server_settings_block; /* "": top of the file */

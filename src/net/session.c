@@ -218,6 +218,19 @@ static void run_session(void *arg)
 
 /* --- the beginning --- */
 
+/* Strangers that are turned away for the sake of others come in masses: core/load.h counts them. */
+static void refuse(struct session *s, const struct err *e)
+{
+    enum log_level level = e->kind == ERR_TEMP ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
+    if (log_enabled(level))
+        log_write(level, s->protocol->kind.component, s->id, "refused peer=%s reason=\"%s\"",
+                  s->entry.peer, e->text);
+    if (e->kind == ERR_TEMP)
+        say_farewell(s, FAREWELL_BUSY, "Too busy, try again later");
+    else
+        say_farewell(s, FAREWELL_REFUSED, "Too many connections, try again later");
+}
+
 void session_accept(struct session *s, const struct session_protocol *protocol, struct loop *loop,
                     struct session_list *list, struct service *service, struct stream *stream)
 {
@@ -233,9 +246,7 @@ void session_accept(struct session *s, const struct session_protocol *protocol, 
     s->entry.id = s->id;
     s->entry.peer = stream_peer(stream);
     if (!session_list_add(list, &s->entry, &e)) {
-        log_info(protocol->kind.component, s->id, "refused peer=%s reason=\"%s\"", s->entry.peer,
-                 e.text);
-        say_farewell(s, FAREWELL_REFUSED, "Too many connections, try again later");
+        refuse(s, &e);
         session_end(s, "refused");
         session_free(s);
         return;

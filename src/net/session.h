@@ -25,7 +25,7 @@ enum session_event {
 /* Why a session gets a last line that it did not ask for. */
 enum session_farewell {
     FAREWELL_REFUSED, /* at once: too many connections; nothing has been said yet */
-    FAREWELL_BUSY,    /* no fiber is free */
+    FAREWELL_BUSY,    /* no fiber is free, or others come first */
     FAREWELL_KICKED,  /* by an administrator, or the server stops */
 };
 

@@ -97,6 +97,14 @@ bool smtp_is_trusted(const struct smtp_session *s);
  * EHLO. Who it is, and how many errors it made, stays. */
 void smtp_session_reset(struct smtp_session *s);
 
+/* --- smtp_load.c: what the machine's load means for this client --- */
+/* Who it is has been learnt anew: connection, login, XCLIENT. */
+void smtp_load_recognize(struct smtp_session *s);
+usec smtp_timeout(const struct smtp_session *s);
+int64_t smtp_errors_max(const struct smtp_session *s);
+/* How long the greeting is held back. */
+usec smtp_load_delay(const struct smtp_session *s);
+
 /* --- smtp_peer.c --- */
 void smtp_peer_init(struct smtp_session *s);
 void smtp_peer_free(struct smtp_session *s);

@@ -111,6 +111,7 @@ static enum smtp_next auth_run(struct smtp_session *s, struct sasl *sasl, struct
         smtp_reply(s, 454, "4.7.0", "%s", e.text);
         return SMTP_GO_ON;
     }
+    smtp_load_recognize(s);
     const char *tls = stream_tls_version(s->net.stream);
     log_info(smtp_component(s), s->net.id, "login user=%s peer=%s mechanism=%s tls=%s",
              smtp_login(s), s->peer.address, sasl_mechanism(sasl), tls ? tls : "-");

@@ -53,7 +53,7 @@ enum smtp_next smtp_reply_error(struct smtp_session *s, int code, const char *en
 
 enum smtp_next smtp_count_error(struct smtp_session *s)
 {
-    if (++s->errors < s->settings->errors_max)
+    if (++s->errors < smtp_errors_max(s))
         return SMTP_GO_ON;
     smtp_reply(s, 421, "4.7.0", "Too many errors");
     return SMTP_CLOSE;
@@ -84,7 +84,7 @@ enum smtp_next smtp_reply_no_recipients(struct smtp_session *s)
 
 enum smtp_next smtp_after_replies(const struct smtp_session *s)
 {
-    return s->errors < s->settings->errors_max ? SMTP_GO_ON : SMTP_CLOSE;
+    return s->errors < smtp_errors_max(s) ? SMTP_GO_ON : SMTP_CLOSE;
 }
 
 void smtp_reply_err(struct smtp_session *s, const struct err *e, const char *suffix)

@@ -79,6 +79,7 @@ void smtp_session_reset(struct smtp_session *s)
 {
     smtp_transaction_free(s);
     session_list_login(s->net.list, &s->net.entry, NULL, NULL);
+    smtp_load_recognize(s);
     arena_free(s->arena);
     s->arena = NULL;
     smtp_peer_set_helo(s, (struct str){0}, false);
@@ -117,7 +118,7 @@ static void farewell(struct session *session, enum session_farewell why, const c
 
 static usec parked_timeout(const struct session *session)
 {
-    return ((const struct smtp_session *)session)->settings->timeout;
+    return smtp_timeout((const struct smtp_session *)session);
 }
 
 static const char *parked_state(const struct session *session)
@@ -135,7 +136,9 @@ static enum smtp_next session_line_too_long(struct smtp_session *s)
 static usec silence(const struct session *session)
 {
     const struct smtp_session *s = (const struct smtp_session *)session;
-    return policy_greeting_wait(s->context->policy, smtp_protocol(s), s->peer.address);
+    usec wait = policy_greeting_wait(s->context->policy, smtp_protocol(s), s->peer.address);
+    usec delay = smtp_load_delay(s);
+    return wait > delay ? wait : delay;
 }
 
 static void greet(struct session *session)
@@ -166,6 +169,7 @@ static void work(struct session *session, unsigned events)
         time_out(session);
         return;
     }
+    stream_set_timeout(session->stream, smtp_timeout(s));
     if (session_read_line(session, SMTP_LINE_MAX, &line, &e))
         next = smtp_command(s, line);
     else if (e.kind == ERR_LIMIT)
@@ -207,7 +211,9 @@ void smtp_accept(struct smtp_context *c, struct service *service, struct stream 
     s->context = c;
     s->settings = config_block(service->config, &smtp_settings_block);
     s->net.stream = stream;
+    s->net.service = service;
     smtp_peer_init(s);
+    smtp_load_recognize(s);
     session_accept(&s->net, protocol_of(service->listener->protocol), c->loop, c->sessions, service,
                    stream);
 }

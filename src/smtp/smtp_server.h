@@ -4,6 +4,7 @@
  * smtp/extensions names. One session per connection; a transaction per message.
  */
 #include "auth/auth.h"
+#include "core/load.h"
 #include "core/session_list.h"
 #include "net/service.h"
 #include "net/stream.h"
@@ -15,8 +16,10 @@ struct smtp_settings {
     int64_t recipients_max;   /* per message, at least 100 (RFC 5321 4.5.3.1.8) */
     int64_t errors_max;       /* then 421 and close */
     int64_t messages_per_connection;
-    int64_t hops_max; /* Received headers */
-    usec timeout;     /* waiting for a command, a block of data */
+    int64_t hops_max;        /* Received headers */
+    usec timeout;            /* waiting for a command, a block of data */
+    int64_t busy_errors_max; /* the same for strangers while the machine is busy */
+    usec busy_timeout;
 
     usec future_release_max;         /* FUTURERELEASE; 0: not offered */
     int64_t future_release_messages; /* of one login */
@@ -49,8 +52,12 @@ struct smtp_context { /* outlives all sessions; the protocol's one struct */
     struct policy *policy;
     struct queue *queue;
     struct session_list *sessions;
+    struct load *load; /* NULL: there is never any */
     const char *spool_dir;
 };
 
+/* The machine is busy: strangers that have been silent for longer than they may now are sent away.
+ */
+void smtp_relieve(struct smtp_context *c);
 /* Takes the stream and a reference to the service. On the loop, not in a fiber. */
 void smtp_accept(struct smtp_context *c, struct service *service, struct stream *stream);

@@ -27,6 +27,12 @@ static const struct setting settings[] = {
     {"timeout", SETTING_DURATION, offsetof(struct smtp_settings, timeout), "5m", USEC_SEC,
      24 * 3600 * USEC_SEC, NULL,
      "How long a client may take for a command or a block of data (RFC 5321: 5 minutes)."},
+    {"busy_timeout", SETTING_DURATION, offsetof(struct smtp_settings, busy_timeout), "30s",
+     USEC_SEC, 24 * 3600 * USEC_SEC, NULL,
+     "The same for strangers on port 25 (no login, not in a trusted network) while the machine is "
+     "busy."},
+    {"busy_errors_max", SETTING_NUMBER, offsetof(struct smtp_settings, busy_errors_max), "3", 1,
+     10000, NULL, "errors_max for strangers on port 25 while the machine is busy."},
     {"bare_newline", SETTING_CHOICE, offsetof(struct smtp_settings, bare_newline), "normalize", 0,
      0, bare_newline_choices,
      "What happens to CR and LF that do not come as a pair, and to NUL: made harmless, or the "

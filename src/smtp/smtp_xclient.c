@@ -117,6 +117,7 @@ static enum smtp_next xclient(struct smtp_session *s, const struct smtp_attribut
     set_peer(s, x);
     if (login && !set_login(s, login))
         return SMTP_CLOSE;
+    smtp_load_recognize(s);
     if (helo)
         smtp_peer_set_helo(s, str_from_c(helo),
                            !protocol || str_equal_nocase(str_from_c(protocol), STR("ESMTP")));

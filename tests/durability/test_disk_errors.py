@@ -98,7 +98,7 @@ class Client(threading.Thread):
                 token, user = "token-%d-%d" % (self.number, count), ("alice", "bob")[count % 2]
                 count += 1
                 self.load.attempted[token] = (user,)
-                if self.send(f, token, user, (10, 3000, 100000)[count % 3]):
+                if self.send(f, token, user, (10, 3000, 300000)[count % 3]):
                     self.load.acknowledged[token] = (user,)
                 else:
                     time.sleep(0.02)

@@ -15,7 +15,7 @@ import re
 from .imap_raw import RawImap, parse
 
 DATE = "01-Feb-2003 04:05:06 +0000"
-SIZES = (10, 10, 300, 3000, 70000)
+SIZES = (10, 10, 300, 3000, 210000)
 
 
 def message(token):

@@ -14,7 +14,7 @@ class Load:
     """Senders that go on until they are stopped or the server is gone. Notes which messages were
     attempted, and which acknowledged."""
 
-    def __init__(self, sizes=(10, 3000, 3000, 100000)):
+    def __init__(self, sizes=(10, 3000, 3000, 300000)):
         self.sizes = sizes
         self.acknowledged, self.attempted = {}, {}
         self.senders = 0
