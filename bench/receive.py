@@ -31,7 +31,7 @@ class Line:
 
 LINES = (
     Line("1 connection at a time, one message each", 1, 3, (2000, 500)),
-    Line("10 connections, one message each", 10, 6, (8000, 800), memory=True),
+    Line("10 connections, one message each", 10, 6, (4000, 800), memory=True),
     Line("50 connections, one message each", 50, 6, (10000, 1000)),
     Line("200 connections, one message each", 200, 6, (10000, 1200), memory=True),
     Line("50 connections, 100 KB", 50, 4, (3000, 600), size=100 * 1024),
