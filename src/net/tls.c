@@ -226,7 +226,7 @@ static int go_on(int ok, X509_STORE_CTX *store)
 
 static bool ask_clients(SSL_CTX *ssl, const char *path, struct err *e)
 {
-    if (path[0] == '\0')
+    if (!path || path[0] == '\0')
         return true;
     SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, go_on);
     return with_pem(ssl, path, use_authorities, e);

@@ -138,8 +138,8 @@ static void failing(void *arg)
     char *nowhere = path_in(dir, "nowhere");
     struct spool *s = spool_new(nowhere, "x");
     struct buf b = BUF_EMPTY;
-    memset(buf_reserve(&b, 100000), 'x', 100000);
-    b.n = 100000;
+    memset(buf_reserve(&b, 300000), 'x', 300000);
+    b.n = 300000;
     assert_false(spool_write(s, buf_str(&b), &e));
     assert_int_equal(e.kind, ERR_IO);
     assert_false(spool_write(s, STR("x"), &e));

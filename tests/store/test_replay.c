@@ -127,7 +127,7 @@ static void hard_links_and_large(void *arg)
     struct buf text = BUF_EMPTY;
     char *path, *original;
     fixture_open(f, f->root);
-    for (int i = 0; i < 10000; i++)
+    for (int i = 0; i < 20000; i++)
         buf_printf(&text, "line number %d\n", i);
     struct store_delivery list[] = {{.account = &alice, .mailbox = STR("INBOX")},
                                     {.account = &bob, .mailbox = STR("INBOX")}};
@@ -185,7 +185,7 @@ static void lost_file(void *arg)
     struct buf text = BUF_EMPTY;
     char *original;
     fixture_open(f, f->root);
-    for (int i = 0; i < 10000; i++)
+    for (int i = 0; i < 20000; i++)
         buf_printf(&text, "line number %d\n", i);
     struct store_delivery list[] = {{.account = &alice, .mailbox = STR("INBOX")},
                                     {.account = &bob, .mailbox = STR("INBOX")}};
@@ -197,7 +197,7 @@ static void lost_file(void *arg)
     char *copy = crash_copy(f->root);
     fixture_close(f);
     original = f->root;
-    shell("rm -f %s/mail/example.test/*/Maildir/new/*,S=1* %s/mail/.spool/*", copy, copy);
+    shell("rm -f %s/mail/example.test/*/Maildir/new/*,S=34* %s/mail/.spool/*", copy, copy);
     fixture_open(f, copy);
     struct mailbox *m = open_box(f, &alice, "INBOX");
     assert_int_equal(count_messages(m), 1);
