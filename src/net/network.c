@@ -263,26 +263,3 @@ uint32_t network_set_find(const struct network_set *s, const struct network_addr
     }
     return a->v6 ? s->v6_values[low] : s->v4_values[low];
 }
-
-struct network_set *network_set_from_list(const struct string_list *list, bool *unix_sockets,
-                                          struct err *e)
-{
-    struct network_pair *pairs = mem_array(list->count + 1, sizeof(*pairs));
-    size_t count = 0;
-    bool ok = true;
-    *unix_sockets = false;
-    for (size_t i = 0; ok && i < list->count; i++) {
-        struct str word = str_from_c(list->items[i]);
-        bool exception = str_starts_with(word, STR("!"));
-        word = str_skip(word, exception);
-        if (str_equal_nocase(word, STR("unix"))) {
-            *unix_sockets = !exception;
-            continue;
-        }
-        pairs[count].value = exception ? 0 : 1;
-        ok = network_parse(&pairs[count++].network, word, e);
-    }
-    struct network_set *s = ok ? network_set_new(pairs, count) : NULL;
-    free(pairs);
-    return s;
-}

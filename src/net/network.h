@@ -4,7 +4,7 @@
  * address the narrowest one counts. Pure; nothing suspends.
  */
 #include "core/err.h"
-#include "core/settings.h"
+#include "core/str.h"
 
 struct network_address {
     bool v6;
@@ -42,8 +42,3 @@ void network_set_free(struct network_set *s);
 /* The number of the narrowest network that holds the address, or NETWORK_NONE. O(log n). */
 uint32_t network_set_find(const struct network_set *s, const struct network_address *a);
 size_t network_set_memory(const struct network_set *s);
-
-/* A set from a setting: networks, those with "!" in front are exceptions; "unix" (also with "!")
- * stands for Unix sockets. NULL: *e. network_set_find gives 1 for what is in it. */
-struct network_set *network_set_from_list(const struct string_list *list, bool *unix_sockets,
-                                          struct err *e);

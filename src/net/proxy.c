@@ -11,7 +11,6 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "net/host_list.h"
-#include "net/network.h"
 #include "net/proxy_header.h"
 #include "net/stream_private.h"
 
@@ -35,8 +34,7 @@ struct proxy_gate {
     const char *name;
     void (*accept)(void *arg, struct stream *s);
     void *arg;
-    struct network_set *hosts; /* NULL: none */
-    bool unix_sockets;
+    struct host_set *hosts; /* NULL: none */
     LIST_HEAD(, proxy_wait) waiting;
     size_t count;
 };
@@ -129,12 +127,8 @@ static void on_bytes(evutil_socket_t fd, short what, void *arg)
 static bool is_listed(const struct proxy_gate *g, const struct socket_address *peer)
 {
     char text[ADDRESS_TEXT_SIZE];
-    struct network_address a;
-    if (socket_address_is_unix(peer))
-        return g->unix_sockets;
     socket_address_host(peer, text);
-    return g->hosts && network_address_parse(&a, str_from_c(text)) &&
-           network_set_find(g->hosts, &a) == 1;
+    return g->hosts && host_set_has(g->hosts, text);
 }
 
 bool proxy_gate_take(struct proxy_gate *g, int fd, const struct socket_address *peer)
@@ -158,11 +152,8 @@ bool proxy_gate_take(struct proxy_gate *g, int fd, const struct socket_address *
 
 void proxy_gate_set_hosts(struct proxy_gate *g, const struct string_list *hosts)
 {
-    network_set_free(g->hosts);
-    g->hosts = NULL;
-    g->unix_sockets = false;
-    if (hosts->count > 0)
-        g->hosts = network_set_from_list(hosts, &g->unix_sockets, NULL);
+    host_set_free(g->hosts);
+    g->hosts = hosts->count > 0 ? host_set_new(hosts, NULL) : NULL;
 }
 
 struct proxy_gate *proxy_gate_new(struct loop *l, const char *name,
@@ -180,7 +171,7 @@ void proxy_gate_free(struct proxy_gate *g)
         return;
     while (!LIST_EMPTY(&g->waiting))
         close(wait_free(LIST_FIRST(&g->waiting)));
-    network_set_free(g->hosts);
+    host_set_free(g->hosts);
     hub_unref(g->hub);
     free(g);
 }

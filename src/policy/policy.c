@@ -118,14 +118,6 @@ void policy_close(struct policy *p)
 
 /* --- networks --- */
 
-static bool is_in(const struct network_set *set, bool unix_sockets, const char *address)
-{
-    struct network_address a;
-    if (!network_address_parse(&a, str_from_c(address)))
-        return unix_sockets && strcmp(address, "unix") == 0;
-    return network_set_find(set, &a) == 1;
-}
-
 bool policy_address_is_valid(const char *address)
 {
     struct network_address a;
@@ -134,8 +126,7 @@ bool policy_address_is_valid(const char *address)
 
 bool policy_rules_trust(const struct policy_rules *rules, const char *address)
 {
-    return is_in(rules->trusted, rules->unix_trusted, address) ||
-           is_in(rules->relay, rules->unix_relay, address);
+    return host_set_has(rules->trusted, address) || host_set_has(rules->relay, address);
 }
 
 bool policy_is_trusted(const struct policy *p, const char *address)
@@ -145,8 +136,7 @@ bool policy_is_trusted(const struct policy *p, const char *address)
 
 bool policy_may_relay(const struct policy *p, const char *address)
 {
-    return p->rules->settings->relay_networks.count > 0 &&
-           is_in(p->rules->relay, p->rules->unix_relay, address);
+    return p->rules->settings->relay_networks.count > 0 && host_set_has(p->rules->relay, address);
 }
 
 /* --- waiting --- */

@@ -152,9 +152,8 @@ struct policy_rules *policy_rules_new(struct config *config, struct err *e)
     rules->arena = arena_new();
     rules->config = config_ref(config);
     rules->settings = config_block(config, &policy_settings_block);
-    rules->trusted =
-        network_set_from_list(&rules->settings->trusted_networks, &rules->unix_trusted, e);
-    rules->relay = network_set_from_list(&rules->settings->relay_networks, &rules->unix_relay, e);
+    rules->trusted = host_set_new(&rules->settings->trusted_networks, e);
+    rules->relay = host_set_new(&rules->settings->relay_networks, e);
     if (rules->trusted && rules->relay && fill_list(rules, e))
         return rules;
     policy_rules_unref(rules);
@@ -173,8 +172,8 @@ void policy_rules_unref(struct policy_rules *r)
         return;
     for (size_t i = 0; i < r->table_count; i++)
         policy_table_unref(r->tables[i]);
-    network_set_free(r->trusted);
-    network_set_free(r->relay);
+    host_set_free(r->trusted);
+    host_set_free(r->relay);
     arena_free(r->arena);
     config_unref(r->config);
     free(r);

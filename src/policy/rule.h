@@ -2,7 +2,7 @@
 /*
  * A rule of the configuration, and what is made of it. Private to policy.
  */
-#include "net/network.h"
+#include "net/host_list.h"
 #include "policy/policy.h"
 
 struct policy_check_row;
@@ -87,8 +87,7 @@ struct policy_rules {
     size_t table_count;
     /* Of each protocol, bits of the stages that have rules; that have some for all clients. */
     unsigned stages[SERVICE_POP3 + 1], stages_for_all[SERVICE_POP3 + 1];
-    struct network_set *trusted, *relay;
-    bool unix_trusted, unix_relay; /* Unix sockets are listed */
+    struct host_set *trusted, *relay;
 };
 
 /* Takes its own reference to config. Tables are not there yet. */

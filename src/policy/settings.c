@@ -48,21 +48,11 @@ static const struct setting policy_table_of_settings[] = {
     {0},
 };
 
-static bool check_networks(const char *name, const struct string_list *list, struct err *e)
-{
-    bool unix_sockets;
-    struct network_set *set = network_set_from_list(list, &unix_sockets, e);
-    if (!set)
-        return err_prefix(e, "%s", name);
-    network_set_free(set);
-    return true;
-}
-
 static bool check_policy(const void *values, struct err *e)
 {
     const struct policy_settings *s = values;
-    return check_networks("trusted_networks", &s->trusted_networks, e) &&
-           check_networks("relay_networks", &s->relay_networks, e);
+    return host_list_check(&s->trusted_networks, "trusted_networks", e) &&
+           host_list_check(&s->relay_networks, "relay_networks", e);
 }
 
 const struct settings_block policy_settings_block = {

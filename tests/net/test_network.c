@@ -2,6 +2,7 @@
 
 #include "core/mem.h"
 #include "core/random.h"
+#include "net/host_list.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -184,22 +185,23 @@ static void test_as_a_plain_search_finds(void **state)
 
 static void test_a_list_of_the_settings(void **state)
 {
-    (void)state;
     struct err e;
-    bool unix_sockets;
+    (void)state;
     const char *const items[] = {"10.0.0.0/8", "!10.0.0.1", "::1", "unix"};
     struct string_list list = {items, 4};
-    struct network_set *s = network_set_from_list(&list, &unix_sockets, &e);
+    struct host_set *s = host_set_new(&list, &e);
     assert_non_null(s);
-    assert_true(unix_sockets);
-    assert_int_equal(find(s, "10.1.2.3"), 1);
-    assert_int_equal(find(s, "10.0.0.1"), 0);
-    assert_int_equal(find(s, "::1"), 1);
-    assert_int_equal(find(s, "::2"), NETWORK_NONE);
-    network_set_free(s);
+    assert_true(host_set_has(s, "unix"));
+    assert_true(host_set_has(s, "10.1.2.3"));
+    assert_true(host_set_has(s, "::ffff:10.1.2.3"));
+    assert_false(host_set_has(s, "10.0.0.1"));
+    assert_true(host_set_has(s, "::1"));
+    assert_false(host_set_has(s, "::2"));
+    assert_false(host_set_has(s, "unknown"));
+    host_set_free(s);
     const char *const wrong[] = {"10.0.0.0/8", "ten"};
     list = (struct string_list){wrong, 2};
-    assert_null(network_set_from_list(&list, &unix_sockets, &e));
+    assert_null(host_set_new(&list, &e));
     assert_non_null(strstr(e.text, "\"ten\""));
 }
 
