@@ -22,6 +22,11 @@
 
 #define JOURNAL_WAIT (30 * USEC_SEC)
 
+/* The recipients, the header lines in front and the body fit into one record with the rest. */
+_Static_assert(QUEUE_ENVELOPE_RECORD_MAX + QUEUE_HEADER_MAX + SPOOL_MEMORY_MAX + 64 * 1024 <=
+                   JOURNAL_RECORD_MAX,
+               "a record of the journal");
+
 static void fill_recipient(struct queue_recipient *r, const struct target *t, struct arena *a)
 {
     r->address = arena_str(a, t->address);

@@ -14,7 +14,7 @@
 #define QUEUE_ERROR_TEXT_MAX 1000
 /* Encoded envelope of one message in the queue; a longer list of recipients is divided among
  * several messages. With a body of SPOOL_MEMORY_MAX it fits into a record of the journal. */
-#define QUEUE_ENVELOPE_RECORD_MAX ((size_t)768 * 1024)
+#define QUEUE_ENVELOPE_RECORD_MAX ((size_t)640 * 1024)
 /* An envelope file larger than this is not one of ours. */
 #define QUEUE_ENVELOPE_MAX ((size_t)256 * 1024 * 1024)
 /* Envelope files that one worker call reads or writes. */
