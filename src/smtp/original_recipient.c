@@ -1,7 +1,8 @@
 /*
  * The type is an atom. Addresses of all types are printable ASCII before they are encoded as xtext,
  * but for those of type utf-8: there any character may stand as \x{HEX}, and some must (RFC 6533
- * 3). What claims to be utf-8 and does not decode is kept as it came.
+ * 3). What claims to be utf-8 and does not decode is kept as it came. Postfix calls international
+ * addresses rfc822 and writes their UTF-8 as xtext: they become utf-8 here.
  */
 #include "smtp/original_recipient.h"
 
@@ -90,9 +91,13 @@ bool original_recipient_decode(struct arena *a, struct str encoded, struct str *
     if (!is_atom(type) || address.n == 0)
         return false;
     if (!str_equal_nocase(type, STR("utf-8"))) {
-        if (!xtext_decode(a, address, &text) || !str_is_ascii(text) || !is_printable(text))
+        if (!str_is_ascii(address) || !xtext_decode(a, address, &text) || !is_printable(text))
             return false;
-        *decoded = arena_printf(a, "%.*s;%.*s", STR_ARG(type), STR_ARG(text));
+        bool international = !str_is_ascii(text);
+        if (international && !str_equal_nocase(type, STR("rfc822")))
+            return false;
+        *decoded = arena_printf(a, "%.*s;%.*s", STR_ARG(international ? STR("utf-8") : type),
+                                STR_ARG(text));
         return true;
     }
     struct buf plain = BUF_EMPTY;

@@ -1,7 +1,10 @@
 """Mail to and from Debian's Postfix."""
 
 import re
+import smtplib
 import time
+from email.message import EmailMessage
+from email.policy import SMTPUTF8
 
 from support import Skip, reference
 from support.instance import Instance
@@ -38,6 +41,30 @@ def test_postfix_sends_to_maild():
                 time.sleep(0.1)
             raw = list(imap_bodies(server, "alice@home.test").values())[0]
             assert raw.endswith(b"\r\n\r\nbody\r\n.dot\r\n")
+
+
+def test_postfix_sends_with_tls_and_international_addresses():
+    if not reference.available():
+        raise Skip("needs root, Postfix and Dovecot 2.3 (./test --with-peers)")
+    message = EmailMessage(policy=SMTPUTF8)
+    message["From"], message["To"], message["Subject"] = "j\u00f6rg@example.test", "b\u00f6b@home.test", "international"
+    message.set_content("Gr\u00fc\u00dfe\n.\n..dots\n", cte="8bit")
+    with Instance(domain="home.test") as server:
+        server.mailctl("address", "add", "b\u00f6b@home.test", "bob@home.test")
+        peer = reference.Reference()
+        with open(peer.etc + "/main.cf", "a") as f:
+            f.write("relay_domains = home.test\nrelay_transport = smtp:[127.0.0.1]:%d\nsmtp_tls_security_level = encrypt\n" % server.port("smtp"))
+        with peer:
+            with smtplib.SMTP("127.0.0.1", peer.port("smtp"), timeout=60) as s:
+                assert not s.send_message(message)
+            end = time.monotonic() + 60
+            while not imap_bodies(server, "bob@home.test"):
+                assert time.monotonic() < end, open(peer.root + "/postfix.log").read()[-3000:]
+                time.sleep(0.1)
+        raw = list(imap_bodies(server, "bob@home.test").values())[0]
+        assert raw.startswith("Return-Path: <j\u00f6rg@example.test>\r\n".encode()), raw[:300]
+        assert b" with UTF8SMTPS id " in raw, raw[:600]
+        assert raw.endswith("\r\n\r\nGr\u00fc\u00dfe\r\n.\r\n..dots\r\n".encode()), raw
 
 
 def test_postfix_forwards_its_client():
