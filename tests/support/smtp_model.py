@@ -73,7 +73,7 @@ class Model:
         self.errors = self.failures = self.messages = self.idle = 0
         self.state, self.extended = NEW, False
         self.recipients, self.refused, self.chunks = [], 0, b""
-        self.utf8 = self.binary = False
+        self.utf8 = self.binary = self.null_sender = False
         self.accepted = []  # (mailbox, message) of every 250
 
     # --- replies ---
@@ -107,7 +107,7 @@ class Model:
     def reset(self):
         self.state = min(self.state, READY)
         self.recipients, self.refused, self.chunks = [], 0, b""
-        self.utf8 = self.binary = False
+        self.utf8 = self.binary = self.null_sender = False
 
     def has_login(self):
         """Is AUTH offered?"""
@@ -214,7 +214,7 @@ class Model:
 
     # --- transaction ---
 
-    def mail(self, wrong=None, utf8=False, binary=False):
+    def mail(self, wrong=None, utf8=False, binary=False, null_sender=False):
         """wrong: (code, enhanced) of an argument that has a fault."""
         if self.state != READY:
             return self.out_of_sequence()
@@ -224,7 +224,7 @@ class Model:
             return self.close(421)
         if wrong:
             return self.error(*wrong)
-        self.state, self.utf8, self.binary = MAIL, utf8, binary
+        self.state, self.utf8, self.binary, self.null_sender = MAIL, utf8, binary, null_sender
         return [Reply(250, r"2\.\d\.\d")]
 
     def rcpt(self, kind, mailbox=None):
@@ -255,7 +255,10 @@ class Model:
         times = len(self.recipients) if self.lmtp else 1
         self.messages += 1
         recipients = self.recipients
+        nobody = self.submission and not self.login and self.null_sender and b"\nFrom:" not in text
         self.reset()
+        if nobody and size <= SIZE_MAX:  # RFC 6409 8: there is nobody who could stand in From
+            return self.error(550, r"5\.6\.0")
         if size > SIZE_MAX:
             return [Reply(552, r"5\.3\.4")] * (times - 1) + self.error(552, r"5\.3\.4")
         for mailbox in set(recipients) - {None}:

@@ -5,7 +5,7 @@ its replies in order."""
 import base64
 import random
 
-from .smtp_model import CHUNKS, LINE_MAX, MAIL, RCPT, READY, Model, Reply, decode_dotted
+from .smtp_model import CHUNKS, LINE_MAX, MAIL, RCPT, READY, SIZE_MAX, Model, Reply, decode_dotted
 
 CRLF = b"\r\n"
 
@@ -110,7 +110,7 @@ class Talker:
             if not model.extended:  # a client that said HELO knows of none
                 wrong = (555, r"5\.5\.4")
         verb = self.one("MAIL FROM:", "MAIL FROM:", "mail from:", "Mail From:")
-        self.line(verb + text, model.mail(wrong, utf8, binary))
+        self.line(verb + text, model.mail(wrong, utf8, binary, path == "<>"))
 
     def rcpt(self):
         model = self.model
@@ -169,8 +169,9 @@ class Talker:
         body = body[:cut]
         last = not self.chance(3)
         head = b"%s %d%s\r\n" % (self.case("BDAT").encode(), len(body), self.one(b" LAST", b" last", b" LAST ") if last else b"")
+        at_once = len(body) > SIZE_MAX and model.state not in (RCPT, CHUNKS)  # is too large, and not expected
         replies = model.chunk(len(body), last, body)
-        wait = 0 if model.closed and replies[0].code == 552 else len(body)  # what is too large is refused at once
+        wait = 0 if at_once else len(body)
         self.add(head + body[:wait], replies)
         self.add(body[wait:], [])
 
