@@ -138,23 +138,27 @@ def honest_rate(side, messages):
 
 
 def floods(directory, quick, rounds):
+    """In turn, alone and beside the flood: other work on the machine comes and goes."""
     messages = 4000 if quick else 15000
     for kind in ("silent", "slow"):
         alone, beside = [], []
-        for _ in range(rounds):
-            side = Maild(directory, STRANGERS)
-            try:
-                honest_rate(side, 1000)
+        side = Maild(directory, STRANGERS)
+        try:
+            honest_rate(side, 1000)
+            for _ in range(2 * rounds + 1):
                 alone.append(honest_rate(side, messages))
                 with Flood(side.smtp, kind) as flood:
+                    cpu, begin = cpu_seconds(side.roots), time.monotonic()
+                    time.sleep(1)
+                    cpu = (cpu_seconds(side.roots) - cpu) / (time.monotonic() - begin)
                     beside.append(honest_rate(side, messages))
                     memory = memory_bytes(side.roots)
-            finally:
-                side.close()
-        ratio = statistics.median(beside) / statistics.median(alone)
-        show("200 honest connections, alone", statistics.median(alone), "messages/s")
-        show("... beside %d %s ones" % (FLOOD, kind), statistics.median(beside), "messages/s, %.4g MiB, %d were closed and came again" % (
-            memory / 2**20, flood.again))
+        finally:
+            side.close()
+        ratio = statistics.median(b / a for a, b in zip(alone, beside))
+        show("200 honest connections, alone", statistics.median(alone), "messages/s  (runs: %s)" % " ".join("%.0f" % r for r in alone))
+        show("... beside %d %s ones" % (FLOOD, kind), statistics.median(beside), "messages/s  (runs: %s)" % " ".join("%.0f" % r for r in beside))
+        show("... what the flood alone costs", cpu * 100, "%% of a core, %.4g MiB with all; %d came again" % (memory / 2**20, flood.again))
         show("... what they keep", ratio, "asked %g%s" % (FLOOD_ASKED, verdict(ratio >= FLOOD_ASKED)))
 
 
