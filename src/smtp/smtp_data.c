@@ -68,11 +68,15 @@ static bool message_is_endless(const struct smtp_session *s)
            (uint64_t)s->settings->message_size_max;
 }
 
-/* What to say when the bytes stop coming. The session ends. */
+/* What to say when the bytes stop coming, or do not stop. The session ends. Who still sends may not
+ * hear it; who does hears that there is no use in coming again. */
 static enum smtp_next message_broken_off(struct smtp_session *s, const struct err *e)
 {
     if (e->kind == ERR_TIMEOUT)
         smtp_reply(s, 421, "4.4.2", "Timeout while waiting for the message");
+    else if (e->kind == ERR_LIMIT)
+        smtp_reply(s, 552, "5.3.4", "The message is far larger than the limit of %lld",
+                   (long long)s->settings->message_size_max);
     return SMTP_CLOSE;
 }
 

@@ -153,6 +153,29 @@ def test_every_order_of_three_commands_in_one_packet():
                         play(server, listener, model, client, STATES[state] + order, pipelined=True)
 
 
+# --- sizes that lie ---
+
+def test_a_message_that_does_not_end():
+    """Far beyond the limit it is not read on; the client can know why."""
+    with Instance() as server:
+        server.add_config("smtp {\n    message_size_max = 65536\n}\n")
+        server.restart()
+        begin = b"EHLO c.test\r\nMAIL FROM:<s@elsewhere.test> SIZE=10\r\nRCPT TO:<alice@example.test>\r\n"
+        for command, code in ((b"DATA\r\n", 354), (b"BDAT 99999999 LAST\r\n", None), (b"BDAT 10\r\n0123456789BDAT 99999999\r\n", 250)):
+            with Client(server, "smtp") as client:
+                client.send(begin + command)
+                client.expect([Reply(220), Reply(250), Reply(250), Reply(250)], command)
+                if code:
+                    client.expect([Reply(code)], command)
+                try:
+                    for _ in range(100):
+                        client.send(b"a line of text that goes on and on\r\n" * 1000)
+                except ConnectionError:
+                    pass
+                client.expect([Reply(552, r"5\.3\.4")], command)
+        assert not server.messages("alice")
+
+
 # --- cut at every byte ---
 
 def transaction(bdat, mark):
