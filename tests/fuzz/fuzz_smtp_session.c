@@ -404,7 +404,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct play whole = {.protocol = protocols[data[0] % 3],
                          .first = wire,
                          .second = STR(""),
-                         .utf8 = memmem(wire.p, wire.n, "UTF8", 4) != NULL};
+                         .utf8 = str_find_nocase(wire, STR("SMTPUTF8")) >= 0};
     struct play parts = whole;
     parts.first = str_head(wire, cut);
     parts.second = str_skip(wire, cut);
