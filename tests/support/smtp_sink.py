@@ -11,6 +11,12 @@ class Handler(socketserver.StreamRequestHandler):
         self.wfile.write(text.encode() + b"\r\n")
 
     def handle(self):
+        try:
+            self.converse()
+        except ConnectionError:
+            pass  # the server under test was killed
+
+    def converse(self):
         sink = self.server.sink
         sink.connections += 1
         self.say("220 sink.test ESMTP")
