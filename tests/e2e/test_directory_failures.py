@@ -5,7 +5,6 @@ import base64
 import os
 import socket
 import sqlite3
-import statistics
 import time
 
 from support.instance import Instance
@@ -74,8 +73,8 @@ def test_unknown_users_are_not_told_from_wrong_passwords():
                 answers, seconds = logins(server, user, password)
                 assert answers == expected, (user, answers, expected)
                 times.setdefault(user, []).append(seconds)
-        median = {user: statistics.median(t) for user, t in times.items()}
-        assert max(median.values()) < 1.6 * min(median.values()), median
+        fastest = {user: min(t) for user, t in times.items()}  # the others waited for a processor as well
+        assert max(fastest.values()) < 1.6 * min(fastest.values()), times
 
 
 def test_the_answer_to_a_wrong_password_is_slow_and_few_are_given():
