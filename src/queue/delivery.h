@@ -3,6 +3,8 @@
  * One connection's life: items of one destination are sent (by the transport) or delivered here,
  * and what became of each recipient is written down.
  */
+#include "queue/destination.h"
+#include "queue/item.h"
 #include "queue/scheduler.h"
 
 struct connection;

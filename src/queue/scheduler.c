@@ -21,137 +21,15 @@
 #include "core/random.h"
 #include "queue/delivery.h"
 #include "queue/message.h"
+#include "queue/scheduler_internal.h"
 
 #include <assert.h>
-#include <search.h>
 #include <stdlib.h>
 
 /* When no connection can be started for want of fibers. */
 #define START_RETRY (5 * USEC_SEC)
 
-struct scheduler {
-    struct queue *queue;
-    struct queue_item **heap;
-    size_t heap_count, heap_capacity;
-    struct timer timer;
-    void *destinations; /* tsearch tree of struct destination */
-    struct link runnable;
-    struct link connections;
-    size_t connection_count, sending;
-    uint64_t generation; /* grows with each reload */
-    bool started, stopping, pump_pending;
-    struct cond ended;
-};
-
-/* --- the heap of waiting items, soonest first --- */
-
-static void heap_put(struct scheduler *s, size_t i, struct queue_item *item)
-{
-    s->heap[i] = item;
-    item->heap_index = i;
-}
-
-static void heap_up(struct scheduler *s, size_t i)
-{
-    struct queue_item *item = s->heap[i];
-    while (i > 0 && s->heap[(i - 1) / 2]->due > item->due) {
-        heap_put(s, i, s->heap[(i - 1) / 2]);
-        i = (i - 1) / 2;
-    }
-    heap_put(s, i, item);
-}
-
-static void heap_down(struct scheduler *s, size_t i)
-{
-    struct queue_item *item = s->heap[i];
-    for (size_t child; (child = 2 * i + 1) < s->heap_count; i = child) {
-        if (child + 1 < s->heap_count && s->heap[child + 1]->due < s->heap[child]->due)
-            child++;
-        if (s->heap[child]->due >= item->due)
-            break;
-        heap_put(s, i, s->heap[child]);
-    }
-    heap_put(s, i, item);
-}
-
-static void heap_add(struct scheduler *s, struct queue_item *item)
-{
-    if (s->heap_count == s->heap_capacity) {
-        s->heap_capacity = s->heap_capacity ? 2 * s->heap_capacity : 64;
-        s->heap = mem_resize(s->heap, s->heap_capacity * sizeof(struct queue_item *));
-    }
-    s->heap[s->heap_count] = item;
-    heap_up(s, s->heap_count++);
-}
-
-static void heap_remove(struct scheduler *s, struct queue_item *item)
-{
-    size_t i = item->heap_index;
-    struct queue_item *last = s->heap[--s->heap_count];
-    if (last == item)
-        return;
-    heap_put(s, i, last);
-    heap_up(s, i);
-    heap_down(s, last->heap_index);
-}
-
-/* --- destinations --- */
-
-static int compare_destinations(const void *a, const void *b)
-{
-    const struct destination *x = a, *y = b;
-    return strcmp(x->key, y->key);
-}
-
-static struct destination *destination_get(struct scheduler *s, struct str key)
-{
-    struct destination wanted = {.key = mem_dup(key.p, key.n)};
-    void *node = tfind(&wanted, &s->destinations, compare_destinations);
-    if (node) {
-        free(wanted.key);
-        return *(struct destination **)node;
-    }
-    struct destination *d = MEM_NEW(struct destination);
-    d->key = wanted.key;
-    ready_list_init(&d->ready);
-    link_init(&d->runnable);
-    node = tsearch(d, &s->destinations, compare_destinations);
-    assert(node);
-    return d;
-}
-
-static void destination_release(struct scheduler *s, struct destination *d)
-{
-    if (d->items > 0 || d->connections > 0)
-        return;
-    tdelete(d, &s->destinations, compare_destinations);
-    link_remove(&d->runnable);
-    ready_list_free(&d->ready);
-    free(d->key);
-    free(d);
-}
-
-static void pump_soon(struct scheduler *s);
-
-/* Puts it into the list of runnable destinations or takes it out. */
-static void destination_update(struct scheduler *s, struct destination *d)
-{
-    size_t limit = (size_t)s->queue->config->settings.connections_per_destination;
-    bool runnable = ready_list_first(&d->ready) && d->connections < limit;
-    if (runnable && link_is_empty(&d->runnable))
-        link_append(&s->runnable, &d->runnable);
-    else if (!runnable)
-        link_remove(&d->runnable);
-    if (runnable)
-        pump_soon(s);
-}
-
-/* --- items --- */
-
-static struct queue_item *item_from_ready(struct link *l)
-{
-    return (struct queue_item *)((char *)l - offsetof(struct queue_item, ready));
-}
+/* --- items change their state --- */
 
 static void timer_update(struct scheduler *s);
 
@@ -171,7 +49,7 @@ static void item_wait(struct scheduler *s, struct queue_item *item, usec delay)
     }
     item->state = ITEM_WAITING;
     item->due = clock_monotonic() + delay;
-    heap_add(s, item);
+    due_heap_add(&s->waiting, item);
     timer_update(s);
 }
 
@@ -180,7 +58,7 @@ static void item_detach(struct scheduler *s, struct queue_item *item)
 {
     switch (item->state) {
     case ITEM_WAITING:
-        heap_remove(s, item);
+        due_heap_remove(&s->waiting, item);
         break;
     case ITEM_READY:
         link_remove(&item->ready);
@@ -194,92 +72,7 @@ static void item_detach(struct scheduler *s, struct queue_item *item)
     }
 }
 
-/* Already detached. */
-static void item_free(struct scheduler *s, struct queue_item *item)
-{
-    struct queue_item **at = &item->message->items;
-    while (*at != item)
-        at = &(*at)->next;
-    *at = item->next;
-    item->destination->items--;
-    destination_release(s, item->destination);
-    free(item->recipients);
-    free(item);
-}
-
-static struct queue_item *item_new(struct queue_message *m, struct str key,
-                                   const uint32_t *recipients, size_t count)
-{
-    struct scheduler *s = m->queue->scheduler;
-    struct queue_item *item = MEM_NEW(struct queue_item);
-    item->message = m;
-    item->next = m->items;
-    m->items = item;
-    item->generation = s->generation;
-    link_init(&item->ready);
-    item->recipients = mem_array(count + 1, sizeof(*item->recipients));
-    if (count)
-        memcpy(item->recipients, recipients, count * sizeof(*recipients));
-    item->count = count;
-    item->destination = destination_get(s, key);
-    item->destination->items++;
-    return item;
-}
-
-/* How long until the first of its recipients is to be tried. */
-static usec item_delay(const struct queue_item *item)
-{
-    const struct queue_message *m = item->message;
-    usec first = INT64_MAX;
-    for (size_t i = 0; i < item->count; i++) {
-        usec at = m->recipients[item->recipients[i]].next_attempt;
-        first = at < first ? at : first;
-    }
-    usec delay = item->count ? first - clock_wall() : 0;
-    usec longest = m->queue->config->settings.retry_max * 5 / 4;
-    return delay > longest ? longest : delay;
-}
-
-/* --- messages to items --- */
-
-struct sort_key {
-    struct str destination;
-    uint32_t recipient;
-};
-
-static struct str recipient_destination(const struct queue *q, const struct queue_recipient *r)
-{
-    if (!recipient_kind_is_remote(r->kind))
-        return STR("");
-    if (r->kind == RECIPIENT_REMOTE && *q->config->settings.relay_host)
-        return STR("relay");
-    return str_skip(r->address, (size_t)(str_find_last_char(r->address, '@') + 1));
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    const struct sort_key *x = a, *y = b;
-    int order = str_compare(x->destination, y->destination);
-    return order ? order : (x->recipient > y->recipient) - (x->recipient < y->recipient);
-}
-
-static size_t collect_waiting(const struct queue_message *m, struct sort_key *keys)
-{
-    bool *has_item = mem_array(m->recipient_count + 1, sizeof(*has_item));
-    for (const struct queue_item *item = m->items; item; item = item->next)
-        for (size_t i = 0; i < item->count; i++)
-            has_item[item->recipients[i]] = true;
-    size_t count = 0;
-    for (uint32_t i = 0; i < m->recipient_count; i++) {
-        const struct queue_recipient *r = &m->recipients[i];
-        if (r->state == RECIPIENT_WAITING && !has_item[i])
-            keys[count++] = (struct sort_key){recipient_destination(m->queue, r), i};
-    }
-    free(has_item);
-    if (count)
-        qsort(keys, count, sizeof(*keys), compare_keys);
-    return count;
-}
+/* --- messages --- */
 
 static bool needs_settling(const struct queue_message *m)
 {
@@ -293,23 +86,16 @@ static bool needs_settling(const struct queue_message *m)
     return done;
 }
 
+static void item_begin(struct queue_item *item)
+{
+    item_wait(item->message->queue->scheduler, item, item_delay(item));
+}
+
 void scheduler_add_message(struct queue_message *m)
 {
-    struct scheduler *s = m->queue->scheduler;
-    struct sort_key *keys = mem_array(m->recipient_count + 1, sizeof(*keys));
-    uint32_t recipients[QUEUE_TRANSACTION_RECIPIENTS];
-    size_t count = collect_waiting(m, keys);
-    for (size_t i = 0; i < count;) {
-        size_t n = 0, first = i;
-        while (i < count && n < QUEUE_TRANSACTION_RECIPIENTS &&
-               str_equal(keys[i].destination, keys[first].destination))
-            recipients[n++] = keys[i++].recipient;
-        struct queue_item *item = item_new(m, keys[first].destination, recipients, n);
-        item_wait(s, item, item_delay(item));
-    }
-    free(keys);
+    item_make_all(m, item_begin);
     if (needs_settling(m))
-        item_make_ready(s, item_new(m, STR(""), NULL, 0));
+        item_make_ready(m->queue->scheduler, item_new(m, STR(""), NULL, 0));
 }
 
 void scheduler_settle_later(struct queue_message *m)
@@ -353,7 +139,7 @@ bool scheduler_retry_matching(struct queue_message *m,
     for (struct queue_item *item = m->items; item; item = item->next) {
         if (item->state != ITEM_WAITING || (match && !item_matches(item, match, arg)))
             continue;
-        heap_remove(s, item);
+        due_heap_remove(&s->waiting, item);
         item_make_ready(s, item);
         found = true;
     }
@@ -430,7 +216,7 @@ static void connection_ended(void *arg, struct connection *c)
         destination_update(s, d);
     destination_release(s, d);
     if (!link_is_empty(&s->runnable))
-        pump_soon(s);
+        scheduler_pump_soon(s);
     cond_broadcast(&s->ended);
 }
 
@@ -463,7 +249,7 @@ static void pump(void *arg)
     }
 }
 
-static void pump_soon(struct scheduler *s)
+void scheduler_pump_soon(struct scheduler *s)
 {
     if (s->pump_pending || !s->started || s->stopping)
         return;
@@ -475,9 +261,9 @@ static void timer_fired(void *arg)
 {
     struct scheduler *s = arg;
     usec now = clock_monotonic();
-    while (s->heap_count > 0 && s->heap[0]->due <= now) {
-        struct queue_item *item = s->heap[0];
-        heap_remove(s, item);
+    while (s->waiting.count > 0 && due_heap_first(&s->waiting)->due <= now) {
+        struct queue_item *item = due_heap_first(&s->waiting);
+        due_heap_remove(&s->waiting, item);
         /* Its wait was cut short, see item_delay. */
         item_wait(s, item, message_is_held(item->message) ? item_delay(item) : 0);
     }
@@ -486,10 +272,10 @@ static void timer_fired(void *arg)
 
 static void timer_update(struct scheduler *s)
 {
-    if (s->heap_count == 0 || !s->started || s->stopping)
+    if (s->waiting.count == 0 || !s->started || s->stopping)
         timer_clear(&s->timer);
     else
-        timer_set(&s->timer, s->heap[0]->due, timer_fired, s);
+        timer_set(&s->timer, due_heap_first(&s->waiting)->due, timer_fired, s);
 }
 
 /* --- life --- */
@@ -505,9 +291,10 @@ struct scheduler *scheduler_new(struct queue *q)
 
 void scheduler_free(struct scheduler *s)
 {
-    assert(s->connection_count == 0 && s->heap_count == 0 && !s->destinations && !s->pump_pending);
+    assert(s->connection_count == 0 && s->waiting.count == 0 && !s->destinations &&
+           !s->pump_pending);
     timer_clear(&s->timer);
-    free(s->heap);
+    due_heap_free(&s->waiting);
     free(s);
 }
 
@@ -518,7 +305,7 @@ void scheduler_start(struct scheduler *s)
         scheduler_add_message(m);
     timer_update(s);
     if (!link_is_empty(&s->runnable))
-        pump_soon(s);
+        scheduler_pump_soon(s);
 }
 
 SUSPENDS void scheduler_stop(struct scheduler *s, usec deadline)
@@ -536,12 +323,6 @@ SUSPENDS void scheduler_stop(struct scheduler *s, usec deadline)
         fiber_yield();
 }
 
-static void update_visited(const void *node, VISIT which, void *arg)
-{
-    if (which == preorder || which == leaf)
-        destination_update(arg, *(struct destination *const *)node);
-}
-
 static void regroup_all(struct scheduler *s)
 {
     s->generation++;
@@ -555,7 +336,7 @@ void scheduler_reload(struct scheduler *s, bool regroup)
 {
     if (regroup)
         regroup_all(s);
-    twalk_r(s->destinations, update_visited, s);
+    destination_update_all(s);
 }
 
 size_t scheduler_connections(const struct scheduler *s)

@@ -5,35 +5,9 @@
  * item, which gives it back with scheduler_return.
  */
 #include "queue/queue_internal.h"
-#include "queue/ready_list.h"
 
-enum item_state {
-    ITEM_WAITING, /* for its time, in the heap */
-    ITEM_READY,   /* for a connection, in its destination's list */
-    ITEM_SENDING,
-};
-
-/* Recipients of one message that go to the same destination, at most
- * QUEUE_TRANSACTION_RECIPIENTS; none: only the message's settling (reports, end) is due. */
-struct queue_item {
-    struct queue_message *message;
-    struct queue_item *next; /* of the message */
-    struct destination *destination;
-    struct link ready;
-    enum item_state state;
-    uint32_t *recipients; /* indices */
-    size_t count;
-    usec due;          /* monotonic */
-    size_t heap_index; /* while waiting */
-    uint64_t generation;
-};
-
-struct destination {
-    char *key;               /* first: the table compares by it; "" : here */
-    struct ready_list ready; /* items */
-    struct link runnable; /* in the scheduler's list: has ready items and may have a connection */
-    size_t items, connections;
-};
+struct queue_item;
+struct destination;
 
 struct scheduler *scheduler_new(struct queue *q);
 void scheduler_free(struct scheduler *s);
