@@ -48,6 +48,9 @@ bool stream_is_in_time(const struct stream *s, usec begun, uint64_t received, st
  * regular end of the stream: ERR_CLOSED. */
 SUSPENDS bool stream_fill(struct stream *s, size_t max, struct err *e);
 void stream_consume(struct stream *s, size_t n);
+/* Looks without waiting: nothing has come and the connection stands. For who has asked nothing and
+ * expects no word, before it says the next thing. */
+bool stream_is_quiet(struct stream *s);
 /* A line up to LF. *line is without the line end, borrowed until the next reading call. *crlf (may
  * be NULL) tells whether it ended in CRLF. Longer than max bytes (line end not counted): ERR_LIMIT,
  * and the line is consumed up to its LF by the next call. */

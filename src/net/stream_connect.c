@@ -5,7 +5,7 @@
 #include "net/stream_private.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 static bool failed(struct err *e, const char *text, int cause)
@@ -25,50 +25,74 @@ static bool bind_source(int fd, const char *source, const struct socket_address 
         return err_prefix(e, "source address");
     if (own.storage.ss_family != target->storage.ss_family)
         return err_set(e, ERR_PERM, "source address %s: not of the target's family", source);
+    /* The port is chosen by connect, so that one address has its ports once for each server. */
+    int on = 1;
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
     if (bind(fd, (struct sockaddr *)&own.storage, own.length) < 0)
         return err_set(e, ERR_TEMP, "source address %s: %s", source, strerror(errno));
     return true;
 }
 
+int stream_connect_begin(const char *address, uint16_t port, const char *source,
+                         struct socket_address *target, bool *connected, struct err *e)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    if (!socket_address_parse(target, str_from_c(address), port, e))
+        return -1;
+    socket_address_text(target, text);
+    int fd = socket(target->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        failed(e, text, errno);
+        return -1;
+    }
+    if (!socket_address_is_unix(target))
+        stream_socket_options(fd);
+    if (source && !bind_source(fd, source, target, e)) {
+        close(fd);
+        return -1;
+    }
+    *connected = connect(fd, (struct sockaddr *)&target->storage, target->length) == 0;
+    if (!*connected && errno != EINPROGRESS) {
+        failed(e, text, errno);
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+bool stream_connect_end(int fd, const struct socket_address *target, struct err *e)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    int cause = 0;
+    socklen_t n = sizeof(cause);
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &cause, &n) < 0)
+        cause = errno;
+    if (cause == 0)
+        return true;
+    socket_address_text(target, text);
+    return failed(e, text, cause);
+}
+
 /* The outcome of a connect that was under way. */
-static bool finish(struct stream *s, usec deadline, struct err *e)
+static bool finish(struct stream *s, const struct socket_address *target, usec deadline,
+                   struct err *e)
 {
     s->writable = false;
     if (!stream_wait(s, IO_WANT_WRITE, deadline, e))
         return err_prefix(e, "connect");
-    int cause = 0;
-    socklen_t n = sizeof(cause);
-    if (getsockopt(stream_fd(s), SOL_SOCKET, SO_ERROR, &cause, &n) < 0)
-        cause = errno;
-    return cause == 0 || failed(e, stream_peer_text(s), cause);
+    return stream_connect_end(stream_fd(s), target, e);
 }
 
 struct stream *stream_connect(struct loop *l, const char *address, uint16_t port,
                               const char *source_address, usec deadline, struct err *e)
 {
     struct socket_address target;
-    char text[ADDRESS_TEXT_SIZE];
-    if (!socket_address_parse(&target, str_from_c(address), port, e))
+    bool connected;
+    int fd = stream_connect_begin(address, port, source_address, &target, &connected, e);
+    if (fd < 0)
         return NULL;
-    socket_address_text(&target, text);
-    int fd = socket(target.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        failed(e, text, errno);
-        return NULL;
-    }
-    stream_socket_options(fd);
-    if (source_address && !bind_source(fd, source_address, &target, e)) {
-        close(fd);
-        return NULL;
-    }
-    bool connected = connect(fd, (struct sockaddr *)&target.storage, target.length) == 0;
-    if (!connected && errno != EINPROGRESS) {
-        failed(e, text, errno);
-        close(fd);
-        return NULL;
-    }
     struct stream *s = stream_take(l, fd, &target);
-    if (!connected && !finish(s, deadline, e)) {
+    if (!connected && !finish(s, &target, deadline, e)) {
         stream_abort(s);
         stream_close(s);
         return NULL;

@@ -144,6 +144,14 @@ void stream_consume(struct stream *s, size_t n)
     s->in_offset += n < have ? n : have;
 }
 
+bool stream_is_quiet(struct stream *s)
+{
+    if (s->in_offset < s->in.n)
+        return false;
+    enum io io = stream_receive_some(s, STREAM_LINE_READ);
+    return io == IO_WANT_READ || io == IO_WANT_WRITE;
+}
+
 static bool read_more(struct stream *s, size_t n, usec *deadline, struct err *e)
 {
     for (;;) {

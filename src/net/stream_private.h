@@ -31,6 +31,7 @@ struct stream {
 
     SSL *ssl; /* NULL: plain */
     struct tls_context *tls;
+    SSL_SESSION *resume;            /* offered to the server by the next handshake; NULL: none */
     struct stream_deflate *deflate; /* NULL: not compressed */
     unsigned long tls_error;        /* OpenSSL's code, when broken is ERR_TLS */
 
@@ -76,6 +77,11 @@ struct stream *stream_take(struct loop *l, int fd, const struct socket_address *
 struct stream *stream_take_proxied(struct loop *l, int fd, const struct proxy_header *h);
 /* Non-blocking, no delay, keep-alive. A listening socket hands these on to what it accepts. */
 void stream_socket_options(int fd);
+/* A socket on its way to the address; -1: *e. */
+int stream_connect_begin(const char *address, uint16_t port, const char *source,
+                         struct socket_address *target, bool *connected, struct err *e);
+/* The outcome, once the socket is writable. */
+bool stream_connect_end(int fd, const struct socket_address *target, struct err *e);
 
 /* recv and send on the socket; -1 with errno (EAGAIN ...). They keep readable, writable, hangup. */
 ssize_t stream_socket_read(struct stream *s, void *p, size_t n);

@@ -137,6 +137,8 @@ void stream_tls_free(struct stream *s)
     if (s->tls)
         tls_context_unref(s->tls);
     s->tls = NULL;
+    SSL_SESSION_free(s->resume);
+    s->resume = NULL;
 }
 
 /* --- handshake --- */
@@ -238,6 +240,8 @@ bool stream_start_tls_client(struct stream *s, struct tls_context *c, const char
         return err_set(e, ERR_TLS, "%s: no name TLS could use: %s", s->peer,
                        verify_name ? verify_name : sni);
     }
+    if (s->resume && SSL_set_session(s->ssl, s->resume) != 1)
+        ERR_clear_error(); /* a full handshake, then */
     SSL_set_connect_state(s->ssl);
     return handshake(s, e);
 }

@@ -1,0 +1,23 @@
+#pragma once
+/*
+ * What a client keeps of a TLS connection: a session that makes the next handshake with the same
+ * server a short one (RFC 8446 2.2, RFC 5077), and the value that binds a login to the connection.
+ */
+#include "net/stream.h"
+
+/* What was verified of the server then is believed at the next connection, since the server shows
+ * no certificate again: a session may be used only where no more is asked for, of the same server.
+ */
+struct tls_session;
+/* The newest that the server has given; NULL: none that could be used. For tls_session_free. */
+struct tls_session *stream_tls_session(const struct stream *s);
+void tls_session_free(struct tls_session *t);
+/* For the next stream_start_tls_client; the stream keeps a reference of its own. */
+void stream_resume_tls(struct stream *s, struct tls_session *t);
+/* The server took it. */
+bool stream_tls_is_resumed(const struct stream *s);
+
+/* Channel binding "tls-exporter" (RFC 9266): both ends of this connection compute the same value.
+ * False: plain, or older than TLS 1.3. */
+#define TLS_BINDING_SIZE 32
+bool stream_tls_binding(const struct stream *s, unsigned char binding[TLS_BINDING_SIZE]);
