@@ -32,10 +32,12 @@
 
 #define CLASS_IN       1
 #define TYPE_A         1
+#define TYPE_CNAME     5
 #define TYPE_PTR       12
 #define TYPE_MX        15
 #define TYPE_TXT       16
 #define TYPE_AAAA      28
+#define TYPE_TLSA      52
 #define RCODE_NXDOMAIN 3
 
 #define DNS_RECORDS_MAX 200 /* of one answer; more are ignored */
@@ -237,6 +239,7 @@ static enum dns_status await(struct request *r, const char *name, usec deadline,
         return DNS_TEMPFAIL;
     }
     if (result->bogus) { /* before all else: a bogus answer may have data */
+        answer->bogus = true;
         err_set(e, ERR_TEMP, "DNS: %s: %s", name,
                 result->why_bogus ? result->why_bogus : "validation failure");
         return DNS_TEMPFAIL;
@@ -277,10 +280,30 @@ static bool take_text(struct str data, struct arena *a, struct dns_answer *answe
     return dns_decode_text(data, a, &answer->texts[answer->count]);
 }
 
+static bool take_tlsa(struct str data, struct arena *a, struct dns_answer *answer)
+{
+    return dns_decode_tlsa(data, a, &answer->tlsa[answer->count]);
+}
+
 static bool take_name(struct str data, struct arena *a, struct dns_answer *answer)
 {
     struct str *name = &answer->texts[answer->count];
     return dns_decode_name(data, a, name) && name->n > 0;
+}
+
+/* In the form of a host's name: it is looked up again and shown to TLS. */
+static void take_canonical(const struct ub_result *result, struct arena *a,
+                           struct dns_answer *answer)
+{
+    struct str name = str_from_c(result->canonname);
+    if (name.n > 0 && name.p[name.n - 1] == '.')
+        name = str_head(name, name.n - 1);
+    if (!dns_is_host_name(name))
+        return;
+    char *lower = arena_c(a, name);
+    for (size_t i = 0; i < name.n; i++)
+        lower[i] = char_lower(lower[i]);
+    answer->canonical = str_from(lower, name.n);
 }
 
 /* Waits for a question's answer and decodes its records, each `size` bytes large. */
@@ -294,6 +317,7 @@ static enum dns_status take_answer(struct dns *d, struct request *r, const char 
         answer->mx = arena_array(a, n, size);
         for (size_t i = 0; i < n; i++)
             answer->count += take(record(r->result, i), a, answer);
+        take_canonical(r->result, a, answer);
         if (answer->count == 0) {
             err_set(e, ERR_TEMP, "DNS: %s: the answer is malformed", name);
             status = DNS_TEMPFAIL;
@@ -378,6 +402,26 @@ enum dns_status dns_txt(struct dns *d, struct str name, struct arena *a, struct 
     return dns_txt_until(d, name, DEADLINE_NONE, a, answer, e);
 }
 
+enum dns_status dns_tlsa_until(struct dns *d, struct str name, usec deadline, struct arena *a,
+                               struct dns_answer *answer, struct err *e)
+{
+    const char *query;
+    *answer = (struct dns_answer){0};
+    if (!dns_query_name(name, a, &query))
+        return no_such_name(name, answer, e);
+    return look_up(d, query, TYPE_TLSA, deadline, a, answer, sizeof(struct dns_tlsa), take_tlsa, e);
+}
+
+enum dns_status dns_alias_until(struct dns *d, struct str name, usec deadline, struct arena *a,
+                                struct dns_answer *answer, struct err *e)
+{
+    const char *query;
+    *answer = (struct dns_answer){0};
+    if (!dns_query_name(name, a, &query))
+        return no_such_name(name, answer, e);
+    return look_up(d, query, TYPE_CNAME, deadline, a, answer, sizeof(struct str), take_name, e);
+}
+
 enum dns_status dns_reverse_until(struct dns *d, const char *address, usec deadline,
                                   struct arena *a, struct dns_answer *answer, struct err *e)
 {
@@ -428,9 +472,15 @@ enum dns_status dns_addresses_until(struct dns *d, struct str name, usec deadlin
     enum dns_status s6 = await(r6, query, deadline, &a6, s4 == DNS_TEMPFAIL ? NULL : e);
     mix_addresses(s6 == DNS_FOUND ? r6->result : NULL, s4 == DNS_FOUND ? r4->result : NULL, a,
                   answer);
+    if (answer->count > 0)
+        take_canonical(s4 == DNS_FOUND ? r4->result : r6->result, a, answer);
     release(d, r6);
     release(d, r4);
-    answer->secure = a6.secure && a4.secure;
+    /* Who keeps back one of the two answers must not turn what is secure into what is not. */
+    answer->secure = s6 == DNS_TEMPFAIL   ? a4.secure
+                     : s4 == DNS_TEMPFAIL ? a6.secure
+                                          : a6.secure && a4.secure;
+    answer->bogus = a6.bogus || a4.bogus;
     answer->nxdomain = a6.nxdomain || a4.nxdomain;
     if (s6 == DNS_FOUND && s4 == DNS_FOUND)
         answer->ttl = a6.ttl < a4.ttl ? a6.ttl : a4.ttl;

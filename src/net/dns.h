@@ -30,15 +30,24 @@ struct dns_mx {
     uint16_t preference;
     struct str host; /* no dot at the end; "" : null MX (RFC 7505) */
 };
+/* RFC 6698 2.1 */
+struct dns_tlsa {
+    uint8_t usage, selector, matching;
+    struct str data;
+};
 struct dns_answer {
-    bool secure; /* validated by DNSSEC */
+    bool secure; /* validated by DNSSEC; of addresses: all that was answered */
+    bool bogus;  /* on DNS_TEMPFAIL: there is an answer, and it was tampered with */
     bool nxdomain;
     uint32_t ttl;
+    struct str canonical; /* the name that the records belong to, behind all aliases; of addresses
+                             and TLSA that were found */
     size_t count;
     union {
         struct dns_address *addresses;
         struct dns_mx *mx; /* sorted by preference, equal ones shuffled */
-        struct str *texts; /* TXT: strings of a record joined; PTR: names */
+        struct str *texts; /* TXT: strings of a record joined; PTR, CNAME: names */
+        struct dns_tlsa *tlsa;
     };
 };
 
@@ -67,6 +76,12 @@ SUSPENDS enum dns_status dns_txt_until(struct dns *d, struct str name, usec dead
 SUSPENDS enum dns_status dns_reverse_until(struct dns *d, const char *address, usec deadline,
                                            struct arena *a, struct dns_answer *answer,
                                            struct err *e);
+/* The TLSA records of a service, "_25._tcp.mx.example.org". */
+SUSPENDS enum dns_status dns_tlsa_until(struct dns *d, struct str name, usec deadline,
+                                        struct arena *a, struct dns_answer *answer, struct err *e);
+/* Whether the name is an alias: what it stands for, not followed any further. */
+SUSPENDS enum dns_status dns_alias_until(struct dns *d, struct str name, usec deadline,
+                                         struct arena *a, struct dns_answer *answer, struct err *e);
 
 /* The IPv4 addresses of many names, all asked for at the same time; what has no answer at the
  * deadline is DNS_TEMPFAIL. */

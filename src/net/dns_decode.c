@@ -54,6 +54,30 @@ bool dns_decode_mx(struct str data, struct arena *a, struct dns_mx *mx)
     return dns_decode_name(str_skip(data, 2), a, &mx->host);
 }
 
+bool dns_is_host_name(struct str name)
+{
+    size_t label = 0;
+    if (name.n == 0 || name.n > DNS_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < name.n; i++) {
+        if (name.p[i] == '.' && label == 0)
+            return false;
+        label = name.p[i] == '.' ? 0 : label + 1;
+        if (label > DNS_LABEL_MAX || (name.p[i] != '.' && !is_host_char(char_lower(name.p[i]))))
+            return false;
+    }
+    return label > 0;
+}
+
+bool dns_decode_tlsa(struct str data, struct arena *a, struct dns_tlsa *tlsa)
+{
+    if (data.n < 4) /* no certificate nor hash is empty */
+        return false;
+    const unsigned char *p = (const unsigned char *)data.p;
+    *tlsa = (struct dns_tlsa){p[0], p[1], p[2], arena_str(a, str_skip(data, 3))};
+    return true;
+}
+
 bool dns_decode_text(struct str data, struct arena *a, struct str *text)
 {
     char *joined = arena_alloc(a, data.n + 1);

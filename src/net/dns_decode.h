@@ -16,9 +16,13 @@ bool dns_decode_name(struct str data, struct arena *a, struct str *name);
 bool dns_decode_mx(struct str data, struct arena *a, struct dns_mx *mx);
 /* The strings of the record joined (RFC 7208 section 3.3). */
 bool dns_decode_text(struct str data, struct arena *a, struct str *text);
+/* Usage, selector, matching type, data (RFC 6698 section 2.1). */
+bool dns_decode_tlsa(struct str data, struct arena *a, struct dns_tlsa *tlsa);
 /* 4 or 16 bytes. */
 bool dns_decode_address(struct str data, struct dns_address *address);
 
+/* Labels of letters, digits, hyphens and underscores, no dot at the end. */
+bool dns_is_host_name(struct str name);
 /* A question's name: U-labels become A-labels, the dot at the end goes; NUL-terminated. False when
  * no such name can exist in DNS. */
 bool dns_query_name(struct str name, struct arena *a, const char **query);

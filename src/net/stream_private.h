@@ -33,6 +33,7 @@ struct stream {
     struct tls_context *tls;
     SSL_SESSION *resume;            /* offered to the server by the next handshake; NULL: none */
     struct stream_deflate *deflate; /* NULL: not compressed */
+    bool tls_named;                 /* the peer's certificate is compared with names or records */
     unsigned long tls_error;        /* OpenSSL's code, when broken is ERR_TLS */
 
     usec timeout;

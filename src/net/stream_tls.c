@@ -15,12 +15,12 @@
  * An end of the connection without close_notify is an end by the network: ERR_CLOSED.
  */
 #include "net/stream_private.h"
+#include "net/tls_expect.h"
 #include "net/tls_private.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 
 #define SMALL_RECORD 4096
 
@@ -218,32 +218,39 @@ bool stream_start_tls_server(struct stream *s, struct tls_context *c, struct err
     return handshake(s, e);
 }
 
-/* The name or address the certificate must carry. */
-static bool expect_name(SSL *ssl, const char *name)
+bool stream_start_tls_expecting(struct stream *s, struct tls_context *c,
+                                const struct tls_expectation *x, struct err *e)
 {
-    SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
-    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1)
+    if (!leave_plain_text(s, e) || !attach(s, c, e))
+        return false;
+    if (!tls_expect(s->ssl, x)) {
+        ERR_clear_error();
+        s->broken = ERR_TLS;
+        return err_set(e, ERR_TLS, "%s: no name or record TLS could use: %s", s->peer,
+                       x->name_count > 0 ? x->names[0]
+                       : x->sni          ? x->sni
+                                         : "none");
+    }
+    s->tls_named = x->name_count > 0;
+    if (s->resume && x->check != TLS_CHECK_DANE && SSL_set_session(s->ssl, s->resume) != 1)
+        ERR_clear_error(); /* a full handshake, then */
+    SSL_set_connect_state(s->ssl);
+    if (!handshake(s, e))
+        return false;
+    if (tls_meets(s->ssl, x))
         return true;
-    return SSL_set1_host(ssl, name) == 1;
+    s->broken = ERR_TLS;
+    return err_set(e, ERR_TLS, "%s: the certificate is not the one that is expected", s->peer);
 }
 
 bool stream_start_tls_client(struct stream *s, struct tls_context *c, const char *sni,
                              const char *verify_name, struct err *e)
 {
-    if (!leave_plain_text(s, e) || !attach(s, c, e))
-        return false;
-    bool named = (!sni || SSL_set_tlsext_host_name(s->ssl, sni) == 1) &&
-                 (!verify_name || expect_name(s->ssl, verify_name));
-    if (!named) {
-        s->broken = ERR_TLS;
-        return err_set(e, ERR_TLS, "%s: no name TLS could use: %s", s->peer,
-                       verify_name ? verify_name : sni);
-    }
-    if (s->resume && SSL_set_session(s->ssl, s->resume) != 1)
-        ERR_clear_error(); /* a full handshake, then */
-    SSL_set_connect_state(s->ssl);
-    return handshake(s, e);
+    const struct tls_expectation x = {.check = verify_name ? TLS_CHECK_NAMES : TLS_CHECK_NOTHING,
+                                      .sni = sni,
+                                      .names = &verify_name,
+                                      .name_count = verify_name ? 1 : 0};
+    return stream_start_tls_expecting(s, c, &x, e);
 }
 
 bool stream_is_tls(const struct stream *s)

@@ -259,6 +259,11 @@ struct tls_context *tls_client_context(const struct tls_settings *s, struct err 
     struct tls_context *c = new_context(s, false, e);
     if (!c)
         return NULL;
+    if (SSL_CTX_dane_enable(c->ssl) != 1) {
+        tls_error(e, "tls", "OpenSSL cannot do DANE");
+        tls_context_unref(c);
+        return NULL;
+    }
     bool trusting = s->ca_file[0] ? with_pem(c->ssl, s->ca_file, use_authorities, e)
                                   : use_system_authorities(c->ssl, e);
     if (!trusting) {

@@ -14,3 +14,10 @@ struct tls_context {
 
 /* The methods by which OpenSSL reads and writes a struct stream (the BIO's data). */
 BIO_METHOD *stream_bio_method_new(void);
+
+struct tls_expectation;
+/* --- tls_expect.c --- */
+/* Before the handshake; false: no name or record that OpenSSL could use. */
+bool tls_expect(SSL *ssl, const struct tls_expectation *x);
+/* After it: what the handshake alone does not make sure. */
+bool tls_meets(SSL *ssl, const struct tls_expectation *x);
