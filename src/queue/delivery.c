@@ -350,22 +350,11 @@ SUSPENDS static void transport(struct connection *c)
         q->deliver(q->deliver_arg, &c->job);
 }
 
-/* Mail that goes to the relay host of the settings asks nobody: its destination is no domain. */
-SUSPENDS static enum next_hop_answer find_next_hop(struct connection *c, struct err *e)
-{
-    const struct queue_message *m = c->item->message;
-    bool remote =
-        c->item->count > 0 && m->recipients[c->item->recipients[0]].kind == RECIPIENT_REMOTE;
-    if (remote && *c->job.settings->relay_host)
-        return NEXT_HOP_SEND;
-    return next_hop_find(c->queue->context.directory, c->job.destination, c->own, &c->job.next_hop,
-                         e);
-}
-
 SUSPENDS static void send_remote(struct connection *c)
 {
     struct err e = {.kind = ERR_NONE};
-    switch (find_next_hop(c, &e)) {
+    switch (next_hop_find(c->queue->context.directory, c->config, str_from_c(c->destination->key),
+                          c->own, &c->job.next_hop, &e)) {
     case NEXT_HOP_SEND:
         transport(c);
         break;
@@ -419,7 +408,9 @@ struct connection *connection_start(struct queue *q, struct destination *d, stru
     c->job.loop = q->context.loop;
     c->job.dns = q->context.dns;
     c->job.hostname = q->context.hostname;
-    c->job.destination = str_from_c(d->key);
+    c->job.destination = destination_key_domain(str_from_c(d->key));
+    if (c->job.destination.n == 0)
+        c->job.destination = str_from_c(d->key);
     begin_item(c, item);
     return c;
 }

@@ -6,6 +6,7 @@
 #include "queue/item.h"
 
 #include "core/mem.h"
+#include "queue/destination_key.h"
 #include "queue/scheduler_internal.h"
 
 #include <stdlib.h>
@@ -66,13 +67,15 @@ struct sort_key {
     uint32_t recipient;
 };
 
-static struct str recipient_destination(const struct queue *q, const struct queue_recipient *r)
+static struct str recipient_destination(const struct queue_message *m,
+                                        const struct queue_recipient *r, struct arena *a)
 {
-    if (!recipient_kind_is_remote(r->kind))
-        return STR("");
-    if (r->kind == RECIPIENT_REMOTE && *q->config->settings.relay_host)
-        return STR("relay");
-    return str_skip(r->address, (size_t)(str_find_last_char(r->address, '@') + 1));
+    const struct route_question question = {.sender = m->sender,
+                                            .login = m->login,
+                                            .recipient = r->address,
+                                            .relay_domain = r->kind == RECIPIENT_RELAY};
+    return recipient_kind_is_remote(r->kind) ? destination_key_of(m->queue->config, &question, a)
+                                             : STR("");
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -82,7 +85,7 @@ static int compare_keys(const void *a, const void *b)
     return order ? order : (x->recipient > y->recipient) - (x->recipient < y->recipient);
 }
 
-static size_t collect_waiting(const struct queue_message *m, struct sort_key *keys)
+static size_t collect_waiting(const struct queue_message *m, struct sort_key *keys, struct arena *a)
 {
     bool *has_item = mem_array(m->recipient_count + 1, sizeof(*has_item));
     for (const struct queue_item *item = m->items; item; item = item->next)
@@ -92,7 +95,7 @@ static size_t collect_waiting(const struct queue_message *m, struct sort_key *ke
     for (uint32_t i = 0; i < m->recipient_count; i++) {
         const struct queue_recipient *r = &m->recipients[i];
         if (r->state == RECIPIENT_WAITING && !has_item[i])
-            keys[count++] = (struct sort_key){recipient_destination(m->queue, r), i};
+            keys[count++] = (struct sort_key){recipient_destination(m, r, a), i};
     }
     free(has_item);
     if (count)
@@ -104,7 +107,8 @@ void item_make_all(struct queue_message *m, void (*put)(struct queue_item *item)
 {
     struct sort_key *keys = mem_array(m->recipient_count + 1, sizeof(*keys));
     uint32_t recipients[QUEUE_TRANSACTION_RECIPIENTS];
-    size_t count = collect_waiting(m, keys);
+    struct arena *texts = arena_new();
+    size_t count = collect_waiting(m, keys, texts);
     for (size_t i = 0; i < count;) {
         size_t n = 0, first = i;
         while (i < count && n < QUEUE_TRANSACTION_RECIPIENTS &&
@@ -112,5 +116,6 @@ void item_make_all(struct queue_message *m, void (*put)(struct queue_item *item)
             recipients[n++] = keys[i++].recipient;
         put(item_new(m, keys[first].destination, recipients, n));
     }
+    arena_free(texts);
     free(keys);
 }

@@ -5,18 +5,63 @@
  */
 #include "queue/next_hop.h"
 
-struct next_hop next_hop_of(const struct domain *domain)
+#include "queue/queue_internal.h"
+
+struct next_hop next_hop_by_mx(void)
 {
-    if (domain_relays_by_mx(domain))
-        return (struct next_hop){.kind = NEXT_HOP_MX};
-    return (struct next_hop){.kind = NEXT_HOP_HOST, .host = domain->relay};
+    return (struct next_hop){.route = "",
+                             .by_mx = true,
+                             .user = "",
+                             .password = "",
+                             .mechanisms = "",
+                             .source_ipv4 = "",
+                             .source_ipv6 = "",
+                             .helo = ""};
 }
 
-SUSPENDS enum next_hop_answer next_hop_find(struct directory *directory, struct str name,
+static struct string_list one_host(struct str host, struct arena *a)
+{
+    const char **items = arena_array(a, 1, sizeof(*items));
+    items[0] = arena_c(a, host);
+    return (struct string_list){.items = items, .count = 1};
+}
+
+struct next_hop next_hop_of(const struct domain *domain, struct arena *a)
+{
+    struct next_hop hop = next_hop_by_mx();
+    if (domain_relays_by_mx(domain))
+        return hop;
+    hop.by_mx = false;
+    hop.own_choice = true;
+    hop.hosts = one_host(domain->relay, a);
+    return hop;
+}
+
+/* The settings' relay host, else by MX. */
+static struct next_hop by_default(const struct queue_settings *s, struct arena *a)
+{
+    struct next_hop hop = next_hop_by_mx();
+    if (!*s->relay_host)
+        return hop;
+    hop.by_mx = false;
+    hop.own_choice = true;
+    hop.hosts = one_host(str_from_c(s->relay_host), a);
+    hop.user = s->relay_user;
+    hop.password = s->relay_password;
+    if (s->relay_tls == QUEUE_RELAY_TLS_REQUIRED)
+        hop.tls = NEXT_HOP_TLS_VERIFY;
+    return hop;
+}
+
+SUSPENDS enum next_hop_answer next_hop_find(struct directory *directory,
+                                            const struct queue_config *config, struct str key,
                                             struct arena *a, struct next_hop *hop, struct err *e)
 {
     struct domain domain;
-    *hop = (struct next_hop){.kind = NEXT_HOP_DEFAULT};
+    struct str name = destination_key_domain(key);
+    *hop = by_default(&config->settings, a);
+    if (name.n == 0)
+        return NEXT_HOP_SEND;
     switch (directory_find_domain(directory, name, a, &domain, e)) {
     case LOOKUP_TEMPFAIL:
         return NEXT_HOP_LATER;
@@ -27,6 +72,6 @@ SUSPENDS enum next_hop_answer next_hop_find(struct directory *directory, struct 
     }
     if (domain.kind != DOMAIN_RELAY)
         return NEXT_HOP_HERE;
-    *hop = next_hop_of(&domain);
+    *hop = next_hop_of(&domain, a);
     return NEXT_HOP_SEND;
 }

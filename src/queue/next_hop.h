@@ -1,8 +1,9 @@
 #pragma once
 /*
  * Where mail for a destination goes at this moment: asked when a connection is made, so that a
- * change of the directory holds for mail that waits already.
+ * change of the directory or of the settings holds for mail that waits already.
  */
+#include "queue/destination_key.h"
 #include "queue/transport.h"
 
 enum next_hop_answer {
@@ -11,8 +12,9 @@ enum next_hop_answer {
     NEXT_HOP_LATER, /* the directory cannot answer; *e */
 };
 
-/* domain: of a destination. hop->host in a. */
-SUSPENDS enum next_hop_answer next_hop_find(struct directory *directory, struct str domain,
+/* key: of a destination (destination_key.h). Strings of *hop are in a or belong to config. */
+SUSPENDS enum next_hop_answer next_hop_find(struct directory *directory,
+                                            const struct queue_config *config, struct str key,
                                             struct arena *a, struct next_hop *hop, struct err *e);
 /* The way to the server of a relay domain. */
-struct next_hop next_hop_of(const struct domain *domain);
+struct next_hop next_hop_of(const struct domain *domain, struct arena *a);

@@ -6,6 +6,7 @@
  * for the next message that waits for the same destination.
  */
 #include "core/arena.h"
+#include "core/settings.h"
 #include "core/spool.h"
 #include "queue/queue.h"
 
@@ -48,15 +49,43 @@ struct transport_message {
     bool destination_failed;
 };
 
-enum next_hop_kind {
-    NEXT_HOP_DEFAULT, /* settings->relay_host, else by MX */
-    NEXT_HOP_MX,      /* by MX in any case */
-    NEXT_HOP_HOST,    /* the server of a relay domain */
+enum next_hop_protocol { NEXT_HOP_SMTP, NEXT_HOP_LMTP };
+
+/* The least that is wanted. */
+enum next_hop_tls {
+    NEXT_HOP_TLS_OPPORTUNISTIC, /* DANE, MTA-STS where published; else unverified where offered */
+    NEXT_HOP_TLS_NONE,
+    NEXT_HOP_TLS_ENCRYPT, /* required, not verified */
+    NEXT_HOP_TLS_VERIFY,  /* required, the server's name verified */
+    NEXT_HOP_TLS_DANE,    /* required */
 };
 
+/* Where mail goes and how: everything that a connection needs to know of the rules that led there.
+ * Strings are never NULL. */
 struct next_hop {
-    enum next_hop_kind kind;
-    struct str host; /* NEXT_HOP_HOST: "host:port", "host", "[address]:port" */
+    const char *route; /* name of the rule; "" : none; for logs */
+    bool by_mx;        /* the hosts are those of the job's destination, a domain */
+    /* "host:port", "host", "[address]:port", "unix:/path", tried in this order; by_mx: unused. */
+    struct string_list hosts;
+    struct string_list fallback; /* tried when none of the others can be reached */
+    enum next_hop_protocol protocol;
+    enum next_hop_tls tls;
+    const char *user, *password; /* "" : no AUTH; the password of XOAUTH2 is the token */
+    const char *mechanisms;      /* "" : the best of what is offered, but XOAUTH2 */
+    const char *source_ipv4, *source_ipv6, *helo; /* "" : as usual */
+    /* The administrator here said where to go, not the domain's owner: port 465 means TLS from the
+     * first byte, and what is wrong there is his to mend, not the sender's fault. */
+    bool own_choice;
+};
+
+/* All strings empty, by MX. */
+struct next_hop next_hop_by_mx(void);
+
+/* How fast mail may leave. 0: no limit of its own. */
+struct pacing {
+    int64_t connections_max;
+    int64_t rate; /* messages in each rate_period */
+    usec rate_period;
 };
 
 struct transport_job {
@@ -66,17 +95,11 @@ struct transport_job {
     struct loop *loop;
     struct dns *dns;
     const char *hostname;
-    /* Domain, lower case, or address literal; with settings->relay_host: unused. */
+    /* Domain, lower case, or address literal; without next_hop.by_mx only for texts. */
     struct str destination;
     struct next_hop next_hop; /* as it is when the connection is made */
     struct transport_message *message;
 };
-
-/* Everything goes to the relay host of the settings, with its TLS and its password. */
-static inline bool transport_uses_relay_host(const struct transport_job *job)
-{
-    return job->next_hop.kind == NEXT_HOP_DEFAULT && *job->settings->relay_host;
-}
 
 /* Results of job->message are taken over; job->message is the next one, or NULL when there is none
  * (or the server stops, or the connection has carried enough). Also returned. */

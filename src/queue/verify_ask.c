@@ -194,18 +194,20 @@ SUSPENDS static void connect_and_ask(struct asking *x)
     struct err e = {.kind = ERR_NONE};
     x->job.unreachable = true;
     x->job.why = STR("it is no relay domain any more");
-    switch (next_hop_find(q->context.directory, x->job.where.destination, x->arena,
-                          &x->job.where.next_hop, &e)) {
-    case NEXT_HOP_LATER:
+    struct domain domain;
+    switch (directory_find_domain(q->context.directory, x->job.where.destination, x->arena, &domain,
+                                  &e)) {
+    case LOOKUP_TEMPFAIL:
         x->job.why = arena_str(x->arena, str_from_c(e.text));
         return;
-    case NEXT_HOP_HERE:
+    case LOOKUP_NOT_FOUND:
         return;
-    case NEXT_HOP_SEND:
+    case LOOKUP_FOUND:
         break;
     }
-    if (x->job.where.next_hop.kind == NEXT_HOP_DEFAULT)
+    if (domain.kind != DOMAIN_RELAY)
         return;
+    x->job.where.next_hop = next_hop_of(&domain, x->arena);
     x->job.unreachable = false;
     q->probe(q->probe_arg, &x->job);
 }

@@ -48,15 +48,14 @@ static bool dns_failed(struct client_failure *f, struct str name, const struct e
     return false;
 }
 
-SUSPENDS static bool find_relay(const struct transport_job *job, struct arena *a,
+/* One of the hosts that are named. */
+SUSPENDS static bool find_named(const struct transport_job *job, struct arena *a, struct str text,
                                 struct client_hosts *hosts, struct client_failure *f)
 {
-    struct str host, text = str_from_c(job->settings->relay_host);
+    struct str host;
     uint16_t port = (uint16_t)job->settings->smtp_port;
     struct err e = {.kind = ERR_NONE};
     bool nxdomain;
-    if (job->next_hop.kind == NEXT_HOP_HOST)
-        text = job->next_hop.host;
     if (!relay_host_parse(text, &host, &port)) {
         client_failure_set(f, false, "4.3.5", "the relay host is not understood");
         return false;
@@ -72,6 +71,14 @@ SUSPENDS static bool find_relay(const struct transport_job *job, struct arena *a
     if (status == DNS_NOT_FOUND) /* our own mistake, not the sender's */
         client_failure_set(f, false, "4.4.3", "the relay host %s has no address", name);
     return status == DNS_FOUND;
+}
+
+SUSPENDS static void find_list(const struct transport_job *job, struct arena *a,
+                               const struct string_list *list, struct client_hosts *hosts,
+                               struct client_failure *f)
+{
+    for (size_t i = 0; i < list->count; i++)
+        find_named(job, a, str_from_c(list->items[i]), hosts, f);
 }
 
 /* [192.0.2.1] or [IPv6:2001:db8::1] (RFC 5321 4.1.3). */
@@ -160,15 +167,11 @@ SUSPENDS static bool find_by_domain(const struct transport_job *job, struct aren
     return false;
 }
 
-SUSPENDS bool client_hosts_find(const struct transport_job *job, struct arena *a,
-                                struct client_hosts *hosts, struct client_failure *f)
+SUSPENDS static bool find_of_domain(const struct transport_job *job, struct arena *a,
+                                    struct client_hosts *hosts, struct client_failure *f)
 {
     struct dns_answer mx = {.count = 0};
     struct err e = {.kind = ERR_NONE};
-    hosts->count = 0;
-    hosts->secure = true; /* without MX the name is the domain itself */
-    if (job->next_hop.kind == NEXT_HOP_HOST || transport_uses_relay_host(job))
-        return find_relay(job, a, hosts, f);
     if (str_starts_with(job->destination, STR("[")))
         return find_literal(job, a, hosts, f);
     switch (dns_mx(job->dns, job->destination, a, &mx, &e)) {
@@ -186,4 +189,17 @@ SUSPENDS bool client_hosts_find(const struct transport_job *job, struct arena *a
     }
     hosts->secure = mx.secure;
     return find_by_mx(job, a, &mx, hosts, f);
+}
+
+SUSPENDS bool client_hosts_find(const struct transport_job *job, struct arena *a,
+                                struct client_hosts *hosts, struct client_failure *f)
+{
+    hosts->count = 0;
+    hosts->secure = true; /* without MX the name is the domain itself */
+    if (!job->next_hop.by_mx)
+        find_list(job, a, &job->next_hop.hosts, hosts, f);
+    else if (!find_of_domain(job, a, hosts, f) && f->permanent)
+        return false; /* the domain's own word */
+    find_list(job, a, &job->next_hop.fallback, hosts, f);
+    return hosts->count > 0;
 }

@@ -192,19 +192,17 @@ SUSPENDS static bool say_hello(struct client_session *s, struct client_failure *
 /* By the settings, or by the message that is to be sent first. */
 static bool tls_is_required(const struct client_session *s)
 {
-    return s->must_verify || (transport_uses_relay_host(s->job) &&
-                              s->job->settings->relay_tls == QUEUE_RELAY_TLS_REQUIRED);
+    return s->must_verify || s->job->next_hop.tls >= NEXT_HOP_TLS_ENCRYPT;
 }
 
-/* The administrator here said where to go, not the domain's owner. */
-static bool is_own_choice(const struct client_session *s)
+static bool name_is_verified(const struct client_session *s)
 {
-    return s->job->next_hop.kind == NEXT_HOP_HOST || transport_uses_relay_host(s->job);
+    return s->must_verify || s->job->next_hop.tls >= NEXT_HOP_TLS_VERIFY;
 }
 
 static bool is_implicit_tls(const struct client_session *s)
 {
-    return is_own_choice(s) && s->host->port == PORT_SMTPS;
+    return s->job->next_hop.own_choice && s->host->port == PORT_SMTPS;
 }
 
 static bool tls_is_missing(struct client_session *s, struct client_failure *f)
@@ -230,8 +228,8 @@ SUSPENDS static bool shake_hands(struct client_session *s, struct client_failure
         return tls_is_missing(s, f);
     stream_set_timeout(s->stream, s->settings.hello_timeout);
     if (stream_start_tls_client(s->stream, s->job->tls, numeric ? NULL : name,
-                                tls_is_required(s) ? name : NULL, &e)) {
-        s->verified = tls_is_required(s);
+                                name_is_verified(s) ? name : NULL, &e)) {
+        s->verified = name_is_verified(s);
         return true;
     }
     s->dead = true;
@@ -251,6 +249,8 @@ SUSPENDS static bool shake_hands(struct client_session *s, struct client_failure
 SUSPENDS static bool start_tls(struct client_session *s, struct client_failure *f)
 {
     bool required = tls_is_required(s);
+    if (s->job->next_hop.tls == NEXT_HOP_TLS_NONE && !required)
+        return true;
     if (!(s->extensions & CLIENT_STARTTLS) || !s->job->tls)
         return required ? tls_is_missing(s, f) : true;
     if (!talk(s, "STARTTLS", STR("STARTTLS"), f))
@@ -262,10 +262,10 @@ SUSPENDS static bool start_tls(struct client_session *s, struct client_failure *
 
 SUSPENDS static bool log_in(struct client_session *s, struct client_failure *f)
 {
-    const struct queue_settings *q = s->job->settings;
-    if (!transport_uses_relay_host(s->job) || !*q->relay_user)
+    const struct next_hop *hop = &s->job->next_hop;
+    if (!*hop->user)
         return true;
-    if (!stream_is_tls(s->stream) || !tls_is_required(s))
+    if (!stream_is_tls(s->stream) || !s->verified)
         return tls_is_missing(s, f);
     if (!(s->extensions & CLIENT_AUTH_PLAIN)) {
         client_failure_set(f, false, "4.7.0", "%.*s offers no AUTH PLAIN",
@@ -274,9 +274,9 @@ SUSPENDS static bool log_in(struct client_session *s, struct client_failure *f)
     }
     struct buf secret = BUF_EMPTY, line = BUF_EMPTY;
     buf_add_char(&secret, '\0');
-    buf_add_c(&secret, q->relay_user);
+    buf_add_c(&secret, hop->user);
     buf_add_char(&secret, '\0');
-    buf_add_c(&secret, q->relay_password);
+    buf_add_c(&secret, hop->password);
     buf_add_c(&line, "AUTH PLAIN ");
     buf_add_base64(&line, buf_str(&secret));
     bool ok = talk(s, "AUTH", buf_str(&line), f);
@@ -312,7 +312,7 @@ SUSPENDS static bool greet(struct client_session *s, struct client_failure *f)
         return false;
     if (s->reply.code != 220) {
         client_session_refused(s, "the connection", f);
-        if (is_own_choice(s))
+        if (s->job->next_hop.own_choice)
             client_failure_soften(f); /* our own host: to be mended, not the sender's fault */
         return false;
     }

@@ -29,6 +29,7 @@ static struct {
     struct transport_message messages[4];
     size_t message_count, next;
     char relay[40];
+    const char *relay_item;
 } out;
 
 struct transport_message *transport_next(struct transport_job *job)
@@ -75,6 +76,14 @@ enum dns_status dns_addresses(struct dns *d, struct str name, struct arena *a,
 
 /* --- a test --- */
 
+static void over_relay(const char *host)
+{
+    out.relay_item = host;
+    out.job.next_hop.by_mx = false;
+    out.job.next_hop.own_choice = true;
+    out.job.next_hop.hosts = (struct string_list){&out.relay_item, 1};
+}
+
 static void begin(void)
 {
     struct err e;
@@ -86,21 +95,19 @@ static void begin(void)
     usec t = 5 * USEC_SEC;
     out.timeouts = (struct smtp_client_settings){t, t, t, t, t, t, t, t, t};
     snprintf(out.relay, sizeof(out.relay), "[127.0.0.1]:%u", server.port);
-    out.settings = (struct queue_settings){.relay_host = out.relay,
-                                           .relay_user = "",
-                                           .relay_password = "",
-                                           .smtp_port = server.port,
-                                           .postmaster = ""};
+    out.settings = (struct queue_settings){.smtp_port = server.port, .postmaster = ""};
     out.job = (struct transport_job){.settings = &out.settings,
                                      .tls = tls_client,
                                      .loop = loop,
                                      .hostname = "mail.example.test",
-                                     .destination = STR("far.test")};
+                                     .destination = STR("far.test"),
+                                     .next_hop = next_hop_by_mx()};
+    over_relay(out.relay);
 }
 
 static void by_mx(void)
 {
-    out.settings.relay_host = "";
+    out.job.next_hop = next_hop_by_mx();
     dns_fake.mx[0] = (struct dns_mx){10, STR("mx.far.test")};
     dns_fake.mx_count = 1;
 }
@@ -438,7 +445,7 @@ static void no_way(void)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         begin();
-        out.settings.relay_host = "";
+        out.job.next_hop = next_hop_by_mx();
         dns_fake.mx_status = cases[i].mx;
         dns_fake.address_status = cases[i].address;
         dns_fake.nxdomain = cases[i].nxdomain;
@@ -532,9 +539,9 @@ static void tls_refused(void)
 static void relay_with_login(void)
 {
     begin();
-    out.settings.relay_tls = QUEUE_RELAY_TLS_REQUIRED;
-    out.settings.relay_user = "alice";
-    out.settings.relay_password = "secret";
+    out.job.next_hop.tls = NEXT_HOP_TLS_VERIFY;
+    out.job.next_hop.user = "alice";
+    out.job.next_hop.password = "secret";
     SCRIPT(TLS_HELLO, TLS_START, "S: 250-mx.far.test", "S: 250 AUTH LOGIN PLAIN",
            "C: AUTH PLAIN AGFsaWNlAHNlY3JldA==", "S: 235 welcome", REST);
     struct transport_message *m = message("body\n", "x@far.test", NULL);
@@ -547,9 +554,9 @@ static void relay_with_login(void)
 static void relay_login_refused(void)
 {
     begin();
-    out.settings.relay_tls = QUEUE_RELAY_TLS_REQUIRED;
-    out.settings.relay_user = "alice";
-    out.settings.relay_password = "wrong";
+    out.job.next_hop.tls = NEXT_HOP_TLS_VERIFY;
+    out.job.next_hop.user = "alice";
+    out.job.next_hop.password = "wrong";
     SCRIPT(TLS_HELLO, TLS_START, "S: 250-mx.far.test", "S: 250 AUTH PLAIN", "C: AUTH PLAIN",
            "S: 535 5.7.8 wrong");
     struct transport_message *m = message("body\n", "x@far.test", NULL);
@@ -561,8 +568,8 @@ static void relay_login_refused(void)
 static void relay_without_tls(void)
 {
     begin();
-    out.settings.relay_tls = QUEUE_RELAY_TLS_REQUIRED;
-    out.settings.relay_user = "alice";
+    out.job.next_hop.tls = NEXT_HOP_TLS_VERIFY;
+    out.job.next_hop.user = "alice";
     SCRIPT(HELLO, "S: 250-mx.far.test", "S: 250 AUTH PLAIN");
     struct transport_message *m = message("body\n", "x@far.test", NULL);
     run();
@@ -575,8 +582,8 @@ static void relay_with_wrong_name(void)
     begin();
     char relay[60];
     snprintf(relay, sizeof(relay), "other.test:%u", server.port);
-    out.settings.relay_host = relay;
-    out.settings.relay_tls = QUEUE_RELAY_TLS_REQUIRED;
+    over_relay(relay);
+    out.job.next_hop.tls = NEXT_HOP_TLS_VERIFY;
     SCRIPT(TLS_HELLO, "C: STARTTLS", "S: 220 go", "TLS");
     struct transport_message *m = message("body\n", "x@far.test", NULL);
     run();

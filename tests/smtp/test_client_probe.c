@@ -41,6 +41,7 @@ static struct {
     struct probe probes[20];
     size_t count, given, batch;
     char relay[40];
+    const char *relay_item;
 } out;
 
 bool probe_next(struct probe_job *job)
@@ -80,8 +81,6 @@ static void begin(size_t batch, const char *const *names)
     memset(&out, 0, sizeof(out));
     out.arena = arena_new();
     out.batch = batch;
-    out.settings = (struct queue_settings){
-        .relay_host = "elsewhere.test:25", .relay_user = "user", .relay_password = "secret"};
     snprintf(out.relay, sizeof(out.relay), "[127.0.0.1]:%u", server.port);
     for (; names[out.count]; out.count++)
         out.probes[out.count].address = str_from_c(names[out.count]);
@@ -90,7 +89,11 @@ static void begin(size_t batch, const char *const *names)
                                            .loop = loop,
                                            .hostname = "mail.example.test",
                                            .destination = STR("relay.test")};
-    out.job.where.next_hop = (struct next_hop){NEXT_HOP_HOST, str_from_c(out.relay)};
+    out.relay_item = out.relay;
+    out.job.where.next_hop = next_hop_by_mx();
+    out.job.where.next_hop.by_mx = false;
+    out.job.where.next_hop.own_choice = true;
+    out.job.where.next_hop.hosts = (struct string_list){&out.relay_item, 1};
 }
 
 static void run(void)
@@ -218,7 +221,7 @@ static void unreachable(void)
     assert_true(out.job.unreachable);
     assert_true(str_find(out.job.why, STR("no service here")) >= 0);
     assert_int_equal(out.given, 0);
-    out.job.where.next_hop.kind = NEXT_HOP_MX;
+    out.job.where.next_hop = next_hop_by_mx();
     run();
     assert_true(out.job.unreachable);
     assert_true(str_find(out.job.why, STR("SERVFAIL")) >= 0);

@@ -1,0 +1,34 @@
+#pragma once
+/*
+ * The key of a destination: mail with the same key goes the same way, and may share a connection.
+ *
+ *     "far.example"              the servers of that domain, by MX or by the directory
+ *     "rule NAME"                the hosts of a route
+ *     "rule NAME/far.example"    the servers of that domain, by the words of a route
+ *     "relay"                    the relay host of the settings
+ *     ""                         here
+ *
+ * A key is true for the configuration that it was made with: after a reload it has to be made
+ * anew. No key of a rule can be taken for a domain, which has neither blanks nor slashes.
+ */
+#include "queue/transport.h"
+
+struct queue_config;
+
+/* What a recipient's way depends on. */
+struct route_question {
+    struct str sender;    /* "" : null sender */
+    struct str login;     /* "" : none */
+    struct str recipient; /* "local@domain", the domain in lower case */
+    bool relay_domain;    /* of a relay domain of ours: RECIPIENT_RELAY */
+};
+
+/* The key for a recipient on another server: a part of question->recipient, or made in a. */
+struct str destination_key_of(const struct queue_config *config,
+                              const struct route_question *question, struct arena *a);
+/* The name of the rule; "" : none. */
+struct str destination_key_rule(struct str key);
+/* The domain whose servers are meant; "" : none. */
+struct str destination_key_domain(struct str key);
+/* The limits of its rule, for all mail of that rule together; zeros: none. */
+struct pacing destination_key_pacing(const struct queue_config *config, struct str key);
