@@ -2,7 +2,7 @@
 /*
  * Passwords as they are stored: a yescrypt hash (crypt(5)) for logins in which the client shows the
  * password, and a SCRAM-SHA-256 verifier (RFC 5803) for those in which it does not. All but
- * password_check_form is CPU-heavy: for WORKER_AUTH. Private to auth.
+ * password_check_form is CPU-heavy: for WORKER_AUTH. Private to auth, but for saslprep.
  */
 #include "core/buf.h"
 #include "core/err.h"
