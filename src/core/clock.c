@@ -3,10 +3,15 @@
  */
 #include "core/clock.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 static usec (*replaced_monotonic)(void);
 static usec (*replaced_wall)(void);
+
+/* Simulated: worker threads ask as well. 0: not simulated. */
+static _Atomic usec simulated_monotonic;
+static usec simulated_offset; /* of the wall clock */
 
 static usec read_clock(clockid_t id)
 {
@@ -17,11 +22,17 @@ static usec read_clock(clockid_t id)
 
 usec clock_monotonic(void)
 {
+    usec simulated = atomic_load_explicit(&simulated_monotonic, memory_order_relaxed);
+    if (simulated)
+        return simulated;
     return replaced_monotonic ? replaced_monotonic() : read_clock(CLOCK_MONOTONIC);
 }
 
 usec clock_wall(void)
 {
+    usec simulated = atomic_load_explicit(&simulated_monotonic, memory_order_relaxed);
+    if (simulated)
+        return simulated + simulated_offset;
     return replaced_wall ? replaced_wall() : read_clock(CLOCK_REALTIME);
 }
 
@@ -37,4 +48,21 @@ void clock_replace(usec (*monotonic)(void), usec (*wall)(void))
 {
     replaced_monotonic = monotonic;
     replaced_wall = wall;
+}
+
+void clock_simulate(usec wall)
+{
+    simulated_offset = wall - USEC_SEC;
+    atomic_store(&simulated_monotonic, wall ? USEC_SEC : 0);
+}
+
+bool clock_is_simulated(void)
+{
+    return atomic_load_explicit(&simulated_monotonic, memory_order_relaxed) != 0;
+}
+
+void clock_jump(usec monotonic)
+{
+    if (monotonic > atomic_load(&simulated_monotonic))
+        atomic_store(&simulated_monotonic, monotonic);
 }

@@ -9,6 +9,9 @@
  * moved only when an earlier one comes: as most deadlines are cleared long before they pass, it
  * fires now and then for nothing, instead of being moved at every wait.
  *
+ * In simulated time (clock_simulate) a turn in which nothing happened moves the clock to the
+ * earliest deadline instead of waiting for it.
+ *
  * The watchdog reads the clock once per task. A turn that was too long is logged with the
  * task that took longest, at most once a second.
  */
@@ -159,15 +162,25 @@ static void run_ready(struct loop *l)
         warn(l, now);
 }
 
+/* In simulated time only workers, and events when there is no deadline, are waited for. */
+static bool prepare_wait(struct loop *l)
+{
+    if (clock_is_simulated())
+        return worker_pool_is_busy(l->workers) || timers_earliest(&l->timers) == DEADLINE_NONE;
+    return arm_timer(l);
+}
+
 static void run_turn(struct loop *l)
 {
-    bool may_wait =
-        task_count(&l->ready) == 0 && task_count(&l->later) == 0 && !l->stopping && arm_timer(l);
+    bool idle = task_count(&l->ready) == 0 && task_count(&l->later) == 0 && !l->stopping;
+    bool may_wait = idle && prepare_wait(l);
     l->turn_began = 0;
     l->longest = 0;
     l->longest_name = NULL;
     event_base_loop(l->base,
                     EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | (may_wait ? 0 : EVLOOP_NONBLOCK));
+    if (idle && !may_wait && l->turn_began == 0 && clock_is_simulated())
+        clock_jump(timers_earliest(&l->timers));
     turn_begins(l);
     while (task_count(&l->later) > 0)
         task_push(&l->ready, task_pop(&l->later));

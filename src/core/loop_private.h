@@ -117,3 +117,5 @@ struct loop {
 void loop_push(struct loop *l, struct task t);
 void fiber_resume(struct fiber *f);
 void worker_pool_free(struct worker_pool *p);
+/* Something was given to the threads and has not come back. */
+bool worker_pool_is_busy(const struct worker_pool *p);

@@ -288,6 +288,11 @@ size_t worker_backlog(enum worker_class class)
     return n;
 }
 
+bool worker_pool_is_busy(const struct worker_pool *p)
+{
+    return p && p->under_way > 0;
+}
+
 /* Ends the threads when their queues are empty, and reports what they did. */
 void worker_pool_free(struct worker_pool *p)
 {

@@ -21,3 +21,5 @@
 #define QUEUE_FILES_BATCH 256
 /* Deferrals in a row before a fiber lets others run. */
 #define QUEUE_STEPS_PER_TURN 50
+/* Messages that a walk over all of them visits before others run. */
+#define QUEUE_MESSAGES_PER_TURN 200

@@ -8,6 +8,7 @@
 #include "queue/message.h"
 
 #include "core/mem.h"
+#include "queue/walk.h"
 
 #include <assert.h>
 #include <search.h>
@@ -77,6 +78,7 @@ void message_remove(struct queue_message *m)
 {
     struct queue *q = m->queue;
     assert(!m->deleted);
+    walk_step_off(q, m);
     tdelete(m, &q->by_id, compare);
     *(m->previous ? &m->previous->next : &q->first) = m->next;
     *(m->next ? &m->next->previous : &q->last) = m->previous;

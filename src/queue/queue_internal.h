@@ -130,6 +130,7 @@ struct queue {
     struct queue_config *config;
     void *by_id; /* tsearch tree of struct queue_message */
     struct queue_message *first, *last;
+    struct walk *walks; /* under way, over the messages */
     size_t message_count, recipient_count;
     struct link dirty, held;
     struct queue_removal *removals, **removals_end;

@@ -2,6 +2,7 @@
 #include "core/helper.h"
 
 #include "core/log.h"
+#include "core/worker.h"
 
 #include <signal.h>
 #include <string.h>
@@ -180,6 +181,41 @@ static void test_watchdog_names_what_held_the_loop(void **state)
     remove_directory(dir);
 }
 
+static void work(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static void live_through_days(void *arg)
+{
+    struct err e;
+    usec day = 86400 * USEC_SEC, wall = clock_wall();
+    bool worked = false;
+    (void)arg;
+    for (int i = 0; i < 100; i++)
+        assert_true(fiber_sleep(day, &e));
+    assert_true(clock_wall() - wall == 100 * day);
+    usec before = clock_monotonic();
+    worker_run(WORKER_DISK, work, &worked);
+    assert_true(worked && clock_monotonic() == before);
+    struct cond never = {0};
+    assert_false(cond_wait(&never, deadline_in(day), &e));
+    assert_int_equal(e.kind, ERR_TIMEOUT);
+    assert_true(clock_monotonic() == before + day);
+}
+
+static void test_simulated_time_jumps_to_deadlines(void **state)
+{
+    (void)state;
+    usec begin = (usec)1800000000 * USEC_SEC;
+    clock_simulate(begin);
+    assert_true(clock_wall() == begin && clock_is_simulated());
+    run_in_fiber(live_through_days, NULL);
+    clock_simulate(0);
+    assert_false(clock_is_simulated());
+    assert_true(clock_wall() != begin);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_deferred_calls_run_before_the_loop_waits),
         cmocka_unit_test(test_signals),
         cmocka_unit_test(test_watchdog_names_what_held_the_loop),
+        cmocka_unit_test(test_simulated_time_jumps_to_deadlines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
