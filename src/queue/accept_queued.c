@@ -27,11 +27,10 @@ _Static_assert(QUEUE_ENVELOPE_RECORD_MAX + QUEUE_HEADER_MAX + SPOOL_MEMORY_MAX +
                    JOURNAL_RECORD_MAX,
                "a record of the journal");
 
-static void fill_recipient(struct queue_recipient *r, const struct target *t, struct arena *a)
+static void fill_recipient(struct queue_message *m, struct queue_recipient *r,
+                           const struct target *t)
 {
-    r->address = arena_str(a, t->address);
-    r->original = arena_str(a, t->original);
-    r->requested = arena_str(a, t->requested);
+    recipient_set_words(m, r, t->address, t->original, t->requested);
     r->kind = (uint8_t)t->kind;
     r->notify = (uint8_t)t->notify;
     r->success = (uint8_t)t->success;
@@ -41,8 +40,8 @@ static void fill_recipient(struct queue_recipient *r, const struct target *t, st
     if (!t->error)
         return;
     r->attempts = 1;
-    recipient_set_texts(r, str_from_c(t->error->text), str_from_c(err_status_code(t->error)),
-                        STR(""));
+    recipient_set_said(m, r, str_from_c(t->error->text), str_from_c(err_status_code(t->error)),
+                       STR(""));
 }
 
 /* Upper bound of its encoded size. */
@@ -56,19 +55,21 @@ static size_t encoded_size(const struct target *t)
 static void take_recipients(struct queue_message *m, const struct target *targets, size_t count,
                             size_t *next)
 {
-    size_t room = QUEUE_ENVELOPE_RECORD_MAX, recipients = 0, at = *next;
+    size_t room = QUEUE_ENVELOPE_RECORD_MAX, recipients = 0, words = 0, at = *next;
     for (; at < count && (!targets[at].queued || encoded_size(&targets[at]) <= room); at++) {
         if (!targets[at].queued)
             continue;
         room -= encoded_size(&targets[at]);
         recipients++;
+        words +=
+            recipient_words_size(targets[at].address, targets[at].original, targets[at].requested);
     }
     assert(at > *next); /* addresses have limits far below that of a record */
-    message_set_recipients(m, recipients);
+    message_set_recipients(m, recipients, words);
     recipients = 0;
     for (; *next < at; (*next)++)
         if (targets[*next].queued)
-            fill_recipient(&m->recipients[recipients++], &targets[*next], m->arena);
+            fill_recipient(m, &m->recipients[recipients++], &targets[*next]);
 }
 
 static uint64_t wire_size(const struct spool *body, struct str prefix)

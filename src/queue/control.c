@@ -11,12 +11,12 @@
 static void fill_recipient(struct queue_recipient_info *out, const struct queue_recipient *r,
                            struct arena *a)
 {
-    out->address = arena_str(a, r->address);
+    out->address = arena_str(a, recipient_address(r));
     out->state = recipient_state_name(r);
     out->attempts = r->attempts;
     out->next_attempt = r->state == RECIPIENT_WAITING ? r->next_attempt / USEC_SEC : 0;
-    out->last_error = arena_str(a, str_from_c(r->error));
-    out->relay = arena_str(a, str_from_c(r->relay));
+    out->last_error = arena_str(a, recipient_error(r));
+    out->relay = arena_str(a, recipient_relay(r));
     struct buf notify = BUF_EMPTY;
     dsn_notify_write(&notify, r->notify);
     out->notify = arena_str(a, buf_str(&notify));
@@ -131,7 +131,8 @@ static bool matches_domain(const void *arg, const struct queue_recipient *r)
     const struct domain_match *match = arg;
     if (r->kind != RECIPIENT_REMOTE || recipient_is_done(r))
         return false;
-    struct str domain = str_skip(r->address, (size_t)(str_find_last_char(r->address, '@') + 1));
+    struct str address = recipient_address(r);
+    struct str domain = str_skip(address, (size_t)(str_find_last_char(address, '@') + 1));
     if (str_equal_nocase(domain, match->domain))
         return true;
     return match->subdomains && domain.n > match->domain.n &&

@@ -69,9 +69,9 @@ static void begin_item(struct connection *c, struct queue_item *item)
     };
     for (size_t i = 0; i < item->count; i++) {
         const struct queue_recipient *r = &m->recipients[item->recipients[i]];
-        c->message.recipients[i].address = r->address;
+        c->message.recipients[i].address = recipient_address(r);
         c->message.recipients[i].notify = r->notify;
-        c->message.recipients[i].requested = r->requested;
+        c->message.recipients[i].requested = recipient_requested(r);
     }
     c->job.message = &c->message;
 }
@@ -155,9 +155,8 @@ SUSPENDS static bool expire_item(struct connection *c)
         return false;
     for (size_t i = 0; i < c->item->count; i++) {
         struct queue_recipient *r = &m->recipients[c->item->recipients[i]];
-        const struct attempt a = {.status = TRANSPORT_DEFERRED,
-                                  .text = str_from_c(r->error),
-                                  .relay = str_from_c(r->relay)};
+        const struct attempt a = {
+            .status = TRANSPORT_DEFERRED, .text = recipient_error(r), .relay = recipient_relay(r)};
         recipient_apply(m, r, &a);
     }
     end_item(c, 0);

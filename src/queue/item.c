@@ -7,6 +7,7 @@
 
 #include "core/mem.h"
 #include "queue/destination_key.h"
+#include "queue/recipient_words.h"
 #include "queue/scheduler_internal.h"
 
 #include <stdlib.h>
@@ -72,7 +73,7 @@ static struct str recipient_destination(const struct queue_message *m,
 {
     const struct route_question question = {.sender = m->sender,
                                             .login = m->login,
-                                            .recipient = r->address,
+                                            .recipient = recipient_address(r),
                                             .relay_domain = r->kind == RECIPIENT_RELAY};
     return recipient_kind_is_remote(r->kind) ? destination_key_of(m->queue->config, &question, a)
                                              : STR("");

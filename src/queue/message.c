@@ -25,20 +25,22 @@ struct queue_message *message_new(struct queue *q)
     return m;
 }
 
-void message_set_recipients(struct queue_message *m, size_t count)
+void message_set_recipients(struct queue_message *m, size_t count, size_t words)
 {
-    m->recipients = arena_array(m->arena, count, sizeof(*m->recipients));
+    size_t fixed = count * sizeof(*m->recipients);
+    assert(!m->recipients && fixed / sizeof(*m->recipients) == count);
+    m->recipients = mem_alloc(fixed + words + 1);
+    memset(m->recipients, 0, fixed);
     m->recipient_count = count;
+    m->words_end = (char *)m->recipients + fixed;
 }
 
 void message_free(struct queue_message *m)
 {
     assert(m->holds == 0 && !m->items);
-    for (size_t i = 0; i < m->recipient_count; i++) {
-        free(m->recipients[i].error);
-        free(m->recipients[i].code);
-        free(m->recipients[i].relay);
-    }
+    for (size_t i = 0; i < m->recipient_count; i++)
+        recipient_forget_said(m, &m->recipients[i]);
+    free(m->recipients);
     spool_unref(m->body);
     arena_free(m->arena);
     free(m);
@@ -164,19 +166,4 @@ bool message_is_held(const struct queue_message *m)
 bool message_is_too_late(const struct queue_message *m)
 {
     return m->options.deliver_by_return && clock_wall() >= m->options.deliver_by;
-}
-
-static void set_text(char **field, struct str text)
-{
-    char *copy = text.n ? mem_dup(text.p, text.n) : NULL;
-    free(*field);
-    *field = copy;
-}
-
-void recipient_set_texts(struct queue_recipient *r, struct str error, struct str code,
-                         struct str relay)
-{
-    set_text(&r->error, str_head(error, QUEUE_ERROR_TEXT_MAX));
-    set_text(&r->code, code);
-    set_text(&r->relay, relay);
 }

@@ -4,10 +4,12 @@
  * envelope files.
  */
 #include "queue/queue_internal.h"
+#include "queue/recipient_words.h"
 
 struct queue_message *message_new(struct queue *q);
-/* Gives it room for `count` recipients, zeroed. */
-void message_set_recipients(struct queue_message *m, size_t count);
+/* Gives it room for `count` recipients, zeroed, and for so many bytes of their words
+ * (recipient_words_size). */
+void message_set_recipients(struct queue_message *m, size_t count, size_t words);
 /* Not in the table, not held. */
 void message_free(struct queue_message *m);
 
@@ -29,9 +31,6 @@ bool recipient_is_done(const struct queue_recipient *r);
 /* It has ended and the sender is to be told, if that is wanted. */
 bool recipient_is_unreported(const struct queue_recipient *r);
 const char *recipient_state_name(const struct queue_recipient *r);
-/* Copies the texts (cut at QUEUE_ERROR_TEXT_MAX). */
-void recipient_set_texts(struct queue_recipient *r, struct str error, struct str code,
-                         struct str relay);
 
 /* The form that is written now; older ones are read. */
 #define MESSAGE_VERSION 2

@@ -75,14 +75,14 @@ static void encode_recipient(struct buf *out, const struct queue_recipient *r)
     buf_add_u8(out, r->reported);
     buf_add_u32(out, r->attempts);
     buf_add_u64(out, (uint64_t)r->next_attempt);
-    buf_add_counted(out, r->address);
-    buf_add_counted(out, r->original);
-    buf_add_counted(out, str_from_c(r->error));
-    buf_add_counted(out, str_from_c(r->code));
-    buf_add_counted(out, str_from_c(r->relay));
+    buf_add_counted(out, recipient_address(r));
+    buf_add_counted(out, recipient_original(r));
+    buf_add_counted(out, recipient_error(r));
+    buf_add_counted(out, recipient_code(r));
+    buf_add_counted(out, recipient_relay(r));
     buf_add_u8(out, r->notify);
     buf_add_u8(out, r->success);
-    buf_add_counted(out, r->requested);
+    buf_add_counted(out, recipient_requested(r));
 }
 
 void message_encode(struct buf *out, const struct queue_message *m)
@@ -102,31 +102,60 @@ void message_encode(struct buf *out, const struct queue_message *m)
         encode_recipient(out, &m->recipients[i]);
 }
 
-static bool decode_recipient(struct reader *in, unsigned version, struct arena *a,
-                             struct queue_recipient *r)
+/* A recipient as it is read: the words are still in the input. */
+struct decoded {
+    struct queue_recipient r;
+    struct str address, original, requested, error, code, relay;
+};
+
+static bool decode_recipient(struct reader *in, unsigned version, struct decoded *d)
 {
+    struct queue_recipient *r = &d->r;
+    *d = (struct decoded){.requested = STR("")};
     r->kind = read_u8(in);
     r->state = read_u8(in);
     r->reported = read_u8(in);
-    r->attempts = read_u32(in);
+    r->attempts = read_u32(in) & RECIPIENT_ATTEMPTS_MAX;
     r->next_attempt = (usec)read_u64(in);
-    r->address = arena_str(a, read_counted(in));
-    r->original = arena_str(a, read_counted(in));
-    struct str error = read_counted(in), code = read_counted(in), relay = read_counted(in);
+    d->address = read_counted(in);
+    d->original = read_counted(in);
+    d->error = read_counted(in);
+    d->code = read_counted(in);
+    d->relay = read_counted(in);
     if (version >= 2) {
         r->notify = read_u8(in);
         r->success = read_u8(in);
-        r->requested = arena_str(a, read_counted(in));
+        d->requested = read_counted(in);
     }
-    if (in->bad || r->kind > RECIPIENT_RELAY || r->state > RECIPIENT_FAILED ||
-        r->state == RECIPIENT_SENDING || r->success > SUCCESS_EXPANDED)
-        return false;
-    recipient_set_texts(r, error, code, relay);
-    return true;
+    return !in->bad && r->kind <= RECIPIENT_RELAY && r->state <= RECIPIENT_FAILED &&
+           r->state != RECIPIENT_SENDING && r->success <= SUCCESS_EXPANDED &&
+           d->address.n <= RECIPIENT_WORD_MAX && d->original.n <= RECIPIENT_WORD_MAX &&
+           d->requested.n <= RECIPIENT_WORD_MAX;
 }
 
 /* Smallest encoded recipient: guards against a damaged count. */
 #define RECIPIENT_BYTES_MIN (3 + 4 + 8 + 5 * 4)
+
+/* Twice over the same bytes: first to see whether all is well, and how much room it takes. */
+static bool decode_recipients(struct reader *in, unsigned version, struct queue_message *m,
+                              uint32_t count)
+{
+    struct reader again = *in;
+    struct decoded d;
+    size_t words = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!decode_recipient(in, version, &d))
+            return false;
+        words += recipient_words_size(d.address, d.original, d.requested);
+    }
+    message_set_recipients(m, count, words);
+    for (uint32_t i = 0; i < count && decode_recipient(&again, version, &d); i++) {
+        m->recipients[i] = d.r;
+        recipient_set_words(m, &m->recipients[i], d.address, d.original, d.requested);
+        recipient_set_said(m, &m->recipients[i], d.error, d.code, d.relay);
+    }
+    return true;
+}
 
 static bool decode(struct reader *in, unsigned version, struct queue_message *m,
                    uint64_t *body_size)
@@ -152,13 +181,8 @@ static bool decode(struct reader *in, unsigned version, struct queue_message *m,
     if (version >= 2 && !decode_options(in, m->arena, &m->options))
         return false;
     uint32_t count = read_u32(in);
-    if (in->bad || count > in->n / RECIPIENT_BYTES_MIN)
-        return false;
-    message_set_recipients(m, count);
-    for (uint32_t i = 0; i < count; i++)
-        if (!decode_recipient(in, version, m->arena, &m->recipients[i]))
-            return false;
-    return in->n == 0;
+    return !in->bad && count <= in->n / RECIPIENT_BYTES_MIN &&
+           decode_recipients(in, version, m, count) && in->n == 0;
 }
 
 struct queue_message *message_decode(struct queue *q, struct str bytes, unsigned version,

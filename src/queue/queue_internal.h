@@ -52,21 +52,22 @@ enum recipient_success {
 
 struct queue_item;
 
+/* There may be a million of them. What it says in words is asked with the functions of
+ * recipient_words.h. */
 struct queue_recipient {
-    struct str address;   /* where it goes */
-    struct str original;  /* the envelope's RCPT that led to it */
-    struct str requested; /* its ORCPT, decoded; "" : none */
-    uint8_t kind;         /* enum recipient_kind */
-    uint8_t state;        /* enum recipient_state */
-    uint8_t notify;       /* enum dsn_notify */
-    uint8_t success;      /* enum recipient_success */
-    bool reported;        /* its end is known to the sender, or need not be, or cannot be */
-    uint32_t attempts;
-    usec next_attempt; /* wall clock; 0: now */
-    char *error;       /* of the last attempt; owned; NULL: none */
-    char *code;        /* enhanced status; owned */
-    char *relay;       /* owned */
+    const char *words;       /* its addresses, in the message's memory */
+    struct said_words *said; /* in its last attempt, shared; NULL: nothing */
+    usec next_attempt;       /* wall clock; 0: now */
+    uint32_t attempts : 24;
+    bool reported : 1;      /* its end is known to the sender, or need not be, or cannot be */
+    bool own_original : 1;  /* the words: another address led to it */
+    bool has_requested : 1; /* the words: ORCPT */
+    uint8_t kind;           /* enum recipient_kind */
+    uint8_t state;          /* enum recipient_state */
+    uint8_t notify;         /* enum dsn_notify */
+    uint8_t success;        /* enum recipient_success */
 };
+_Static_assert(sizeof(struct queue_recipient) == 32, "a million of them");
 
 /* Links of a circular list with a head; zeroed is not valid, see link_init. */
 struct link {
@@ -99,8 +100,9 @@ struct queue_message {
     unsigned holds;    /* fibers that use it */
     bool settling, settle_again;
     struct queue_item *items;
-    struct queue_recipient *recipients;
+    struct queue_recipient *recipients; /* with their words behind them */
     size_t recipient_count;
+    char *words_end; /* of what is used of the room for them */
 };
 
 /* What envelope_files_load found; until queue_start. */
@@ -129,6 +131,7 @@ struct queue {
     struct queue_context context;
     struct queue_config *config;
     void *by_id; /* tsearch tree of struct queue_message */
+    void *said;  /* tsearch tree of struct said_words */
     struct queue_message *first, *last;
     struct walk *walks; /* under way, over the messages */
     size_t message_count, recipient_count;

@@ -46,9 +46,9 @@ void journal_log_result(struct queue_message *m, const struct queue_recipient *r
     buf_add_u8(&out, r->reported);
     buf_add_u32(&out, r->attempts);
     buf_add_u64(&out, (uint64_t)r->next_attempt);
-    buf_add_counted(&out, str_from_c(r->error));
-    buf_add_counted(&out, str_from_c(r->code));
-    buf_add_counted(&out, str_from_c(r->relay));
+    buf_add_counted(&out, recipient_error(r));
+    buf_add_counted(&out, recipient_code(r));
+    buf_add_counted(&out, recipient_relay(r));
     buf_add_u8(&out, r->success);
     struct str part = buf_str(&out);
     append(m->queue, RECORD_RESULT, &part, 1);
@@ -132,7 +132,7 @@ static bool replay_result(struct queue *q, const struct journal_record *record, 
     struct queue_recipient now = {0};
     now.state = read_u8(in);
     now.reported = read_u8(in);
-    now.attempts = read_u32(in);
+    now.attempts = read_u32(in) & RECIPIENT_ATTEMPTS_MAX;
     now.next_attempt = (usec)read_u64(in);
     struct str error = read_counted(in), code = read_counted(in), relay = read_counted(in);
     now.success = record->version >= 2 ? read_u8(in) : SUCCESS_SILENT;
@@ -152,7 +152,7 @@ static bool replay_result(struct queue *q, const struct journal_record *record, 
         r->reported = now.reported;
         r->attempts = now.attempts;
         r->next_attempt = now.next_attempt;
-        recipient_set_texts(r, error, code, relay);
+        recipient_set_said(m, r, error, code, relay);
     }
     message_mark_dirty(m);
     return true;

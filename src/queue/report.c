@@ -45,7 +45,7 @@ static enum report_action action_of(enum report_kind kind, const struct queue_re
 /* A deferral's code may be missing, and that deliver_by has passed has one of its own. */
 static struct str status_of(const struct reporting *x, const struct queue_recipient *r)
 {
-    struct str code = str_from_c(r->code);
+    struct str code = recipient_code(r);
     if (x->kind == REPORT_OF_LATENESS)
         return STR("4.4.7");
     if (code.n > 0)
@@ -59,22 +59,21 @@ static struct str status_of(const struct reporting *x, const struct queue_recipi
  * success. When another server does not take it the sender has to know which address is meant. */
 static bool may_name_target(const struct reporting *x, const struct queue_recipient *r)
 {
-    return x->kind != REPORT_OF_SUCCESS && recipient_kind_is_remote(r->kind) &&
-           !str_equal(r->address, r->original);
+    return x->kind != REPORT_OF_SUCCESS && recipient_kind_is_remote(r->kind) && r->own_original;
 }
 
 static void fill_recipient(const struct reporting *x, struct report_recipient *out,
                            const struct queue_recipient *r)
 {
-    struct str relay = str_from_c(r->relay);
+    struct str relay = recipient_relay(r);
     bool delayed = x->kind == REPORT_OF_DELAY || x->kind == REPORT_OF_LATENESS;
-    out->address = r->original;
+    out->address = recipient_original(r);
     if (may_name_target(x, r))
-        out->passed_to = r->address;
-    out->original = r->requested;
+        out->passed_to = recipient_address(r);
+    out->original = recipient_requested(r);
     out->action = action_of(x->kind, r);
     out->status = status_of(x, r);
-    out->diagnostic = arena_str(x->arena, str_from_c(r->error));
+    out->diagnostic = arena_str(x->arena, recipient_error(r));
     out->remote_host = arena_str(x->arena, str_split(&relay, '['));
     out->last_attempt = r->attempts > 0 ? clock_wall() / USEC_SEC : 0;
     out->will_retry_until = delayed ? message_expires(x->m) / USEC_SEC : 0;

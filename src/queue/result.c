@@ -48,14 +48,15 @@ static const char *status_name(enum transport_status status)
 void recipient_log(const struct queue_message *m, const struct queue_recipient *r,
                    const struct attempt *a)
 {
-    bool remote = recipient_kind_is_remote(r->kind), same = str_equal(r->address, r->original);
+    bool remote = recipient_kind_is_remote(r->kind), same = !r->own_original;
     struct str relay = a->relay.n ? a->relay : remote ? STR("none") : STR("local");
     double delay = (double)(clock_wall() - m->arrival) / (double)USEC_SEC;
     log_info(remote ? "smtp" : "queue", m->id,
-             "to=<%.*s>%s%.*s%s relay=%.*s delay=%.1f tls=%s status=%s (%.*s)", STR_ARG(r->address),
-             same ? "" : " original=<", STR_ARG(same ? STR("") : r->original), same ? "" : ">",
-             STR_ARG(relay), delay > 0 ? delay : 0, a->tls ? a->tls : "none",
-             status_name(a->status), STR_ARG(a->text));
+             "to=<%.*s>%s%.*s%s relay=%.*s delay=%.1f tls=%s status=%s (%.*s)",
+             STR_ARG(recipient_address(r)), same ? "" : " original=<",
+             STR_ARG(same ? STR("") : recipient_original(r)), same ? "" : ">", STR_ARG(relay),
+             delay > 0 ? delay : 0, a->tls ? a->tls : "none", status_name(a->status),
+             STR_ARG(a->text));
 }
 
 static usec sooner(usec at, usec limit, usec now)
@@ -122,7 +123,7 @@ void recipient_apply(struct queue_message *m, struct queue_recipient *r, const s
     r->attempts++;
     if (result.status == TRANSPORT_DEFERRED)
         defer(m, r, &result, &text);
-    recipient_set_texts(r, result.text, result.code, result.relay);
+    recipient_set_said(m, r, result.text, result.code, result.relay);
     switch (result.status) {
     case TRANSPORT_DEFERRED:
         r->state = RECIPIENT_WAITING;

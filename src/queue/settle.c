@@ -69,7 +69,7 @@ static void pass_over_unwanted(struct queue_message *m)
         if (!is_due(m, r, REPORT_OF_FAILURE) || wants(r, NOTIFY_FAILURE))
             continue;
         log_info("queue", m->id, "to=<%.*s> failed, and from=<%.*s> wants no report",
-                 STR_ARG(r->address), STR_ARG(m->sender));
+                 STR_ARG(recipient_address(r)), STR_ARG(m->sender));
         mark_reported(m, REPORT_OF_FAILURE, &i, 1);
     }
 }

@@ -44,11 +44,12 @@ static void is_the_old_message(const struct queue_message *m)
     assert_true(m->body_8bit && m->warned && !m->smtputf8 && !m->body_in_file);
     assert_int_equal(m->recipient_count, 2);
     const struct queue_recipient *r = m->recipients;
-    assert_str(r[0].address, "a@far.test");
-    assert_str(r[0].original, "list@example.test");
+    assert_str(recipient_address(&r[0]), "a@far.test");
+    assert_str(recipient_original(&r[0]), "list@example.test");
+    assert_str(recipient_original(&r[1]), "bob@example.test");
     assert_int_equal(r[0].attempts, 3);
-    assert_string_equal(r[0].error, "451 not now");
-    assert_string_equal(r[0].relay, "mx[192.0.2.1]:25");
+    assert_str(recipient_error(&r[0]), "451 not now");
+    assert_str(recipient_relay(&r[0]), "mx[192.0.2.1]:25");
     assert_int_equal(r[1].state, RECIPIENT_FAILED);
     assert_true(r[1].reported && recipient_is_done(&r[1]));
     /* Nobody asked for anything. */
@@ -144,13 +145,12 @@ static void fill(struct queue_message *m)
                                            .priority = -9};
     m->body = spool_new(mail_store.dir, "new");
     assert_true(spool_write(m->body, STR("x"), &e));
-    message_set_recipients(m, 1);
-    m->recipients[0] = (struct queue_recipient){.address = STR("a@far.test"),
-                                                .original = STR("a@far.test"),
-                                                .requested = STR("rfc822;A@far.test"),
-                                                .state = RECIPIENT_DELIVERED,
+    struct str address = STR("a@far.test"), requested = STR("rfc822;A@far.test");
+    message_set_recipients(m, 1, recipient_words_size(address, address, requested));
+    m->recipients[0] = (struct queue_recipient){.state = RECIPIENT_DELIVERED,
                                                 .success = SUCCESS_RELAYED,
                                                 .notify = NOTIFY_SUCCESS | NOTIFY_DELAY};
+    recipient_set_words(m, &m->recipients[0], address, address, requested);
 }
 
 static void all_that_was_asked_for(void)
@@ -173,7 +173,7 @@ static void all_that_was_asked_for(void)
                 m->told_late);
     assert_int_equal(o->priority, -9);
     const struct queue_recipient *r = &m->recipients[0];
-    assert_str(r->requested, "rfc822;A@far.test");
+    assert_str(recipient_requested(r), "rfc822;A@far.test");
     assert_int_equal(r->notify, NOTIFY_SUCCESS | NOTIFY_DELAY);
     assert_int_equal(r->success, SUCCESS_RELAYED);
     assert_false(recipient_is_done(r));

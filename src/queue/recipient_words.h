@@ -1,0 +1,33 @@
+#pragma once
+/*
+ * What is known of a recipient in words. Its addresses lie packed in the message's memory; what was
+ * said in the last attempt is shared by all recipients that were told the same.
+ */
+#include "queue/queue_internal.h"
+
+#define RECIPIENT_ATTEMPTS_MAX 0xffffff
+#define RECIPIENT_WORD_MAX     UINT16_MAX
+
+/* Where it goes. The strings live as long as the message. */
+struct str recipient_address(const struct queue_recipient *r);
+/* The envelope's RCPT that led to it. */
+struct str recipient_original(const struct queue_recipient *r);
+/* Its ORCPT, decoded; "" : none. */
+struct str recipient_requested(const struct queue_recipient *r);
+
+/* Of the last attempt, until the next: what went wrong or the server's reply, its enhanced status
+ * code, the server ("host[address]:port"). "" : nothing. */
+struct str recipient_error(const struct queue_recipient *r);
+struct str recipient_code(const struct queue_recipient *r);
+struct str recipient_relay(const struct queue_recipient *r);
+
+/* Once, of each of the message's recipients; their sizes were part of message_set_recipients. No
+ * word may be longer than RECIPIENT_WORD_MAX. */
+void recipient_set_words(struct queue_message *m, struct queue_recipient *r, struct str address,
+                         struct str original, struct str requested);
+size_t recipient_words_size(struct str address, struct str original, struct str requested);
+
+/* Copied; the error is cut at QUEUE_ERROR_TEXT_MAX, the others at 255 bytes. */
+void recipient_set_said(struct queue_message *m, struct queue_recipient *r, struct str error,
+                        struct str code, struct str relay);
+void recipient_forget_said(struct queue_message *m, struct queue_recipient *r);
