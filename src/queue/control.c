@@ -154,7 +154,7 @@ size_t queue_retry_domain(struct queue *q, struct str domain, bool subdomains, s
     size_t count = 0;
     *started = 0;
     for (struct queue_message *m = q->first; m; m = m->next) {
-        if (message_is_held(m) || !is_for_domain(m, &match))
+        if (m->on_hold || message_is_held(m) || !is_for_domain(m, &match))
             continue;
         count++;
         *started += scheduler_retry_matching(m, matches_domain, &match);

@@ -4,6 +4,7 @@
 #include "queue/destination.h"
 
 #include "core/mem.h"
+#include "queue/pause.h"
 #include "queue/scheduler_internal.h"
 
 #include <assert.h>
@@ -47,7 +48,8 @@ void destination_release(struct scheduler *s, struct destination *d)
 void destination_update(struct scheduler *s, struct destination *d)
 {
     size_t limit = (size_t)s->queue->config->settings.connections_per_destination;
-    bool runnable = ready_list_first(&d->ready) && d->connections < limit;
+    bool runnable = ready_list_first(&d->ready) && d->connections < limit &&
+                    !pause_covers(s->queue->pause, d->key);
     if (runnable && link_is_empty(&d->runnable))
         link_append(&s->runnable, &d->runnable);
     else if (!runnable)

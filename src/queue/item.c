@@ -109,7 +109,7 @@ void item_make_all(struct queue_message *m, void (*put)(struct queue_item *item)
     struct sort_key *keys = mem_array(m->recipient_count + 1, sizeof(*keys));
     uint32_t recipients[QUEUE_TRANSACTION_RECIPIENTS];
     struct arena *texts = arena_new();
-    size_t count = collect_waiting(m, keys, texts);
+    size_t count = m->on_hold ? 0 : collect_waiting(m, keys, texts);
     for (size_t i = 0; i < count;) {
         size_t n = 0, first = i;
         while (i < count && n < QUEUE_TRANSACTION_RECIPIENTS &&

@@ -19,6 +19,8 @@
 #define QUEUE_ENVELOPE_MAX ((size_t)256 * 1024 * 1024)
 /* Envelope files that one worker call reads or writes. */
 #define QUEUE_FILES_BATCH 256
+/* Destinations and routes that operators have paused. */
+#define QUEUE_PAUSED_MAX 1000
 /* Deferrals in a row before a fiber lets others run. */
 #define QUEUE_STEPS_PER_TURN 50
 /* Messages that a walk over all of them visits before others run. */

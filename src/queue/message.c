@@ -69,6 +69,7 @@ void message_insert(struct queue_message *m)
     assert(node && *node == m);
     m->previous = q->last;
     *(q->last ? &q->last->next : &q->first) = m;
+    q->bytes += m->size_crlf;
     q->last = m;
     if (message_is_held(m))
         link_append(&q->held, &m->held);
@@ -82,6 +83,7 @@ void message_remove(struct queue_message *m)
     assert(!m->deleted);
     walk_step_off(q, m);
     tdelete(m, &q->by_id, compare);
+    q->bytes -= m->size_crlf;
     *(m->previous ? &m->previous->next : &q->first) = m->next;
     *(m->next ? &m->next->previous : &q->last) = m->previous;
     link_remove(&m->dirty);
@@ -161,6 +163,17 @@ usec message_expires(const struct queue_message *m)
 bool message_is_held(const struct queue_message *m)
 {
     return m->options.hold_until > clock_wall();
+}
+
+void message_end_sender_hold(struct queue_message *m)
+{
+    if (m->options.hold_until == 0)
+        return;
+    m->options.hold_until = 0;
+    link_remove(&m->held);
+    for (size_t i = 0; i < m->recipient_count; i++)
+        if (m->recipients[i].attempts == 0)
+            m->recipients[i].next_attempt = 0;
 }
 
 bool message_is_too_late(const struct queue_message *m)

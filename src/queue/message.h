@@ -46,6 +46,8 @@ usec message_begin(const struct queue_message *m);
 usec message_expires(const struct queue_message *m);
 /* It waits for the time that its sender set (RFC 4865). */
 bool message_is_held(const struct queue_message *m);
+/* The time that its sender set does not matter any more. */
+void message_end_sender_hold(struct queue_message *m);
 /* Its time is over, and its sender wants it back then (BY=...;R, RFC 2852). */
 bool message_is_too_late(const struct queue_message *m);
 

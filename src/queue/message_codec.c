@@ -22,6 +22,7 @@ enum encoded_flags {
     FLAG_WARNED = 4,
     FLAG_BODY_IN_FILE = 8,
     FLAG_TOLD_LATE = 16,
+    FLAG_ON_HOLD = 32,
 };
 
 enum encoded_options {
@@ -35,7 +36,7 @@ static unsigned message_flags(const struct queue_message *m)
 {
     return (m->smtputf8 ? FLAG_SMTPUTF8 : 0u) | (m->body_8bit ? FLAG_BODY_8BIT : 0u) |
            (m->warned ? FLAG_WARNED : 0u) | (m->body_in_file ? FLAG_BODY_IN_FILE : 0u) |
-           (m->told_late ? FLAG_TOLD_LATE : 0u);
+           (m->told_late ? FLAG_TOLD_LATE : 0u) | (m->on_hold ? FLAG_ON_HOLD : 0u);
 }
 
 static void encode_options(struct buf *out, const struct envelope_options *o)
@@ -171,6 +172,7 @@ static bool decode(struct reader *in, unsigned version, struct queue_message *m,
     m->warned = flags & FLAG_WARNED;
     m->body_in_file = flags & FLAG_BODY_IN_FILE;
     m->told_late = flags & FLAG_TOLD_LATE;
+    m->on_hold = flags & FLAG_ON_HOLD;
     m->arrival = (usec)read_u64(in);
     m->size_crlf = read_u64(in);
     *body_size = read_u64(in);

@@ -12,7 +12,8 @@
  *   scheduler.c                 what is tried when, over how many connections
  *   delivery.c, result.c        one connection; what became of a recipient
  *   settle.c                    reports and the end of a message
- *   control.c                   for operators
+ *   filter.c, operate.c, pause.c  for operators: finding messages, what is done with them, pauses
+ *   control.c                   for operators, and for clients that ask with ETRN
  */
 #include "queue/queue.h"
 
@@ -20,6 +21,7 @@
 #include "core/mem.h"
 #include "queue/envelope_files.h"
 #include "queue/message.h"
+#include "queue/pause.h"
 #include "queue/queue_journal.h"
 #include "queue/scheduler.h"
 
@@ -33,9 +35,10 @@ SUSPENDS struct queue *queue_open(const struct queue_settings *s, const struct q
     q->config = queue_config_new(s, c->tls);
     link_init(&q->dirty);
     link_init(&q->held);
+    q->pause = pause_new();
     q->removals_end = &q->removals;
     q->scheduler = scheduler_new(q);
-    if (!envelope_files_load(q, e)) {
+    if (!envelope_files_load(q, e) || !pause_load(q, e)) {
         err_prefix(e, "queue");
         queue_free(q);
         return NULL;
@@ -81,6 +84,7 @@ void queue_free(struct queue *q)
     }
     envelope_files_free(q);
     scheduler_free(q->scheduler);
+    pause_free(q->pause);
     queue_config_unref(q->config);
     free(q);
 }

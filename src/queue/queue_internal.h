@@ -89,6 +89,7 @@ struct queue_message {
     bool in_files;     /* spool_dir has (or may have) files of it */
     bool body_in_file; /* large: the body was a file from the start */
     bool body_missing; /* its file is not there or of another size; between open and start only */
+    bool on_hold;      /* an operator stopped it: it has no items */
     bool done;         /* its DONE record is written */
     bool deleted;      /* out of the table; freed when the last delivery lets go */
     uint64_t size_crlf;
@@ -123,6 +124,7 @@ struct queue_removal {
     lsn done_lsn;
 };
 
+struct pause;
 struct scheduler;
 struct probe_job;
 struct verify;
@@ -135,6 +137,8 @@ struct queue {
     struct queue_message *first, *last;
     struct walk *walks; /* under way, over the messages */
     size_t message_count, recipient_count;
+    uint64_t bytes;      /* of all messages */
+    struct pause *pause; /* what operators have stopped */
     struct link dirty, held;
     struct queue_removal *removals, **removals_end;
     struct scheduler *scheduler;

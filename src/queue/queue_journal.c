@@ -4,6 +4,7 @@
  *   ACCEPT  the envelope, and the body when it is small: from its commit on the message is ours
  *   RESULT  what became of a recipient in an attempt: delivered, failed, reported, or when next
  *   WARNED  the sender has been told of the delay
+ *   HOLD    an operator stopped the message, or let it go on
  *   DONE    nothing is left to do
  *
  * A crash at any point: before ACCEPT is durable nothing was promised. After it, what RESULT
@@ -15,7 +16,13 @@
 #include "queue/envelope_files.h"
 #include "queue/message.h"
 
-enum record_type { RECORD_ACCEPT = 1, RECORD_RESULT = 2, RECORD_WARNED = 3, RECORD_DONE = 4 };
+enum record_type {
+    RECORD_ACCEPT = 1,
+    RECORD_RESULT = 2,
+    RECORD_WARNED = 3,
+    RECORD_DONE = 4,
+    RECORD_HOLD = 5
+};
 
 /* The version of a message's form: records and envelope files change together. */
 #define RECORD_VERSION MESSAGE_VERSION
@@ -67,6 +74,21 @@ void journal_log_warned(struct queue_message *m)
     append(m->queue, RECORD_WARNED, &part, 1);
     buf_free(&out);
     message_mark_dirty(m);
+}
+
+enum { HELD_BY_OPERATOR = 1, HELD_BY_SENDER = 2 };
+
+lsn journal_log_hold(struct queue_message *m)
+{
+    struct buf out = BUF_EMPTY;
+    buf_add_counted(&out, str_from_c(m->id));
+    buf_add_u8(&out,
+               (m->on_hold ? HELD_BY_OPERATOR : 0) | (m->options.hold_until ? HELD_BY_SENDER : 0));
+    struct str part = buf_str(&out);
+    lsn position = append(m->queue, RECORD_HOLD, &part, 1);
+    buf_free(&out);
+    message_mark_dirty(m);
+    return position;
 }
 
 lsn journal_log_done(struct queue_message *m)
@@ -173,6 +195,22 @@ static bool replay_warned(struct queue *q, const struct journal_record *record, 
     return true;
 }
 
+static bool replay_hold(struct queue *q, const struct journal_record *record, struct reader *in,
+                        struct err *e)
+{
+    struct queue_message *m = message_find(q, read_counted(in));
+    unsigned held = read_u8(in);
+    if (in->bad)
+        return damaged(record, e);
+    if (m) {
+        m->on_hold = held & HELD_BY_OPERATOR;
+        if (!(held & HELD_BY_SENDER))
+            message_end_sender_hold(m);
+        message_mark_dirty(m);
+    }
+    return true;
+}
+
 static bool replay_done(struct queue *q, const struct journal_record *record, struct reader *in,
                         struct err *e)
 {
@@ -200,6 +238,8 @@ SUSPENDS bool journal_replay_record(void *arg, const struct journal_record *r, s
         return replay_result(q, r, &in, e);
     case RECORD_WARNED:
         return replay_warned(q, r, &in, e);
+    case RECORD_HOLD:
+        return replay_hold(q, r, &in, e);
     case RECORD_DONE:
         return replay_done(q, r, &in, e);
     }

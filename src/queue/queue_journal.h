@@ -15,6 +15,8 @@ void journal_log_accept(struct queue_message *m);
 void journal_log_result(struct queue_message *m, const struct queue_recipient *r);
 /* What the sender has been told of the delay (warned, told_late). */
 void journal_log_warned(struct queue_message *m);
+/* on_hold, and whether its sender still wants it held. Returns the record's position. */
+lsn journal_log_hold(struct queue_message *m);
 /* The message is done. Returns the record's position. */
 lsn journal_log_done(struct queue_message *m);
 

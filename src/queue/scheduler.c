@@ -21,6 +21,7 @@
 #include "core/random.h"
 #include "queue/delivery.h"
 #include "queue/message.h"
+#include "queue/pause.h"
 #include "queue/scheduler_internal.h"
 
 #include <assert.h>
@@ -167,7 +168,7 @@ void scheduler_return(struct queue_item *item, usec postpone)
     }
     bool was_settling = item->count == 0;
     item->count = left;
-    if (m->deleted || (left == 0 && !(was_settling && postpone)) ||
+    if (m->deleted || (left == 0 ? !(was_settling && postpone) : m->on_hold) ||
         item->generation != s->generation) {
         item_free(s, item);
         if (!m->deleted && left > 0)
@@ -180,7 +181,7 @@ void scheduler_return(struct queue_item *item, usec postpone)
 struct queue_item *scheduler_take(struct scheduler *s, struct destination *d)
 {
     struct link *first = ready_list_first(&d->ready);
-    if (s->stopping || !first)
+    if (s->stopping || !first || pause_covers(s->queue->pause, d->key))
         return NULL;
     struct queue_item *item = item_from_ready(first);
     link_remove(&item->ready);
