@@ -35,6 +35,9 @@ struct connection {
     struct arena *arena;     /* of the item's attempt */
     struct arena *own;       /* of the connection */
     unsigned messages;
+    usec begun; /* the item; monotonic */
+    bool ever_connected;
+    usec connected; /* the server was ready for mail; 0: not since the item was begun */
     struct transport_job job;
     struct transport_message message;
     void (*ended)(void *arg, struct connection *c);
@@ -52,6 +55,8 @@ static void begin_item(struct connection *c, struct queue_item *item)
     message_hold(m);
     c->item = item;
     c->messages++;
+    c->begun = clock_monotonic();
+    c->connected = 0;
     arena_reset(c->arena);
     c->message = (struct transport_message){
         .id = m->id,
@@ -76,9 +81,26 @@ static void begin_item(struct connection *c, struct queue_item *item)
     c->job.message = &c->message;
 }
 
+void transport_connected(struct transport_job *job)
+{
+    struct connection *c = (struct connection *)((char *)job - offsetof(struct connection, job));
+    c->connected = clock_monotonic();
+    c->ever_connected = true;
+}
+
+static struct delays delays_of(const struct connection *c)
+{
+    struct delays d = {.waited = c->begun - c->item->due, .sent = clock_monotonic() - c->begun};
+    if (!is_local(c) && (c->connected || !c->ever_connected))
+        d.set_up = (c->connected ? c->connected : clock_monotonic()) - c->begun;
+    d.sent -= d.set_up;
+    return d;
+}
+
 static void apply_results(struct connection *c)
 {
     struct queue_message *m = c->item->message;
+    struct delays delays = delays_of(c);
     for (size_t i = 0; i < c->item->count; i++) {
         const struct transport_recipient *t = &c->message.recipients[i];
         struct attempt a = {.status = t->status,
@@ -86,6 +108,7 @@ static void apply_results(struct connection *c)
                             .text = t->text,
                             .relay = t->relay,
                             .tls = c->message.tls,
+                            .delays = delays,
                             .handed_over = t->handed_over,
                             .notify_passed = t->notify_passed,
                             .deliver_by_passed = t->deliver_by_passed};

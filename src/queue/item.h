@@ -23,7 +23,7 @@ struct queue_item {
     enum item_state state;
     uint32_t *recipients; /* indices */
     size_t count;
-    usec due;          /* monotonic */
+    usec due;          /* monotonic; while ready or being sent: since when */
     size_t heap_index; /* while waiting */
     uint64_t generation;
 };

@@ -45,18 +45,33 @@ static const char *status_name(enum transport_status status)
     return "";
 }
 
+/* "delay=8.5 delays=0.1/0.2/0.2/8": until it was ready to be sent, waiting for its turn, setting up
+ * the connection, sending. */
+static void write_delays(struct buf *out, const struct queue_message *m, const struct delays *d)
+{
+    usec all = clock_wall() - m->arrival;
+    usec before = all - d->waited - d->set_up - d->sent;
+    const usec parts[] = {all, before, d->waited, d->set_up, d->sent};
+    static const char *const names[] = {"delay=", " delays=", "/", "/", "/"};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+        buf_printf(out, "%s%.3g", names[i],
+                   parts[i] > 0 ? (double)(parts[i] / USEC_MSEC) / 1000 : 0.0);
+}
+
 void recipient_log(const struct queue_message *m, const struct queue_recipient *r,
                    const struct attempt *a)
 {
     bool remote = recipient_kind_is_remote(r->kind), same = !r->own_original;
     struct str relay = a->relay.n ? a->relay : remote ? STR("none") : STR("local");
-    double delay = (double)(clock_wall() - m->arrival) / (double)USEC_SEC;
+    struct buf delays = BUF_EMPTY;
+    write_delays(&delays, m, &a->delays);
     log_info(remote ? "smtp" : "queue", m->id,
-             "to=<%.*s>%s%.*s%s relay=%.*s delay=%.1f tls=%s status=%s (%.*s)",
+             "to=<%.*s>%s%.*s%s relay=%.*s %.*s tls=%s status=%s (%.*s)",
              STR_ARG(recipient_address(r)), same ? "" : " original=<",
              STR_ARG(same ? STR("") : recipient_original(r)), same ? "" : ">", STR_ARG(relay),
-             delay > 0 ? delay : 0, a->tls ? a->tls : "none", status_name(a->status),
+             STR_ARG(buf_str(&delays)), a->tls ? a->tls : "none", status_name(a->status),
              STR_ARG(a->text));
+    buf_free(&delays);
 }
 
 static usec sooner(usec at, usec limit, usec now)

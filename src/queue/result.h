@@ -4,11 +4,19 @@
  */
 #include "queue/queue_internal.h"
 
+/* How long what took. */
+struct delays {
+    usec waited; /* for its turn, a connection, a rate */
+    usec set_up; /* of the connection */
+    usec sent;   /* from then on */
+};
+
 struct attempt {
     enum transport_status status;
     struct str code, text, relay;
     const char *tls;                                    /* may be NULL */
     bool notify_passed, deliver_by_passed, handed_over; /* see transport_recipient */
+    struct delays delays;
 };
 
 /* The recipient was being sent. When the server stops, a deferral does not count as an attempt. */

@@ -37,6 +37,7 @@ static void timer_update(struct scheduler *s);
 static void item_make_ready(struct scheduler *s, struct queue_item *item)
 {
     item->state = ITEM_READY;
+    item->due = clock_monotonic();
     item->message->active++;
     ready_list_add(&item->destination->ready, &item->ready, item->message->options.priority);
     destination_update(s, item->destination);

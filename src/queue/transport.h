@@ -101,6 +101,10 @@ struct transport_job {
     struct transport_message *message;
 };
 
+/* A server is ready for mail: to be called after each connection that was made, before the message
+ * is sent over it. */
+void transport_connected(struct transport_job *job);
+
 /* Results of job->message are taken over; job->message is the next one, or NULL when there is none
  * (or the server stops, or the connection has carried enough). Also returned. */
 SUSPENDS struct transport_message *transport_next(struct transport_job *job);

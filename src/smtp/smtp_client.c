@@ -39,8 +39,11 @@ struct attempt {
 /* Opens a session with the first host from next_host on that works. */
 SUSPENDS static bool open_next(struct attempt *x)
 {
-    return client_session_open_next(&x->session, &x->hosts, &x->next_host, x->job->message->id,
-                                    &x->failure);
+    if (!client_session_open_next(&x->session, &x->hosts, &x->next_host, x->job->message->id,
+                                  &x->failure))
+        return false;
+    transport_connected(x->job);
+    return true;
 }
 
 /* No host can be used: all recipients of the message wait or fail. */

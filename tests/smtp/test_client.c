@@ -32,6 +32,11 @@ static struct {
     const char *relay_item;
 } out;
 
+void transport_connected(struct transport_job *job)
+{
+    (void)job;
+}
+
 struct transport_message *transport_next(struct transport_job *job)
 {
     job->message = out.next < out.message_count ? &out.messages[out.next++] : NULL;

@@ -28,6 +28,11 @@ void queue_set_transport(struct queue *q, void (*fn)(void *arg, struct transport
     (void)arg;
 }
 
+void transport_connected(struct transport_job *job)
+{
+    (void)job;
+}
+
 struct transport_message *transport_next(struct transport_job *job)
 {
     (void)job;
