@@ -125,12 +125,12 @@ static bool matches_recipient(const struct queue_filter *f, const struct queue_r
 {
     if (recipient_is_done(r))
         return false;
-    if (f->domain.n && !matches_glob(f->domain, domain_of(r->address)))
+    if (f->domain.n && !matches_glob(f->domain, domain_of(recipient_address(r))))
         return false;
-    if (f->recipient.n && !matches_address(f->recipient, r->address) &&
-        !matches_address(f->recipient, r->original))
+    if (f->recipient.n && !matches_address(f->recipient, recipient_address(r)) &&
+        !matches_address(f->recipient, recipient_original(r)))
         return false;
-    return f->reason.n == 0 || str_find_nocase(str_from_c(r->error), f->reason) >= 0;
+    return f->reason.n == 0 || str_find_nocase(recipient_error(r), f->reason) >= 0;
 }
 
 static bool matches_numbers(const struct queue_filter *f, const struct queue_message *m)

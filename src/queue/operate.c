@@ -86,7 +86,7 @@ static bool remove_message(struct queue_operation *o, struct queue_message *m, s
 static bool can_be_looked_up(const struct queue_recipient *r)
 {
     return r->state == RECIPIENT_WAITING && r->kind != RECIPIENT_UNROUTED &&
-           str_find_char(r->address, '@') > 0;
+           str_find_char(recipient_address(r), '@') > 0;
 }
 
 static bool requeue(struct queue_operation *o, struct queue_message *m, struct err *e)
