@@ -24,6 +24,7 @@
 #include "queue/pause.h"
 #include "queue/queue_journal.h"
 #include "queue/scheduler.h"
+#include "queue/statistics.h"
 
 #include <stdlib.h>
 
@@ -36,6 +37,7 @@ SUSPENDS struct queue *queue_open(const struct queue_settings *s, const struct q
     link_init(&q->dirty);
     link_init(&q->held);
     q->pause = pause_new();
+    q->statistics = statistics_new(q);
     q->removals_end = &q->removals;
     q->scheduler = scheduler_new(q);
     if (!envelope_files_load(q, e) || !pause_load(q, e)) {
@@ -43,6 +45,7 @@ SUSPENDS struct queue *queue_open(const struct queue_settings *s, const struct q
         queue_free(q);
         return NULL;
     }
+    statistics_open(q->statistics);
     journal_add_consumer(c->journal,
                          &(struct journal_consumer){.owner = JOURNAL_QUEUE,
                                                     .arg = q,
@@ -67,12 +70,14 @@ void queue_start(struct queue *q)
         log_info("queue", NULL, "messages=%zu recipients=%zu waiting from before", q->message_count,
                  q->recipient_count);
     scheduler_start(q->scheduler);
+    statistics_start(q->statistics);
 }
 
 SUSPENDS void queue_stop(struct queue *q, usec deadline)
 {
     q->stopping = true;
     scheduler_stop(q->scheduler, deadline);
+    statistics_stop(q->statistics);
 }
 
 void queue_free(struct queue *q)
@@ -84,6 +89,7 @@ void queue_free(struct queue *q)
     }
     envelope_files_free(q);
     scheduler_free(q->scheduler);
+    statistics_free(q->statistics);
     pause_free(q->pause);
     queue_config_unref(q->config);
     free(q);
@@ -102,6 +108,7 @@ void queue_get_stats(const struct queue *q, struct queue_stats *s)
 {
     *s = q->stats;
     s->messages = q->message_count;
+    s->bytes = q->bytes;
     s->recipients = q->recipient_count;
     s->connections = scheduler_connections(q->scheduler);
     s->sending = scheduler_sending(q->scheduler);

@@ -104,6 +104,7 @@ SUSPENDS bool queue_delete(struct queue *q, struct str id, struct err *e);
 
 struct queue_stats {
     size_t messages, recipients, sending, connections;
+    uint64_t bytes; /* of the messages */
     uint64_t accepted, delivered_local, delivered_remote, deferred, bounced;
 };
 void queue_get_stats(const struct queue *q, struct queue_stats *s);

@@ -125,6 +125,7 @@ struct queue_removal {
 };
 
 struct pause;
+struct statistics;
 struct scheduler;
 struct probe_job;
 struct verify;
@@ -137,7 +138,8 @@ struct queue {
     struct queue_message *first, *last;
     struct walk *walks; /* under way, over the messages */
     size_t message_count, recipient_count;
-    uint64_t bytes;      /* of all messages */
+    uint64_t bytes; /* of all messages */
+    struct statistics *statistics;
     struct pause *pause; /* what operators have stopped */
     struct link dirty, held;
     struct queue_removal *removals, **removals_end;
