@@ -403,7 +403,7 @@ static bool merge_taken(struct mailbox *m, enum compare_result *result, struct e
     return ok;
 }
 
-bool mailbox_merge(struct mailbox *m, struct err *e)
+static SUSPENDS bool merge(struct mailbox *m, struct err *e)
 {
     struct store_account *a = m->account;
     enum compare_result result = COMPARE_DONE;
@@ -423,5 +423,18 @@ bool mailbox_merge(struct mailbox *m, struct err *e)
     if (ok && result != COMPARE_DONE)
         ok = vanish(m, result, e);
     mailbox_unref(m);
+    return ok;
+}
+
+/* What it finds goes into the journal, which closes when the last merge has ended. */
+bool mailbox_merge(struct mailbox *m, struct err *e)
+{
+    struct store *s = m->store;
+    if (s->stopping)
+        return err_set(e, ERR_CANCELLED, "the server is shutting down");
+    s->merging++;
+    bool ok = merge(m, e);
+    s->merging--;
+    cond_broadcast(&s->background_done);
     return ok;
 }

@@ -231,10 +231,3 @@ static void wake(struct store *s)
     s->quota_warning = fiber_start(s->loop, "quota warning", run, s) != NULL;
     s->background += s->quota_warning;
 }
-
-void store_stop(struct store *s)
-{
-    s->stopping = true;
-    while (s->quota_warning)
-        cond_wait_certain(&s->background_done);
-}

@@ -348,6 +348,13 @@ static void free_accounts(struct store *s)
     free(s->account_list);
 }
 
+void store_stop(struct store *s)
+{
+    s->stopping = true;
+    while (s->quota_warning || s->merging > 0)
+        cond_wait_certain(&s->background_done);
+}
+
 void store_close(struct store *s)
 {
     s->closing = true;

@@ -41,7 +41,7 @@ SUSPENDS bool store_start(struct store *s, struct err *e);
 /* Accounts whose changes could not be brought into files at the start: a text for people; NULL
  * behind the last. Their mail is not served in this run. */
 const char *store_set_aside(const struct store *s, size_t i);
-/* Before journal_close: ends what the store delivers by itself. */
+/* Before journal_close: ends what the store does by itself with the journal. */
 SUSPENDS void store_stop(struct store *s);
 /* After journal_close; no mailbox may be in use. */
 SUSPENDS void store_close(struct store *s);

@@ -176,6 +176,8 @@ struct store {
     size_t background; /* fibers of the store */
     struct cond background_done;
     bool keeper_running, closing;
+    bool stopping;          /* nothing goes into the journal any more but what is on its way */
+    size_t merging;         /* fibers in mailbox_merge */
     struct cond house_wake; /* expunged.c: the disk is full, or the store is being closed */
 
     bool replaying;
@@ -190,7 +192,7 @@ struct store {
     struct quota_policy quota;
     struct store_account *quota_dirty; /* files of quota are behind */
     struct store_account *quota_warn;  /* users to be warned */
-    bool quota_warning, quota_flushing, quota_flush_soon, stopping;
+    bool quota_warning, quota_flushing, quota_flush_soon;
     struct cond quota_flushed;
 
     int64_t pid;

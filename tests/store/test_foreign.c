@@ -560,13 +560,49 @@ static void test_stress(void **state)
     with_store(stress);
 }
 
+/* --- the end of the server in the middle of it --- */
+
+static void merge_one(void *arg)
+{
+    struct mailbox *m = arg;
+    m->foreign.seen = true;
+    assert_true(mailbox_merge(m, NULL));
+    mailbox_unref(m);
+}
+
+/* The journal waits for what was found. */
+static void end(void *arg)
+{
+    struct fixture *f = arg;
+    fixture_open(f, f->root);
+    deliver(f, &alice, "INBOX", STR(""), STR("ours\n"));
+    struct mailbox *m = open_box(f, &alice, "INBOX");
+    checkpoint(f);
+    shell("echo theirs > %s/mail/" MAILDIR "/new/1234567890.theirs", f->root);
+    assert_non_null(fiber_start(loop_current(), "merge", merge_one, m));
+    fiber_yield();
+    fixture_close(f);
+    fixture_open(f, f->root);
+    m = open_box(f, &alice, "INBOX");
+    assert_int_equal(count_messages(m), 2);
+    mailbox_unref(m);
+    fixture_close(f);
+}
+
+static void test_end(void **state)
+{
+    (void)state;
+    with_store(end);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_seen_at_once),     cmocka_unit_test(test_own_changes),
-        cmocka_unit_test(test_not_watched),      cmocka_unit_test(test_after_a_crash),
-        cmocka_unit_test(test_lists_of_another), cmocka_unit_test(test_oddities),
-        cmocka_unit_test(test_folders),          cmocka_unit_test(test_stress),
+        cmocka_unit_test(test_end),           cmocka_unit_test(test_seen_at_once),
+        cmocka_unit_test(test_own_changes),   cmocka_unit_test(test_not_watched),
+        cmocka_unit_test(test_after_a_crash), cmocka_unit_test(test_lists_of_another),
+        cmocka_unit_test(test_oddities),      cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_stress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
