@@ -302,7 +302,7 @@ static void end_impatiently(void *arg)
               "not everything could be closed in %d seconds; the journal has what is missing",
               (int)(END_PATIENCE / USEC_SEC));
     for (const struct session_entry *k = session_list_first(s->sessions); k; k = k->next)
-        log_error(k->kind->component, k->id, "still open: peer=%s state=%s", k->peer,
+        log_error(k->kind->component, k->id, "still open: peer=%s state=\"%s\"", k->peer,
                   k->state ? k->state : "");
     log_flush();
     _exit(1);

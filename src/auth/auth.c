@@ -4,7 +4,7 @@
  * failure of ours: "login failed" means that somebody was refused, "login deferred" that we could
  * not tell.
  *
- * The line is made so that a user name cannot forge its other fields (log_add_quoted).
+ * The line is made so that a user name cannot forge its other fields (core/log.h).
  */
 #include "auth/auth.h"
 
@@ -74,16 +74,15 @@ bool auth_check(struct auth *a, struct str user, struct str password, struct are
 static void log_failure(const struct auth_peer *peer, struct str user, const char *mechanism,
                         const struct err *e)
 {
-    struct buf name = BUF_EMPTY;
-    log_add_quoted(&name, str_head(user, LOG_LOGIN_MAX));
+    user = str_head(user, LOG_LOGIN_MAX);
     if (e->kind == ERR_DENIED || e->kind == ERR_SYNTAX)
-        log_info("auth", peer->id, "login failed service=%s user=%s peer=%s mechanism=%s reason=%s",
-                 peer->component, buf_c(&name), peer->address, mechanism, e->text);
+        log_info("auth", peer->id,
+                 "login failed service=%s user=\"%.*s\" peer=%s mechanism=%s reason=%s",
+                 peer->component, STR_ARG(user), peer->address, mechanism, e->text);
     else if (e->kind != ERR_CANCELLED)
         log_warning("auth", peer->id,
-                    "login deferred service=%s user=%s peer=%s mechanism=%s reason=\"%s\"",
-                    peer->component, buf_c(&name), peer->address, mechanism, e->text);
-    buf_free(&name);
+                    "login deferred service=%s user=\"%.*s\" peer=%s mechanism=%s reason=\"%s\"",
+                    peer->component, STR_ARG(user), peer->address, mechanism, e->text);
 }
 
 bool auth_fail(struct auth *a, const struct auth_peer *peer, struct str user, const char *mechanism,

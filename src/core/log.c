@@ -6,12 +6,13 @@
  * last lines at exit and (log_flush) before an abort. Before log_open, each line is written at once
  * to standard error.
  *
- * Everything that is printed passes one filter: control characters become \xNN, so no value from
- * outside can forge a line or an escape sequence of a terminal.
+ * Everything that is printed passes one filter (core/log_format.h), so no value from outside can
+ * forge a line, a field of one, or an escape sequence of a terminal.
  */
 #include "core/log.h"
 
 #include "core/clock.h"
+#include "core/log_format.h"
 #include "core/log_stream.h"
 #include "core/str.h"
 
@@ -23,8 +24,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#define LINE_MAX_BYTES 4096
 
 static struct log_stream the_log = LOG_STREAM_INIT(STDERR_FILENO);
 static struct log_stream the_actions = LOG_STREAM_INIT(-1); /* not open: they go to the log */
@@ -96,41 +95,8 @@ bool log_enabled(enum log_level level)
 
 /* --- lines --- */
 
-struct line {
-    char bytes[LINE_MAX_BYTES];
-    size_t n;
-};
-
-/* Room is kept for the line end. */
-static void add(struct line *l, const char *p, size_t n)
-{
-    size_t room = sizeof l->bytes - 1 - l->n;
-    if (n > room)
-        n = room;
-    memcpy(l->bytes + l->n, p, n);
-    l->n += n;
-}
-
-/* Control characters as \xNN; also the two bytes of the C1 controls in UTF-8, which some
- * terminals obey. */
-static void add_clean(struct line *l, const char *p, size_t n)
-{
-    size_t plain = 0;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)p[i];
-        bool c1 = c == 0xc2 && i + 1 < n && (unsigned char)p[i + 1] < 0xa0;
-        if (c >= 0x20 && c != 0x7f && !c1)
-            continue;
-        char hex[5];
-        snprintf(hex, sizeof hex, "\\x%02x", c);
-        add(l, p + plain, i - plain);
-        add(l, hex, 4);
-        plain = i + 1;
-    }
-    add(l, p + plain, n - plain);
-}
-
-static void add_head(struct line *l, enum log_level level, const char *component, const char *id)
+static void add_head(struct log_line *l, enum log_level level, const char *component,
+                     const char *id)
 {
     static const char *const names[] = {"debug", "info", "warning", "error"};
     usec now = clock_wall();
@@ -140,21 +106,20 @@ static void add_head(struct line *l, enum log_level level, const char *component
     l->n = strftime(l->bytes, 64, "%Y-%m-%dT%H:%M:%S", &t);
     l->n += (size_t)snprintf(l->bytes + l->n, 32, ".%03dZ %s ", (int)(now % USEC_SEC / USEC_MSEC),
                              names[level]);
-    add_clean(l, component, strlen(component));
+    log_line_add(l, component, strlen(component));
     if (id) {
-        add(l, "[", 1);
-        add_clean(l, id, strlen(id));
-        add(l, "]", 1);
+        log_line_add(l, "[", 1);
+        log_line_add(l, id, strlen(id));
+        log_line_add(l, "]", 1);
     }
-    add(l, ": ", 2);
+    log_line_add(l, ": ", 2);
 }
 
-static void add_text(struct line *l, const char *format, va_list args)
+static void add_text(struct log_line *l, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+static void add_text(struct log_line *l, const char *format, va_list args)
 {
-    char text[LINE_MAX_BYTES];
-    int n = vsnprintf(text, sizeof text, format, args);
-    if (n > 0)
-        add_clean(l, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+    log_line_format(l, format, args);
     l->bytes[l->n++] = '\n';
 }
 
@@ -163,7 +128,7 @@ void log_write(enum log_level level, const char *component, const char *id, cons
     int error = errno; /* for %m, and callers go on to use it */
     if (!log_enabled(level))
         return;
-    struct line l;
+    struct log_line l;
     add_head(&l, level, component, id);
     va_list args;
     va_start(args, format);
@@ -176,7 +141,7 @@ void log_write(enum log_level level, const char *component, const char *id, cons
 
 void log_info_action(const char *component, const char *id, const char *format, ...)
 {
-    struct line l;
+    struct log_line l;
     add_head(&l, LOG_LEVEL_INFO, component, id);
     va_list args;
     va_start(args, format);
@@ -190,7 +155,7 @@ void log_info_action(const char *component, const char *id, const char *format, 
 
 void log_action(const char *component, const char *id, const char *format, ...)
 {
-    struct line l;
+    struct log_line l;
     add_head(&l, LOG_LEVEL_INFO, component, id);
     va_list args;
     va_start(args, format);
@@ -199,15 +164,27 @@ void log_action(const char *component, const char *id, const char *format, ...)
     log_stream_write(the_actions.path ? &the_actions : &the_log, false, l.bytes, l.n);
 }
 
-void log_add_quoted(struct buf *b, struct str value)
+static void add_safe(struct buf *b, struct str value, const char *special)
 {
-    buf_add_char(b, '"');
     for (size_t i = 0; i < value.n; i++) {
         unsigned char c = (unsigned char)value.p[i];
-        if (c == '"' || c == '\\' || c < ' ' || c == 0x7f)
+        if (c < ' ' || c == 0x7f || strchr(special, c))
             buf_printf(b, "\\x%02x", c);
         else
             buf_add_char(b, (char)c);
     }
+}
+
+void log_add_quoted(struct buf *b, struct str value)
+{
     buf_add_char(b, '"');
+    add_safe(b, value, "\"\\");
+    buf_add_char(b, '"');
+}
+
+void log_add_bracketed(struct buf *b, struct str value)
+{
+    buf_add_char(b, '<');
+    add_safe(b, value, ">");
+    buf_add_char(b, '>');
 }

@@ -2,8 +2,9 @@
 /*
  * One line per event: time, level, component[id]: key=value ... Components are the names of the
  * field: smtpd, submission, lmtpd, smtp, queue, imap, pop3, auth, directory, store, ctl, maild.
- * Values from outside cannot forge a line: control characters are written as \xNN. Secrets and
- * message contents are never logged. Callable from any thread; never suspends.
+ * Values cannot forge a line or a field, whoever chose them: what would end "%s", <%s>, =%s or (%s)
+ * is written as \xNN, and so are control characters. Secrets and message contents are never logged.
+ * Callable from any thread; never suspends.
  *
  * The log is the one facility, besides the running loop, that is reached without being passed:
  * errors must be reportable from everywhere.
@@ -37,9 +38,10 @@ void log_action(const char *component, const char *id, const char *format, ...)
 void log_info_action(const char *component, const char *id, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A value in double quotes that cannot forge other fields of its line: quotes, backslashes and
- * control characters become \xNN. */
+/* For lines that are put together before: a value in double quotes, or in angle brackets, that
+ * cannot forge other fields of its line. What would end it and control characters become \xNN. */
 void log_add_quoted(struct buf *b, struct str value);
+void log_add_bracketed(struct buf *b, struct str value);
 
 #define log_debug(...)                                                                             \
     (log_enabled(LOG_LEVEL_DEBUG) ? log_write(LOG_LEVEL_DEBUG, __VA_ARGS__) : (void)0)

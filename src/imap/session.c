@@ -184,7 +184,7 @@ void imap_session_choose_workarounds(struct imap_session *s)
         return;
     s->workarounds = (uint8_t)chosen;
     imap_workarounds_write(&text, chosen);
-    log_info("imap", s->net.id, "workarounds=%s", buf_c(&text));
+    log_info("imap", s->net.id, "workarounds=\"%s\"", buf_c(&text));
     buf_free(&text);
 }
 

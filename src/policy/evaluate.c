@@ -153,6 +153,12 @@ static void add_field(struct buf *line, const char *name, struct str value)
     log_add_quoted(line, value);
 }
 
+static void add_address(struct buf *line, const char *name, struct str address)
+{
+    buf_printf(line, " %s=", name);
+    log_add_bracketed(line, address);
+}
+
 /* One line for each decision:
  *   policy: rule=no-dialups action=reject stage=rcpt peer=192.0.2.1 helo="x" from=<a> to=<b> ... */
 static void log_decision(const struct policy_call *c, const struct policy_verdict *v)
@@ -167,11 +173,11 @@ static void log_decision(const struct policy_call *c, const struct policy_verdic
     if (f->helo.p)
         add_field(&line, "helo", f->helo);
     if (f->login.n > 0)
-        buf_printf(&line, " login=%.*s", STR_ARG(f->login));
+        add_field(&line, "login", f->login);
     if (f->has_sender)
-        buf_printf(&line, " from=<%.*s>", STR_ARG(f->sender));
+        add_address(&line, "from", f->sender);
     if (f->recipient.p)
-        buf_printf(&line, " to=<%.*s>", STR_ARG(f->recipient));
+        add_address(&line, "to", f->recipient);
     if (v->code > 0)
         buf_printf(&line, " code=%d", v->code);
     if (v->delay > 0)

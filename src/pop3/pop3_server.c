@@ -136,7 +136,7 @@ void pop3_session_log_end(struct pop3_session *s, const char *reason, size_t del
     if (s->net.entry.login)
         log_info_action(
             "pop3", s->net.id,
-            "logout user=%s peer=%s reason=%s retrieved=%u octets=%llu deleted=%zu left=%zu",
+            "logout user=%s peer=%s reason=\"%s\" retrieved=%u octets=%llu deleted=%zu left=%zu",
             s->net.entry.login, s->net.entry.peer, reason, s->retrieved,
             (unsigned long long)s->octets_sent, deleted, s->maildrop.count - deleted);
     s->net.entry.login = NULL; /* one line is enough */

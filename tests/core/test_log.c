@@ -3,6 +3,7 @@
 
 #include "core/log.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,6 +43,45 @@ static void test_lines(void **state)
     log_debug("smtpd", NULL, "seen");
     b = content(path);
     assert_non_null(strstr(b.p, "seen"));
+    buf_free(&b);
+    free(path);
+}
+
+/* Whatever a value is, the line has the fields that its format has. */
+static void test_values_forge_no_fields(void **state)
+{
+    (void)state;
+    struct err e;
+    char *path = path_in(dir, "fields");
+    assert_true(log_open(path, LOG_LEVEL_INFO, &e));
+    log_info("smtpd", NULL, "to=<%s> peer=%s", "\"a> peer=192.0.2.1 b\\\"@x", "198.51.100.1");
+    log_info("smtpd", NULL, "reason=\"%.*s\" end", 9, "no\" a=\"\\bcut off");
+    log_info("smtpd", NULL, "helo=%s tls=%s", "me login=root", "\"x\"");
+    log_info("smtp", NULL, "status=sent (%s)", "250 ok (1) done) to=<v> status=sent (250");
+    log_info("smtp", NULL, "to=<%s>%s%s%s relay", "a@b", " orig_to=<", "c> x", ">");
+    log_info("smtp", NULL, "%s: \"<\" %s %c %%", "plain \"text\"", "a <b> (c)", '!');
+    log_info("smtp", NULL, "%05.1f %-4d|%4d|%*d %lld %zu %x %02x %.3s %hhd", 1.25, 7, 8, 3, 9,
+             (long long)INT64_MIN, (size_t)SIZE_MAX, 255u, 10u, "abcdef", 1);
+    errno = ENOSPC;
+    log_info("smtp", NULL, "cause=%m text=\"%m\"");
+    struct buf b = content(path);
+    static const char *const expected[] = {
+        ": to=<\"a\\x3e peer=192.0.2.1 b\\\"@x> peer=198.51.100.1\n",
+        ": reason=\"no\\x22 a=\\x22\\x5cb\" end\n",
+        ": helo=me\\x20login=root tls=\\x22x\\x22\n",
+        ": status=sent (250 ok (1) done\\x29 to=<v> status=sent (250)\n",
+        ": to=<a@b> orig_to=<c\\x3e x> relay\n",
+        ": plain \"text\": \"<\" a <b> (c) ! %\n",
+        ": 001.2 7   |   8|  9 -9223372036854775808 18446744073709551615 ff 0a abc 1\n",
+        ": cause=No\\x20space\\x20left\\x20on\\x20device text=\"No space left on device\"\n",
+    };
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+        if (!strstr(b.p, expected[i]))
+            fail_msg("missing: %s in\n%s", expected[i], b.p);
+    buf_free(&b);
+    b = BUF_EMPTY;
+    log_add_bracketed(&b, STR("a> b\n"));
+    assert_string_equal(buf_c(&b), "<a\\x3e b\\x0a>");
     buf_free(&b);
     free(path);
 }
@@ -147,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_values_forge_no_fields),
         cmocka_unit_test(test_long_lines_are_cut),
         cmocka_unit_test(test_reopen),
         cmocka_unit_test(test_lines_of_threads_do_not_mix),
