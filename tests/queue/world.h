@@ -128,6 +128,8 @@ static struct {
     enum transport_status (*script)(const struct transport_message *m,
                                     struct transport_recipient *r);
     bool unreachable;
+    bool held; /* connections wait for wire_release */
+    struct cond released;
     usec takes; /* time of a message */
 } wire;
 
@@ -191,6 +193,8 @@ static void test_transport(void *arg, struct transport_job *job)
     (void)arg;
     if (++wire.open > wire.open_most)
         wire.open_most = wire.open;
+    while (wire.held && cond_wait(&wire.released, DEADLINE_NONE, &e)) {
+    }
     do {
         if (wire.takes && !fiber_sleep(wire.takes, &e))
             break;
@@ -273,6 +277,12 @@ static inline void world_crash(void)
 }
 
 /* Runs until nothing happens for a while. */
+static inline void wire_release(void)
+{
+    wire.held = false;
+    cond_broadcast(&wire.released);
+}
+
 static inline void settle(void)
 {
     struct err e;
