@@ -21,6 +21,7 @@
 #include "net/dns.h"
 #include "net/recording.h"
 #include "policy/policy.h"
+#include "queue/rules.h"
 #include "queue/notice.h"
 #include "queue/queue.h"
 #include "queue/verify.h"
@@ -113,6 +114,11 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
     s->queue = queue_open(config_block(s->boot, &queue_settings_block), &queue, e);
     if (!s->queue)
         return false;
+    struct queue_rules *rules = queue_rules_new(s->boot, e);
+    if (!rules)
+        return false;
+    queue_set_rules(s->queue, rules);
+    queue_rules_unref(rules);
     s->client = smtp_client_new(s->queue, config_block(s->boot, &smtp_client_settings_block));
     smtp_client_offer_probes(s->client, s->queue);
     s->verify = verify_new(s->queue, config_block(s->boot, &verify_settings_block),

@@ -10,6 +10,7 @@
 #include "core/session_list.h"
 #include "core/worker.h"
 #include "policy/policy.h"
+#include "queue/rules.h"
 #include "queue/queue.h"
 #include "queue/verify.h"
 #include "store/quota.h"
@@ -63,6 +64,7 @@ struct loading {
     const char *path;
     struct config *config;
     struct tls_context *server, *client;
+    struct queue_rules *queue_rules;
     struct policy_rules *rules;
     bool ok;
     struct err error;
@@ -72,12 +74,14 @@ static void load_on_worker(void *arg)
 {
     struct loading *l = arg;
     l->config = server_read_config(l->path, &l->error);
-    l->ok = l->config && server_load_tls(l->config, &l->server, &l->client, &l->error);
+    l->queue_rules = l->config ? queue_rules_new(l->config, &l->error) : NULL;
+    l->ok = l->queue_rules && server_load_tls(l->config, &l->server, &l->client, &l->error);
 }
 
 static void forget(struct loading *l)
 {
     policy_forget(l->rules);
+    queue_rules_unref(l->queue_rules);
     if (l->ok) {
         if (l->server)
             tls_context_unref(l->server);
@@ -123,6 +127,7 @@ static void apply(struct server *s, struct loading *l)
     session_list_set_limits(s->sessions, &limits);
     policy_apply(s->policy, l->rules);
     l->rules = NULL;
+    queue_set_rules(s->queue, l->queue_rules);
     queue_reload(s->queue, config_block(s->config, &queue_settings_block), s->tls_client);
     store_set_quota(s->store, config_block(s->config, &quota_settings_block));
     verify_reload(s->verify, config_block(s->config, &verify_settings_block));

@@ -15,6 +15,7 @@
 #include "policy/policy.h"
 #include "pop3/pop3.h"
 #include "queue/queue.h"
+#include "queue/rules.h"
 #include "queue/verify.h"
 #include "smtp/smtp_client.h"
 #include "smtp/smtp_server.h"
@@ -147,6 +148,7 @@ const struct settings_block *const server_blocks[] = {
     &pop3_settings_block,
     &queue_settings_block,
     &verify_settings_block,
+    &route_settings_block,
     &auth_settings_block,
     &directory_settings_block,
     &store_settings_block,
@@ -210,10 +212,18 @@ bool server_check(const struct config *c, struct err *e)
     return policy_check_config(c, e);
 }
 
+/* What is made of the rules for mail on its way out shows whether they are right. */
+static bool check_queue_rules(struct config *c, struct err *e)
+{
+    struct queue_rules *rules = queue_rules_new(c, e);
+    queue_rules_unref(rules);
+    return rules != NULL;
+}
+
 struct config *server_read_config(const char *path, struct err *e)
 {
     struct config *c = config_read(path, server_blocks, e);
-    if (c && !server_check(c, e)) {
+    if (c && (!server_check(c, e) || !check_queue_rules(c, e))) {
         config_unref(c);
         return NULL;
     }

@@ -372,6 +372,16 @@ SUSPENDS static void transport(struct connection *c)
         q->deliver(q->deliver_arg, &c->job);
 }
 
+/* A route says so. */
+SUSPENDS static void drop_all(struct connection *c)
+{
+    do {
+        struct str text = arena_printf(c->arena, "dropped: route %s", c->job.next_hop.route);
+        for (size_t i = 0; i < c->message.recipient_count; i++)
+            set_result(c, i, TRANSPORT_DELIVERED, "2.0.0", text.p);
+    } while (transport_next(&c->job));
+}
+
 SUSPENDS static void send_remote(struct connection *c)
 {
     struct err e = {.kind = ERR_NONE};
@@ -382,6 +392,9 @@ SUSPENDS static void send_remote(struct connection *c)
         break;
     case NEXT_HOP_HERE:
         serve_here(c);
+        break;
+    case NEXT_HOP_SINK:
+        drop_all(c);
         break;
     case NEXT_HOP_LATER:
         postpone(c, &e);

@@ -1,43 +1,78 @@
 /*
  * Keys of destinations. They are made for every recipient that waits, in a turn of the loop, so
  * nothing here may wait: what the directory says of a domain is asked when a connection is made.
+ * Without routes a key is a part of the recipient's address and costs nothing.
  */
 #include "queue/destination_key.h"
 
 #include "queue/queue_internal.h"
 
 #define RULE  STR("rule ")
+#define AS    STR(" as ")
 #define RELAY STR("relay")
+
+static struct str domain_of(struct str address)
+{
+    return str_skip(address, (size_t)(str_find_last_char(address, '@') + 1));
+}
+
+static struct str key_of_rule(const struct route_rule *rule, const struct credential *credential,
+                              struct str recipient, struct arena *a)
+{
+    const char *name = rule->settings->name;
+    if (credential)
+        return arena_printf(a, "rule %s as %.*s", name, STR_ARG(credential->key));
+    if (route_rule_is_by_mx(rule) && rule->settings->action == ROUTE_ACTION_RELAY)
+        return arena_printf(a, "rule %s/%.*s", name, STR_ARG(domain_of(recipient)));
+    return arena_printf(a, "rule %s", name);
+}
 
 struct str destination_key_of(const struct queue_config *config,
                               const struct route_question *question, struct arena *a)
 {
-    (void)a;
+    const struct queue_rules *rules = config->rules;
+    if (rules && rules->routes.count > 0) {
+        const struct credential *credential;
+        struct route_question folded = route_question_fold(question, a);
+        const struct route_rule *rule = route_table_find(&rules->routes, &folded, &credential);
+        if (rule)
+            return key_of_rule(rule, credential, folded.recipient, a);
+    }
     if (!question->relay_domain && *config->settings.relay_host)
         return RELAY;
-    return str_skip(question->recipient,
-                    (size_t)(str_find_last_char(question->recipient, '@') + 1));
+    return domain_of(question->recipient);
 }
 
 struct str destination_key_rule(struct str key)
 {
+    struct str rest = str_skip(key, RULE.n);
     if (!str_starts_with(key, RULE))
         return STR("");
-    struct str rest = str_skip(key, RULE.n);
-    return str_split(&rest, '/');
+    for (size_t i = 0; i < rest.n; i++)
+        if (rest.p[i] == '/' || rest.p[i] == ' ')
+            return str_head(rest, i);
+    return rest;
+}
+
+struct str destination_key_credential(struct str key)
+{
+    struct str rest = str_skip(key, RULE.n + destination_key_rule(key).n);
+    bool has = str_starts_with(key, RULE) && str_starts_with(rest, AS);
+    return has ? str_skip(rest, AS.n) : STR("");
 }
 
 struct str destination_key_domain(struct str key)
 {
     if (!str_starts_with(key, RULE))
         return str_equal(key, RELAY) ? STR("") : key;
-    ptrdiff_t slash = str_find_char(key, '/');
-    return slash < 0 ? STR("") : str_skip(key, (size_t)slash + 1);
+    struct str rest = str_skip(key, RULE.n + destination_key_rule(key).n);
+    return str_starts_with(rest, STR("/")) ? str_skip(rest, 1) : STR("");
 }
 
 struct pacing destination_key_pacing(const struct queue_config *config, struct str key)
 {
-    (void)config;
-    (void)key;
-    return (struct pacing){.connections_max = 0};
+    struct str name = destination_key_rule(key);
+    const struct route_rule *rule =
+        name.n > 0 && config->rules ? route_table_get(&config->rules->routes, name) : NULL;
+    return rule ? rule->pacing : (struct pacing){.connections_max = 0};
 }

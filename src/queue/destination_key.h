@@ -4,6 +4,7 @@
  *
  *     "far.example"              the servers of that domain, by MX or by the directory
  *     "rule NAME"                the hosts of a route
+ *     "rule NAME as KEY"         the same with the login that its credentials have for KEY
  *     "rule NAME/far.example"    the servers of that domain, by the words of a route
  *     "relay"                    the relay host of the settings
  *     ""                         here
@@ -11,23 +12,17 @@
  * A key is true for the configuration that it was made with: after a reload it has to be made
  * anew. No key of a rule can be taken for a domain, which has neither blanks nor slashes.
  */
-#include "queue/transport.h"
+#include "queue/routes.h"
 
 struct queue_config;
-
-/* What a recipient's way depends on. */
-struct route_question {
-    struct str sender;    /* "" : null sender */
-    struct str login;     /* "" : none */
-    struct str recipient; /* "local@domain", the domain in lower case */
-    bool relay_domain;    /* of a relay domain of ours: RECIPIENT_RELAY */
-};
 
 /* The key for a recipient on another server: a part of question->recipient, or made in a. */
 struct str destination_key_of(const struct queue_config *config,
                               const struct route_question *question, struct arena *a);
 /* The name of the rule; "" : none. */
 struct str destination_key_rule(struct str key);
+/* Of whom its credentials are; "" : nobody's. */
+struct str destination_key_credential(struct str key);
 /* The domain whose servers are meant; "" : none. */
 struct str destination_key_domain(struct str key);
 /* The limits of its rule, for all mail of that rule together; zeros: none. */

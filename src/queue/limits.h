@@ -25,3 +25,7 @@
 #define QUEUE_STEPS_PER_TURN 50
 /* Messages that a walk over all of them visits before others run. */
 #define QUEUE_MESSAGES_PER_TURN 200
+/* Of the route table. */
+#define QUEUE_ROUTES_MAX 1000
+/* A file of credentials: some hundred thousand lines. */
+#define QUEUE_CREDENTIALS_MAX ((size_t)32 * 1024 * 1024)

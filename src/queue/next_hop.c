@@ -1,5 +1,6 @@
 /*
- * A relay domain of ours has a way of its own, which goes before the relay host of the settings.
+ * A key that names a rule of the route table is decided by it. A relay domain of ours has a way of
+ * its own, which goes before the relay host of the settings.
  * Any other domain goes the way of all. A domain that has become local (or a sink) since the mail
  * was accepted is not sent anywhere: that would be a loop.
  */
@@ -53,13 +54,36 @@ static struct next_hop by_default(const struct queue_settings *s, struct arena *
     return hop;
 }
 
+/* Mail for hosts that a rule names asks nobody else. */
+static enum next_hop_answer by_rule(const struct queue_config *config, struct str key,
+                                    struct next_hop *hop, struct err *e)
+{
+    struct str name = destination_key_rule(key), as = destination_key_credential(key);
+    const struct route_rule *rule =
+        config->rules ? route_table_get(&config->rules->routes, name) : NULL;
+    const struct credential *credential = rule ? credentials_get(&rule->credentials, as) : NULL;
+    if (!rule || (as.n > 0 && !credential)) {
+        err_set(e, ERR_TEMP, "%s %.*s is no longer in the configuration",
+                rule ? "the login of" : "route", STR_ARG(rule ? as : name));
+        return NEXT_HOP_LATER;
+    }
+    *hop = route_rule_next_hop(rule, credential);
+    return rule->settings->action == ROUTE_ACTION_SINK ? NEXT_HOP_SINK : NEXT_HOP_SEND;
+}
+
 SUSPENDS enum next_hop_answer next_hop_find(struct directory *directory,
                                             const struct queue_config *config, struct str key,
                                             struct arena *a, struct next_hop *hop, struct err *e)
 {
     struct domain domain;
     struct str name = destination_key_domain(key);
+    bool has_rule = destination_key_rule(key).n > 0;
     *hop = by_default(&config->settings, a);
+    if (has_rule) {
+        enum next_hop_answer answer = by_rule(config, key, hop, e);
+        if (answer != NEXT_HOP_SEND)
+            return answer;
+    }
     if (name.n == 0)
         return NEXT_HOP_SEND;
     switch (directory_find_domain(directory, name, a, &domain, e)) {
@@ -72,6 +96,7 @@ SUSPENDS enum next_hop_answer next_hop_find(struct directory *directory,
     }
     if (domain.kind != DOMAIN_RELAY)
         return NEXT_HOP_HERE;
-    *hop = next_hop_of(&domain, a);
+    if (!has_rule)
+        *hop = next_hop_of(&domain, a);
     return NEXT_HOP_SEND;
 }

@@ -9,7 +9,8 @@
 enum next_hop_answer {
     NEXT_HOP_SEND,  /* *hop */
     NEXT_HOP_HERE,  /* the domain is ours now: its addresses have to be routed anew */
-    NEXT_HOP_LATER, /* the directory cannot answer; *e */
+    NEXT_HOP_SINK,  /* nowhere: the mail is dropped; *hop says by which rule */
+    NEXT_HOP_LATER, /* the directory cannot answer, or the rule is no more; *e */
 };
 
 /* key: of a destination (destination_key.h). Strings of *hop are in a or belong to config. */

@@ -33,7 +33,7 @@ SUSPENDS struct queue *queue_open(const struct queue_settings *s, const struct q
 {
     struct queue *q = MEM_NEW(struct queue);
     q->context = *c;
-    q->config = queue_config_new(s, c->tls);
+    q->config = queue_config_new(s, c->tls, NULL);
     link_init(&q->dirty);
     link_init(&q->held);
     q->pause = pause_new();
@@ -92,16 +92,41 @@ void queue_free(struct queue *q)
     statistics_free(q->statistics);
     pause_free(q->pause);
     queue_config_unref(q->config);
+    queue_rules_unref(q->rules);
     free(q);
+}
+
+static bool has_routes(const struct queue_config *c)
+{
+    return c->rules && c->rules->routes.count > 0;
+}
+
+/* Mail may go other ways than before. */
+static bool ways_changed(const struct queue_config *old, const struct queue_config *new)
+{
+    return has_routes(old) || has_routes(new) ||
+           strcmp(old->settings.relay_host, new->settings.relay_host) != 0;
 }
 
 void queue_reload(struct queue *q, const struct queue_settings *s, struct tls_context *tls)
 {
     struct queue_config *old = q->config;
-    q->config = queue_config_new(s, tls);
+    q->config = queue_config_new(s, tls, q->rules);
     if (q->started)
-        scheduler_reload(q->scheduler, strcmp(old->settings.relay_host, s->relay_host) != 0);
+        scheduler_reload(q->scheduler, ways_changed(old, q->config));
     queue_config_unref(old);
+}
+
+void queue_set_rules(struct queue *q, struct queue_rules *rules)
+{
+    struct queue_rules *old = q->rules;
+    q->rules = queue_rules_ref(rules);
+    queue_rules_unref(old);
+    if (!q->started) {
+        struct queue_config *before = q->config;
+        q->config = queue_config_new(&before->settings, before->tls, rules);
+        queue_config_unref(before);
+    }
 }
 
 void queue_get_stats(const struct queue *q, struct queue_stats *s)

@@ -53,6 +53,10 @@ void queue_start(struct queue *q);
  * again at the next start). Before the journal's close. */
 SUSPENDS void queue_stop(struct queue *q, usec deadline);
 void queue_free(struct queue *q);
+/* Routes, copies and the like. Before queue_start at once; later they take effect with the next
+ * queue_reload. Takes its own reference. */
+struct queue_rules;
+void queue_set_rules(struct queue *q, struct queue_rules *rules);
 /* Settings of a new configuration. */
 void queue_reload(struct queue *q, const struct queue_settings *s, struct tls_context *tls);
 

@@ -9,16 +9,19 @@
 #include "core/loop.h"
 #include "queue/limits.h"
 #include "queue/queue.h"
+#include "queue/rules.h"
 #include "queue/transport.h"
 
 /* A copy of the settings: jobs keep theirs while a reload makes new ones. */
 struct queue_config {
     unsigned references;
     struct queue_settings settings;
-    struct tls_context *tls; /* a reference; may be NULL */
+    struct tls_context *tls;   /* a reference; may be NULL */
+    struct queue_rules *rules; /* a reference; NULL: none */
     struct arena *strings;
 };
-struct queue_config *queue_config_new(const struct queue_settings *s, struct tls_context *tls);
+struct queue_config *queue_config_new(const struct queue_settings *s, struct tls_context *tls,
+                                      struct queue_rules *rules);
 struct queue_config *queue_config_ref(struct queue_config *c);
 void queue_config_unref(struct queue_config *c);
 
@@ -133,6 +136,7 @@ struct verify;
 struct queue {
     struct queue_context context;
     struct queue_config *config;
+    struct queue_rules *rules; /* of the next configuration; NULL: none */
     void *by_id; /* tsearch tree of struct queue_message */
     void *said;  /* tsearch tree of struct said_words */
     struct queue_message *first, *last;

@@ -82,7 +82,8 @@ const struct settings_block queue_settings_block = {
     .check = check_settings,
 };
 
-struct queue_config *queue_config_new(const struct queue_settings *s, struct tls_context *tls)
+struct queue_config *queue_config_new(const struct queue_settings *s, struct tls_context *tls,
+                                      struct queue_rules *rules)
 {
     struct queue_config *c = MEM_NEW(struct queue_config);
     c->references = 1;
@@ -93,6 +94,7 @@ struct queue_config *queue_config_new(const struct queue_settings *s, struct tls
     c->settings.relay_password = arena_c(c->strings, str_from_c(s->relay_password));
     c->settings.postmaster = arena_c(c->strings, str_from_c(s->postmaster));
     c->tls = tls ? tls_context_ref(tls) : NULL;
+    c->rules = rules ? queue_rules_ref(rules) : NULL;
     return c;
 }
 
@@ -108,6 +110,7 @@ void queue_config_unref(struct queue_config *c)
         return;
     if (c->tls)
         tls_context_unref(c->tls);
+    queue_rules_unref(c->rules);
     arena_free(c->strings);
     free(c);
 }

@@ -150,7 +150,7 @@ static void run_postmaster(void *arg)
     struct queue_config *before = queue.config;
     struct queue_settings with = settings;
     with.postmaster = "bob@example.test";
-    queue.config = queue_config_new(&with, NULL);
+    queue.config = queue_config_new(&with, NULL, NULL);
     fake.addresses[0][0] = "other@example.test";
     expect("postmaster@example.test", ROUTE_ACCEPT, "!bob@example.test");
     queue_config_unref(queue.config);
@@ -243,7 +243,7 @@ static int setup(void **state)
     reset_fake();
     settings = (struct queue_settings){
         .relay_host = "", .relay_user = "", .relay_password = "", .postmaster = ""};
-    queue.config = queue_config_new(&settings, NULL);
+    queue.config = queue_config_new(&settings, NULL, NULL);
     struct err e;
     assert_true(log_open("/dev/null", LOG_LEVEL_ERROR, &e));
     return 0;
