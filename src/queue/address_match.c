@@ -82,8 +82,7 @@ static bool matches(struct str pattern, struct str address, struct str domain)
     if (pattern.p[0] == '<')
         return address.n == 0;
     if (pattern.p[0] == '.')
-        return domain.n > pattern.n &&
-               str_equal(str_skip(domain, domain.n - pattern.n), pattern);
+        return domain.n > pattern.n && str_equal(str_skip(domain, domain.n - pattern.n), pattern);
     return str_equal(pattern, domain) || str_equal(pattern, address);
 }
 

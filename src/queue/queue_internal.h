@@ -137,8 +137,8 @@ struct queue {
     struct queue_context context;
     struct queue_config *config;
     struct queue_rules *rules; /* of the next configuration; NULL: none */
-    void *by_id; /* tsearch tree of struct queue_message */
-    void *said;  /* tsearch tree of struct said_words */
+    void *by_id;               /* tsearch tree of struct queue_message */
+    void *said;                /* tsearch tree of struct said_words */
     struct queue_message *first, *last;
     struct walk *walks; /* under way, over the messages */
     size_t message_count, recipient_count;

@@ -15,7 +15,8 @@
 
 static const char *const actions[] = {"relay", "sink", NULL};
 static const char *const protocols[] = {"smtp", "lmtp", NULL};
-static const char *const tls_levels[] = {"opportunistic", "none", "encrypt", "verify", "dane", NULL};
+static const char *const tls_levels[] = {"opportunistic", "none", "encrypt",
+                                         "verify",        "dane", NULL};
 static const char *const known_mechanisms[] = {"SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN",
                                                "XOAUTH2"};
 
@@ -104,12 +105,10 @@ static bool check_hosts(const struct route_settings *s, const struct string_list
                            "%s: \"%.80s\" needs a port: LMTP has none of its own (%.80s:24)",
                            setting, list->items[i], list->items[i]);
         if (port == PORT_SMTPS && s->tls == NEXT_HOP_TLS_NONE)
-            return err_set(e, ERR_SYNTAX,
-                           "%s: port 465 begins with TLS, but tls = none", setting);
+            return err_set(e, ERR_SYNTAX, "%s: port 465 begins with TLS, but tls = none", setting);
         if (local && s->tls >= NEXT_HOP_TLS_VERIFY)
-            return err_set(e, ERR_SYNTAX,
-                           "%s: \"%.80s\" has no name that TLS could verify", setting,
-                           list->items[i]);
+            return err_set(e, ERR_SYNTAX, "%s: \"%.80s\" has no name that TLS could verify",
+                           setting, list->items[i]);
     }
     return true;
 }
@@ -174,15 +173,15 @@ static bool check_sources(const struct route_settings *s, struct err *e)
 
 static bool check_sink(const struct route_settings *s, struct err *e)
 {
-    const char *extra = !hosts_are_mx(&s->hosts)   ? "hosts"
-                        : s->fallback.count        ? "fallback"
-                        : s->protocol              ? "protocol"
-                        : s->tls                   ? "tls"
-                        : *s->user                 ? "user"
-                        : *s->credentials          ? "credentials"
-                        : *s->helo                 ? "helo"
-                        : *s->rate                 ? "rate"
-                                                   : NULL;
+    const char *extra = !hosts_are_mx(&s->hosts) ? "hosts"
+                        : s->fallback.count      ? "fallback"
+                        : s->protocol            ? "protocol"
+                        : s->tls                 ? "tls"
+                        : *s->user               ? "user"
+                        : *s->credentials        ? "credentials"
+                        : *s->helo               ? "helo"
+                        : *s->rate               ? "rate"
+                                                 : NULL;
     if (s->action == ROUTE_ACTION_SINK && extra)
         return err_set(e, ERR_SYNTAX, "%s means nothing with action = sink", extra);
     return true;
@@ -224,8 +223,7 @@ static bool check_route(const void *values, struct err *e)
            address_match_check(&s->sender, MATCH_SENDERS, "sender", e) &&
            address_match_check(&s->login, MATCH_RECIPIENTS, "login", e) && check_sink(s, e) &&
            (hosts_are_mx(&s->hosts) || check_hosts(s, &s->hosts, "hosts", e)) &&
-           check_hosts(s, &s->fallback, "fallback", e) && check_login(s, e) &&
-           check_sources(s, e);
+           check_hosts(s, &s->fallback, "fallback", e) && check_login(s, e) && check_sources(s, e);
 }
 
 const struct settings_block route_settings_block = {
