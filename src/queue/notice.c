@@ -51,19 +51,42 @@ static SUSPENDS bool send(struct queue *q, struct envelope *envelope, struct str
     return ok;
 }
 
+static SUSPENDS bool send_as(struct queue *q, const char *id, struct str to, struct str text,
+                             bool tls_optional, struct err *e)
+{
+    struct arena *a = arena_new();
+    struct envelope_recipient recipient = {.address = to, .route = route_recipient(q, to, a)};
+    struct envelope envelope = {.recipients = &recipient,
+                                .recipient_count = 1,
+                                .component = "queue",
+                                .body_8bit = !str_is_ascii(text),
+                                .smtputf8 = !str_is_ascii(to),
+                                .options = {.tls_optional = tls_optional}};
+    memcpy(envelope.id, id, sizeof(envelope.id));
+    bool ok = send(q, &envelope, text, e);
+    arena_free(a);
+    return ok;
+}
+
+bool queue_send_text(struct queue *q, struct str to, struct str text, bool tls_optional,
+                     struct err *e)
+{
+    char id[ID_SIZE];
+    random_id(id);
+    return send_as(q, id, to, text, tls_optional, e);
+}
+
 bool queue_notice(struct queue *q, struct str subject, struct str text, struct err *e)
 {
     struct arena *a = arena_new();
     struct buf out = BUF_EMPTY;
     struct str address = queue_postmaster(q, a);
-    struct envelope_recipient to = {.address = address, .route = route_recipient(q, address, a)};
-    struct envelope envelope = {
-        .recipients = &to, .recipient_count = 1, .component = "queue", .body_8bit = true};
-    random_id(envelope.id);
-    write_notice(q, envelope.id, address, subject, text, &out);
-    bool ok = send(q, &envelope, buf_str(&out), e);
+    char id[ID_SIZE];
+    random_id(id);
+    write_notice(q, id, address, subject, text, &out);
+    bool ok = send_as(q, id, address, buf_str(&out), false, e);
     if (ok)
-        log_info("queue", envelope.id, "notice to=<%.*s> subject=\"%.*s\"", STR_ARG(address),
+        log_info("queue", id, "notice to=<%.*s> subject=\"%.*s\"", STR_ARG(address),
                  STR_ARG(subject));
     buf_free(&out);
     arena_free(a);
