@@ -13,7 +13,7 @@
  * could name a host of his own, with a good certificate: then only one for the domain itself counts
  * as verified.
  */
-#include "smtp/client_tls.h"
+#include "smtp/client_tls_policy.h"
 
 #include "net/host_port.h"
 
@@ -28,7 +28,7 @@ const char *client_tls_policy_name(enum client_tls_policy policy)
 struct deciding {
     const struct client_tls_question *q;
     struct arena *arena;
-    struct client_tls *tls;
+    struct client_tls_decision *tls;
     struct client_failure *failure;
 };
 
@@ -42,7 +42,7 @@ static bool refuse(struct deciding *x, bool permanent, const char *code, struct 
 
 static void take_records(struct deciding *x, const char *base, const struct dns_answer *answer)
 {
-    struct client_tls *tls = x->tls;
+    struct client_tls_decision *tls = x->tls;
     size_t usable = 0;
     for (size_t i = 0; i < answer->count; i++)
         usable += tls_record_is_usable(x->q->tls, &answer->tlsa[i]);
@@ -129,7 +129,7 @@ SUSPENDS static void find_records(struct deciding *x)
 /* False: the host cannot be used now. */
 SUSPENDS static bool decide_dane(struct deciding *x)
 {
-    struct client_tls *tls = x->tls;
+    struct client_tls_decision *tls = x->tls;
     if (!x->q->host_secure || host_is_numeric(str_from_c(x->q->host)))
         return true;
     find_records(x);
@@ -160,7 +160,7 @@ SUSPENDS static bool decide_dane(struct deciding *x)
 
 static void expect_names(struct deciding *x, enum client_tls_policy policy, bool host, bool domain)
 {
-    struct client_tls *tls = x->tls;
+    struct client_tls_decision *tls = x->tls;
     const char **names = arena_array(x->arena, 2, sizeof(*names));
     size_t count = 0;
     if (host)
@@ -179,7 +179,7 @@ static void expect_names(struct deciding *x, enum client_tls_policy policy, bool
 /* False: the policy does not name the host. */
 SUSPENDS static bool decide_sts(struct deciding *x)
 {
-    struct client_tls *tls = x->tls;
+    struct client_tls_decision *tls = x->tls;
     if (!x->q->sts || !x->q->by_mx)
         return true;
     mta_sts_find(x->q->sts, x->q->domain, x->arena, &tls->sts);
@@ -263,7 +263,7 @@ static void begin(struct deciding *x)
     bool numeric = host_is_numeric(str_from_c(q->host));
     const char **names = arena_array(x->arena, 1, sizeof(*names));
     names[0] = q->host;
-    *x->tls = (struct client_tls){
+    *x->tls = (struct client_tls_decision){
         .policy = CLIENT_TLS_OPPORTUNISTIC,
         .expect = {.sni = numeric ? NULL : q->host, .names = names, .name_count = 1},
         .why = q->level == NEXT_HOP_TLS_OPPORTUNISTIC ? STR("nothing is published") : STR("route"),
@@ -271,7 +271,7 @@ static void begin(struct deciding *x)
 }
 
 SUSPENDS bool client_tls_decide(const struct client_tls_question *q, struct arena *a,
-                                struct client_tls *tls, struct client_failure *f)
+                                struct client_tls_decision *tls, struct client_failure *f)
 {
     struct deciding x = {.q = q, .arena = a, .tls = tls, .failure = f};
     begin(&x);

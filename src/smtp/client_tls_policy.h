@@ -43,7 +43,7 @@ struct client_tls_question {
     bool tls_optional;       /* the message: RFC 8689 4.3 */
 };
 
-struct client_tls {
+struct client_tls_decision {
     enum client_tls_policy policy;
     bool required; /* nothing is sent unless the handshake meets `expect` */
     bool testing;  /* of MTA-STS: what fails is reported, and the mail is sent */
@@ -61,4 +61,4 @@ struct client_tls {
 
 /* False: the host must not be used for this message now, *f says why. Strings in a. */
 SUSPENDS bool client_tls_decide(const struct client_tls_question *q, struct arena *a,
-                                struct client_tls *tls, struct client_failure *f);
+                                struct client_tls_decision *tls, struct client_failure *f);
