@@ -21,9 +21,9 @@
 #include "net/dns.h"
 #include "net/recording.h"
 #include "policy/policy.h"
-#include "queue/rules.h"
 #include "queue/notice.h"
 #include "queue/queue.h"
+#include "queue/rules.h"
 #include "queue/verify.h"
 #include "store/quota.h"
 

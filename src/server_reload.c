@@ -10,8 +10,8 @@
 #include "core/session_list.h"
 #include "core/worker.h"
 #include "policy/policy.h"
-#include "queue/rules.h"
 #include "queue/queue.h"
+#include "queue/rules.h"
 #include "queue/verify.h"
 #include "store/quota.h"
 

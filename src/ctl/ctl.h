@@ -82,6 +82,7 @@ extern const struct ctl_verb ctl_user_verbs[];
 extern const struct ctl_verb ctl_domain_verbs[];
 extern const struct ctl_verb ctl_address_verbs[];
 extern const struct ctl_verb ctl_verify_verbs[];
+extern const struct ctl_verb ctl_route_verbs[];
 extern const struct ctl_verb ctl_queue_verbs[];
 extern const struct ctl_verb ctl_mailbox_verbs[];
 extern const struct ctl_stream_verb ctl_mailbox_stream_verbs[];

@@ -198,6 +198,7 @@ command_function command_address_add, command_address_set, command_address_list,
     command_address_delete;
 command_function command_queue_list, command_queue_show, command_queue_retry, command_queue_delete;
 command_function command_verify;
+command_function command_route_test, command_route_list;
 command_function command_who, command_rawlog_on, command_rawlog_off, command_rawlog_list;
 command_function command_mailbox_list, command_mailbox_status, command_mailbox_create,
     command_mailbox_delete, command_mailbox_rename, command_mailbox_subscribe,

@@ -1,6 +1,6 @@
 #pragma once
 /*
- * Domain names as tables compare them. Private to policy.
+ * Domain names as tables, routes and other lists of the configuration compare them.
  */
 #include "core/buf.h"
 

@@ -46,7 +46,7 @@ static const struct setting route_setting_table[] = {
      "Login at the hosts; needs a password, and tls = verify or dane."},
     {"password", SETTING_SECRET, FIELD(password), "", 0, 0, NULL,
      "Password of user; with XOAUTH2 the token."},
-    {"mechanisms", SETTING_STRING, FIELD(mechanisms), "", 0, 0, NULL,
+    {"mechanisms", SETTING_STRING_LIST, FIELD(mechanisms), "", 0, 0, NULL,
      "How to log in: SCRAM-SHA-256, SCRAM-SHA-1, PLAIN, LOGIN, XOAUTH2. Empty: the best that is "
      "offered, XOAUTH2 excepted."},
     {"credentials", SETTING_PATH, FIELD(credentials), "", 0, 0, NULL,
@@ -125,16 +125,12 @@ static bool mechanism_is_known(struct str name)
 
 static bool check_mechanisms(const struct route_settings *s, struct err *e)
 {
-    struct str rest = str_from_c(s->mechanisms);
-    while (rest.n > 0) {
-        struct str words = str_split(&rest, ',');
-        for (struct str word; (word = str_word(&words)).p;)
-            if (!mechanism_is_known(word))
-                return err_set(e, ERR_SYNTAX,
-                               "mechanisms: \"%.*s\" is unknown, expected SCRAM-SHA-256, "
-                               "SCRAM-SHA-1, PLAIN, LOGIN or XOAUTH2",
-                               STR_ARG(str_head(word, 40)));
-    }
+    for (size_t i = 0; i < s->mechanisms.count; i++)
+        if (!mechanism_is_known(str_from_c(s->mechanisms.items[i])))
+            return err_set(e, ERR_SYNTAX,
+                           "mechanisms: \"%.40s\" is unknown, expected SCRAM-SHA-256, "
+                           "SCRAM-SHA-1, PLAIN, LOGIN or XOAUTH2",
+                           s->mechanisms.items[i]);
     return true;
 }
 

@@ -90,7 +90,7 @@ struct next_hop route_rule_next_hop(const struct route_rule *rule,
         .tls = (enum next_hop_tls)s->tls,
         .user = credential ? credential->user : s->user,
         .password = credential ? credential->password : s->password,
-        .mechanisms = s->mechanisms,
+        .mechanisms = rule->mechanisms,
         .source_ipv4 = s->source_ipv4,
         .source_ipv6 = s->source_ipv6,
         .helo = s->helo,
@@ -100,6 +100,16 @@ struct next_hop route_rule_next_hop(const struct route_rule *rule,
 
 /* --- making the table --- */
 
+static const char *join(const struct string_list *words, struct arena *a)
+{
+    struct buf b = BUF_EMPTY;
+    for (size_t i = 0; i < words->count; i++)
+        buf_printf(&b, "%s%s", i ? " " : "", words->items[i]);
+    const char *joined = arena_c(a, buf_str(&b));
+    buf_free(&b);
+    return joined;
+}
+
 static bool add_rule(struct route_rule *rule, const struct route_settings *s, struct arena *a,
                      struct err *e)
 {
@@ -107,6 +117,7 @@ static bool add_rule(struct route_rule *rule, const struct route_settings *s, st
     rule->recipient = address_match_new(&s->recipient, a);
     rule->sender = address_match_new(&s->sender, a);
     rule->login = address_match_new(&s->login, a);
+    rule->mechanisms = join(&s->mechanisms, a);
     rule->pacing.connections_max = s->connections_max;
     if (*s->rate)
         route_rate_parse(s->rate, &rule->pacing);

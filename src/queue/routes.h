@@ -19,7 +19,7 @@ struct route_settings {
     int protocol; /* enum next_hop_protocol */
     int tls;      /* enum next_hop_tls */
     const char *user, *password;
-    const char *mechanisms;  /* separated by blanks or commas */
+    struct string_list mechanisms;
     const char *credentials; /* file; "" : none */
     const char *source_ipv4, *source_ipv6, *helo;
     int64_t connections_max;
@@ -29,7 +29,8 @@ struct route_settings {
 struct route_rule {
     const struct route_settings *settings;
     struct address_match recipient, sender, login;
-    bool has_credentials; /* a file of them */
+    const char *mechanisms; /* separated by blanks */
+    bool has_credentials;   /* a file of them */
     struct credentials credentials;
     struct pacing pacing;
 };

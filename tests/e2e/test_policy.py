@@ -7,6 +7,7 @@ import time
 
 from support import wait_for
 from support.dns import DnsServer
+from support.examples import read_examples, run_example
 from support.instance import ROOT, Instance
 from support.mail import imap_bodies
 
@@ -25,62 +26,8 @@ RECORDS = {
 
 # --- the documentation ---
 
-class Example:
-    def __init__(self, title):
-        self.title, self.config, self.tables, self.commands = title, "", {}, []
-
-
-def read_examples():
-    """Of each section: configuration, tables, and commands with the lines they must print."""
-    examples, block, content = [Example("introduction")], None, []
-    with open(os.path.join(ROOT, "docs", "policy.md")) as f:
-        for line in f.read().split("\n"):
-            if block is None and line.startswith("#"):
-                examples.append(Example(line.strip("# ")))
-            elif block is None and line.startswith("```"):
-                block, content = line[3:].split(), []
-            elif block is not None and line == "```":
-                take_block(examples[-1], block, content)
-                block = None
-            elif block is not None:
-                content.append(line)
-    for before, example in zip(examples, examples[1:]):
-        if not example.config and example.commands:  # goes on with the one before
-            example.config, example.tables = before.config, before.tables
-    return [e for e in examples if e.config]
-
-
-def take_block(example, block, content):
-    text = "\n".join(content) + "\n"
-    if block[0] == "conf":
-        example.config += text
-    elif block[0] == "table":
-        example.tables[block[1]] = text
-    else:
-        assert block[0] == "console", block
-        for line in content:
-            if line.startswith("$ mailctl "):
-                example.commands.append((line[len("$ mailctl "):], []))
-            else:
-                example.commands[-1][1].append(" ".join(line.split()))
-
-
-def run_example(server, base, example):
-    for path, text in example.tables.items():
-        with open(os.path.join(server.root, path), "w") as f:
-            f.write(text)
-    with open(server.config_path, "w") as f:
-        f.write(base + example.config)
-    server.mailctl("reload")
-    for command, expected in example.commands:
-        output = [" ".join(line.split()) for line in server.mailctl(*command.split()).split("\n")]
-        for line in expected:
-            assert line in output, "%s: mailctl %s:\nexpected: %s\n%s" % (
-                example.title, command, line, "\n".join(output))
-
-
 def test_examples_of_the_documentation():
-    examples = read_examples()
+    examples = read_examples("policy.md")
     dns = DnsServer(RECORDS)
     with Instance() as server:
         server.add_config("dns {\n    server = 127.0.0.1@%d\n}\n" % dns.port)

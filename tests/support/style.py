@@ -16,15 +16,15 @@ ALLOWED = {
     "auth": {"core", "net", "mime"},
     "store": {"core", "mime", "auth"},
     "policy": {"core", "net", "mime", "auth"},
-    "queue": {"core", "net", "mime", "auth", "store"},
+    "queue": {"core", "net", "mime", "auth", "store", "policy"},
     "smtp": {"core", "net", "mime", "auth", "policy", "queue"},
     "imap": {"core", "net", "mime", "auth", "store"},
     "pop3": {"core", "net", "mime", "auth", "store"},
     "ctl": {"core", "net", "mime", "auth", "store", "policy", "queue", "smtp", "imap", "pop3"},
 }
-# Of auth, the store sees only what an account is; of store, the SMTP server sees nothing, though
+# Of auth, the store sees only what an account is; of policy, the queue how domains compare; of store, the SMTP server sees nothing, though
 # queue.h names its types.
-ONLY_HEADERS = {("store", "auth"): {"auth/directory.h"}}
+ONLY_HEADERS = {("store", "auth"): {"auth/directory.h"}, ("queue", "policy"): {"policy/domain.h"}}
 
 # Calls that belong to the thin layer around the outside world.
 OUTSIDE = {
