@@ -121,6 +121,15 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
     queue_rules_unref(rules);
     s->client = smtp_client_new(s->queue, config_block(s->boot, &smtp_client_settings_block));
     smtp_client_offer_probes(s->client, s->queue);
+    s->security =
+        client_security_new(s->boot,
+                            &(struct client_security_context){.loop = s->loop,
+                                                              .dns = s->dns,
+                                                              .queue = s->queue,
+                                                              .hostname = hostname,
+                                                              .data_dir = settings->data_dir},
+                            s->tls_client);
+    client_security_start(s->security);
     s->verify = verify_new(s->queue, config_block(s->boot, &verify_settings_block),
                            server_data_path(settings, "", "recipients.cache", s->arena));
     verify_load(s->verify);
@@ -331,7 +340,9 @@ static SUSPENDS void stop_parts(struct server *s)
     recordings_close(s->recordings);
     pop3_context_close(&s->pop3);
     verify_stop(s->verify);
+    client_security_stop(s->security);
     smtp_client_free(s->client);
+    client_security_free(s->security);
     store_stop(s->store);
     load_free(s->load);
     s->load = NULL;

@@ -16,6 +16,7 @@
 #include "imap/imap.h"
 #include "net/service.h"
 #include "pop3/pop3.h"
+#include "smtp/client_security.h"
 #include "smtp/pickup.h"
 #include "smtp/smtp_client.h"
 #include "smtp/smtp_server.h"
@@ -50,6 +51,7 @@ struct server {
     struct queue *queue;
     struct verify *verify;
     struct smtp_client *client;
+    struct client_security *security;
     struct auth *auth;
     struct ctl *ctl;
     struct smtp_context smtp;

@@ -131,6 +131,7 @@ static void apply(struct server *s, struct loading *l)
     queue_reload(s->queue, config_block(s->config, &queue_settings_block), s->tls_client);
     store_set_quota(s->store, config_block(s->config, &quota_settings_block));
     verify_reload(s->verify, config_block(s->config, &verify_settings_block));
+    client_security_reload(s->security, s->config, s->tls_client);
     smtp_client_reload(s->client, config_block(s->config, &smtp_client_settings_block));
     pickup_reload(s->pickup, s->config,
                   server_hostname(config_block(s->config, &server_settings_block), s->arena));

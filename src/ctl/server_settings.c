@@ -17,6 +17,7 @@
 #include "queue/queue.h"
 #include "queue/rules.h"
 #include "queue/verify.h"
+#include "smtp/client_security.h"
 #include "smtp/smtp_client.h"
 #include "smtp/smtp_server.h"
 #include "store/quota.h"
@@ -141,7 +142,8 @@ const struct settings_block journal_settings_block = {
 const struct settings_block *const server_blocks[] = {
     &server_settings_block,      &tls_settings_block,
     &listener_settings_block,    &smtp_settings_block,
-    &smtp_client_settings_block, &imap_settings_block,
+    &smtp_client_settings_block, &mta_sts_settings_block,
+    &tls_report_settings_block,  &imap_settings_block,
     &pop3_settings_block,        &queue_settings_block,
     &verify_settings_block,      &route_settings_block,
     &auth_settings_block,        &directory_settings_block,
@@ -226,7 +228,7 @@ static const struct settings_block *const live_blocks[] = {
     &tls_settings_block,         &listener_settings_block, &smtp_settings_block,
     &smtp_client_settings_block, &imap_settings_block,     &pop3_settings_block,
     &queue_settings_block,       &verify_settings_block,   &quota_settings_block,
-    &policy_settings_block,
+    &policy_settings_block,      &mta_sts_settings_block,  &tls_report_settings_block,
 };
 static const char *const live_settings[] = {"hostname",
                                             "log",

@@ -46,6 +46,7 @@ struct mta_sts *mta_sts_new(const struct mta_sts_settings *s, const struct mta_s
     struct mta_sts *m = MEM_NEW(struct mta_sts);
     m->settings = *s;
     m->context = *c;
+    m->dir = mem_dup(c->dir, strlen(c->dir));
     m->tls = tls_context_ref(tls);
     TAILQ_INIT(&m->list);
     return m;
@@ -75,6 +76,7 @@ void mta_sts_free(struct mta_sts *m)
         mta_sts_entry_remove(m, TAILQ_FIRST(&m->list));
     timer_clear(&m->pass_timer);
     tls_context_unref(m->tls);
+    free(m->dir);
     free(m);
 }
 

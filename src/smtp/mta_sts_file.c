@@ -69,7 +69,7 @@ bool mta_sts_decode(struct mta_sts *m, struct str bytes)
 
 static void path_of(const struct mta_sts *m, struct str name, struct buf *out)
 {
-    buf_printf(out, "%s/%.*s", m->context.dir, STR_ARG(name));
+    buf_printf(out, "%s/%.*s", m->dir, STR_ARG(name));
 }
 
 SUSPENDS void mta_sts_save(struct mta_sts *m, const struct mta_sts_entry *e)
@@ -130,7 +130,7 @@ static void read_all(void *arg)
 
 SUSPENDS void mta_sts_load(struct mta_sts *m)
 {
-    struct loading l = {.dir = m->context.dir};
+    struct loading l = {.dir = m->dir};
     worker_run(WORKER_DISK, read_all, &l);
     if (!l.ok)
         log_warning("mta-sts", NULL, "policies of other domains are not known from before: %s",

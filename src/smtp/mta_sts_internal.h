@@ -36,6 +36,7 @@ TAILQ_HEAD(mta_sts_list, mta_sts_entry);
 struct mta_sts {
     struct mta_sts_settings settings;
     struct mta_sts_context context;
+    char *dir;
     struct tls_context *tls;
     void *by_domain; /* tsearch */
     struct mta_sts_list list;
