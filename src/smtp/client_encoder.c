@@ -23,7 +23,7 @@ static void add_text(struct client_encoder *x, struct buf *out, struct str text)
         ptrdiff_t cr = str_find_char(text, '\r');
         struct str plain = cr < 0 ? text : str_head(text, (size_t)cr);
         if (plain.n > 0) {
-            if (!x->in_line && plain.p[0] == '.')
+            if (!x->in_line && !x->chunks && plain.p[0] == '.')
                 buf_add_char(out, '.');
             buf_add_str(out, plain);
             x->in_line = true;
@@ -51,5 +51,6 @@ void client_encode_end(struct client_encoder *x, struct buf *out)
     x->cr = false;
     if (x->in_line)
         end_line(x, out);
-    buf_add_c(out, ".\r\n");
+    if (!x->chunks)
+        buf_add_c(out, ".\r\n");
 }

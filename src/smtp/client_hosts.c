@@ -1,44 +1,31 @@
 /*
  * Hosts of a destination, RFC 5321 5.1: the MX records in the order of their preference (equal ones
- * shuffled by the resolver), each host's addresses in turn; without MX records the domain's own
- * addresses. A null MX (RFC 7505) and a domain that does not exist are final. A record that names
- * ourselves is left out with all that are no better: sending there would be a loop.
+ * shuffled by the resolver); without MX records the domain itself. A null MX (RFC 7505) and a
+ * domain that does not exist are final. A record that names ourselves is left out with all that are
+ * no better: sending there would be a loop. A rule of ours names hosts instead, and may name more
+ * for when none of the others can be reached.
  *
- * What DNS cannot answer is never taken for "does not exist": if nothing else can be tried, the
- * mail waits.
+ * Addresses are looked up when a host's turn comes, which for most never does. What DNS cannot
+ * answer is never taken for "does not exist": if nothing else can be tried, the mail waits.
  */
 #include "smtp/client_hosts.h"
 
-#include <arpa/inet.h>
+#include "net/host_port.h"
+#include "net/network.h"
 
-static bool is_numeric(const char *text)
+static struct client_host *add_host(struct client_hosts *hosts, const char *name, uint16_t port)
 {
-    struct in6_addr any;
-    return inet_pton(AF_INET, text, &any) == 1 || inet_pton(AF_INET6, text, &any) == 1;
+    if (hosts->count == CLIENT_HOSTS_MAX)
+        return NULL;
+    struct client_host *h = &hosts->host[hosts->count++];
+    *h = (struct client_host){.name = name, .port = port, .secure = true};
+    return h;
 }
 
-static void add_host(struct client_hosts *hosts, const char *name, const char *address,
-                     uint16_t port)
+static void add_address(struct client_host *h, const char *address)
 {
-    if (hosts->count < CLIENT_HOSTS_MAX)
-        hosts->host[hosts->count++] = (struct client_host){name, address, port};
-}
-
-/* Adds the addresses of a host. */
-SUSPENDS static enum dns_status add_addresses(const struct transport_job *job, struct arena *a,
-                                              struct str name, uint16_t port,
-                                              struct client_hosts *hosts, bool *nxdomain,
-                                              struct err *e)
-{
-    struct dns_answer answer = {.nxdomain = false};
-    enum dns_status status = dns_addresses(job->dns, name, a, &answer, e);
-    *nxdomain = answer.nxdomain;
-    if (status != DNS_FOUND)
-        return status;
-    const char *text = arena_c(a, name);
-    for (size_t i = 0; i < answer.count; i++)
-        add_host(hosts, text, arena_c(a, str_from_c(answer.addresses[i].text)), port);
-    return DNS_FOUND;
+    if (h->address_count < CLIENT_ADDRESSES_MAX)
+        h->addresses[h->address_count++] = address;
 }
 
 static bool dns_failed(struct client_failure *f, struct str name, const struct err *e)
@@ -48,56 +35,59 @@ static bool dns_failed(struct client_failure *f, struct str name, const struct e
     return false;
 }
 
-/* One of the hosts that are named. */
-SUSPENDS static bool find_named(const struct transport_job *job, struct arena *a, struct str text,
-                                struct client_hosts *hosts, struct client_failure *f)
+/* --- hosts that a rule names --- */
+
+static bool add_named(const struct transport_job *job, struct arena *a, const char *text,
+                      struct client_hosts *hosts)
 {
     struct str host;
     uint16_t port = (uint16_t)job->settings->smtp_port;
-    struct err e = {.kind = ERR_NONE};
-    bool nxdomain;
-    if (!relay_host_parse(text, &host, &port)) {
-        client_failure_set(f, false, "4.3.5", "the relay host is not understood");
-        return false;
-    }
-    const char *name = arena_c(a, host);
-    if (is_numeric(name)) {
-        add_host(hosts, name, name, port);
+    struct client_host *h;
+    if (str_starts_with(str_from_c(text), STR("unix:"))) {
+        h = add_host(hosts, text + strlen("unix:"), 0);
+        if (h)
+            add_address(h, text);
         return true;
     }
-    enum dns_status status = add_addresses(job, a, host, port, hosts, &nxdomain, &e);
-    if (status == DNS_TEMPFAIL)
-        return dns_failed(f, host, &e);
-    if (status == DNS_NOT_FOUND) /* our own mistake, not the sender's */
-        client_failure_set(f, false, "4.4.3", "the relay host %s has no address", name);
-    return status == DNS_FOUND;
+    if (!relay_host_parse(str_from_c(text), &host, &port))
+        return false;
+    h = add_host(hosts, arena_c(a, host), port);
+    if (h && host_is_numeric(host))
+        add_address(h, h->name);
+    return true;
 }
 
-SUSPENDS static void find_list(const struct transport_job *job, struct arena *a,
-                               const struct string_list *list, struct client_hosts *hosts,
-                               struct client_failure *f)
+static bool add_list(const struct transport_job *job, struct arena *a,
+                     const struct string_list *list, struct client_hosts *hosts,
+                     struct client_failure *f)
 {
+    size_t before = hosts->count;
     for (size_t i = 0; i < list->count; i++)
-        find_named(job, a, str_from_c(list->items[i]), hosts, f);
+        if (!add_named(job, a, list->items[i], hosts))
+            client_failure_set(f, false, "4.3.5", "the host \"%s\" of the route is not understood",
+                               list->items[i]);
+    return hosts->count > before;
 }
 
 /* [192.0.2.1] or [IPv6:2001:db8::1] (RFC 5321 4.1.3). */
-static bool find_literal(const struct transport_job *job, struct arena *a,
-                         struct client_hosts *hosts, struct client_failure *f)
+static bool add_literal(const struct transport_job *job, struct arena *a,
+                        struct client_hosts *hosts, struct client_failure *f)
 {
     struct str text = str_skip(job->destination, 1);
     if (text.n > 0 && text.p[text.n - 1] == ']')
         text = str_head(text, text.n - 1);
     if (str_starts_with_nocase(text, STR("IPv6:")))
         text = str_skip(text, 5);
-    const char *address = arena_c(a, text);
-    if (!is_numeric(address)) {
+    if (!host_is_numeric(text)) {
         client_failure_set(f, true, "5.1.2", "%.*s is no address", STR_ARG(job->destination));
         return false;
     }
-    add_host(hosts, address, address, (uint16_t)job->settings->smtp_port);
+    const char *address = arena_c(a, text);
+    add_address(add_host(hosts, address, (uint16_t)job->settings->smtp_port), address);
     return true;
 }
+
+/* --- hosts by MX --- */
 
 static bool loops_back(struct client_failure *f, struct str domain)
 {
@@ -121,64 +111,56 @@ static size_t better_than_us(const struct transport_job *job, const struct dns_a
     return mx->count;
 }
 
-SUSPENDS static bool find_by_mx(const struct transport_job *job, struct arena *a,
-                                const struct dns_answer *mx, struct client_hosts *hosts,
-                                struct client_failure *f)
+static bool is_listed(const struct client_hosts *hosts, struct str name)
 {
-    struct err e = {.kind = ERR_NONE};
-    struct str failed = {0};
+    for (size_t i = 0; i < hosts->count; i++)
+        if (str_equal_nocase(str_from_c(hosts->host[i].name), name))
+            return true;
+    return false;
+}
+
+static bool add_by_mx(const struct transport_job *job, struct arena *a, const struct dns_answer *mx,
+                      struct client_hosts *hosts, struct client_failure *f)
+{
     size_t count = better_than_us(job, mx);
-    bool nxdomain;
     if (count == 0)
         return loops_back(f, job->destination);
-    for (size_t i = 0; i < count && i < CLIENT_MX_MAX && hosts->count < CLIENT_HOSTS_MAX; i++)
-        if (add_addresses(job, a, mx->mx[i].host, (uint16_t)job->settings->smtp_port, hosts,
-                          &nxdomain, &e) == DNS_TEMPFAIL)
-            failed = mx->mx[i].host;
-    if (hosts->count > 0)
-        return true;
-    if (failed.p)
-        return dns_failed(f, failed, &e);
-    client_failure_set(f, true, "5.4.4", "no mail server of %.*s has an address",
-                       STR_ARG(job->destination));
-    return false;
+    for (size_t i = 0; i < count && hosts->count < CLIENT_HOSTS_MAX; i++) {
+        if (mx->mx[i].host.n == 0 || is_listed(hosts, mx->mx[i].host))
+            continue;
+        struct client_host *h =
+            add_host(hosts, arena_c(a, mx->mx[i].host), (uint16_t)job->settings->smtp_port);
+        h->secure = mx->secure;
+        h->by_mx = true;
+    }
+    if (hosts->count == 0)
+        client_failure_set(f, true, "5.4.4", "the MX records of %.*s name no host",
+                           STR_ARG(job->destination));
+    return hosts->count > 0;
 }
 
 /* The domain is its own mail server. */
-SUSPENDS static bool find_by_domain(const struct transport_job *job, struct arena *a,
-                                    struct client_hosts *hosts, struct client_failure *f)
+static bool add_domain(const struct transport_job *job, struct arena *a, struct client_hosts *hosts,
+                       struct client_failure *f)
 {
-    struct err e = {.kind = ERR_NONE};
-    bool nxdomain;
     if (str_equal_nocase(job->destination, str_from_c(job->hostname)))
         return loops_back(f, job->destination);
-    switch (add_addresses(job, a, job->destination, (uint16_t)job->settings->smtp_port, hosts,
-                          &nxdomain, &e)) {
-    case DNS_FOUND:
-        return true;
-    case DNS_TEMPFAIL:
-        return dns_failed(f, job->destination, &e);
-    case DNS_NOT_FOUND:
-        break;
-    }
-    client_failure_set(f, true, nxdomain ? "5.1.2" : "5.4.4", "the domain %.*s %s",
-                       STR_ARG(job->destination),
-                       nxdomain ? "does not exist" : "has neither a mail server nor an address");
-    return false;
+    add_host(hosts, arena_c(a, job->destination), (uint16_t)job->settings->smtp_port)->by_mx = true;
+    return true;
 }
 
-SUSPENDS static bool find_of_domain(const struct transport_job *job, struct arena *a,
-                                    struct client_hosts *hosts, struct client_failure *f)
+SUSPENDS static bool add_of_domain(const struct transport_job *job, struct arena *a,
+                                   struct client_hosts *hosts, struct client_failure *f)
 {
     struct dns_answer mx = {.count = 0};
     struct err e = {.kind = ERR_NONE};
     if (str_starts_with(job->destination, STR("[")))
-        return find_literal(job, a, hosts, f);
+        return add_literal(job, a, hosts, f);
     switch (dns_mx(job->dns, job->destination, a, &mx, &e)) {
     case DNS_TEMPFAIL:
         return dns_failed(f, job->destination, &e);
     case DNS_NOT_FOUND:
-        return find_by_domain(job, a, hosts, f);
+        return add_domain(job, a, hosts, f);
     case DNS_FOUND:
         break;
     }
@@ -187,19 +169,76 @@ SUSPENDS static bool find_of_domain(const struct transport_job *job, struct aren
                            STR_ARG(job->destination));
         return false;
     }
-    hosts->secure = mx.secure;
-    return find_by_mx(job, a, &mx, hosts, f);
+    return add_by_mx(job, a, &mx, hosts, f);
 }
 
 SUSPENDS bool client_hosts_find(const struct transport_job *job, struct arena *a,
                                 struct client_hosts *hosts, struct client_failure *f)
 {
     hosts->count = 0;
-    hosts->secure = true; /* without MX the name is the domain itself */
+    client_failure_set(f, false, "4.3.5", "the route \"%s\" names no host", job->next_hop.route);
     if (!job->next_hop.by_mx)
-        find_list(job, a, &job->next_hop.hosts, hosts, f);
-    else if (!find_of_domain(job, a, hosts, f) && f->permanent)
+        add_list(job, a, &job->next_hop.hosts, hosts, f);
+    else if (!add_of_domain(job, a, hosts, f) && f->permanent)
         return false; /* the domain's own word */
-    find_list(job, a, &job->next_hop.fallback, hosts, f);
+    add_list(job, a, &job->next_hop.fallback, hosts, f);
     return hosts->count > 0;
+}
+
+/* --- addresses --- */
+
+static bool is_ignored(const struct network_set *ignored, const char *text)
+{
+    struct network_address address;
+    return ignored && network_address_parse(&address, str_from_c(text)) &&
+           network_set_find(ignored, &address) != NETWORK_NONE;
+}
+
+static void take_addresses(struct client_host *h, struct arena *a, const struct dns_answer *answer,
+                           const struct network_set *ignored)
+{
+    for (size_t i = 0; i < answer->count; i++)
+        if (!h->by_mx || !is_ignored(ignored, answer->addresses[i].text))
+            add_address(h, arena_c(a, str_from_c(answer->addresses[i].text)));
+}
+
+static void no_address(const struct transport_job *job, const struct client_host *h, bool nxdomain,
+                       struct client_failure *f)
+{
+    if (!h->by_mx) /* our own mistake, not the sender's */
+        client_failure_set(f, false, "4.4.3", "the host %s has no address", h->name);
+    else if (!str_equal_nocase(str_from_c(h->name), job->destination))
+        client_failure_set(f, true, "5.4.4", "the mail server %s of %.*s has no address", h->name,
+                           STR_ARG(job->destination));
+    else if (nxdomain)
+        client_failure_set(f, true, "5.1.2", "the domain %s does not exist", h->name);
+    else
+        client_failure_set(f, true, "5.4.4",
+                           "the domain %s has neither a mail server nor an address", h->name);
+}
+
+SUSPENDS bool client_host_resolve(const struct transport_job *job, struct arena *a,
+                                  struct client_host *h, const struct network_set *ignored,
+                                  struct client_failure *f)
+{
+    struct dns_answer answer = {.nxdomain = false};
+    struct err e = {.kind = ERR_NONE};
+    if (h->address_count > 0)
+        return true;
+    switch (dns_addresses(job->dns, str_from_c(h->name), a, &answer, &e)) {
+    case DNS_TEMPFAIL:
+        return dns_failed(f, str_from_c(h->name), &e);
+    case DNS_NOT_FOUND:
+        no_address(job, h, answer.nxdomain, f);
+        return false;
+    case DNS_FOUND:
+        break;
+    }
+    take_addresses(h, a, &answer, ignored);
+    if (h->address_count > 0)
+        return true;
+    client_failure_set(f, true, "5.4.4",
+                       "%s of %.*s has only addresses that no mail is sent to (%s)", h->name,
+                       STR_ARG(job->destination), answer.addresses[0].text);
+    return false;
 }

@@ -1,29 +1,40 @@
 #pragma once
 /*
- * Which hosts take mail for a destination, and at which addresses.
+ * Which hosts take mail for a destination, in the order in which they are tried, and at which
+ * addresses.
  */
 #include "queue/transport.h"
 #include "smtp/client_failure.h"
 
-/* Addresses that are tried for one destination. */
-#define CLIENT_HOSTS_MAX 10
-/* MX hosts whose addresses are looked up. */
-#define CLIENT_MX_MAX 20
+struct network_set;
+
+/* Hosts that are tried for one destination. */
+#define CLIENT_HOSTS_MAX 20
+/* Addresses of one host that are tried. */
+#define CLIENT_ADDRESSES_MAX 8
 
 struct client_host {
-    const char *name;    /* as TLS wants it verified, and for logs */
-    const char *address; /* numeric */
-    uint16_t port;
+    const char *name; /* as TLS wants it verified, and for logs; of a Unix socket its path */
+    uint16_t port;    /* 0: Unix socket */
+    /* Nobody on the way could have put another name in its place: it was validated, or the domain's
+     * owner or our administrator said it. */
+    bool secure;
+    bool by_mx; /* found in DNS: its addresses are what strangers say */
+    /* Numeric, or "unix:/path"; of a name only after client_host_resolve. */
+    const char *addresses[CLIENT_ADDRESSES_MAX];
+    size_t address_count;
 };
 
 struct client_hosts {
     struct client_host host[CLIENT_HOSTS_MAX];
     size_t count;
-    /* The names are what the domain's owner or our administrator said: nobody on the way could have
-     * put others in their place. */
-    bool secure;
 };
 
 /* False: *failure. Strings in a. */
 SUSPENDS bool client_hosts_find(const struct transport_job *job, struct arena *a,
                                 struct client_hosts *hosts, struct client_failure *failure);
+/* Looks the host's addresses up, unless they are known; of one found in DNS without those in
+ * ignored (may be NULL). False: *failure. */
+SUSPENDS bool client_host_resolve(const struct transport_job *job, struct arena *a,
+                                  struct client_host *host, const struct network_set *ignored,
+                                  struct client_failure *failure);

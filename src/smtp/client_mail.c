@@ -1,409 +1,348 @@
 /*
- * One mail transaction with another server (RFC 5321 3.3): MAIL, RCPT for each recipient, DATA, the
- * message, the dot. With PIPELINING (RFC 2920) MAIL to DATA leave in one go and the replies are
- * matched in order; otherwise each command waits for its reply. Either way every recipient has its
- * own result: a refused MAIL, DATA or dot is the result of all that were not refused before.
+ * Mail transactions with another server (RFC 5321 3.3, RFC 2033 for LMTP). How it is said depends
+ * on what the server can do, and each way less costs a round trip:
  *
- * The one moment of doubt is after the final dot: if the reply is lost, the server may have the
- * message or not. It is sent again later; a duplicate is possible, a loss is not. Before the dot
- * nothing was taken over, and another host may be tried at once.
+ *   PIPELINING and CHUNKING   MAIL, RCPT..., BDAT LAST and a message that is not large leave
+ *                             together; a large one follows when somebody was accepted
+ *   PIPELINING                MAIL, RCPT..., DATA leave together (RFC 2920)
+ *   neither                   each command waits for its reply
  *
- * If the message cannot be read to its end the connection is cut without the dot: half a message
- * must not be taken for a whole one.
+ * Replies are matched in order. Every recipient has its own result: a refused MAIL, DATA or message
+ * is the result of all that were not refused before; with LMTP each accepted recipient has its own
+ * reply to the message.
+ *
+ * Recipients beyond what a transaction takes - the server's limit (RFC 9422), the one that it shows
+ * with 452 (RFC 5321 4.5.3.1.10), or ours - have the next one, over the same connection.
+ *
+ * The one moment of doubt is after the end of the message: if the reply is lost, the server may
+ * have the message or not. It is sent again later; a duplicate is possible, a loss is not. Before
+ * it, and when the server has refused whom the message was for, nothing was taken over, and another
+ * host may be asked at once. So it may when a connection that has carried mail before breaks
+ * without a single reply: the server had ended it.
  */
-#include "mime/header.h"
-#include "smtp/client_downgrade.h"
-#include "smtp/client_encoder.h"
+#include "smtp/client_mail.h"
+
 #include "smtp/client_options.h"
-#include "smtp/client_session.h"
 
-#define DATA_CHUNK ((size_t)32 * 1024)
-/* Header block that is searched for UTF-8. */
-#define HEADER_MAX ((size_t)256 * 1024)
+#include <stdlib.h>
 
-struct mail {
-    struct client_session *s;
-    struct transport_message *m;
-    struct spool *body; /* what is sent: m->body, or another form of it */
-    uint64_t size_crlf;
-    struct client_failure failure;
-    bool *accepted; /* by recipient: RCPT was answered with yes */
-    size_t accepted_count;
-    bool use_utf8;
-    bool in_doubt; /* the server may have the message: no other one is asked now */
-};
-
-/* --- results --- */
-
-static void set_result(struct transport_message *m, size_t i, enum transport_status status,
-                       const char *code, struct str text, struct str relay)
+/* A server may take this long for each of many recipients; all together no longer than settings
+ * say. */
+static usec transaction_deadline(const struct client_mail *x)
 {
-    struct transport_recipient *t = &m->recipients[i];
-    t->status = status;
-    t->code = arena_str(m->arena, str_from_c(code));
-    t->text = arena_str(m->arena, text);
-    t->relay = arena_str(m->arena, relay);
+    const struct smtp_client_settings *t = &x->s->settings;
+    usec size = t->rate_min > 0 ? (usec)(x->size_crlf / (uint64_t)t->rate_min) * USEC_SEC : 0;
+    return t->transaction_timeout > 0 && t->rate_min > 0
+               ? clock_monotonic() + t->transaction_timeout + size
+               : DEADLINE_NONE;
 }
 
-static void fail_one(struct transport_message *m, size_t i, struct str relay,
-                     const struct client_failure *f)
+SUSPENDS static bool read_reply(struct client_mail *x, usec timeout, const char *command)
 {
-    set_result(m, i, f->permanent ? TRANSPORT_FAILED : TRANSPORT_DEFERRED, f->code,
-               buf_str(&f->text), relay);
+    struct client_session *s = x->s;
+    usec latest = clock_monotonic() + timeout;
+    if (!client_session_read(s, timeout, command, &x->failure)) {
+        x->timed_out = clock_monotonic() >= latest || clock_monotonic() >= s->deadline;
+        return false;
+    }
+    x->answered = true;
+    return true;
 }
 
-void client_mail_fail(struct transport_message *m, struct str relay, const struct client_failure *f)
+/* --- who is asked --- */
+
+static struct str domain_of(struct str address)
 {
-    for (size_t i = 0; i < m->recipient_count; i++)
-        if (m->recipients[i].status == TRANSPORT_DEFERRED)
-            fail_one(m, i, relay, f);
+    return str_skip(address, (size_t)(str_find_last_char(address, '@') + 1));
 }
 
-/* For those whose RCPT was accepted; all that have no final result when `all`. */
-static void fail_rest(struct mail *x, bool all)
+/* Whether one more of this domain is within the server's limit. */
+static bool domain_fits(const struct client_mail *x, struct str *domains, size_t *count,
+                        struct str domain)
 {
-    struct str relay = buf_str(&x->s->relay);
-    for (size_t i = 0; i < x->m->recipient_count; i++)
-        if (x->m->recipients[i].status == TRANSPORT_DEFERRED && (all || x->accepted[i]))
-            fail_one(x->m, i, relay, &x->failure);
+    uint32_t most = x->s->hello.domains_max;
+    for (size_t i = 0; i < *count; i++)
+        if (str_equal_nocase(domains[i], domain))
+            return true;
+    if (most > 0 && *count >= most)
+        return false;
+    domains[(*count)++] = domain;
+    return true;
 }
 
-static bool is_pending(const struct mail *x, size_t i)
+/* The recipients of the next transaction. False: there are none. */
+static bool choose_batch(struct client_mail *x)
 {
-    return x->m->recipients[i].status == TRANSPORT_DEFERRED;
-}
-
-static size_t count_pending(const struct mail *x)
-{
+    struct str domains[CLIENT_RECIPIENTS_MAX];
     size_t count = 0;
-    for (size_t i = 0; i < x->m->recipient_count; i++)
-        count += is_pending(x, i);
-    return count;
-}
-
-static bool is_positive(const struct mail *x)
-{
-    return x->s->reply.code >= 200 && x->s->reply.code < 300;
-}
-
-/* --- what the server must be able to do --- */
-
-SUSPENDS static bool header_is_ascii(struct mail *x)
-{
-    struct err e;
-    struct buf header = BUF_EMPTY;
-    bool ok = spool_read_header(x->m->body, HEADER_MAX, &header, &e) &&
-              str_is_ascii(buf_str(&header)) && str_is_ascii(x->m->prefix);
-    buf_free(&header);
-    return ok;
-}
-
-/* For a server without 8BITMIME. */
-SUSPENDS static bool downgrade(struct mail *x)
-{
-    struct spool *body;
-    if (!client_downgrade(x->m, &body, &x->size_crlf, &x->failure))
-        return false;
-    spool_unref(x->body);
-    x->body = body;
-    return true;
-}
-
-/* Recipients that only a server with SMTPUTF8 could take. */
-static void fail_utf8_recipients(struct mail *x)
-{
-    for (size_t i = 0; i < x->m->recipient_count; i++)
-        if (is_pending(x, i) && !str_is_ascii(x->m->recipients[i].address))
-            fail_one(x->m, i, buf_str(&x->s->relay), &x->failure);
-}
-
-static bool is_printable(struct str address)
-{
-    for (size_t i = 0; i < address.n; i++)
-        if ((unsigned char)address.p[i] < ' ' || address.p[i] == 127)
-            return false;
-    return true;
-}
-
-/* Addresses come from parsers that let nothing else through; this is the last gate before the wire.
- */
-static void fail_unprintable(struct mail *x)
-{
-    client_failure_set(&x->failure, true, "5.1.3", "the address holds control characters");
-    for (size_t i = 0; i < x->m->recipient_count; i++)
-        if (is_pending(x, i) &&
-            !(is_printable(x->m->recipients[i].address) && is_printable(x->m->sender)))
-            fail_one(x->m, i, STR(""), &x->failure);
-}
-
-/* False: no recipient is left that the server could take the message for. */
-SUSPENDS static bool check_abilities(struct mail *x)
-{
-    const struct client_session *s = x->s;
-    const struct transport_message *m = x->m;
-    struct str relay = buf_str(&s->relay);
-    fail_unprintable(x);
-    if (!client_options_check(s, m, &x->failure)) {
-        fail_rest(x, true);
-        return false;
-    }
-    x->use_utf8 = m->smtputf8 && (s->extensions & CLIENT_SMTPUTF8);
-    if (m->body_8bit && !(s->extensions & CLIENT_8BITMIME) && !downgrade(x)) {
-        fail_rest(x, true);
-        return false;
-    }
-    if (s->size_max > 0 && x->size_crlf > s->size_max) {
-        client_failure_set(
-            &x->failure, true, "5.3.4", "the message has %llu bytes, %.*s takes %llu at most",
-            (unsigned long long)x->size_crlf, STR_ARG(relay), (unsigned long long)s->size_max);
-        fail_rest(x, true);
-        return false;
-    }
-    if (!(s->extensions & CLIENT_SMTPUTF8)) {
-        client_failure_set(&x->failure, true, "5.6.7",
-                           "%.*s cannot take international addresses (SMTPUTF8)", STR_ARG(relay));
-        fail_utf8_recipients(x);
-        if (!str_is_ascii(m->sender) || (m->smtputf8 && !header_is_ascii(x)))
-            fail_rest(x, true);
-    }
-    return count_pending(x) > 0;
+    x->batch_count = x->accepted = 0;
+    for (size_t i = 0; i < x->m->recipient_count && x->batch_count < x->batch_max; i++)
+        if (x->state[i] == CLIENT_OPEN &&
+            domain_fits(x, domains, &count, domain_of(x->m->recipients[i].address))) {
+            x->state[i] = CLIENT_ASKED;
+            x->batch[x->batch_count++] = i;
+        }
+    return x->batch_count > 0;
 }
 
 /* --- the envelope --- */
 
-SUSPENDS static bool send_mail(struct mail *x)
+static void add_mail(struct client_mail *x)
 {
     struct client_session *s = x->s;
-    struct buf parameters = BUF_EMPTY;
-    if (s->extensions & CLIENT_SIZE)
-        buf_printf(&parameters, " SIZE=%llu", (unsigned long long)x->size_crlf);
-    if (x->m->body_8bit && (s->extensions & CLIENT_8BITMIME))
-        buf_add_c(&parameters, " BODY=8BITMIME");
+    struct str sender = client_ability_address(x, x->m->sender);
+    buf_printf(&s->wire, "MAIL FROM:<%.*s>", STR_ARG(sender));
+    if (client_session_has(s, CLIENT_SIZE))
+        buf_printf(&s->wire, " SIZE=%llu", (unsigned long long)x->size_crlf);
+    if (x->m->body_8bit && client_session_has(s, CLIENT_8BITMIME))
+        buf_add_c(&s->wire, " BODY=8BITMIME");
     if (x->use_utf8)
-        buf_add_c(&parameters, " SMTPUTF8");
-    client_options_add_mail(&parameters, s, x->m);
+        buf_add_c(&s->wire, " SMTPUTF8");
+    client_options_add_mail(&s->wire, s, x->m);
+    buf_add_c(&s->wire, "\r\n");
     s->needs_reset = true;
-    bool ok = client_session_send(s, &x->failure, "MAIL FROM:<%.*s>%.*s", STR_ARG(x->m->sender),
-                                  STR_ARG(buf_str(&parameters)));
-    buf_free(&parameters);
-    return ok;
+    s->mails++;
 }
 
-SUSPENDS static bool send_recipient(struct mail *x, size_t i)
+static void add_recipient(struct client_mail *x, size_t i)
 {
-    struct buf parameters = BUF_EMPTY;
     const struct transport_recipient *r = &x->m->recipients[i];
-    client_options_add_recipient(&parameters, x->s, x->m, r);
-    bool ok = client_session_send(x->s, &x->failure, "RCPT TO:<%.*s>%.*s", STR_ARG(r->address),
-                                  STR_ARG(buf_str(&parameters)));
-    buf_free(&parameters);
-    return ok;
+    struct str address = client_ability_address(x, r->address);
+    buf_printf(&x->s->wire, "RCPT TO:<%.*s>", STR_ARG(address));
+    client_options_add_recipient(&x->s->wire, x->s, x->m, r);
+    buf_add_c(&x->s->wire, "\r\n");
 }
 
-SUSPENDS static bool flush(struct mail *x, const char *command)
+SUSPENDS static bool push(struct client_mail *x, const char *command)
 {
-    return client_session_flush(x->s, command, &x->failure);
+    return client_session_push(x->s, x->s->settings.mail_timeout, command, &x->failure);
 }
 
-/* All commands of the envelope at once. */
-SUSPENDS static bool send_pipelined(struct mail *x)
+/* False: the connection broke, or ends with this reply. *ok: MAIL was accepted. */
+SUSPENDS static bool read_mail(struct client_mail *x, bool *ok)
 {
-    stream_set_timeout(x->s->stream, x->s->settings.mail_timeout);
-    if (!send_mail(x))
+    if (!read_reply(x, x->s->settings.mail_timeout, "MAIL"))
         return false;
-    for (size_t i = 0; i < x->m->recipient_count; i++)
-        if (is_pending(x, i) && !send_recipient(x, i))
-            return false;
-    return client_session_send(x->s, &x->failure, "DATA") && flush(x, "MAIL");
-}
-
-/* False: the connection broke. *ok: MAIL was accepted. */
-SUSPENDS static bool read_mail(struct mail *x, bool *ok)
-{
-    if (!client_session_read(x->s, x->s->settings.mail_timeout, "MAIL", &x->failure))
-        return false;
-    *ok = is_positive(x);
+    *ok = client_session_is_positive(x->s);
     if (!*ok) {
         client_session_refused(x->s, "MAIL", &x->failure);
-        fail_rest(x, true);
+        x->in_doubt = false;
+        if (!x->s->dead)
+            client_outcome_fail_rest(x);
     }
     return !x->s->dead;
 }
 
-SUSPENDS static bool read_recipient(struct mail *x, size_t i)
+/* "Too many recipients", and no more about this one. */
+static bool is_too_many(const struct client_mail *x)
 {
-    if (!client_session_read(x->s, x->s->settings.recipient_timeout, "RCPT", &x->failure))
+    const struct client_reply *r = &x->s->reply;
+    return x->accepted > 0 && (r->code == 452 || r->code == 552) &&
+           (!*r->enhanced || strcmp(r->enhanced + 1, ".5.3") == 0);
+}
+
+SUSPENDS static bool read_recipient(struct client_mail *x, size_t i)
+{
+    if (!read_reply(x, x->s->settings.recipient_timeout, "RCPT"))
         return false;
-    if (is_positive(x)) {
-        x->accepted[i] = true;
-        x->accepted_count++;
+    if (client_session_is_positive(x->s)) {
+        x->state[i] = CLIENT_ACCEPTED;
+        x->accepted++;
         return true;
     }
     client_session_refused(x->s, "RCPT", &x->failure);
     if (x->s->reply.code == 552) /* too many recipients: RFC 5321 4.5.3.1.10 */
         client_failure_soften(&x->failure);
-    fail_one(x->m, i, buf_str(&x->s->relay), &x->failure);
-    return !x->s->dead;
+    if (x->s->dead) {
+        x->in_doubt = false;
+        return false;
+    }
+    if (is_too_many(x)) {
+        x->state[i] = CLIENT_OPEN;
+        x->batch_max = x->accepted;
+    } else {
+        client_outcome_fail(x, i);
+    }
+    return true;
 }
 
 /* *go_on: 354. A refusal is the result of the accepted recipients. */
-SUSPENDS static bool read_data(struct mail *x, bool *go_on)
+SUSPENDS static bool read_data(struct client_mail *x, bool *go_on)
 {
-    if (!client_session_read(x->s, x->s->settings.data_timeout, "DATA", &x->failure))
+    if (!read_reply(x, x->s->settings.data_timeout, "DATA"))
         return false;
     *go_on = x->s->reply.code == 354;
     if (*go_on)
         return true;
     client_session_refused(x->s, "DATA", &x->failure);
-    if (is_positive(x)) { /* neither yes nor no: what would it take the next command for? */
+    if (client_session_is_positive(x->s)) {
+        /* Neither yes nor no: what would it take the next command for? */
         x->s->dead = x->in_doubt = true;
         client_failure_set(&x->failure, false, "4.5.0", "%.*s answers DATA with %d",
                            STR_ARG(buf_str(&x->s->relay)), x->s->reply.code);
     }
-    fail_rest(x, false);
+    if (!x->s->dead || x->in_doubt)
+        client_outcome_fail_accepted(x);
     return !x->s->dead;
 }
 
-/* MAIL was refused, but RCPT and DATA are on their way: their replies are read and mean nothing,
- * except that a 354 wants a dot. */
-SUSPENDS static bool drain_pipelined(struct mail *x, size_t recipients, bool *go_on)
+/* --- the end of the message --- */
+
+/* A reply, for these recipients. */
+SUSPENDS static bool read_end(struct client_mail *x, size_t *from, size_t count)
 {
-    for (size_t i = 0; i < recipients; i++)
-        if (!client_session_read(x->s, x->s->settings.recipient_timeout, "RCPT", &x->failure))
-            return false;
-    if (!client_session_read(x->s, x->s->settings.data_timeout, "DATA", &x->failure))
+    static const char command[] = "the end of the message";
+    if (!read_reply(x, x->s->settings.data_end_timeout, command))
         return false;
-    *go_on = x->s->reply.code == 354;
-    return true;
-}
-
-SUSPENDS static bool talk_pipelined(struct mail *x, bool *go_on)
-{
-    size_t pending = count_pending(x);
-    bool *asked = arena_array(x->m->arena, x->m->recipient_count, sizeof(*asked));
-    bool mail_ok;
-    for (size_t i = 0; i < x->m->recipient_count; i++)
-        asked[i] = is_pending(x, i);
-    if (!send_pipelined(x) || !read_mail(x, &mail_ok))
-        return false;
-    if (!mail_ok)
-        return drain_pipelined(x, pending, go_on);
-    for (size_t i = 0; i < x->m->recipient_count; i++)
-        if (asked[i] && !read_recipient(x, i))
-            return false;
-    return read_data(x, go_on);
-}
-
-SUSPENDS static bool talk_in_turn(struct mail *x, bool *go_on)
-{
-    bool mail_ok;
-    stream_set_timeout(x->s->stream, x->s->settings.mail_timeout);
-    if (!send_mail(x) || !flush(x, "MAIL") || !read_mail(x, &mail_ok))
-        return false;
-    for (size_t i = 0; mail_ok && i < x->m->recipient_count; i++)
-        if (is_pending(x, i) && !(send_recipient(x, i) && flush(x, "RCPT") && read_recipient(x, i)))
-            return false;
-    if (x->accepted_count == 0)
-        return true;
-    return client_session_send(x->s, &x->failure, "DATA") && flush(x, "DATA") &&
-           read_data(x, go_on);
-}
-
-/* --- the message --- */
-
-SUSPENDS static bool write_wire(struct mail *x, struct buf *wire)
-{
-    struct err e;
-    bool ok = stream_write(x->s->stream, buf_str(wire), &e);
+    bool ok = client_session_is_positive(x->s);
     if (!ok)
-        client_session_lost(x->s, "sending the message", &e, &x->failure);
-    buf_clear(wire);
-    return ok;
-}
-
-SUSPENDS static bool write_body(struct mail *x, struct client_encoder *encoder, char *chunk,
-                                struct buf *wire)
-{
-    struct err e;
-    size_t got = 1;
-    for (uint64_t at = 0; got > 0; at += got) {
-        if (!spool_read_at(x->body, chunk, DATA_CHUNK, at, &got, &e) ||
-            (got == 0 && at < spool_size(x->body))) {
-            x->s->dead = true;
-            client_failure_set(&x->failure, false, "4.3.0", "the message cannot be read");
-            return false;
-        }
-        client_encode(encoder, wire, str_from(chunk, got));
-        if (!write_wire(x, wire))
-            return false;
-    }
-    return true;
-}
-
-SUSPENDS static bool send_message(struct mail *x)
-{
-    struct client_encoder encoder = {.in_line = false};
-    struct buf wire = BUF_EMPTY, chunk = BUF_EMPTY;
-    stream_set_timeout(x->s->stream, x->s->settings.data_block_timeout);
-    client_encode(&encoder, &wire, x->m->prefix);
-    bool ok = write_body(x, &encoder, buf_reserve(&chunk, DATA_CHUNK), &wire);
-    if (ok) {
-        client_encode_end(&encoder, &wire);
-        x->in_doubt = true;
-        ok = write_wire(x, &wire) && flush(x, "the end of the message");
-    }
-    buf_free(&wire);
-    buf_free(&chunk);
-    return ok;
-}
-
-static void set_delivered(struct mail *x)
-{
-    struct buf text = BUF_EMPTY;
-    client_reply_write(&text, &x->s->reply);
-    for (size_t i = 0; i < x->m->recipient_count; i++) {
-        if (!x->accepted[i])
+        client_session_refused(x->s, command, &x->failure);
+    for (; count > 0 && *from < x->batch_count; ++*from) {
+        size_t i = x->batch[*from];
+        if (x->state[i] != CLIENT_ACCEPTED)
             continue;
-        set_result(x->m, i, TRANSPORT_DELIVERED,
-                   *x->s->reply.enhanced ? x->s->reply.enhanced : "2.0.0",
-                   client_text_cut(buf_str(&text)), buf_str(&x->s->relay));
-        client_options_passed(x->s, &x->m->recipients[i]);
+        if (ok)
+            client_outcome_delivered(x, i);
+        else
+            client_outcome_fail(x, i);
+        count--;
     }
-    buf_free(&text);
-}
-
-SUSPENDS static bool finish_message(struct mail *x)
-{
-    if (!send_message(x) || !client_session_read(x->s, x->s->settings.data_end_timeout,
-                                                 "the end of the message", &x->failure))
-        return false;
-    x->s->needs_reset = false;
-    if (is_positive(x)) {
-        set_delivered(x);
-        return true;
-    }
-    client_session_refused(x->s, "the end of the message", &x->failure);
-    fail_rest(x, false);
     return true;
 }
 
-/* DATA was accepted with nobody to send to: RFC 2920 3.1 wants an empty message. */
-SUSPENDS static bool finish_empty(struct mail *x)
+/* One reply for all, with LMTP one for each (RFC 2033 4.2). These time-outs are not shortened: who
+ * hangs up now makes a duplicate. */
+SUSPENDS static bool read_results(struct client_mail *x)
+{
+    struct client_session *s = x->s;
+    size_t from = 0;
+    bool each = client_session_is_lmtp(s);
+    s->deadline = each && s->deadline != DEADLINE_NONE ? s->deadline + s->settings.data_end_timeout
+                                                       : DEADLINE_NONE;
+    for (size_t left = each ? x->accepted : 1; left > 0; left--)
+        if (!read_end(x, &from, each ? 1 : x->accepted))
+            return false;
+    s->needs_reset = false;
+    return !s->dead;
+}
+
+/* DATA was accepted with nobody to send to: RFC 2920 3.1 wants an empty message. With LMTP there
+ * is no reply to it that could be told from others. */
+SUSPENDS static bool finish_empty(struct client_mail *x)
 {
     x->s->needs_reset = true;
-    return client_session_send(x->s, &x->failure, ".") && flush(x, "DATA") &&
-           client_session_read(x->s, x->s->settings.data_end_timeout, "DATA", &x->failure);
+    buf_add_c(&x->s->wire, ".\r\n");
+    if (!push(x, "DATA"))
+        return false;
+    x->s->dead |= client_session_is_lmtp(x->s);
+    return x->s->dead || read_reply(x, x->s->settings.data_end_timeout, "DATA");
+}
+
+SUSPENDS static bool send_data(struct client_mail *x)
+{
+    bool go_on = false;
+    buf_add_c(&x->s->wire, "DATA\r\n");
+    return push(x, "DATA") && read_data(x, &go_on) &&
+           (!go_on || (client_body_send_data(x) && read_results(x)));
+}
+
+SUSPENDS static bool send_chunks(struct client_mail *x)
+{
+    bool refused = false;
+    if (!client_body_send_chunks(x, &refused))
+        return false;
+    if (!refused)
+        return read_results(x);
+    client_session_refused(x->s, "BDAT", &x->failure);
+    client_outcome_fail_accepted(x);
+    return !x->s->dead;
+}
+
+SUSPENDS static bool send_message(struct client_mail *x)
+{
+    return client_session_has(x->s, CLIENT_CHUNKING) ? send_chunks(x) : send_data(x);
+}
+
+/* --- the two ways --- */
+
+/* MAIL was refused, but RCPT and DATA or BDAT are on their way: their replies are read and mean
+ * nothing, except that a 354 wants a dot. */
+SUSPENDS static bool drain(struct client_mail *x, bool message)
+{
+    struct client_failure why = x->failure;
+    bool ok = true;
+    x->failure = (struct client_failure){.permanent = false};
+    for (size_t i = 0; ok && i < x->batch_count + message; i++)
+        ok = read_reply(x, x->s->settings.recipient_timeout, "RCPT");
+    if (ok && message && x->s->reply.code == 354)
+        ok = finish_empty(x);
+    client_failure_free(&x->failure);
+    x->failure = why;
+    return ok;
+}
+
+/* What comes behind the replies to RCPT. */
+SUSPENDS static bool finish_pipelined(struct client_mail *x, bool with_data)
+{
+    bool go_on = false;
+    if (x->at_once) {
+        x->in_doubt = x->accepted > 0;
+        if (x->accepted > 0)
+            return read_results(x);
+        return read_reply(x, x->s->settings.data_end_timeout, "BDAT");
+    }
+    if (!with_data)
+        return x->accepted == 0 || send_chunks(x);
+    if (!read_data(x, &go_on))
+        return false;
+    if (!go_on)
+        return true;
+    return x->accepted > 0 ? client_body_send_data(x) && read_results(x) : finish_empty(x);
+}
+
+SUSPENDS static bool talk_pipelined(struct client_mail *x)
+{
+    bool mail_ok, with_data = !client_session_has(x->s, CLIENT_CHUNKING);
+    x->at_once = !with_data && x->size_crlf <= CLIENT_AT_ONCE_MAX;
+    add_mail(x);
+    for (size_t k = 0; k < x->batch_count; k++)
+        add_recipient(x, x->batch[k]);
+    if (with_data)
+        buf_add_c(&x->s->wire, "DATA\r\n");
+    if (x->at_once && !client_body_add(x))
+        return false;
+    x->in_doubt = x->at_once;
+    if (!push(x, "MAIL") || !read_mail(x, &mail_ok))
+        return false;
+    if (!mail_ok)
+        return drain(x, with_data || x->at_once);
+    for (size_t k = 0; k < x->batch_count; k++)
+        if (!read_recipient(x, x->batch[k]))
+            return false;
+    return finish_pipelined(x, with_data);
+}
+
+SUSPENDS static bool talk_in_turn(struct client_mail *x)
+{
+    bool mail_ok;
+    add_mail(x);
+    if (!push(x, "MAIL") || !read_mail(x, &mail_ok))
+        return false;
+    for (size_t k = 0; mail_ok && k < x->batch_count; k++) {
+        add_recipient(x, x->batch[k]);
+        if (!push(x, "RCPT") || !read_recipient(x, x->batch[k]))
+            return false;
+    }
+    return x->accepted == 0 || send_message(x);
 }
 
 /* --- all of it --- */
 
-SUSPENDS static bool reset(struct mail *x)
+SUSPENDS static bool reset(struct client_mail *x)
 {
     if (!x->s->needs_reset)
         return true;
-    stream_set_timeout(x->s->stream, x->s->settings.hello_timeout);
-    if (!client_session_send(x->s, &x->failure, "RSET") || !flush(x, "RSET") ||
-        !client_session_read(x->s, x->s->settings.hello_timeout, "RSET", &x->failure))
+    if (!client_session_talk(x->s, "RSET", STR("RSET"), &x->failure))
         return false;
     x->s->needs_reset = false;
     if (x->s->dead)
@@ -411,28 +350,60 @@ SUSPENDS static bool reset(struct mail *x)
     return !x->s->dead;
 }
 
-/* False: the connection broke, x->failure says how. */
-SUSPENDS static bool transact(struct mail *x)
+/* False: the session is over; x->failure says why. */
+SUSPENDS static bool transact(struct client_mail *x)
 {
-    bool go_on = false;
-    if (!reset(x))
-        return false;
-    bool ok =
-        x->s->extensions & CLIENT_PIPELINING ? talk_pipelined(x, &go_on) : talk_in_turn(x, &go_on);
-    if (!ok || !go_on)
-        return ok;
-    return x->accepted_count > 0 ? finish_message(x) : finish_empty(x);
+    x->s->deadline = transaction_deadline(x);
+    x->in_doubt = x->answered = x->timed_out = false;
+    bool ok = reset(x) &&
+              (client_session_has(x->s, CLIENT_PIPELINING) ? talk_pipelined(x) : talk_in_turn(x));
+    x->s->deadline = DEADLINE_NONE;
+    /* It was ended before it was used again. */
+    if (!ok && !x->answered && !x->timed_out && x->s->mails > 1)
+        x->in_doubt = false;
+    return ok && !x->s->dead;
 }
 
-SUSPENDS bool client_mail_send(struct client_session *s, struct transport_message *m)
+/* Who has no result may be asked again over another connection, unless the server may have the
+ * message. */
+static enum client_mail_end end_of(struct client_mail *x, bool ok)
 {
-    struct mail x = {.s = s, .m = m, .body = spool_ref(m->body), .size_crlf = m->size_crlf};
-    x.accepted = arena_array(m->arena, m->recipient_count, sizeof(*x.accepted));
-    m->tls = stream_tls_version(s->stream);
-    if (check_abilities(&x) && !transact(&x))
-        fail_rest(&x, true);
-    bool retry = s->dead && !x.in_doubt && count_pending(&x) > 0;
+    if (client_outcome_count(x, CLIENT_SETTLED) == x->m->recipient_count)
+        return CLIENT_MAIL_DONE;
+    if (ok)
+        return CLIENT_MAIL_SPENT;
+    if (!x->in_doubt)
+        return CLIENT_MAIL_LOST;
+    client_outcome_fail_rest(x);
+    return CLIENT_MAIL_DONE;
+}
+
+static void begin(struct client_mail *x)
+{
+    struct transport_message *m = x->m;
+    uint32_t most = x->s->hello.recipients_max;
+    x->state = arena_array(m->arena, m->recipient_count, sizeof(*x->state));
+    x->batch = arena_array(m->arena, CLIENT_RECIPIENTS_MAX, sizeof(*x->batch));
+    x->batch_max = most > 0 && most < CLIENT_RECIPIENTS_MAX ? most : CLIENT_RECIPIENTS_MAX;
+    for (size_t i = 0; i < m->recipient_count; i++)
+        if (client_outcome_is_known(&m->recipients[i]))
+            x->state[i] = CLIENT_SETTLED;
+    m->tls = stream_tls_version(x->s->stream);
+}
+
+SUSPENDS enum client_mail_end client_mail_send(struct client_session *s,
+                                               struct transport_message *m,
+                                               struct client_failure *f)
+{
+    struct client_mail x = {.s = s, .m = m, .body = spool_ref(m->body), .size_crlf = m->size_crlf};
+    bool ok = true;
+    begin(&x);
+    client_ability_check(&x);
+    while (ok && !client_session_is_spent(s) && choose_batch(&x))
+        ok = transact(&x);
+    enum client_mail_end end = end_of(&x, ok);
     spool_unref(x.body);
-    client_failure_free(&x.failure);
-    return retry;
+    client_failure_free(f);
+    *f = x.failure;
+    return end;
 }

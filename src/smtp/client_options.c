@@ -35,16 +35,16 @@ bool client_options_check(const struct client_session *s, const struct transport
         client_failure_set(f, false, "4.4.7", "no time was left to send it");
         return false;
     }
-    if (!(s->extensions & CLIENT_DELIVERBY)) {
+    if (!(s->hello.extensions & CLIENT_DELIVERBY)) {
         client_failure_set(f, true, "5.3.3",
                            "%.*s does not promise delivery in a given time (DELIVERBY)",
                            STR_ARG(buf_str(&s->relay)));
         return false;
     }
-    if ((int64_t)s->deliver_by_min > seconds_left(o)) {
+    if ((int64_t)s->hello.deliver_by_min > seconds_left(o)) {
         client_failure_set(f, true, "5.3.3",
                            "%.*s does not promise delivery in less than %u seconds (DELIVERBY)",
-                           STR_ARG(buf_str(&s->relay)), s->deliver_by_min);
+                           STR_ARG(buf_str(&s->relay)), s->hello.deliver_by_min);
         return false;
     }
     return true;
@@ -54,19 +54,19 @@ void client_options_add_mail(struct buf *line, const struct client_session *s,
                              const struct transport_message *m)
 {
     const struct envelope_options *o = m->options;
-    bool dsn = s->extensions & CLIENT_DSN;
+    bool dsn = s->hello.extensions & CLIENT_DSN;
     if (dsn && o->dsn_return != DSN_RETURN_UNSET)
         buf_printf(line, " RET=%s", o->dsn_return == DSN_RETURN_FULL ? "FULL" : "HDRS");
     if (dsn && o->envelope_id.n > 0) {
         buf_add_c(line, " ENVID=");
         xtext_encode(line, o->envelope_id);
     }
-    if (o->require_tls && (s->extensions & CLIENT_REQUIRETLS) && stream_is_tls(s->stream))
+    if (o->require_tls && (s->hello.extensions & CLIENT_REQUIRETLS) && stream_is_tls(s->stream))
         buf_add_c(line, " REQUIRETLS");
-    if (o->deliver_by != 0 && (s->extensions & CLIENT_DELIVERBY))
+    if (o->deliver_by != 0 && (s->hello.extensions & CLIENT_DELIVERBY))
         buf_printf(line, " BY=%lld;%c%s", (long long)seconds_left(o),
                    o->deliver_by_return ? 'R' : 'N', o->deliver_by_trace ? "T" : "");
-    if (o->priority != 0 && (s->extensions & CLIENT_MT_PRIORITY))
+    if (o->priority != 0 && (s->hello.extensions & CLIENT_MT_PRIORITY))
         buf_printf(line, " MT-PRIORITY=%d", o->priority);
 }
 
@@ -76,7 +76,7 @@ static unsigned notify_of(const struct client_session *s, const struct transport
 {
     const struct envelope_options *o = m->options;
     bool ask_for_delay = o->deliver_by != 0 && !o->deliver_by_return && seconds_left(o) > 0 &&
-                         !(s->extensions & CLIENT_DELIVERBY);
+                         !(s->hello.extensions & CLIENT_DELIVERBY);
     if (!ask_for_delay || (r->notify & NOTIFY_NEVER))
         return r->notify;
     return (r->notify ? r->notify : (unsigned)NOTIFY_FAILURE) | NOTIFY_DELAY;
@@ -86,7 +86,7 @@ void client_options_add_recipient(struct buf *line, const struct client_session 
                                   const struct transport_message *m,
                                   const struct transport_recipient *r)
 {
-    if (!(s->extensions & CLIENT_DSN))
+    if (!(s->hello.extensions & CLIENT_DSN))
         return;
     unsigned notify = notify_of(s, m, r);
     if (notify) {
@@ -95,12 +95,12 @@ void client_options_add_recipient(struct buf *line, const struct client_session 
     }
     if (r->requested.n > 0) {
         buf_add_c(line, " ORCPT=");
-        original_recipient_encode(line, r->requested, s->extensions & CLIENT_SMTPUTF8);
+        original_recipient_encode(line, r->requested, s->hello.extensions & CLIENT_SMTPUTF8);
     }
 }
 
 void client_options_passed(const struct client_session *s, struct transport_recipient *r)
 {
-    r->notify_passed = s->extensions & CLIENT_DSN;
-    r->deliver_by_passed = s->extensions & CLIENT_DELIVERBY;
+    r->notify_passed = s->hello.extensions & CLIENT_DSN;
+    r->deliver_by_passed = s->hello.extensions & CLIENT_DELIVERBY;
 }

@@ -84,7 +84,7 @@ static bool needs_utf8(const struct probing *x, size_t i)
 
 static bool has(const struct probing *x, enum client_extension extension)
 {
-    return x->session.extensions & extension;
+    return client_session_has(&x->session, extension);
 }
 
 /* A server without SMTPUTF8 can take no such address, whoever sends. */
@@ -96,9 +96,9 @@ static void refuse_impossible(struct probing *x)
                        STR("the server cannot take international addresses"));
 }
 
-SUSPENDS static bool flush(struct probing *x)
+SUSPENDS static bool push(struct probing *x)
 {
-    return client_session_flush(&x->session, "MAIL", &x->failure);
+    return client_session_push(&x->session, PROBE_TIMEOUT, "MAIL", &x->failure);
 }
 
 SUSPENDS static bool read_reply(struct probing *x, const char *command)
@@ -106,16 +106,20 @@ SUSPENDS static bool read_reply(struct probing *x, const char *command)
     return client_session_read(&x->session, PROBE_TIMEOUT, command, &x->failure);
 }
 
-SUSPENDS static bool send_mail(struct probing *x, size_t i)
+static void add_mail(struct probing *x, size_t i)
 {
-    return client_session_send(&x->session, &x->failure, "MAIL FROM:<%.*s>%s",
-                               STR_ARG(x->job->sender), needs_utf8(x, i) ? " SMTPUTF8" : "");
+    buf_printf(&x->session.wire, "MAIL FROM:<%.*s>%s\r\n", STR_ARG(x->job->sender),
+               needs_utf8(x, i) ? " SMTPUTF8" : "");
 }
 
-SUSPENDS static bool send_rcpt(struct probing *x, size_t i)
+static void add_rcpt(struct probing *x, size_t i)
 {
-    return client_session_send(&x->session, &x->failure, "RCPT TO:<%.*s>",
-                               STR_ARG(x->job->probes[i].address));
+    buf_printf(&x->session.wire, "RCPT TO:<%.*s>\r\n", STR_ARG(x->job->probes[i].address));
+}
+
+static void add_reset(struct probing *x)
+{
+    buf_add_c(&x->session.wire, "RSET\r\n");
 }
 
 /* *go_on: there is a transaction. */
@@ -143,20 +147,28 @@ SUSPENDS static bool read_rcpt(struct probing *x, size_t i, bool counts)
 SUSPENDS static bool ask_in_turn(struct probing *x, size_t i)
 {
     bool go_on = false;
-    return send_mail(x, i) && flush(x) && read_mail(x, i, &go_on) &&
-           (!go_on || (send_rcpt(x, i) && flush(x) && read_rcpt(x, i, true))) &&
-           client_session_send(&x->session, &x->failure, "RSET") && flush(x) &&
-           read_reply(x, "RSET");
+    add_mail(x, i);
+    if (!push(x) || !read_mail(x, i, &go_on))
+        return false;
+    if (go_on) {
+        add_rcpt(x, i);
+        if (!push(x) || !read_rcpt(x, i, true))
+            return false;
+    }
+    add_reset(x);
+    return push(x) && read_reply(x, "RSET");
 }
 
 /* Which addresses are asked for now is fixed before: answers come while the loop runs. */
 SUSPENDS static bool ask_pipelined(struct probing *x, const bool *skip)
 {
     for (size_t i = 0; i < x->job->count; i++)
-        if (!skip[i] && !(send_mail(x, i) && send_rcpt(x, i) &&
-                          client_session_send(&x->session, &x->failure, "RSET")))
-            return false;
-    if (!flush(x))
+        if (!skip[i]) {
+            add_mail(x, i);
+            add_rcpt(x, i);
+            add_reset(x);
+        }
+    if (!push(x))
         return false;
     for (size_t i = 0; i < x->job->count; i++) {
         bool go_on = false;
@@ -171,7 +183,6 @@ SUSPENDS static bool ask_pipelined(struct probing *x, const bool *skip)
 SUSPENDS static bool ask_batch(struct probing *x)
 {
     refuse_impossible(x);
-    stream_set_timeout(x->session.stream, PROBE_TIMEOUT);
     if (has(x, CLIENT_PIPELINING)) {
         bool *skip = arena_array(x->job->arena, x->job->count, sizeof(*skip));
         memcpy(skip, x->answered, x->job->count * sizeof(*skip));
@@ -195,8 +206,8 @@ static size_t count_answered(const struct probing *x)
 
 SUSPENDS static bool open_session(struct probing *x)
 {
-    size_t next = 0;
-    return client_session_open_next(&x->session, &x->hosts, &next, NULL, &x->failure);
+    struct client_round round = {.next = 0};
+    return client_session_open_next(&x->session, &x->hosts, &round, x->arena, NULL, &x->failure);
 }
 
 /* A server that ends the connection after a few addresses is asked for the others over the next.
@@ -238,12 +249,11 @@ static void limit(usec *timeout)
 
 SUSPENDS static void probe(void *arg, struct probe_job *job)
 {
-    const struct smtp_client *c = arg;
+    struct smtp_client *c = arg;
     struct probing *x = MEM_NEW(struct probing);
     x->job = job;
     x->arena = arena_new();
-    x->session.job = &job->where;
-    x->session.settings = *smtp_client_settings(c);
+    client_session_init(&x->session, smtp_client_shared(c), &job->where);
     limit(&x->session.settings.greeting_timeout);
     limit(&x->session.settings.hello_timeout);
     probe_all(x);

@@ -1,8 +1,9 @@
 #pragma once
 /*
- * Mail to other servers (RFC 5321): the queue's transport. Hosts by MX (RFC 5321 5.1, 7505) or the
- * relay host; EHLO, PIPELINING, SIZE, 8BITMIME, SMTPUTF8, ENHANCEDSTATUSCODES, STARTTLS, AUTH PLAIN
- * to the relay host.
+ * Mail to other servers (RFC 5321, LMTP: RFC 2033): the queue's transport. Hosts by MX (RFC 5321
+ * 5.1, 7505) or as a route says, IPv6 and IPv4 at once (RFC 8305); PIPELINING, CHUNKING, SIZE,
+ * 8BITMIME, SMTPUTF8, DSN, REQUIRETLS, DELIVERBY, MT-PRIORITY, LIMITS, ENHANCEDSTATUSCODES,
+ * STARTTLS, AUTH with PLAIN, LOGIN, SCRAM and XOAUTH2.
  */
 #include "queue/queue.h"
 
@@ -17,6 +18,11 @@ struct smtp_client_settings {
     usec data_block_timeout; /* 4.5.3.2.5: 3 minutes */
     usec data_end_timeout;   /* 4.5.3.2.6: 10 minutes */
     usec quit_timeout;
+    usec connect_stagger;     /* until the next address is asked as well (RFC 8305) */
+    usec silent_time;         /* addresses that did not answer are asked last */
+    usec transaction_timeout; /* all of opening, or of a transaction, beside the message itself */
+    int64_t rate_min;         /* bytes a second that a server must take of a message; 0: any */
+    struct string_list ignored_networks;
 };
 extern const struct settings_block smtp_client_settings_block; /* "smtp_client" */
 
@@ -28,6 +34,7 @@ struct smtp_client *smtp_client_new(struct queue *q, const struct smtp_client_se
 void smtp_client_free(struct smtp_client *c);
 /* Offers the queue to ask other servers for recipients, over connections of the same kind. */
 void smtp_client_offer_probes(struct smtp_client *c, struct queue *q);
-const struct smtp_client_settings *smtp_client_settings(const struct smtp_client *c);
+struct client_shared;
+struct client_shared *smtp_client_shared(struct smtp_client *c);
 /* For connections made from now on. */
 void smtp_client_reload(struct smtp_client *c, const struct smtp_client_settings *s);

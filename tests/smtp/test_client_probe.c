@@ -104,7 +104,15 @@ static void begin(size_t batch, const char *const *names)
 static void run(void)
 {
     usec t = 5 * USEC_SEC;
-    struct smtp_client_settings timeouts = {t, t, t, t, t, t, t, t, t};
+    struct smtp_client_settings timeouts = {.connect_timeout = t,
+                                            .greeting_timeout = t,
+                                            .hello_timeout = t,
+                                            .mail_timeout = t,
+                                            .recipient_timeout = t,
+                                            .data_timeout = t,
+                                            .data_block_timeout = t,
+                                            .data_end_timeout = t,
+                                            .quit_timeout = t};
     struct smtp_client *c = smtp_client_new(NULL, &timeouts);
     smtp_client_offer_probes(c, NULL);
     probe(probe_arg, &out.job);
