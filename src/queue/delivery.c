@@ -6,8 +6,7 @@
  *
  * Each message is held while it is tried: an operator may delete it meanwhile.
  *
- * When a transport finds that no server of the destination answers, the destination's other ready
- * items are deferred with it: they would only wait for the same time-outs, one after the other.
+ * What the transport says of the destination's servers is passed on to the scheduler (slot.h).
  */
 #include "queue/delivery.h"
 
@@ -24,29 +23,27 @@
 /* When the journal has failed nothing is sent: it could not be remembered. */
 #define JOURNAL_RETRY (60 * USEC_SEC)
 #define JOURNAL_WAIT  (30 * USEC_SEC)
+/* Failed connections that an item survives untried, while others work. */
+#define AGAIN_MAX 3
 
 struct connection {
-    struct link link;
+    struct slot slot;
     struct queue *queue;
-    struct destination *destination;
     struct fiber *fiber;
     struct queue_config *config;
     struct queue_item *item; /* being sent */
     struct arena *arena;     /* of the item's attempt */
     struct arena *own;       /* of the connection */
-    unsigned messages;
-    usec begun; /* the item; monotonic */
+    usec begun;              /* the item; monotonic */
     bool ever_connected;
     usec connected; /* the server was ready for mail; 0: not since the item was begun */
     struct transport_job job;
     struct transport_message message;
-    void (*ended)(void *arg, struct connection *c);
-    void *arg;
 };
 
 static bool is_local(const struct connection *c)
 {
-    return *c->destination->key == '\0';
+    return c->slot.kind == SLOT_LOCAL;
 }
 
 static void begin_item(struct connection *c, struct queue_item *item)
@@ -54,7 +51,6 @@ static void begin_item(struct connection *c, struct queue_item *item)
     struct queue_message *m = item->message;
     message_hold(m);
     c->item = item;
-    c->messages++;
     c->begun = clock_monotonic();
     c->connected = 0;
     arena_reset(c->arena);
@@ -86,11 +82,12 @@ void transport_connected(struct transport_job *job)
     struct connection *c = (struct connection *)((char *)job - offsetof(struct connection, job));
     c->connected = clock_monotonic();
     c->ever_connected = true;
+    slot_connected(&c->slot);
 }
 
 static struct delays delays_of(const struct connection *c)
 {
-    struct delays d = {.waited = c->begun - c->item->due, .sent = clock_monotonic() - c->begun};
+    struct delays d = {.waited = c->begun - c->item->since, .sent = clock_monotonic() - c->begun};
     if (!is_local(c) && (c->connected || !c->ever_connected))
         d.set_up = (c->connected ? c->connected : clock_monotonic()) - c->begun;
     d.sent -= d.set_up;
@@ -130,43 +127,35 @@ SUSPENDS static void end_item(struct connection *c, usec postpone)
     message_release(m);
 }
 
-/* The same result for what else is ready for a destination that cannot be reached. */
-SUSPENDS static void defer_others(struct connection *c, struct str code, struct str text)
+/* The connection could not be made, but others to the same destination work: the item is not to
+ * wait for another day because of a limit there. False: it has had its chance. */
+static bool put_back(struct connection *c)
 {
-    struct arena *texts = arena_new();
-    struct attempt a = {.status = TRANSPORT_DEFERRED,
-                        .code = arena_str(texts, code),
-                        .text = arena_str(texts, text),
-                        .relay = STR("")};
-    struct queue_item *item;
-    unsigned steps = 0;
-    size_t most = c->destination->items;
-    while (most-- > 0 && (item = scheduler_take(c->queue->scheduler, c->destination))) {
-        begin_item(c, item);
-        struct queue_message *m = item->message;
-        for (size_t i = 0; i < item->count; i++)
-            recipient_apply(m, &m->recipients[item->recipients[i]], &a);
-        end_item(c, 0);
-        if (++steps % QUEUE_STEPS_PER_TURN == 0)
-            fiber_yield();
-    }
-    arena_free(texts);
+    struct queue_message *m = c->item->message;
+    if (c->item->again >= AGAIN_MAX || c->slot.destination->connections < 2 || m->deleted ||
+        c->queue->stopping)
+        return false;
+    log_info("queue", m->id, "to=%s not sent over this connection: %.*s", c->slot.destination->key,
+             STR_ARG(c->message.recipients[0].text));
+    spool_unref(c->message.body);
+    c->message.body = NULL;
+    scheduler_put_back(c->item);
+    c->item = NULL;
+    message_release(m);
+    return true;
 }
 
 SUSPENDS static void take_results(struct connection *c)
 {
-    bool failed = c->message.destination_failed && c->message.recipient_count > 0;
-    struct arena *texts = failed ? arena_new() : NULL;
-    struct str code = {0}, text = {0};
-    if (failed) {
-        code = arena_str(texts, c->message.recipients[0].code);
-        text = arena_str(texts, c->message.recipients[0].text);
+    if (c->message.destination_failed && c->message.recipient_count > 0) {
+        const struct transport_recipient *r = &c->message.recipients[0];
+        if (slot_failed(&c->slot, r->code, r->text) && !is_local(c) && put_back(c))
+            return;
+    } else {
+        slot_delivered(&c->slot);
     }
     apply_results(c);
     end_item(c, 0);
-    if (failed)
-        defer_others(c, code, text);
-    arena_free(texts);
 }
 
 /* Its sender's time is over, and no further attempt may be made (RFC 2852 4.1.3): a deferral now is
@@ -178,8 +167,9 @@ SUSPENDS static bool expire_item(struct connection *c)
         return false;
     for (size_t i = 0; i < c->item->count; i++) {
         struct queue_recipient *r = &m->recipients[c->item->recipients[i]];
-        const struct attempt a = {
-            .status = TRANSPORT_DEFERRED, .text = recipient_error(r), .relay = recipient_relay(r)};
+        const struct attempt a = {.status = TRANSPORT_DEFERRED,
+                                  .text = arena_str(c->arena, recipient_error(r)),
+                                  .relay = arena_str(c->arena, recipient_relay(r))};
         recipient_apply(m, r, &a);
     }
     end_item(c, 0);
@@ -200,15 +190,16 @@ SUSPENDS static bool may_try(struct connection *c)
 /* The next item, when it may be sent now. */
 SUSPENDS static bool next_item(struct connection *c)
 {
-    if (c->messages >= QUEUE_CONNECTION_MESSAGES || fiber_is_cancelled(c->fiber))
-        return false;
     do {
-        struct queue_item *item = scheduler_take(c->queue->scheduler, c->destination);
+        struct queue_item *item = fiber_is_cancelled(c->fiber) ? NULL : slot_next_item(&c->slot);
         if (!item)
             return false;
         begin_item(c, item);
     } while (expire_item(c));
-    return may_try(c);
+    if (!may_try(c))
+        return false;
+    slot_sends(&c->slot);
+    return true;
 }
 
 SUSPENDS struct transport_message *transport_next(struct transport_job *job)
@@ -385,8 +376,8 @@ SUSPENDS static void drop_all(struct connection *c)
 SUSPENDS static void send_remote(struct connection *c)
 {
     struct err e = {.kind = ERR_NONE};
-    switch (next_hop_find(c->queue->context.directory, c->config, str_from_c(c->destination->key),
-                          c->own, &c->job.next_hop, &e)) {
+    switch (next_hop_find(c->queue->context.directory, c->config,
+                          str_from_c(c->slot.destination->key), c->own, &c->job.next_hop, &e)) {
     case NEXT_HOP_SEND:
         transport(c);
         break;
@@ -414,22 +405,17 @@ SUSPENDS static void run(void *arg)
         else
             send_remote(c);
     }
-    c->ended(c->arg, c);
+    slot_end(&c->slot);
     queue_config_unref(c->config);
     arena_free(c->arena);
     arena_free(c->own);
     free(c);
 }
 
-struct connection *connection_start(struct queue *q, struct destination *d, struct queue_item *item,
-                                    void (*ended)(void *arg, struct connection *c), void *arg)
+struct slot *connection_start(struct queue *q, struct destination *d, struct queue_item *item)
 {
     struct connection *c = MEM_NEW(struct connection);
-    link_init(&c->link);
     c->queue = q;
-    c->destination = d;
-    c->ended = ended;
-    c->arg = arg;
     c->fiber = fiber_start(q->context.loop, "queue connection", run, c);
     if (!c->fiber) {
         free(c);
@@ -446,26 +432,13 @@ struct connection *connection_start(struct queue *q, struct destination *d, stru
     c->job.destination = destination_key_domain(str_from_c(d->key));
     if (c->job.destination.n == 0)
         c->job.destination = str_from_c(d->key);
+    slot_begin(&c->slot, q->scheduler, d);
     begin_item(c, item);
-    return c;
+    return &c->slot;
 }
 
-void connection_cancel(struct connection *c)
+void connection_cancel(struct slot *slot)
 {
+    struct connection *c = (struct connection *)((char *)slot - offsetof(struct connection, slot));
     fiber_cancel(c->fiber);
-}
-
-struct link *connection_link(struct connection *c)
-{
-    return &c->link;
-}
-
-struct connection *connection_from_link(struct link *l)
-{
-    return (struct connection *)((char *)l - offsetof(struct connection, link));
-}
-
-struct destination *connection_destination(const struct connection *c)
-{
-    return c->destination;
 }

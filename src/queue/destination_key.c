@@ -69,10 +69,23 @@ struct str destination_key_domain(struct str key)
     return str_starts_with(rest, STR("/")) ? str_skip(rest, 1) : STR("");
 }
 
-struct pacing destination_key_pacing(const struct queue_config *config, struct str key)
+static const struct route_rule *rule_of(const struct queue_config *config, struct str key)
 {
     struct str name = destination_key_rule(key);
-    const struct route_rule *rule =
-        name.n > 0 && config->rules ? route_table_get(&config->rules->routes, name) : NULL;
+    return name.n > 0 && config->rules ? route_table_get(&config->rules->routes, name) : NULL;
+}
+
+struct pacing destination_key_pacing(const struct queue_config *config, struct str key)
+{
+    const struct route_rule *rule = rule_of(config, key);
     return rule ? rule->pacing : (struct pacing){.connections_max = 0};
+}
+
+struct str destination_key_source(const struct queue_config *config, struct str key)
+{
+    const struct route_rule *rule = rule_of(config, key);
+    if (!rule)
+        return STR("");
+    const struct route_settings *s = rule->settings;
+    return str_from_c(*s->source_ipv4 ? s->source_ipv4 : s->source_ipv6);
 }

@@ -27,3 +27,6 @@ struct str destination_key_credential(struct str key);
 struct str destination_key_domain(struct str key);
 /* The limits of its rule, for all mail of that rule together; zeros: none. */
 struct pacing destination_key_pacing(const struct queue_config *config, struct str key);
+/* Where its mail leaves from: the rule's own IPv4 address, else its IPv6 address; "" : the usual
+ * ones. */
+struct str destination_key_source(const struct queue_config *config, struct str key);

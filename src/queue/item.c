@@ -7,14 +7,24 @@
 
 #include "core/mem.h"
 #include "queue/destination_key.h"
-#include "queue/recipient_words.h"
+#include "queue/message.h"
 #include "queue/scheduler_internal.h"
 
 #include <stdlib.h>
 
-struct queue_item *item_from_ready(struct link *l)
+/* Messages with more recipients are bulk, and so is what a sender sends while so many items of his
+ * are ready. */
+#define SMALL_RECIPIENTS 20
+#define SMALL_ITEMS      50
+
+struct queue_item *item_from_parked(struct link *l)
 {
-    return (struct queue_item *)((char *)l - offsetof(struct queue_item, ready));
+    return (struct queue_item *)((char *)l - offsetof(struct queue_item, parked));
+}
+
+static struct queue_item *item_from_ready(struct fair_entry *entry)
+{
+    return (struct queue_item *)((char *)entry - offsetof(struct queue_item, ready));
 }
 
 void item_free(struct scheduler *s, struct queue_item *item)
@@ -25,7 +35,6 @@ void item_free(struct scheduler *s, struct queue_item *item)
     *at = item->next;
     item->destination->items--;
     destination_release(s, item->destination);
-    free(item->recipients);
     free(item);
 }
 
@@ -33,16 +42,15 @@ struct queue_item *item_new(struct queue_message *m, struct str key, const uint3
                             size_t count)
 {
     struct scheduler *s = m->queue->scheduler;
-    struct queue_item *item = MEM_NEW(struct queue_item);
+    struct queue_item *item =
+        mem_zero(sizeof(struct queue_item) + count * sizeof(item->recipients[0]));
     item->message = m;
     item->next = m->items;
     m->items = item;
     item->generation = s->generation;
-    link_init(&item->ready);
-    item->recipients = mem_array(count + 1, sizeof(*item->recipients));
     if (count)
         memcpy(item->recipients, recipients, count * sizeof(*recipients));
-    item->count = count;
+    item->count = (uint16_t)count;
     item->destination = destination_get(s, key);
     item->destination->items++;
     return item;
@@ -59,6 +67,96 @@ usec item_delay(const struct queue_item *item)
     usec delay = item->count ? first - clock_wall() : 0;
     usec longest = m->queue->config->settings.retry_max * 5 / 4;
     return delay > longest ? longest : delay;
+}
+
+/* --- changes of its state --- */
+
+/* Whose turn it is: a login, else the domain of the sender, since mailing lists send each copy from
+ * an address of its own. */
+static uint64_t sender_of(const struct queue_message *m)
+{
+    if (m->login.n > 0)
+        return str_hash(m->login);
+    return str_hash(str_skip(m->sender, (size_t)(str_find_last_char(m->sender, '@') + 1)));
+}
+
+/* Made here, for a sender here or elsewhere. */
+static bool is_report(const struct queue_message *m)
+{
+    return m->sender.n == 0 && strcmp(m->component, "queue") == 0;
+}
+
+static int priority_of(const struct queue_message *m)
+{
+    return is_report(m) ? FAIR_URGENT : m->options.priority;
+}
+
+void item_make_ready(struct scheduler *s, struct queue_item *item)
+{
+    const struct queue_message *m = item->message;
+    struct destination *d = item->destination;
+    uint64_t sender = sender_of(m);
+    item->state = ITEM_READY;
+    item->since = clock_monotonic();
+    item->message->active++;
+    item->bulk = !destination_is_local(d) && (m->recipient_count > SMALL_RECIPIENTS ||
+                                              senders_count(&s->senders, sender) >= SMALL_ITEMS);
+    if (!item->bulk)
+        senders_add(&s->senders, sender);
+    fair_list_add(&d->ready, &item->ready, priority_of(m), sender, item->bulk);
+    destination_update(s, d);
+}
+
+static void leave_ready(struct scheduler *s, struct queue_item *item)
+{
+    fair_list_remove(&item->destination->ready, &item->ready, item->bulk);
+    if (!item->bulk)
+        senders_remove(&s->senders, sender_of(item->message));
+}
+
+void item_wait(struct scheduler *s, struct queue_item *item, usec delay)
+{
+    if (delay <= 0) {
+        item_make_ready(s, item);
+        return;
+    }
+    item->state = ITEM_WAITING;
+    item->due = clock_monotonic() + delay;
+    link_init(&item->parked);
+    due_heap_add(&s->waiting, item);
+    scheduler_set_timer(s);
+}
+
+struct queue_item *item_take(struct scheduler *s, struct destination *d)
+{
+    struct queue_item *item = item_from_ready(fair_list_next(&d->ready));
+    leave_ready(s, item);
+    if (!destination_is_local(d) && !is_report(item->message))
+        destination_count_rate(d, clock_monotonic());
+    item->state = ITEM_SENDING;
+    s->sending++;
+    for (size_t i = 0; i < item->count; i++)
+        item->message->recipients[item->recipients[i]].state = RECIPIENT_SENDING;
+    return item;
+}
+
+void item_detach(struct scheduler *s, struct queue_item *item)
+{
+    switch ((enum item_state)item->state) {
+    case ITEM_WAITING:
+        due_heap_remove(&s->waiting, item);
+        link_remove(&item->parked);
+        break;
+    case ITEM_READY:
+        leave_ready(s, item);
+        item->message->active--;
+        destination_update(s, item->destination);
+        break;
+    case ITEM_SENDING:
+        item->message->active--;
+        s->sending--;
+        break;
+    }
 }
 
 /* --- of a message --- */

@@ -73,6 +73,7 @@ void message_insert(struct queue_message *m)
     q->last = m;
     if (message_is_held(m))
         link_append(&q->held, &m->held);
+    m->unscheduled = !q->started;
     q->message_count++;
     q->recipient_count += m->recipient_count;
 }

@@ -22,7 +22,9 @@ struct queue_settings {
     usec lifetime;               /* 4 days */
     usec delay_warning;          /* 4 hours; 0: none */
     int64_t connections_max;     /* outgoing, in all */
-    int64_t connections_per_destination;
+    int64_t connections_per_destination, connections_at_first;
+    usec connection_linger;         /* a connection waits for more to do; 0: not */
+    const char *rate, *source_rate; /* "100/1m"; "" : none */
     const char *relay_host; /* "" : by MX; "host:port", "[1.2.3.4]:port": everything goes there */
     const char *relay_user, *relay_password; /* secret; AUTH PLAIN over TLS */
     int relay_tls;                           /* enum queue_relay_tls */

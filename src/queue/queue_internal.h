@@ -16,8 +16,9 @@
 struct queue_config {
     unsigned references;
     struct queue_settings settings;
-    struct tls_context *tls;   /* a reference; may be NULL */
-    struct queue_rules *rules; /* a reference; NULL: none */
+    struct pacing destination_rate, source_rate; /* only the rates */
+    struct tls_context *tls;                     /* a reference; may be NULL */
+    struct queue_rules *rules;                   /* a reference; NULL: none */
     struct arena *strings;
 };
 struct queue_config *queue_config_new(const struct queue_settings *s, struct tls_context *tls,
@@ -93,6 +94,7 @@ struct queue_message {
     bool body_in_file; /* large: the body was a file from the start */
     bool body_missing; /* its file is not there or of another size; between open and start only */
     bool on_hold;      /* an operator stopped it: it has no items */
+    bool unscheduled;  /* from before the start, and not looked at yet */
     bool done;         /* its DONE record is written */
     bool deleted;      /* out of the table; freed when the last delivery lets go */
     uint64_t size_crlf;
@@ -173,6 +175,18 @@ static inline void link_remove(struct link *l)
     l->next->previous = l->previous;
     l->previous->next = l->next;
     link_init(l);
+}
+
+/* All of `from` behind what is in `head`; `from` is empty then. */
+static inline void link_append_all(struct link *head, struct link *from)
+{
+    if (link_is_empty(from))
+        return;
+    from->next->previous = head->previous;
+    head->previous->next = from->next;
+    from->previous->next = head;
+    head->previous = from->previous;
+    link_init(from);
 }
 
 static inline void link_append(struct link *head, struct link *l)

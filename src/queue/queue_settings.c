@@ -6,6 +6,7 @@
 #include "net/host_port.h"
 #include "net/tls.h"
 #include "queue/queue_internal.h"
+#include "queue/routes.h"
 
 #include <stdlib.h>
 
@@ -25,9 +26,24 @@ static const struct setting queue_setting_table[] = {
     {"delay_warning", SETTING_DURATION, OFFSET(delay_warning), "4h", 0, 30 * DAY, NULL,
      "After this time the sender is told once that the message is delayed; 0: not at all."},
     {"connections_max", SETTING_NUMBER, OFFSET(connections_max), "200", 1, 10000, NULL,
-     "Outgoing connections at a time."},
-    {"connections_per_destination", SETTING_NUMBER, OFFSET(connections_per_destination), "10", 1,
-     1000, NULL, "Outgoing connections at a time to one destination."},
+     "Outgoing connections at a time that carry mail. Attempts to reach servers that have not "
+     "answered lately are counted apart, so that dead ones do not take the others' connections."},
+    {"connections_per_destination", SETTING_NUMBER, OFFSET(connections_per_destination), "20", 1,
+     1000, NULL,
+     "Outgoing connections at a time to one destination. How many there really are is found out "
+     "by trying: more while mail gets through, fewer when connections are refused."},
+    {"connections_at_first", SETTING_NUMBER, OFFSET(connections_at_first), "5", 1, 1000, NULL,
+     "Connections to a destination to begin with, when its server has answered for the first "
+     "time."},
+    {"connection_linger", SETTING_DURATION, OFFSET(connection_linger), "2s", 0, 60 * USEC_SEC, NULL,
+     "A connection with nothing left to do waits so long for more mail to the same destination, "
+     "unless another destination needs it; 0: not at all."},
+    {"rate", SETTING_STRING, OFFSET(rate), "", 0, 0, NULL,
+     "Most messages to one destination in a time, such as 100/1m; the limits of routes count "
+     "beside it. Reports are not held up. Empty: no limit."},
+    {"source_rate", SETTING_STRING, OFFSET(source_rate), "", 0, 0, NULL,
+     "The same for all messages that leave from one address of this server, whatever their "
+     "destination."},
     {"relay_host", SETTING_STRING, OFFSET(relay_host), "", 0, 0, NULL,
      "Server that all mail for others goes to: \"host:port\" or \"[address]:port\". TLS from the "
      "first byte on port 465. Empty: by the MX records of each domain."},
@@ -59,6 +75,11 @@ static bool check_settings(const void *values, struct err *e)
     const struct queue_settings *s = values;
     struct str host;
     uint16_t port = 0;
+    struct pacing ignored;
+    if ((*s->rate && !route_rate_parse(s->rate, &ignored)) ||
+        (*s->source_rate && !route_rate_parse(s->source_rate, &ignored)))
+        return err_set(e, ERR_SYNTAX,
+                       "rate, source_rate: expected messages in a time such as 100/1m");
     if (s->retry_max < s->retry_first)
         return err_set(e, ERR_SYNTAX, "retry_max is less than retry_first");
     if (*s->relay_host && !relay_host_parse(str_from_c(s->relay_host), &host, &port))
@@ -93,6 +114,10 @@ struct queue_config *queue_config_new(const struct queue_settings *s, struct tls
     c->settings.relay_user = arena_c(c->strings, str_from_c(s->relay_user));
     c->settings.relay_password = arena_c(c->strings, str_from_c(s->relay_password));
     c->settings.postmaster = arena_c(c->strings, str_from_c(s->postmaster));
+    /* Parsed here, the texts do not live as long. */
+    route_rate_parse(s->rate, &c->destination_rate);
+    route_rate_parse(s->source_rate, &c->source_rate);
+    c->settings.rate = c->settings.source_rate = "";
     c->tls = tls ? tls_context_ref(tls) : NULL;
     c->rules = rules ? queue_rules_ref(rules) : NULL;
     return c;

@@ -21,58 +21,14 @@
 #include "core/random.h"
 #include "queue/delivery.h"
 #include "queue/message.h"
-#include "queue/pause.h"
 #include "queue/scheduler_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-/* When no connection can be started for want of fibers. */
-#define START_RETRY (5 * USEC_SEC)
-
-/* --- items change their state --- */
-
-static void timer_update(struct scheduler *s);
-
-static void item_make_ready(struct scheduler *s, struct queue_item *item)
-{
-    item->state = ITEM_READY;
-    item->due = clock_monotonic();
-    item->message->active++;
-    ready_list_add(&item->destination->ready, &item->ready, item->message->options.priority);
-    destination_update(s, item->destination);
-}
-
-static void item_wait(struct scheduler *s, struct queue_item *item, usec delay)
-{
-    if (delay <= 0) {
-        item_make_ready(s, item);
-        return;
-    }
-    item->state = ITEM_WAITING;
-    item->due = clock_monotonic() + delay;
-    due_heap_add(&s->waiting, item);
-    timer_update(s);
-}
-
-/* Out of whatever list it is in. */
-static void item_detach(struct scheduler *s, struct queue_item *item)
-{
-    switch (item->state) {
-    case ITEM_WAITING:
-        due_heap_remove(&s->waiting, item);
-        break;
-    case ITEM_READY:
-        link_remove(&item->ready);
-        item->message->active--;
-        destination_update(s, item->destination);
-        break;
-    case ITEM_SENDING:
-        item->message->active--;
-        s->sending--;
-        break;
-    }
-}
+/* Attempts that wait for servers which have not answered, fresh and stale ones, by the number of
+ * connections that carry mail. */
+#define STALE_SHARE 5
 
 /* --- messages --- */
 
@@ -100,6 +56,15 @@ void scheduler_add_message(struct queue_message *m)
         item_make_ready(m->queue->scheduler, item_new(m, STR(""), NULL, 0));
 }
 
+void scheduler_add_unscheduled(struct queue_message *m)
+{
+    if (!m->unscheduled)
+        return;
+    m->unscheduled = false;
+    if (!m->items)
+        scheduler_add_message(m);
+}
+
 void scheduler_settle_later(struct queue_message *m)
 {
     struct scheduler *s = m->queue->scheduler;
@@ -117,7 +82,7 @@ void scheduler_forget_message(struct queue_message *m)
         item_detach(s, item);
         item_free(s, item);
     }
-    timer_update(s);
+    scheduler_set_timer(s);
 }
 
 static bool item_matches(const struct queue_item *item,
@@ -138,14 +103,16 @@ bool scheduler_retry_matching(struct queue_message *m,
     bool found = false;
     if (message_is_held(m))
         return false;
+    scheduler_add_unscheduled(m);
     for (struct queue_item *item = m->items; item; item = item->next) {
         if (item->state != ITEM_WAITING || (match && !item_matches(item, match, arg)))
             continue;
-        due_heap_remove(&s->waiting, item);
+        item_detach(s, item);
+        destination_forgive(item->destination);
         item_make_ready(s, item);
         found = true;
     }
-    timer_update(s);
+    scheduler_set_timer(s);
     return found;
 }
 
@@ -168,7 +135,8 @@ void scheduler_return(struct queue_item *item, usec postpone)
             item->recipients[left++] = item->recipients[i];
     }
     bool was_settling = item->count == 0;
-    item->count = left;
+    item->count = (uint16_t)left;
+    item->again = 0;
     if (m->deleted || (left == 0 ? !(was_settling && postpone) : m->on_hold) ||
         item->generation != s->generation) {
         item_free(s, item);
@@ -177,21 +145,26 @@ void scheduler_return(struct queue_item *item, usec postpone)
         return;
     }
     item_wait(s, item, postpone ? postpone : item_delay(item));
+    if (item->state == ITEM_WAITING && destination_is_dead(item->destination))
+        link_append(&item->destination->parked, &item->parked);
 }
 
 struct queue_item *scheduler_take(struct scheduler *s, struct destination *d)
 {
-    struct link *first = ready_list_first(&d->ready);
-    if (s->stopping || !first || pause_covers(s->queue->pause, d->key))
-        return NULL;
-    struct queue_item *item = item_from_ready(first);
-    link_remove(&item->ready);
-    item->state = ITEM_SENDING;
-    s->sending++;
-    for (size_t i = 0; i < item->count; i++)
-        item->message->recipients[item->recipients[i]].state = RECIPIENT_SENDING;
+    struct queue_item *item = item_take(s, d);
     destination_update(s, d);
     return item;
+}
+
+void scheduler_put_back(struct queue_item *item)
+{
+    struct scheduler *s = item->message->queue->scheduler;
+    unsigned again = item->again + 1U;
+    item_detach(s, item);
+    for (size_t i = 0; i < item->count; i++)
+        item->message->recipients[item->recipients[i]].state = RECIPIENT_WAITING;
+    item_make_ready(s, item);
+    item->again = again & 127;
 }
 
 usec scheduler_backoff(const struct queue_settings *s, uint32_t attempts)
@@ -207,32 +180,62 @@ usec scheduler_backoff(const struct queue_settings *s, uint32_t attempts)
 
 /* --- running --- */
 
-static void connection_ended(void *arg, struct connection *c)
+struct link *scheduler_list_for(struct scheduler *s, const struct destination *d)
 {
-    struct scheduler *s = arg;
-    struct destination *d = connection_destination(c);
-    link_remove(connection_link(c));
-    s->connection_count--;
-    d->connections--;
-    if (!s->stopping)
-        destination_update(s, d);
-    destination_release(s, d);
-    if (!link_is_empty(&s->runnable))
-        scheduler_pump_soon(s);
-    cond_broadcast(&s->ended);
+    enum run_class class = destination_is_local(d)                            ? RUN_LOCAL
+                           : !window_is_proven(&d->window, clock_monotonic()) ? RUN_UNKNOWN
+                           : d->slow                                          ? RUN_SLOW
+                                                                              : RUN_KNOWN;
+    return &s->runs[class].lists[d->ready.small == 0];
+}
+
+static bool run_is_empty(const struct run_queue *r)
+{
+    return link_is_empty(&r->lists[0]) && link_is_empty(&r->lists[1]);
+}
+
+/* In turn one that has small mail and one that has only bulk. */
+static struct destination *run_next(struct run_queue *r)
+{
+    bool bulk = !link_is_empty(&r->lists[1]) && (r->bulk_next || link_is_empty(&r->lists[0]));
+    r->bulk_next = !bulk;
+    return destination_from_runnable(r->lists[bulk].next);
+}
+
+static size_t connections_max(const struct scheduler *s)
+{
+    return (size_t)s->queue->config->settings.connections_max;
+}
+
+static bool may_start(const struct scheduler *s, enum run_class class)
+{
+    size_t most = connections_max(s), attempts = s->counts[SLOT_ATTEMPT];
+    switch (class) {
+    case RUN_LOCAL:
+        return true;
+    case RUN_KNOWN:
+        return s->counts[SLOT_CARRYING] < most;
+    case RUN_SLOW:
+        return s->counts[SLOT_CARRYING] < most && s->slow_connections < (most + 1) / 2;
+    case RUN_UNKNOWN:
+        return attempts < most && attempts + s->counts[SLOT_STALE] < most * STALE_SHARE;
+    }
+    return false;
+}
+
+bool scheduler_is_crowded(const struct scheduler *s)
+{
+    return !may_start(s, RUN_KNOWN) && !run_is_empty(&s->runs[RUN_KNOWN]);
 }
 
 static bool start_one(struct scheduler *s, struct destination *d)
 {
-    struct queue_item *item = scheduler_take(s, d);
-    struct connection *c = connection_start(s->queue, d, item, connection_ended, s);
-    if (!c) {
+    struct queue_item *item = item_take(s, d);
+    destination_move(d, NULL);
+    if (!connection_start(s->queue, d, item)) {
         scheduler_return(item, START_RETRY);
         return false;
     }
-    link_append(&s->connections, connection_link(c));
-    s->connection_count++;
-    d->connections++;
     destination_update(s, d);
     return true;
 }
@@ -240,15 +243,19 @@ static bool start_one(struct scheduler *s, struct destination *d)
 static void pump(void *arg)
 {
     struct scheduler *s = arg;
+    bool started = true;
     s->pump_pending = false;
-    size_t limit = (size_t)s->queue->config->settings.connections_max;
-    while (!s->stopping && s->connection_count < limit && !link_is_empty(&s->runnable)) {
-        struct destination *d = (struct destination *)((char *)s->runnable.next -
-                                                       offsetof(struct destination, runnable));
-        link_remove(&d->runnable); /* start_one puts it at the end if it has more */
-        if (!start_one(s, d))
-            return;
+    while (started && !s->stopping) {
+        started = false;
+        for (enum run_class class = 0; class < RUN_CLASSES; class ++)
+            if (!run_is_empty(&s->runs[class]) && may_start(s, class)) {
+                if (!start_one(s, run_next(&s->runs[class])))
+                    return;
+                started = true;
+            }
     }
+    if (scheduler_is_crowded(s))
+        slots_give_up_one(s, NULL);
 }
 
 void scheduler_pump_soon(struct scheduler *s)
@@ -263,21 +270,44 @@ static void timer_fired(void *arg)
 {
     struct scheduler *s = arg;
     usec now = clock_monotonic();
-    while (s->waiting.count > 0 && due_heap_first(&s->waiting)->due <= now) {
+    for (unsigned steps = 0; steps < QUEUE_MESSAGES_PER_TURN; steps++) {
         struct queue_item *item = due_heap_first(&s->waiting);
-        due_heap_remove(&s->waiting, item);
+        if (!item || item->due > now)
+            break;
+        item_detach(s, item);
         /* Its wait was cut short, see item_delay. */
         item_wait(s, item, message_is_held(item->message) ? item_delay(item) : 0);
     }
-    timer_update(s);
+    scheduler_set_timer(s);
 }
 
-static void timer_update(struct scheduler *s)
+void scheduler_set_timer(struct scheduler *s)
 {
-    if (s->waiting.count == 0 || !s->started || s->stopping)
+    const struct queue_item *first = due_heap_first(&s->waiting);
+    if (!first || !s->started || s->stopping)
         timer_clear(&s->timer);
     else
-        timer_set(&s->timer, due_heap_first(&s->waiting)->due, timer_fired, s);
+        timer_set(&s->timer, first->due, timer_fired, s);
+}
+
+static void revive_some(void *arg)
+{
+    struct scheduler *s = arg;
+    for (unsigned steps = 0; steps < QUEUE_MESSAGES_PER_TURN && !link_is_empty(&s->revived);
+         steps++) {
+        struct queue_item *item = item_from_parked(s->revived.next);
+        item_detach(s, item);
+        item_make_ready(s, item);
+    }
+    if (!link_is_empty(&s->revived))
+        timer_set(&s->revive_timer, clock_monotonic(), revive_some, s);
+}
+
+void scheduler_revive(struct scheduler *s, struct destination *d)
+{
+    link_append_all(&s->revived, &d->parked);
+    if (!timer_is_set(&s->revive_timer) && !s->stopping)
+        timer_set(&s->revive_timer, clock_monotonic(), revive_some, s);
 }
 
 /* --- life --- */
@@ -285,29 +315,39 @@ static void timer_update(struct scheduler *s)
 struct scheduler *scheduler_new(struct queue *q)
 {
     struct scheduler *s = MEM_NEW(struct scheduler);
+    struct link *lists[] = {&s->destinations_list, &s->idle, &s->slots, &s->lingering, &s->revived};
     s->queue = q;
-    link_init(&s->runnable);
-    link_init(&s->connections);
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+        link_init(lists[i]);
+    for (size_t i = 0; i < RUN_CLASSES; i++) {
+        link_init(&s->runs[i].lists[0]);
+        link_init(&s->runs[i].lists[1]);
+    }
     return s;
 }
 
 void scheduler_free(struct scheduler *s)
 {
-    assert(s->connection_count == 0 && s->waiting.count == 0 && !s->destinations &&
-           !s->pump_pending);
+    destination_forget_idle(s);
+    assert(link_is_empty(&s->slots) && s->waiting.count == 0 && !s->destinations &&
+           !s->pump_pending && !s->deferring && !s->sweeping);
     timer_clear(&s->timer);
+    timer_clear(&s->revive_timer);
+    timer_clear(&s->sweep_timer);
     due_heap_free(&s->waiting);
+    lanes_free(&s->lanes);
     free(s);
 }
 
 void scheduler_start(struct scheduler *s)
 {
     s->started = true;
-    for (struct queue_message *m = s->queue->first; m; m = m->next)
-        scheduler_add_message(m);
-    timer_update(s);
-    if (!link_is_empty(&s->runnable))
-        scheduler_pump_soon(s);
+    scheduler_sweep(s, true, false);
+}
+
+static bool is_busy(const struct scheduler *s)
+{
+    return !link_is_empty(&s->slots) || s->deferring > 0 || s->sweeping;
 }
 
 SUSPENDS void scheduler_stop(struct scheduler *s, usec deadline)
@@ -315,35 +355,31 @@ SUSPENDS void scheduler_stop(struct scheduler *s, usec deadline)
     struct err e;
     s->stopping = true;
     timer_clear(&s->timer);
-    while (s->connection_count > 0 && cond_wait(&s->ended, deadline, &e)) {
+    timer_clear(&s->revive_timer);
+    timer_clear(&s->sweep_timer);
+    slots_give_up_all(s);
+    while (is_busy(s) && cond_wait(&s->ended, deadline, &e)) {
     }
-    for (struct link *l = s->connections.next; l != &s->connections; l = l->next)
-        connection_cancel(connection_from_link(l));
-    while (s->connection_count > 0)
+    for (struct link *l = s->slots.next; l != &s->slots; l = l->next)
+        connection_cancel(slot_from_link(l));
+    while (is_busy(s))
         cond_wait_certain(&s->ended);
     while (s->pump_pending)
         fiber_yield();
 }
 
-static void regroup_all(struct scheduler *s)
-{
-    s->generation++;
-    for (struct queue_message *m = s->queue->first; m; m = m->next) {
-        scheduler_forget_message(m);
-        scheduler_add_message(m);
-    }
-}
-
 void scheduler_reload(struct scheduler *s, bool regroup)
 {
-    if (regroup)
-        regroup_all(s);
-    destination_update_all(s);
+    s->generation += regroup;
+    scheduler_sweep(s, regroup, true);
 }
 
 size_t scheduler_connections(const struct scheduler *s)
 {
-    return s->connection_count;
+    size_t count = 0;
+    for (size_t i = 0; i < SLOT_KINDS; i++)
+        count += s->counts[i];
+    return count;
 }
 
 size_t scheduler_sending(const struct scheduler *s)

@@ -34,8 +34,13 @@ void scheduler_settle_later(struct queue_message *m);
 /* The item has been tried, or was not (postpone: another time, after that duration): recipients
  * that are done leave it; it waits for the first of the others, or is freed. */
 void scheduler_return(struct queue_item *item, usec postpone);
-/* The next ready item for this connection's destination, now being sent; NULL: none. */
+/* The item was not tried: it is ready again. */
+void scheduler_put_back(struct queue_item *item);
+/* The next ready item of a destination, now being sent; there is one, and it may be sent. */
 struct queue_item *scheduler_take(struct scheduler *s, struct destination *d);
+/* Why the item is not being sent at this moment, for operators: "the next attempt is in 5 min",
+ * "rate of route x, next in 3 s". */
+void scheduler_reason(const struct queue_item *item, struct buf *out);
 
 /* When a recipient is tried again after its attempts so far: a duration with jitter. */
 usec scheduler_backoff(const struct queue_settings *s, uint32_t attempts);

@@ -193,6 +193,8 @@ static void test_transport(void *arg, struct transport_job *job)
     (void)arg;
     if (++wire.open > wire.open_most)
         wire.open_most = wire.open;
+    if (!wire.unreachable)
+        transport_connected(job);
     while (wire.held && cond_wait(&wire.released, DEADLINE_NONE, &e)) {
     }
     do {
@@ -413,6 +415,7 @@ static inline void in_world(void (*fn)(void))
                                              .delay_warning = 0,
                                              .connections_max = 20,
                                              .connections_per_destination = 4,
+                                             .connections_at_first = 4,
                                              .relay_host = "",
                                              .relay_user = "",
                                              .relay_password = "",
