@@ -12,6 +12,7 @@
 #include "ctl/ctl_json.h"
 #include "net/stream.h"
 #include "policy/operate.h"
+#include "queue/operate.h"
 #include "queue/queue.h"
 #include "queue/verify.h"
 #include "store/store.h"
@@ -80,6 +81,22 @@ static void add_load(json_t *status, const struct load *load, const struct sessi
     json_object_set_new(json, "measures", measures);
 }
 
+static void add_paused(json_t *json, const struct queue *queue)
+{
+    struct queue_pause_info *list;
+    size_t count;
+    json_t *paused = json_array();
+    struct arena *a = arena_new();
+    queue_list_paused(queue, a, &list, &count);
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(paused,
+                              json_pack("{s:o, s:I, s:o}", "destination", ctl_json_str(list[i].key),
+                                        "since", (json_int_t)(list[i].since / USEC_SEC), "by",
+                                        ctl_json_str(list[i].by)));
+    json_object_set_new(json, "paused", paused);
+    arena_free(a);
+}
+
 static void add_queue(json_t *status, const struct queue *queue)
 {
     struct queue_stats s = {0};
@@ -88,7 +105,9 @@ static void add_queue(json_t *status, const struct queue *queue)
     SET_ALL(json, {"messages", s.messages}, {"recipients", s.recipients}, {"sending", s.sending},
             {"connections", s.connections}, {"accepted", s.accepted},
             {"delivered_local", s.delivered_local}, {"delivered_remote", s.delivered_remote},
-            {"deferred", s.deferred}, {"bounced", s.bounced});
+            {"deferred", s.deferred}, {"bounced", s.bounced}, {"bytes", s.bytes});
+    json_object_set_new(json, "soft_bounce", json_boolean(s.soft_bounce));
+    add_paused(json, queue);
 }
 
 static void add_verify(json_t *status, const struct queue *queue)

@@ -139,6 +139,8 @@ static int print_command_help(const struct command *c)
         printf("\noptions:\n");
         print_options(c->options, OPTIONS_MAX);
     }
+    if (command_examples(c->name))
+        printf("\nexamples:\n%s", command_examples(c->name));
     return EXIT_OK;
 }
 

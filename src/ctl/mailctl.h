@@ -167,7 +167,7 @@ bool process_lives(int pid);
 
 typedef int command_function(struct mailctl *m, const struct arguments *a);
 
-#define OPTIONS_MAX 8
+#define OPTIONS_MAX 13
 
 struct option_row {
     const char *name;  /* "--domain" */
@@ -186,6 +186,8 @@ struct command {
 
 extern const struct command commands[];
 extern const size_t command_count;
+/* Lines for its --help, mailctl_examples.c; NULL: none. */
+const char *command_examples(const char *name);
 
 command_function command_init;
 command_function command_start, command_stop, command_status, command_reload;
@@ -197,6 +199,9 @@ command_function command_domain_add, command_domain_set, command_domain_list, co
 command_function command_address_add, command_address_set, command_address_list,
     command_address_delete;
 command_function command_queue_list, command_queue_show, command_queue_retry, command_queue_delete;
+command_function command_queue_hold, command_queue_release, command_queue_requeue,
+    command_queue_flush, command_queue_pause, command_queue_resume, command_queue_top,
+    command_queue_stats;
 command_function command_verify;
 command_function command_route_test, command_route_list;
 command_function command_who, command_rawlog_on, command_rawlog_off, command_rawlog_list;

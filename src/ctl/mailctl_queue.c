@@ -1,11 +1,14 @@
 /*
- * The queue and the connected clients.
+ * Looking at the queue, and at the connected clients.
  */
+#include "ctl/mailctl_queue.h"
 #include "core/clock.h"
-#include "ctl/mailctl.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* Messages that are listed unless more are asked for. */
+#define LIST_LIMIT 100
 
 static int64_t now(void)
 {
@@ -24,10 +27,10 @@ static void add_next_attempt(struct table *t, const json_t *recipient)
 }
 
 /* Why it waits. */
-static const char *reason_of(const json_t *message, const json_t *recipient)
+static const char *reason_of(const json_t *recipient)
 {
-    const char *error = text_of(recipient, "last_error");
-    return number_of(message, "held_until") && !error[0] ? "held, as its sender asked" : error;
+    const char *why = text_of(recipient, "why");
+    return why[0] ? why : text_of(recipient, "last_error");
 }
 
 /* Only the first of a message's rows says what is the same in all of them. */
@@ -45,35 +48,75 @@ static void add_message(struct table *t, const json_t *message)
     table_add(t, sender[0] ? sender : "<>");
 }
 
+static void add_more(struct table *t, int64_t count)
+{
+    add_message(t, NULL);
+    table_printf(t, "... %lld more", (long long)count);
+    for (int i = 0; i < 3; i++)
+        table_add(t, "");
+}
+
+struct listing {
+    struct table *table;
+    int64_t shown;
+};
+
+static void list_message(void *arg, const json_t *message)
+{
+    struct listing *l = arg;
+    json_t *recipients = json_object_get(message, "recipients"), *recipient;
+    int64_t count = (int64_t)json_array_size(recipients);
+    int64_t more = number_of(message, "recipients_left") - count;
+    size_t i;
+    l->shown++;
+    json_array_foreach(recipients, i, recipient)
+    {
+        add_message(l->table, i == 0 ? message : NULL);
+        table_add(l->table, text_of(recipient, "address"));
+        table_printf(l->table, "%lld", (long long)number_of(recipient, "attempts"));
+        add_next_attempt(l->table, recipient);
+        table_add(l->table, reason_of(recipient));
+    }
+    if (count == 0) { /* only its end, or a report, is still to be made */
+        add_message(l->table, message);
+        for (int column = 0; column < 4; column++)
+            table_add(l->table, "");
+    }
+    if (more > 0)
+        add_more(l->table, more);
+}
+
+static bool take_limit(const struct mailctl *m, const struct arguments *a, json_t *args)
+{
+    uint64_t limit = m->json ? 0 : LIST_LIMIT;
+    const char *given = option(a, "--limit");
+    if (given && !str_to_u64(str_from_c(given), &limit)) {
+        fail_usage("--limit %s: a number is expected, 0 for all", given);
+        return false;
+    }
+    json_object_set_new(args, "limit", json_integer((json_int_t)limit));
+    return true;
+}
+
 int command_queue_list(struct mailctl *m, const struct arguments *a)
 {
-    static const char *const titles[] = {"id",     ">size", "age",        "sender", "recipient",
-                                         ">tries", "next",  "last error", NULL};
-    json_t *messages = NULL, *message, *recipient;
-    size_t i, j;
-    (void)a;
-    int status = ask(m, "queue list", NULL, &messages);
-    if (!messages)
-        return status;
-    if (json_array_size(messages) == 0) {
-        printf("the queue is empty\n");
-        json_decref(messages);
-        return status;
+    static const char *const titles[] = {"id",     ">size", "age", "sender", "recipient",
+                                         ">tries", "next",  "why", NULL};
+    json_t *args = queue_select(a, 0, SELECT_ANYTHING), *result = NULL;
+    if (!args || !take_limit(m, a, args)) {
+        json_decref(args);
+        return EXIT_USAGE;
     }
-    struct table *t = table_new(titles);
-    json_array_foreach(messages, i, message)
-    {
-        json_array_foreach(json_object_get(message, "recipients"), j, recipient)
-        {
-            add_message(t, j == 0 ? message : NULL);
-            table_add(t, text_of(recipient, "address"));
-            table_printf(t, "%lld", (long long)number_of(recipient, "attempts"));
-            add_next_attempt(t, recipient);
-            table_add(t, reason_of(message, recipient));
-        }
-    }
-    table_print(t);
-    json_decref(messages);
+    bool filtered = json_object_size(json_object_get(args, "filter")) > 0;
+    struct listing l = {.table = table_new(titles)};
+    int status = ask_items(m, "queue list", args, list_message, &l, &result);
+    int64_t found = number_of(result, "found");
+    table_end(l.table, l.shown > 0 && status == EXIT_OK && !m->json);
+    if (status == EXIT_OK && !m->json && found == 0)
+        printf(filtered ? "no message is like that\n" : "the queue is empty\n");
+    if (status == EXIT_OK && !m->json && found > l.shown)
+        printf("\n%lld more: --limit N, 0 for all\n", (long long)(found - l.shown));
+    json_decref(result);
     return status;
 }
 
@@ -87,69 +130,94 @@ static void print_header(const char *header)
     }
 }
 
-int command_queue_show(struct mailctl *m, const struct arguments *a)
+static void add_text(struct buf *b, const char *title, const char *text)
 {
-    static const char *const titles[] = {"recipient", "state",      ">tries", "next",
-                                         "relay",     "last error", "notify", NULL};
-    json_t *message = NULL, *recipient;
-    size_t i;
-    struct buf b = BUF_EMPTY;
-    int status = ask(m, "queue show", json_pack("{s:s}", "id", a->words[0]), &message);
-    if (!message)
-        return status;
+    if (*text)
+        buf_printf(b, "%-10s%s\n", title, text);
+}
+
+static void add_moment(struct buf *b, const char *title, int64_t time, const char *more)
+{
+    if (time == 0)
+        return;
+    buf_printf(b, "%-10s", title);
+    add_time(b, time);
+    buf_printf(b, "%s\n", more);
+}
+
+static void print_message(const json_t *message)
+{
+    struct buf b = BUF_EMPTY, size = BUF_EMPTY;
     const char *sender = text_of(message, "sender");
-    printf("id        %s\nsender    %s\n", text_of(message, "id"), sender[0] ? sender : "<>");
-    add_size(&b, number_of(message, "size"));
-    buf_add_c(&b, "\narrived   ");
-    add_time(&b, number_of(message, "arrival"));
-    buf_add_c(&b, "\nexpires   ");
-    add_time(&b, number_of(message, "expires"));
-    if (number_of(message, "held_until")) {
-        buf_add_c(&b, "\nheld until ");
-        add_time(&b, number_of(message, "held_until"));
-        buf_add_c(&b, ", as its sender asked");
+    json_t *state;
+    size_t i;
+    add_text(&b, "id", text_of(message, "id"));
+    add_text(&b, "sender", sender[0] ? sender : "<>");
+    add_text(&b, "login", text_of(message, "login"));
+    add_text(&b, "by", text_of(message, "component"));
+    add_size(&size, number_of(message, "size"));
+    add_text(&b, "size", buf_c(&size));
+    add_moment(&b, "arrived", number_of(message, "arrival"), "");
+    add_moment(&b, "expires", number_of(message, "expires"), "");
+    add_moment(&b, "held until", number_of(message, "held_until"), ", as its sender asked");
+    add_text(&b, "asked for", text_of(message, "options"));
+    buf_clear(&size);
+    json_array_foreach(json_object_get(message, "states"), i, state)
+    {
+        buf_printf(&size, "%s%s", i ? ", " : "", json_string_value(state));
     }
-    if (*text_of(message, "options"))
-        buf_printf(&b, "\nasked for %s", text_of(message, "options"));
-    printf("size      %s\n\n", buf_c(&b));
+    add_text(&b, "state", buf_c(&size));
+    for (size_t k = 0; k < b.n; k++) /* addresses are whatever a stranger wrote */
+        if (((unsigned char)b.p[k] < 0x20 && b.p[k] != '\n') || b.p[k] == 0x7f)
+            b.p[k] = '?';
+    printf("%s\n", buf_c(&b));
     buf_free(&b);
+    buf_free(&size);
+}
+
+static void print_recipients(const json_t *recipients)
+{
+    static const char *const titles[] = {"recipient", "state",      ">tries", "next", "why",
+                                         "relay",     "last error", "notify", NULL};
     struct table *t = table_new(titles);
-    json_array_foreach(json_object_get(message, "recipients"), i, recipient)
+    json_t *recipient;
+    size_t i;
+    json_array_foreach(recipients, i, recipient)
     {
         table_add(t, text_of(recipient, "address"));
         table_add(t, text_of(recipient, "state"));
         table_printf(t, "%lld", (long long)number_of(recipient, "attempts"));
         add_next_attempt(t, recipient);
+        table_add(t, text_of(recipient, "why"));
         table_add(t, text_of(recipient, "relay"));
-        table_add(t, reason_of(message, recipient));
+        table_add(t, text_of(recipient, "last_error"));
         table_add(t, text_of(recipient, "notify"));
     }
     table_print(t);
-    print_header(text_of(message, "header"));
-    json_decref(message);
-    return status;
 }
 
-int command_queue_retry(struct mailctl *m, const struct arguments *a)
+static void keep_recipient(void *arg, const json_t *item)
 {
-    json_t *result = NULL;
-    json_t *args = a->count ? json_pack("{s:s}", "id", a->words[0]) : json_object();
-    int status = ask(m, "queue retry", args, &result);
-    if (!result)
-        return status;
-    printf("%lld messages are tried now\n", (long long)number_of(result, "messages"));
-    json_decref(result);
-    return status;
+    json_array_append(arg, (json_t *)item);
 }
 
-int command_queue_delete(struct mailctl *m, const struct arguments *a)
+int command_queue_show(struct mailctl *m, const struct arguments *a)
 {
-    int status = EXIT_OK;
-    for (size_t i = 0; i < a->count && status == EXIT_OK; i++) {
-        status = ask(m, "queue delete", json_pack("{s:s}", "id", a->words[i]), NULL);
-        if (status == EXIT_OK && !m->json)
-            printf("deleted %s\n", a->words[i]);
+    json_t *message = NULL, *recipients = json_array();
+    struct mailctl quiet = *m;
+    quiet.json = false; /* one object, made here */
+    int status = ask_items(&quiet, "queue show", json_pack("{s:s}", "id", a->words[0]),
+                           keep_recipient, recipients, &message);
+    if (status == EXIT_OK && m->json) {
+        json_object_set(message, "recipients", recipients);
+        print_json(message);
+    } else if (status == EXIT_OK) {
+        print_message(message);
+        print_recipients(recipients);
+        print_header(text_of(message, "header"));
     }
+    json_decref(recipients);
+    json_decref(message);
     return status;
 }
 

@@ -244,11 +244,31 @@ static void print_verify(const json_t *status, struct buf *b)
     line("recipients", b);
 }
 
+/* What operators have done to sending. */
+static void print_stopped(const json_t *queue, struct buf *b)
+{
+    json_t *pause;
+    size_t i;
+    json_array_foreach(json_object_get(queue, "paused"), i, pause)
+    {
+        const char *what = text_of(pause, "destination");
+        buf_printf(b, "%s%s is paused since ", what[0] ? "sending to " : "all sending", what);
+        add_time(b, number_of(pause, "since"));
+        buf_printf(b, " by %s: mailctl queue resume", text_of(pause, "by"));
+        line("attention", b);
+    }
+    if (json_is_true(json_object_get(queue, "soft_bounce"))) {
+        buf_add_c(b, "queue.soft_bounce: what fails for good is tried again");
+        line("attention", b);
+    }
+}
+
 /* What an operator must see to. */
 static void print_attention(const json_t *status, struct buf *b)
 {
     json_t *journal = json_object_get(status, "journal"), *text;
     size_t i;
+    print_stopped(json_object_get(status, "queue"), b);
 
     json_array_foreach(json_object_get(journal, "damage"), i, text)
     {

@@ -34,9 +34,10 @@ static void fill_recipient(struct queue_message *m, struct queue_recipient *r,
     r->kind = (uint8_t)t->kind;
     r->notify = (uint8_t)t->notify;
     r->success = (uint8_t)t->success;
-    r->state = t->outcome == OUTCOME_PERMANENT   ? RECIPIENT_FAILED
-               : t->outcome == OUTCOME_DELIVERED ? RECIPIENT_DELIVERED
-                                                 : RECIPIENT_WAITING;
+    bool soft = m->queue->config->settings.soft_bounce;
+    r->state = t->outcome == OUTCOME_PERMANENT && !soft ? RECIPIENT_FAILED
+               : t->outcome == OUTCOME_DELIVERED        ? RECIPIENT_DELIVERED
+                                                        : RECIPIENT_WAITING;
     if (!t->error)
         return;
     r->attempts = 1;

@@ -1,22 +1,44 @@
 /*
- * The queue for operators, and for clients that ask with ETRN: list, show, try now, delete.
+ * What can be seen of a message in the queue, for operators; and for clients what waits for a
+ * domain (ETRN).
  */
-#include "queue/envelope_files.h"
+#include "queue/destination.h"
+#include "queue/filter.h"
+#include "queue/item.h"
 #include "queue/message.h"
-#include "queue/queue_journal.h"
+#include "queue/pause.h"
 #include "queue/scheduler.h"
+#include "queue/walk.h"
 
-#include "core/log.h"
+/* Why it waits, in words; what is known beside the time of its next attempt. */
+static struct str waiting_reason(const struct queue_message *m, const struct queue_item *item,
+                                 struct arena *a)
+{
+    const struct pause *p = m->queue->pause;
+    if (m->on_hold)
+        return STR("on hold: an operator stopped it");
+    if (message_is_held(m))
+        return STR("held, as its sender asked");
+    if (item && pause_covers(p, item->destination->key))
+        return arena_printf(a, "%s is paused",
+                            pause_has_all(p) ? "all sending" : item->destination->key);
+    return STR("");
+}
 
-static void fill_recipient(struct queue_recipient_info *out, const struct queue_recipient *r,
+static void fill_recipient(struct queue_recipient_info *out, const struct queue_message *m,
+                           const struct queue_recipient *r, const struct queue_item *item,
                            struct arena *a)
 {
+    bool waits = r->state == RECIPIENT_WAITING;
     out->address = arena_str(a, recipient_address(r));
+    out->original = arena_str(a, recipient_original(r));
     out->state = recipient_state_name(r);
     out->attempts = r->attempts;
-    out->next_attempt = r->state == RECIPIENT_WAITING ? r->next_attempt / USEC_SEC : 0;
+    out->next_attempt = waits ? r->next_attempt / USEC_SEC : 0;
     out->last_error = arena_str(a, recipient_error(r));
     out->relay = arena_str(a, recipient_relay(r));
+    out->destination = item ? arena_str(a, str_from_c(item->destination->key)) : STR("");
+    out->why = waits ? waiting_reason(m, item, a) : STR("");
     struct buf notify = BUF_EMPTY;
     dsn_notify_write(&notify, r->notify);
     out->notify = arena_str(a, buf_str(&notify));
@@ -32,29 +54,42 @@ static struct str options_text(const struct queue_message *m, struct arena *a)
     return copy;
 }
 
-static void fill_message(struct queue_message_info *out, const struct queue_message *m,
-                         struct arena *a, bool all)
+/* The items of the recipients from `from` on; NULL: it has none. */
+static const struct queue_item **items_of(const struct queue_message *m, size_t from, size_t count,
+                                          struct arena *a)
 {
-    memcpy(out->id, m->id, sizeof(out->id));
-    out->sender = arena_str(a, m->sender);
-    out->arrival = m->arrival / USEC_SEC;
-    out->expires = message_expires(m) / USEC_SEC;
-    out->size = m->size_crlf;
-    out->held_until = message_is_held(m) ? m->options.hold_until / USEC_SEC : 0;
-    out->options = options_text(m, a);
-    out->recipients = arena_array(a, m->recipient_count + 1, sizeof(*out->recipients));
-    for (size_t i = 0; i < m->recipient_count; i++)
-        if (all || !recipient_is_done(&m->recipients[i]))
-            fill_recipient(&out->recipients[out->recipient_count++], &m->recipients[i], a);
+    const struct queue_item **items = arena_array(a, count + 1, sizeof(*items));
+    for (const struct queue_item *item = m->items; item; item = item->next)
+        for (size_t i = 0; i < item->count; i++)
+            if (item->recipients[i] >= from && item->recipients[i] < from + count)
+                items[item->recipients[i] - from] = item;
+    return items;
 }
 
-bool queue_list(struct queue *q, struct arena *a, struct queue_message_info **list, size_t *count)
+static void fill_recipients(struct queue_message_info *out, const struct queue_message *m,
+                            const struct queue_part *part, struct arena *a)
 {
-    *list = arena_array(a, q->message_count + 1, sizeof(**list));
-    *count = 0;
-    for (const struct queue_message *m = q->first; m; m = m->next)
-        fill_message(&(*list)[(*count)++], m, a, false);
-    return true;
+    size_t end = part->from,
+           room = part->most < m->recipient_count ? part->most : m->recipient_count;
+    out->recipients = arena_array(a, room + 1, sizeof(*out->recipients));
+    for (size_t left = room; end < m->recipient_count && left > 0; end++)
+        left -= !part->not_done || !recipient_is_done(&m->recipients[end]);
+    size_t count = end > part->from ? end - part->from : 0;
+    const struct queue_item **items = items_of(m, part->from, count, a);
+    for (size_t i = 0; i < count; i++) {
+        const struct queue_recipient *r = &m->recipients[part->from + i];
+        if (!part->not_done || !recipient_is_done(r))
+            fill_recipient(&out->recipients[out->recipient_count++], m, r, items[i], a);
+    }
+    out->next = end < m->recipient_count ? end : 0;
+}
+
+static size_t count_left(const struct queue_message *m)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < m->recipient_count; i++)
+        left += !recipient_is_done(&m->recipients[i]);
+    return left;
 }
 
 static struct queue_message *find(struct queue *q, struct str id, struct err *e)
@@ -65,14 +100,25 @@ static struct queue_message *find(struct queue *q, struct str id, struct err *e)
     return m;
 }
 
-bool queue_show(struct queue *q, struct str id, struct arena *a, struct queue_message_info *info,
-                struct err *e)
+bool queue_show(struct queue *q, struct str id, const struct queue_part *part, struct arena *a,
+                struct queue_message_info *info, struct err *e)
 {
     const struct queue_message *m = find(q, id, e);
     if (!m)
         return false;
-    *info = (struct queue_message_info){.size = 0};
-    fill_message(info, m, a, true);
+    *info = (struct queue_message_info){.arrival = m->arrival / USEC_SEC,
+                                        .expires = message_expires(m) / USEC_SEC,
+                                        .size = m->size_crlf,
+                                        .states = message_states(m),
+                                        .sender = arena_str(a, m->sender),
+                                        .login = arena_str(a, m->login),
+                                        .component = m->component,
+                                        .options = options_text(m, a),
+                                        .recipients_total = m->recipient_count,
+                                        .recipients_left = count_left(m)};
+    memcpy(info->id, m->id, sizeof(info->id));
+    info->held_until = message_is_held(m) ? m->options.hold_until / USEC_SEC : 0;
+    fill_recipients(info, m, part, a);
     return true;
 }
 
@@ -86,24 +132,6 @@ SUSPENDS bool queue_read_header(struct queue *q, struct str id, struct buf *head
     bool ok = spool_read_header(body, QUEUE_HEADER_MAX, header, e);
     spool_unref(body);
     return ok;
-}
-
-static size_t retry(struct queue_message *m)
-{
-    if (!m || message_is_held(m))
-        return 0;
-    scheduler_retry_message(m);
-    return 1;
-}
-
-size_t queue_retry(struct queue *q, struct str id)
-{
-    size_t count = 0;
-    if (id.n > 0)
-        return retry(message_find(q, id));
-    for (struct queue_message *m = q->first; m; m = m->next)
-        count += retry(m);
-    return count;
 }
 
 size_t queue_count_held(struct queue *q, struct str login)
@@ -148,29 +176,21 @@ static bool is_for_domain(const struct queue_message *m, const struct domain_mat
     return false;
 }
 
-size_t queue_retry_domain(struct queue *q, struct str domain, bool subdomains, size_t *started)
+SUSPENDS size_t queue_retry_domain(struct queue *q, struct str domain, bool subdomains,
+                                   size_t *started)
 {
     struct domain_match match = {domain, subdomains};
+    struct queue_message *m;
+    struct walk w;
     size_t count = 0;
     *started = 0;
-    for (struct queue_message *m = q->first; m; m = m->next) {
+    walk_begin(&w, q);
+    while ((m = walk_next(&w))) {
         if (m->on_hold || message_is_held(m) || !is_for_domain(m, &match))
             continue;
         count++;
         *started += scheduler_retry_matching(m, matches_domain, &match);
     }
+    walk_end(&w);
     return count;
-}
-
-SUSPENDS bool queue_delete(struct queue *q, struct str id, struct err *e)
-{
-    struct queue_message *m = find(q, id, e);
-    if (!m)
-        return false;
-    lsn position = journal_log_done(m);
-    envelope_files_remove_later(q, m->id, position);
-    log_info("queue", m->id, "from=<%.*s> deleted by the operator", STR_ARG(m->sender));
-    scheduler_forget_message(m);
-    message_remove(m);
-    return journal_commit(q->context.journal, position, e);
 }

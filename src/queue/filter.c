@@ -6,6 +6,7 @@
 
 #include "core/mem.h"
 #include "queue/destination.h"
+#include "queue/destination_key.h"
 #include "queue/item.h"
 #include "queue/message.h"
 #include "queue/pause.h"
@@ -121,7 +122,7 @@ static bool asks_for_recipients(const struct queue_filter *f)
     return f->recipient.n || f->domain.n || f->reason.n;
 }
 
-static bool matches_recipient(const struct queue_filter *f, const struct queue_recipient *r)
+bool filter_matches_recipient(const struct queue_filter *f, const struct queue_recipient *r)
 {
     if (recipient_is_done(r))
         return false;
@@ -144,11 +145,7 @@ static bool matches_numbers(const struct queue_filter *f, const struct queue_mes
 static bool goes_by(const struct queue_message *m, struct str route)
 {
     for (const struct queue_item *i = m->items; i; i = i->next) {
-        struct str key = str_from_c(i->destination->key);
-        if (!str_starts_with(key, STR("rule ")))
-            continue;
-        key = str_skip(key, 5);
-        if (str_equal(str_split(&key, '/'), route))
+        if (str_equal(destination_key_rule(str_from_c(i->destination->key)), route))
             return true;
     }
     return false;
@@ -163,7 +160,7 @@ bool filter_matches(const struct queue_filter *f, const struct queue_message *m)
     if (!asks_for_recipients(f))
         return true;
     for (size_t i = 0; i < m->recipient_count; i++)
-        if (matches_recipient(f, &m->recipients[i]))
+        if (filter_matches_recipient(f, &m->recipients[i]))
             return true;
     return false;
 }

@@ -6,5 +6,7 @@
 #include "queue/queue_internal.h"
 
 bool filter_matches(const struct queue_filter *f, const struct queue_message *m);
+/* What it says about recipients. */
+bool filter_matches_recipient(const struct queue_filter *f, const struct queue_recipient *r);
 /* enum queue_message_state, all that are true. */
 unsigned message_states(const struct queue_message *m);

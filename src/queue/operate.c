@@ -10,7 +10,10 @@
 #include "queue/operate.h"
 
 #include "core/log.h"
+#include "queue/destination.h"
+#include "queue/destination_key.h"
 #include "queue/envelope_files.h"
+#include "queue/item.h"
 #include "queue/message.h"
 #include "queue/queue_journal.h"
 #include "queue/scheduler.h"
@@ -40,6 +43,28 @@ static bool retry(struct queue_operation *o, struct queue_message *m, struct err
     scheduler_retry_message(m);
     say(o, m, "tried now");
     return true;
+}
+
+/* --- one destination --- */
+
+static bool is_for(const void *arg, const struct queue_item *item)
+{
+    struct str destination = *(const struct str *)arg;
+    struct str key = str_from_c(item->destination->key);
+    struct str rule = destination_key_rule(key), domain = destination_key_domain(key);
+    if (key.n == 0)
+        return false;
+    if (str_equal_nocase(key, destination) || str_equal_nocase(domain, destination))
+        return true;
+    return rule.n > 0 && str_equal(str_head(key, (size_t)(rule.p + rule.n - key.p)), destination);
+}
+
+static bool flush(struct queue_operation *o, struct queue_message *m, struct err *e)
+{
+    if (!may_be_tried(m, e))
+        return false;
+    return scheduler_retry_items(m, is_for, &o->destination) ||
+           nothing_to_do(e, m, "does not wait for that destination");
 }
 
 static bool hold(struct queue_operation *o, struct queue_message *m, struct err *e)
@@ -112,6 +137,8 @@ bool queue_operate(struct queue_operation *o, const char *id, struct err *e)
     switch (o->action) {
     case QUEUE_RETRY:
         return retry(o, m, e);
+    case QUEUE_FLUSH:
+        return flush(o, m, e);
     case QUEUE_HOLD:
         return hold(o, m, e);
     case QUEUE_RELEASE:

@@ -57,17 +57,39 @@ enum queue_action {
     QUEUE_HOLD,    /* nothing is tried until it is released */
     QUEUE_RELEASE, /* ends that; of a message that is named also what its sender asked for */
     QUEUE_DELETE,  /* without telling the sender */
+    QUEUE_FLUSH,   /* due now, those of a destination */
     QUEUE_REQUEUE, /* its addresses are looked up again, as when it came */
 };
 
 struct queue_operation {
     struct queue *queue;
     enum queue_action action;
-    bool named;      /* by id, not found by what it is like */
-    const char *who; /* for the log */
-    lsn last;        /* of its records; 0: none */
+    bool named;             /* by id, not found by what it is like */
+    const char *who;        /* for the log */
+    struct str destination; /* QUEUE_FLUSH: its key, its domain, or "rule NAME" */
+    lsn last;               /* of its records; 0: none */
 };
 /* False: ERR_NOT_FOUND, or ERR_DENIED when there is nothing to do (it is held, it is not held). */
 bool queue_operate(struct queue_operation *o, const char *id, struct err *e);
 /* What was done is durable. */
 SUSPENDS bool queue_operation_commit(struct queue_operation *o, struct err *e);
+
+/* --- pauses --- */
+
+/* What operators have stopped: all sending, or that to single destinations or routes. Mail here and
+ * reports go on. It holds over a restart.
+ *
+ * A pause is named by a key: "" for everything, else that of a destination (destination_key.h), or
+ * "rule NAME" for all destinations of a route. */
+struct queue_pause_info {
+    struct str key;
+    usec since; /* wall clock */
+    struct str by;
+};
+/* ERR_EXISTS: it is paused already; ERR_LIMIT: too many. Durable when it returns true. */
+SUSPENDS bool queue_pause(struct queue *q, struct str key, struct str by, struct err *e);
+/* With key "" everything that is paused goes on. ERR_NOT_FOUND: it is not paused. */
+SUSPENDS bool queue_resume(struct queue *q, struct str key, struct str by, struct err *e);
+/* Into a, in their order. */
+void queue_list_paused(const struct queue *q, struct arena *a, struct queue_pause_info **list,
+                       size_t *count);

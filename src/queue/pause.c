@@ -12,6 +12,8 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "queue/destination_key.h"
+#include "queue/operate.h"
 #include "queue/queue_internal.h"
 #include "queue/scheduler.h"
 
@@ -69,12 +71,9 @@ bool pause_covers(const struct pause *p, const char *key)
 {
     if (p->count == 0 || *key == '\0')
         return false;
-    struct str whole = str_from_c(key), route = whole;
-    if (str_starts_with(whole, STR("rule "))) {
-        ptrdiff_t slash = str_find_char(whole, '/');
-        route = slash < 0 ? whole : str_head(whole, (size_t)slash);
-    }
-    return p->all || has(p, whole) || (route.n < whole.n && has(p, route));
+    struct str whole = str_from_c(key), rule = destination_key_rule(whole);
+    return p->all || has(p, whole) ||
+           (rule.n > 0 && has(p, str_head(whole, (size_t)(rule.p + rule.n - whole.p))));
 }
 
 bool pause_is_any(const struct pause *p)
@@ -82,14 +81,21 @@ bool pause_is_any(const struct pause *p)
     return p->count > 0;
 }
 
-void pause_list(const struct pause *p, struct arena *a, struct pause_info **list, size_t *count)
+bool pause_has_all(const struct pause *p)
 {
+    return p->all;
+}
+
+void queue_list_paused(const struct queue *q, struct arena *a, struct queue_pause_info **list,
+                       size_t *count)
+{
+    const struct pause *p = q->pause;
     *list = arena_array(a, p->count + 1, sizeof(**list));
     *count = p->count;
     for (size_t i = 0; i < p->count; i++)
-        (*list)[i] = (struct pause_info){.key = arena_str(a, str_from_c(p->list[i].key)),
-                                         .since = p->list[i].since,
-                                         .by = arena_str(a, str_from_c(p->list[i].by))};
+        (*list)[i] = (struct queue_pause_info){.key = arena_str(a, str_from_c(p->list[i].key)),
+                                               .since = p->list[i].since,
+                                               .by = arena_str(a, str_from_c(p->list[i].by))};
 }
 
 /* --- the list --- */
@@ -223,7 +229,7 @@ static bool is_well_formed(struct str s, size_t max)
     return s.n <= max;
 }
 
-SUSPENDS bool pause_add(struct queue *q, struct str key, struct str by, struct err *e)
+SUSPENDS bool queue_pause(struct queue *q, struct str key, struct str by, struct err *e)
 {
     struct pause *p = q->pause;
     if (!is_well_formed(key, 512) || str_equal(key, STR("*")) || !is_well_formed(by, 64) ||
@@ -246,7 +252,7 @@ SUSPENDS bool pause_add(struct queue *q, struct str key, struct str by, struct e
     return true;
 }
 
-SUSPENDS bool pause_remove(struct queue *q, struct str key, struct str by, struct err *e)
+SUSPENDS bool queue_resume(struct queue *q, struct str key, struct str by, struct err *e)
 {
     struct pause *p = q->pause;
     if (!wait_turn(p, e))

@@ -134,6 +134,7 @@ void queue_get_stats(const struct queue *q, struct queue_stats *s)
     *s = q->stats;
     s->messages = q->message_count;
     s->bytes = q->bytes;
+    s->soft_bounce = q->config->settings.soft_bounce;
     s->recipients = q->recipient_count;
     s->connections = scheduler_connections(q->scheduler);
     s->sending = scheduler_sending(q->scheduler);

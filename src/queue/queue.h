@@ -30,6 +30,7 @@ struct queue_settings {
     int relay_tls;                           /* enum queue_relay_tls */
     int64_t smtp_port;       /* 25; of other servers, so that tests can have their own */
     const char *postmaster;  /* "" : postmaster@ the first domain */
+    bool soft_bounce;        /* what fails for good is tried again */
     int64_t return_size_max; /* messages returned whole with a report */
 };
 extern const struct settings_block queue_settings_block; /* "queue" */
@@ -72,45 +73,53 @@ SUSPENDS bool queue_accept(struct queue *q, struct envelope *envelope, struct sp
 /* Messages of this login that wait because their sender wants it (RFC 4865). */
 size_t queue_count_held(struct queue *q, struct str login);
 
-/* --- for operators --- */
+/* --- for operators; what they can do is in operate.h --- */
 
 struct queue_recipient_info {
     struct str address;
-    const char *state; /* "waiting", "sending", "delivered", "failed" */
+    struct str original; /* the RCPT that led to it */
+    const char *state;   /* "waiting", "sending", "delivered", "failed" */
     unsigned attempts;
     int64_t next_attempt; /* seconds since 1970; 0: now */
     struct str last_error;
-    struct str relay;  /* host that was tried last */
-    struct str notify; /* NOTIFY as given; "" : not */
+    struct str relay;       /* host that was tried last */
+    struct str notify;      /* NOTIFY as given; "" : not */
+    struct str destination; /* destination_key.h; "" : here, or not known now */
+    struct str why;         /* it waits; "" : for its next attempt */
 };
 struct queue_message_info {
     char id[ID_SIZE];
-    struct str sender;
+    struct str sender, login;
+    const char *component; /* that took it */
     int64_t arrival, expires;
     int64_t held_until; /* as its sender asked; 0: not held */
     struct str options; /* what else its sender asked for, in words; "" : nothing */
     uint64_t size;
-    struct queue_recipient_info *recipients; /* in queue_show; those not done in queue_list too */
+    unsigned states; /* enum queue_message_state (operate.h) */
+    size_t recipients_total, recipients_left;
+    struct queue_recipient_info *recipients;
     size_t recipient_count;
+    size_t next; /* where to go on; 0: there are no more */
 };
-bool queue_list(struct queue *q, struct arena *a, struct queue_message_info **list, size_t *count);
+/* Some of its recipients: it may have very many. */
+struct queue_part {
+    size_t from, most;
+    bool not_done; /* only those of whom something is still to be done */
+};
 /* ERR_NOT_FOUND */
-bool queue_show(struct queue *q, struct str id, struct arena *a, struct queue_message_info *info,
-                struct err *e);
+bool queue_show(struct queue *q, struct str id, const struct queue_part *part, struct arena *a,
+                struct queue_message_info *info, struct err *e);
 /* Header block (at most 64 KiB) of a queued message. */
 SUSPENDS bool queue_read_header(struct queue *q, struct str id, struct buf *header, struct err *e);
-/* Empty id: all. Tries now, but for what is held. Returns how many messages. */
-size_t queue_retry(struct queue *q, struct str id);
 /* ETRN: tries now what waits for remote recipients of this domain, and of those below it. Returns
  * how many messages there are for it, those on hold not counted; *started: the ones that were
  * waiting. */
-size_t queue_retry_domain(struct queue *q, struct str domain, bool subdomains, size_t *started);
-/* Removes without a report; durable when it returns. */
-SUSPENDS bool queue_delete(struct queue *q, struct str id, struct err *e);
-
+SUSPENDS size_t queue_retry_domain(struct queue *q, struct str domain, bool subdomains,
+                                   size_t *started);
 struct queue_stats {
     size_t messages, recipients, sending, connections;
     uint64_t bytes; /* of the messages */
+    bool soft_bounce;
     uint64_t accepted, delivered_local, delivered_remote, deferred, bounced;
 };
 void queue_get_stats(const struct queue *q, struct queue_stats *s);

@@ -59,6 +59,9 @@ static const struct setting queue_setting_table[] = {
     {"return_size_max", SETTING_SIZE, OFFSET(return_size_max), "1M", 0, (int64_t)1 << 30, NULL,
      "Largest message that is returned whole with the report of its failure, when its sender asked "
      "for that (RET=FULL); of larger ones the header is."},
+    {"soft_bounce", SETTING_BOOL, OFFSET(soft_bounce), "no", 0, 0, NULL,
+     "Permanent failures are treated as temporary ones until the end of a message's life: a net "
+     "for the time of changes, so that no mail goes back to its sender because of a mistake."},
     {"postmaster", SETTING_STRING, OFFSET(postmaster), "", 0, 0, NULL,
      "Address that gets mail for postmaster and abuse where a domain has no such address. Empty: "
      "postmaster of the first domain."},

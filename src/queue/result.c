@@ -126,16 +126,29 @@ static enum recipient_success success_of(const struct queue_message *m,
     return lost_notify || lost_deliver_by || traced ? SUCCESS_RELAYED : SUCCESS_SILENT;
 }
 
+/* queue.soft_bounce: "5.1.1" becomes "4.1.1", the words stay as they are. */
+static void soften(struct attempt *a, struct buf *code)
+{
+    a->status = TRANSPORT_DEFERRED;
+    if (a->code.n == 0 || a->code.p[0] != '5')
+        return;
+    buf_add_str(code, a->code);
+    code->p[0] = '4';
+    a->code = buf_str(code);
+}
+
 void recipient_apply(struct queue_message *m, struct queue_recipient *r, const struct attempt *a)
 {
     struct queue *q = m->queue;
     struct attempt result = *a;
-    struct buf text = BUF_EMPTY;
+    struct buf text = BUF_EMPTY, code = BUF_EMPTY;
     if (result.status == TRANSPORT_DEFERRED && q->stopping) {
         r->state = RECIPIENT_WAITING;
         return;
     }
     r->attempts++;
+    if (result.status == TRANSPORT_FAILED && q->config->settings.soft_bounce)
+        soften(&result, &code);
     if (result.status == TRANSPORT_DEFERRED)
         defer(m, r, &result, &text);
     recipient_set_said(m, r, result.text, result.code, result.relay);
@@ -157,4 +170,5 @@ void recipient_apply(struct queue_message *m, struct queue_recipient *r, const s
     journal_log_result(m, r);
     recipient_log(m, r, &result);
     buf_free(&text);
+    buf_free(&code);
 }

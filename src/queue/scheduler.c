@@ -116,6 +116,23 @@ bool scheduler_retry_matching(struct queue_message *m,
     return found;
 }
 
+bool scheduler_retry_items(struct queue_message *m,
+                           bool (*match)(const void *arg, const struct queue_item *item),
+                           const void *arg)
+{
+    struct scheduler *s = m->queue->scheduler;
+    bool found = false;
+    for (struct queue_item *item = m->items; item; item = item->next) {
+        if (item->state != ITEM_WAITING || !match(arg, item))
+            continue;
+        due_heap_remove(&s->waiting, item);
+        item_make_ready(s, item);
+        found = true;
+    }
+    timer_update(s);
+    return found;
+}
+
 void scheduler_retry_message(struct queue_message *m)
 {
     scheduler_retry_matching(m, NULL, NULL);

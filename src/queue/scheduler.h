@@ -28,6 +28,10 @@ void scheduler_retry_message(struct queue_message *m);
 bool scheduler_retry_matching(struct queue_message *m,
                               bool (*match)(const void *arg, const struct queue_recipient *r),
                               const void *arg);
+/* Those of its waiting items that match are due now. Returns whether there are any. */
+bool scheduler_retry_items(struct queue_message *m,
+                           bool (*match)(const void *arg, const struct queue_item *item),
+                           const void *arg);
 /* Settling failed for now: once more after a while. */
 void scheduler_settle_later(struct queue_message *m);
 

@@ -54,7 +54,9 @@ static void held_for_weeks(void)
     for (int i = 0; i < 29; i++)
         advance(day);
     assert_int_equal(wire.count + mail_store.count, 0);
-    assert_int_equal(queue_retry(world.queue, STR("")), 0);
+    struct err e;
+    assert_false(operate(QUEUE_RETRY, g.id, &e));
+    assert_int_equal(e.kind, ERR_DENIED);
     assert_int_equal(queue_count_held(world.queue, STR("")), 1);
     world_crash();
     world_open();

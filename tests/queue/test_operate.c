@@ -19,12 +19,6 @@ static size_t find(const struct queue_filter *f, char (*ids)[ID_SIZE], size_t mo
 
 #define FIND(...) find(&(struct queue_filter){__VA_ARGS__}, NULL, 0)
 
-static bool operate(enum queue_action action, const char *id, struct err *e)
-{
-    struct queue_operation o = {world.queue, action, true, "root", 0};
-    return queue_operate(&o, id, e) && queue_operation_commit(&o, e);
-}
-
 static void filters(void)
 {
     world_open();
@@ -178,7 +172,7 @@ static void sender_hold_is_ended(void)
     settle();
     assert_int_equal(wire.count, 0);
     assert_int_equal(FIND(.states = QUEUE_STATE_FUTURE), 1);
-    struct queue_operation o = {world.queue, QUEUE_RELEASE, false, "root", 0};
+    struct queue_operation o = {world.queue, QUEUE_RELEASE, false, "root", STR(""), 0};
     assert_false(queue_operate(&o, g.id, &e));
     assert_true(operate(QUEUE_RELEASE, g.id, &e));
     world_crash();
@@ -194,11 +188,11 @@ static void sender_hold_is_ended(void)
 static void pauses(void)
 {
     struct err e;
-    struct pause_info *list;
+    struct queue_pause_info *list;
     size_t count;
     world_open();
-    assert_true(pause_add(world.queue, STR("far.test"), STR("root"), &e));
-    assert_false(pause_add(world.queue, STR("far.test"), STR("root"), &e));
+    assert_true(queue_pause(world.queue, STR("far.test"), STR("root"), &e));
+    assert_false(queue_pause(world.queue, STR("far.test"), STR("root"), &e));
     assert_int_equal(e.kind, ERR_EXISTS);
     struct gift g = {.sender = "alice@example.test",
                      .recipients = {"x@far.test", "y@near.test", "bob@example.test"}};
@@ -208,7 +202,7 @@ static void pauses(void)
     assert_string_equal(wire.list[0].address, "y@near.test");
     assert_int_equal(mail_store.count, 1);
     assert_int_equal(FIND(.states = QUEUE_STATE_PAUSED), 1);
-    assert_true(pause_add(world.queue, STR(""), STR("root"), &e));
+    assert_true(queue_pause(world.queue, STR(""), STR("root"), &e));
     world_close();
     world_open();
     struct gift h = {.sender = "alice@example.test", .recipients = {"z@near.test"}};
@@ -216,13 +210,13 @@ static void pauses(void)
     advance(7200 * USEC_SEC);
     assert_int_equal(wire.count, 1);
     struct arena *a = arena_new();
-    pause_list(world.queue->pause, a, &list, &count);
+    queue_list_paused(world.queue, a, &list, &count);
     assert_int_equal(count, 2);
     assert_true(str_equal(list[1].key, STR("far.test")) && str_equal(list[1].by, STR("root")));
     arena_free(a);
-    assert_false(pause_remove(world.queue, STR("near.test"), STR("root"), &e));
+    assert_false(queue_resume(world.queue, STR("near.test"), STR("root"), &e));
     assert_int_equal(e.kind, ERR_NOT_FOUND);
-    assert_true(pause_remove(world.queue, STR(""), STR("root"), &e));
+    assert_true(queue_resume(world.queue, STR(""), STR("root"), &e));
     settle();
     assert_int_equal(wire.count, 3);
     assert_int_equal(queued(), 0);
@@ -233,8 +227,8 @@ static void routes_are_paused(void)
 {
     struct err e;
     world_open();
-    assert_true(pause_add(world.queue, STR("rule out"), STR("root"), &e));
-    assert_true(pause_add(world.queue, STR("rule mx/far.test"), STR("root"), &e));
+    assert_true(queue_pause(world.queue, STR("rule out"), STR("root"), &e));
+    assert_true(queue_pause(world.queue, STR("rule mx/far.test"), STR("root"), &e));
     const struct pause *p = world.queue->pause;
     assert_true(pause_covers(p, "rule out") && pause_covers(p, "rule out/any.test"));
     assert_false(pause_covers(p, "rule other") || pause_covers(p, "rule outer/x.test"));
@@ -261,7 +255,7 @@ static void damaged_pause(void)
     settle();
     assert_int_equal(wire.count, 0);
     struct err e;
-    assert_true(pause_remove(world.queue, STR(""), STR("root"), &e));
+    assert_true(queue_resume(world.queue, STR(""), STR("root"), &e));
     settle();
     assert_int_equal(wire.count, 1);
     world_close();

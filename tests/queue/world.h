@@ -9,6 +9,7 @@
 #include "core/journal.h"
 #include "core/log.h"
 #include "queue/fake_directory.h"
+#include "queue/operate.h"
 #include "queue/queue.h"
 #include "queue/transport.h"
 
@@ -365,6 +366,13 @@ static inline bool give(struct gift *g)
     g->whole = e;
     arena_free(a);
     return ok;
+}
+
+/* What an operator does to a message. */
+static inline bool operate(enum queue_action action, const char *id, struct err *e)
+{
+    struct queue_operation o = {world.queue, action, true, "root", STR(""), 0};
+    return queue_operate(&o, id, e) && queue_operation_commit(&o, e);
 }
 
 static inline size_t queued(void)
