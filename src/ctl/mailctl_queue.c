@@ -204,10 +204,11 @@ static void keep_recipient(void *arg, const json_t *item)
 int command_queue_show(struct mailctl *m, const struct arguments *a)
 {
     json_t *message = NULL, *recipients = json_array();
-    struct mailctl quiet = *m;
-    quiet.json = false; /* one object, made here */
-    int status = ask_items(&quiet, "queue show", json_pack("{s:s}", "id", a->words[0]),
-                           keep_recipient, recipients, &message);
+    bool as_json = m->json;
+    m->json = false; /* one object, made here */
+    int status = ask_items(m, "queue show", json_pack("{s:s}", "id", a->words[0]), keep_recipient,
+                           recipients, &message);
+    m->json = as_json;
     if (status == EXIT_OK && m->json) {
         json_object_set(message, "recipients", recipients);
         print_json(message);

@@ -82,15 +82,16 @@ static void ignore_item(void *arg, const json_t *item)
 
 static int print_now(struct mailctl *m)
 {
-    struct mailctl quiet = *m;
+    bool as_json = m->json;
     json_t *result = NULL, *status = NULL;
     const struct arguments none = {.count = 0};
     struct buf b = BUF_EMPTY;
-    quiet.json = false;
-    int code = ask_items(&quiet, "queue top", top_args(&none, "destination", "1"), ignore_item,
-                         NULL, &result);
+    m->json = false; /* one object, made here */
+    int code =
+        ask_items(m, "queue top", top_args(&none, "destination", "1"), ignore_item, NULL, &result);
     if (code == EXIT_OK)
-        code = ask(&quiet, "status", NULL, &status);
+        code = ask(m, "status", NULL, &status);
+    m->json = as_json;
     if (code == EXIT_OK) {
         json_t *queue = json_object_get(status, "queue");
         json_object_set(result, "queue", queue);
