@@ -7,6 +7,8 @@
  *   "E: text"   exactly this line must come
  *   "R: bytes"  sends without CRLF    "DATA"     takes message lines up to the dot
  *   "TLS"       handshake             "HANG"     says nothing until the client leaves
+ *   "BDAT"      takes a chunk         "LAST"     takes the last one
+ *   "D: text"   sends the line byte by byte, 10 ms between them
  *
  * The connection is closed at the end of its script.
  */
@@ -45,11 +47,45 @@ static inline bool take_data(struct stream *s, struct err *e)
     }
 }
 
+static inline bool take_chunk(struct stream *s, bool last, struct err *e)
+{
+    struct str got;
+    uint32_t n;
+    if (!stream_read_line(s, 100000, &got, NULL, e))
+        return false;
+    struct str rest = str_skip(got, 5), size = str_word(&rest);
+    if (!str_starts_with(got, STR("BDAT ")) || !str_to_u32(size, &n) ||
+        !str_equal(str_trim(rest), last ? STR("LAST") : STR("")))
+        complain(last ? "LAST" : "BDAT", got);
+    while (!*server.complaint && n > 0) {
+        struct str bytes = str_head(stream_buffered(s), n);
+        buf_add_str(&server.data, bytes);
+        n -= (uint32_t)bytes.n;
+        stream_consume(s, bytes.n);
+        if (n > 0 && bytes.n == 0 && !stream_fill(s, 200000, e))
+            return false;
+    }
+    return true;
+}
+
+static inline bool drip(struct stream *s, const char *text, struct err *e)
+{
+    for (; *text; text++)
+        if (!stream_write(s, str_from(text, 1), e) || !stream_flush(s, e) ||
+            !fiber_sleep(10 * USEC_MSEC, e))
+            return false;
+    return true;
+}
+
 static inline bool play_line(struct stream *s, const char *line, struct err *e)
 {
     struct str got;
     if (strcmp(line, "DATA") == 0)
         return take_data(s, e);
+    if (strcmp(line, "BDAT") == 0 || strcmp(line, "LAST") == 0)
+        return take_chunk(s, line[0] == 'L', e);
+    if (line[0] == 'D')
+        return drip(s, line + 3, e);
     if (strcmp(line, "TLS") == 0)
         return stream_start_tls_server(s, tls_server, e);
     if (strcmp(line, "HANG") == 0)
@@ -99,11 +135,17 @@ static inline void server_accept(void *arg, struct stream *s)
     fiber_start(loop, "scripted server", play, p);
 }
 
+/* A Unix socket ("unix:/path") as well as 127.0.0.1 with any port. */
+static inline void server_listen(const char *where)
+{
+    assert_ok((server.listener = listener_open(loop, where, 0, server_accept, NULL, e)));
+}
+
 static inline void server_start(void)
 {
     struct str host;
     memset(&server, 0, sizeof(server));
-    assert_ok((server.listener = listener_open(loop, "127.0.0.1:0", 0, server_accept, NULL, e)));
+    server_listen("127.0.0.1:0");
     assert_ok(socket_address_split(str_from_c(listener_address(server.listener)), &host,
                                    &server.port, e));
 }
