@@ -125,11 +125,12 @@ bool scheduler_retry_items(struct queue_message *m,
     for (struct queue_item *item = m->items; item; item = item->next) {
         if (item->state != ITEM_WAITING || !match(arg, item))
             continue;
-        due_heap_remove(&s->waiting, item);
+        item_detach(s, item);
+        destination_forgive(item->destination);
         item_make_ready(s, item);
         found = true;
     }
-    timer_update(s);
+    scheduler_set_timer(s);
     return found;
 }
 
