@@ -47,6 +47,7 @@ struct batch {
 };
 
 static void kick(void *arg);
+static void retry(void *arg);
 
 /* --- the worker's part --- */
 
@@ -312,7 +313,7 @@ static void note_failure(struct store *s, struct write_item *item)
     item->pending->retry_at = deadline_in(PENDING_RETRY);
     free(item->error);
     if (!timer_is_set(&s->pending_retry) && !s->closing)
-        timer_set(&s->pending_retry, item->pending->retry_at, kick, s);
+        timer_set(&s->pending_retry, item->pending->retry_at, retry, s);
 }
 
 static void batch_done(void *arg)
@@ -395,6 +396,20 @@ static void kick(void *arg)
         before = s->writers;
         start_batch(s);
     }
+}
+
+/* Those that failed later than the first have their time later. */
+static void retry(void *arg)
+{
+    struct store *s = arg;
+    usec now = clock_monotonic(), next = DEADLINE_NONE;
+
+    kick(s);
+    for (struct pending *p = s->pending_first; p; p = p->next)
+        if (!p->writing && p->retry_at > now && p->retry_at < next)
+            next = p->retry_at;
+    if (next != DEADLINE_NONE && !s->closing)
+        timer_set(&s->pending_retry, next, retry, s);
 }
 
 void pending_add(struct store *s, struct pending *p)

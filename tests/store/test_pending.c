@@ -24,7 +24,7 @@ static void wait_pending(struct fixture *f, size_t most)
 {
     struct store_stats st;
     struct err e;
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 6000; i++) {
         store_get_stats(f->store, &st);
         if (st.files_pending <= most)
             return;
@@ -85,6 +85,43 @@ static void test_one_mailbox(void **state)
 {
     (void)state;
     with_store(one_mailbox);
+}
+
+/* Each is tried again in its own time, whoever failed before. */
+static void one_after_the_other(void *arg)
+{
+    static const char *const maildirs[] = {"mail/" MAILDIR "/tmp",
+                                           "mail/example.test/bob/Maildir/tmp"};
+    const struct account *accounts[] = {&alice, &bob};
+    struct fixture *f = arg;
+    struct err e = {0};
+    char *tmp[2];
+    fixture_open(f, f->root);
+    for (int i = 0; i < 2; i++) {
+        deliver(f, accounts[i], "INBOX", STR(""), STR("first\n"));
+        wait_pending(f, 0);
+        tmp[i] = path_in(f->root, maildirs[i]);
+        assert_true(disk_remove_dir(tmp[i], &e));
+        write_test_file(tmp[i], STR("in the way"));
+    }
+    deliver(f, &alice, "INBOX", STR(""), STR("second\n"));
+    assert_true(fiber_sleep(300 * USEC_MSEC, &e));
+    deliver(f, &bob, "INBOX", STR(""), STR("second\n"));
+    assert_true(fiber_sleep(100 * USEC_MSEC, &e));
+    wait_pending(f, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_true(disk_unlink(tmp[i], &e));
+        assert_true(disk_make_dir(tmp[i], 0700, &e));
+        free(tmp[i]);
+    }
+    wait_pending(f, 0);
+    fixture_close(f);
+}
+
+static void test_one_after_the_other(void **state)
+{
+    (void)state;
+    with_store(one_after_the_other);
 }
 
 /* Somebody removed the whole directory of a mailbox in use: what was promised is written. */
@@ -214,9 +251,8 @@ int main(void)
 {
     log_set_level(LOG_LEVEL_ERROR + 1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_mailbox),
-        cmocka_unit_test(test_vanished_directory),
-        cmocka_unit_test(test_never_written),
+        cmocka_unit_test(test_one_mailbox),        cmocka_unit_test(test_one_after_the_other),
+        cmocka_unit_test(test_vanished_directory), cmocka_unit_test(test_never_written),
         cmocka_unit_test(test_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
