@@ -230,6 +230,13 @@ static size_t utf8_sequence(const unsigned char *p, size_t n)
     return length;
 }
 
+size_t str_character(struct str s)
+{
+    if (s.n == 0)
+        return 0;
+    return (unsigned char)s.p[0] < 0x80 ? 1 : utf8_sequence((const unsigned char *)s.p, s.n);
+}
+
 bool str_is_utf8(struct str s)
 {
     if (s.n == 0)

@@ -68,6 +68,8 @@ bool str_to_u32(struct str s, uint32_t *value);
 uint64_t str_hash(struct str s);
 
 bool str_is_ascii(struct str s);
+/* Bytes of the character that s begins with; 0: it is empty, or that is no UTF-8. */
+size_t str_character(struct str s);
 /* Well-formed UTF-8 (RFC 3629) without NUL. */
 bool str_is_utf8(struct str s);
 

@@ -100,11 +100,11 @@ bool session_flush(struct session *s)
     return !s->broken;
 }
 
-bool session_read_line(struct session *s, size_t max, struct str *line, struct err *e)
+bool session_read_line(struct session *s, size_t max, struct str *line, bool *crlf, struct err *e)
 {
     if (str_find_char(stream_buffered(s->stream), '\n') < 0 && !stream_flush(s->stream, e))
         return false;
-    return stream_read_line(s->stream, max, line, NULL, e);
+    return stream_read_line(s->stream, max, line, crlf, e);
 }
 
 /* --- parking and waking --- */

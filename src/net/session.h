@@ -82,7 +82,8 @@ void session_end_failed(struct session *s, const struct err *e);
 SUSPENDS bool session_flush(struct session *s);
 
 /* stream_read_line; replies leave before the rest of a line that has come half is waited for. */
-SUSPENDS bool session_read_line(struct session *s, size_t max, struct str *line, struct err *e);
+SUSPENDS bool session_read_line(struct session *s, size_t max, struct str *line, bool *crlf,
+                                struct err *e);
 
 /* Ends it soon, with protocol->farewell; a parked session is gone when this returns. */
 void session_kick(struct session_entry *entry, const char *reason);

@@ -202,7 +202,7 @@ static void work(struct session *session, unsigned events)
         session_end(session, "timeout");
         return;
     }
-    if (session_read_line(session, line_max(s), &line, &e))
+    if (session_read_line(session, line_max(s), &line, NULL, &e))
         next = pop3_command(s, line);
     else if (e.kind == ERR_LIMIT)
         next = pop3_error(s, "The line is too long");

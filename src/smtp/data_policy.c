@@ -21,6 +21,11 @@ struct data_policy data_policy_of(const struct smtp_settings *s, bool trusted)
     return p;
 }
 
+bool data_line_is_whole(struct str line, bool crlf)
+{
+    return crlf && str_find_char(line, '\r') < 0 && str_find_char(line, '\0') < 0;
+}
+
 void data_policy_apply(const struct data_policy *p, struct data_decoder *d)
 {
     d->line_max = p->line_max;

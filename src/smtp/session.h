@@ -71,7 +71,7 @@ struct smtp_session {
     uint32_t messages;
     uint16_t errors, auth_failures;
     uint16_t idle_commands; /* since the last message */
-    bool utf8_command;      /* the present command has SMTPUTF8 for its reply (VRFY) */
+    bool utf8_command;      /* the present command has SMTPUTF8 for its reply (VRFY, EXPN) */
 };
 
 /* What a command function says about what comes next. */
@@ -96,6 +96,9 @@ bool smtp_is_trusted(const struct smtp_session *s);
 /* What was said before does not count any more, a login least of all: the client begins anew with
  * EHLO. Who it is, and how many errors it made, stays. */
 void smtp_session_reset(struct smtp_session *s);
+/* stream_read_line after the replies have left. False when the line came as the settings do not
+ * allow it, too: the reply is sent, e->kind is ERR_DENIED and the session ends. */
+SUSPENDS bool smtp_read_line(struct smtp_session *s, struct str *line, struct err *e);
 
 /* --- smtp_load.c: what the machine's load means for this client --- */
 /* Who it is has been learnt anew: connection, login, XCLIENT. */
@@ -122,6 +125,9 @@ void smtp_transaction_add(struct smtp_transaction *t, const struct envelope_reci
 /* --- smtp_reply.c: buffered, sent before the session waits --- */
 SUSPENDS void smtp_reply(struct smtp_session *s, int code, const char *enhanced, const char *format,
                          ...) __attribute__((format(printf, 4, 5)));
+/* A line of a reply that goes on. */
+SUSPENDS void smtp_reply_part(struct smtp_session *s, int code, const char *enhanced,
+                              const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* A 5xx for something the client did wrong; counts towards the limit of errors. */
 SUSPENDS enum smtp_next smtp_reply_error(struct smtp_session *s, int code, const char *enhanced,
                                          const char *format, ...)
@@ -147,8 +153,6 @@ SUSPENDS void smtp_extensions_reply(struct smtp_session *s);
 /* At MAIL: where the message came from, by XFORWARD. */
 void smtp_forwarded_log(const struct smtp_session *s);
 void smtp_forwarded_free(struct smtp_session *s);
-
-/* --- smtp_rcpt.c --- */
 
 /* --- smtp_policy.c: what the rules of the access policy say --- */
 /* True: go on. False: the reply is sent, do what *next says. The rules are asked last, after

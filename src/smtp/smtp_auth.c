@@ -72,9 +72,11 @@ static bool read_response(struct smtp_session *s, struct str challenge, struct b
     *next = SMTP_CLOSE;
     if (!sent)
         return false;
-    if (!stream_read_line(s->net.stream, SMTP_LINE_MAX, &text, NULL, &e)) {
+    if (!smtp_read_line(s, &text, &e)) {
         if (e.kind == ERR_LIMIT)
             *next = smtp_reply_error(s, 500, "5.5.6", "The response is too long");
+        else if (e.kind == ERR_TIMEOUT)
+            smtp_reply(s, 421, "4.4.2", "Timeout while waiting for the response");
         return false;
     }
     if (str_equal(text, STR("*"))) {

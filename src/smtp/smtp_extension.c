@@ -35,6 +35,7 @@ static const struct extension {
     {"XCLIENT", SMTP_ON_ALL, offer_xclient},
     {"XFORWARD", SMTP_ON_ALL, offer_xforward},
     {"VRFY", SMTP_ON_ALL, offer_vrfy}, /* RFC 5321 4.1.1.1 */
+    {"EXPN", SMTP_ON_ALL, offer_vrfy},
     {"HELP", SMTP_ON_ALL, NULL},
     {"ENHANCEDSTATUSCODES", SMTP_ON_ALL, NULL}, /* RFC 2034 */
 };
@@ -87,7 +88,7 @@ static bool offer_auth(struct smtp_session *s, struct buf *arguments)
 static bool offer_vrfy(struct smtp_session *s, struct buf *arguments)
 {
     (void)arguments;
-    return s->settings->vrfy;
+    return smtp_vrfy_offered(s);
 }
 
 /* At most six digits each. */

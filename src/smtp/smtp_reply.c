@@ -6,38 +6,64 @@
 #include "smtp/smtp_command.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
 /* RFC 5321 4.5.3.1.5: 512 octets with code and CRLF. */
 #define REPLY_TEXT_MAX 480
 
-/* Only who speaks SMTPUTF8 can read more than ASCII (RFC 5321 2.4, RFC 6531 3.7.4.2). */
-static bool is_readable(const struct smtp_session *s, unsigned char c)
+/* Only who speaks SMTPUTF8 can read more than ASCII (RFC 5321 2.4, RFC 6531 3.7.4.2). What cannot
+ * be read becomes "?"; a character that the end of the text has cut in two goes. */
+static void add_readable(struct buf *out, struct str text, bool utf8)
 {
-    bool utf8 = s->utf8_command || (s->transaction && s->transaction->envelope.smtputf8);
-    return c >= ' ' && c != 127 && (c < 128 || utf8);
+    while (text.n > 0) {
+        size_t n = str_character(text);
+        bool printable = n == 1 ? *text.p >= ' ' && *text.p != 127 : n > 1 && utf8;
+        if (n == 0 && text.n < 4 && utf8 && (unsigned char)*text.p >= 0xc0)
+            return;
+        if (printable)
+            buf_add(out, text.p, n);
+        else
+            buf_add_char(out, '?');
+        text = str_skip(text, printable ? n : 1);
+    }
 }
 
-static void reply_write(struct smtp_session *s, int code, const char *enhanced, const char *format,
-                        va_list args)
+static bool speaks_utf8(const struct smtp_session *s)
 {
-    char text[REPLY_TEXT_MAX];
-    vsnprintf(text, sizeof(text), format, args);
-    for (char *c = text; *c; c++)
-        if (!is_readable(s, (unsigned char)*c))
-            *c = '?';
+    return s->utf8_command || (s->transaction && s->transaction->envelope.smtputf8);
+}
+
+/* separator: " ", or "-" when further lines come. */
+static void reply_write(struct smtp_session *s, int code, const char *separator,
+                        const char *enhanced, const char *format, va_list args)
+    __attribute__((format(printf, 5, 0)));
+static void reply_write(struct smtp_session *s, int code, const char *separator,
+                        const char *enhanced, const char *format, va_list args)
+{
+    struct buf text = BUF_EMPTY, line = BUF_EMPTY;
     struct err ignored;
-    if (enhanced)
-        stream_printf(s->net.stream, &ignored, "%d %s %s\r\n", code, enhanced, text);
-    else
-        stream_printf(s->net.stream, &ignored, "%d %s\r\n", code, text);
+    buf_vprintf(&text, format, args);
+    buf_printf(&line, "%d%s%s%s", code, separator, enhanced ? enhanced : "", enhanced ? " " : "");
+    add_readable(&line, str_head(buf_str(&text), REPLY_TEXT_MAX), speaks_utf8(s));
+    buf_add_c(&line, "\r\n");
+    stream_write(s->net.stream, buf_str(&line), &ignored);
+    buf_free(&line);
+    buf_free(&text);
+}
+
+void smtp_reply_part(struct smtp_session *s, int code, const char *enhanced, const char *format,
+                     ...)
+{
+    va_list args;
+    va_start(args, format);
+    reply_write(s, code, "-", enhanced, format, args);
+    va_end(args);
 }
 
 void smtp_reply(struct smtp_session *s, int code, const char *enhanced, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    reply_write(s, code, enhanced, format, args);
+    reply_write(s, code, " ", enhanced, format, args);
     va_end(args);
 }
 
@@ -46,7 +72,7 @@ enum smtp_next smtp_reply_error(struct smtp_session *s, int code, const char *en
 {
     va_list args;
     va_start(args, format);
-    reply_write(s, code, enhanced, format, args);
+    reply_write(s, code, " ", enhanced, format, args);
     va_end(args);
     return smtp_count_error(s);
 }

@@ -157,6 +157,21 @@ static void time_out(struct session *session)
     session_end(session, "timeout");
 }
 
+bool smtp_read_line(struct smtp_session *s, struct str *line, struct err *e)
+{
+    bool crlf;
+    if (!session_read_line(&s->net, SMTP_LINE_MAX, line, &crlf, e))
+        return false;
+    if (data_line_is_whole(*line, crlf) ||
+        !data_policy_of(s->settings, smtp_is_trusted(s)).refuse_bare)
+        return true;
+    log_info(smtp_component(s), s->net.id, "closed: a command with a bare CR, LF or NUL peer=%s",
+             s->peer.address);
+    smtp_reply(s, 550, "5.5.2", "Commands end in CRLF, and have no CR, LF or NUL within");
+    session_end(&s->net, "closed");
+    return err_set(e, ERR_DENIED, "a bare CR, LF or NUL");
+}
+
 /* One command. */
 static void work(struct session *session, unsigned events)
 {
@@ -170,13 +185,13 @@ static void work(struct session *session, unsigned events)
         return;
     }
     stream_set_timeout(session->stream, smtp_timeout(s));
-    if (session_read_line(session, SMTP_LINE_MAX, &line, &e))
+    if (smtp_read_line(s, &line, &e))
         next = smtp_command(s, line);
     else if (e.kind == ERR_LIMIT)
         next = session_line_too_long(s);
     else if (e.kind == ERR_TIMEOUT)
         time_out(session);
-    else
+    else if (e.kind != ERR_DENIED)
         session_end_failed(session, &e);
     if (next == SMTP_CLOSE)
         session_end(session, "closed");

@@ -36,7 +36,9 @@ static const struct setting settings[] = {
     {"bare_newline", SETTING_CHOICE, offsetof(struct smtp_settings, bare_newline), "normalize", 0,
      0, bare_newline_choices,
      "What happens to CR and LF that do not come as a pair, and to NUL: made harmless, or the "
-     "message is refused. Neither can end a message."},
+     "message is refused. Neither can end a message. reject: a command that ends in LF alone, or "
+     "has "
+     "a CR or a NUL in it, is answered with 550 and ends the session."},
     {"bare_newline_trusted", SETTING_CHOICE, offsetof(struct smtp_settings, bare_newline_trusted),
      "same", 0, 0, bare_newline_trusted_choices,
      "The same for users who logged in, programs on this machine and trusted networks: as for "
@@ -78,8 +80,8 @@ static const struct setting settings[] = {
      "Highest priority that users may give to their messages (MT-PRIORITY: -9 to 9, usual is 0). "
      "Higher ones are lowered to it."},
     {"vrfy", SETTING_BOOL, offsetof(struct smtp_settings, vrfy), "no", 0, 0, NULL,
-     "Answer VRFY with what RCPT would say. Who guesses addresses likes that; without it the "
-     "answer is always 252."},
+     "Answer VRFY with what RCPT would say, and EXPN with the members of a list. Who guesses "
+     "addresses likes that; without it the answer is always 252."},
     {"xclient_hosts", SETTING_STRING_LIST, offsetof(struct smtp_settings, xclient_hosts), "", 0, 0,
      NULL,
      "Proxies and filters that may say with XCLIENT who their client is: addresses and networks "

@@ -113,11 +113,25 @@ static void test_utf8(void **state)
     assert_int_not_equal(str_hash(STR("a")), str_hash(STR("b")));
 }
 
+static void test_character(void **state)
+{
+    (void)state;
+    assert_int_equal(str_character(STR("")), 0);
+    assert_int_equal(str_character(STR("ab")), 1);
+    assert_int_equal(str_character(STR("\xc3\xa4x")), 2);
+    assert_int_equal(str_character(STR("\xe2\x82\xac")), 3);
+    assert_int_equal(str_character(STR("\xf0\x9f\x98\x80")), 4);
+    assert_int_equal(str_character(STR("\xf0\x9f\x98")), 0);
+    assert_int_equal(str_character(STR("\xa4")), 0);
+    assert_int_equal(str_character(STR("\xc0\xaf")), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compare), cmocka_unit_test(test_find), cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_character), cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_find),      cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,7 +36,7 @@ static void work(struct session *s, unsigned events)
         session_end_failed(s, &e);
     if (!(events & SESSION_INPUT))
         return;
-    if (!session_read_line(s, 100, &line, &e)) {
+    if (!session_read_line(s, 100, &line, NULL, &e)) {
         session_end_failed(s, &e);
         return;
     }

@@ -113,7 +113,7 @@ static inline void play(void *arg)
 {
     struct playing *p = arg;
     struct err e = {.kind = ERR_NONE};
-    stream_set_timeout(p->stream, 10 * USEC_SEC);
+    stream_set_timeout(p->stream, 60 * USEC_SEC);
     while (*p->lines && play_line(p->stream, *p->lines, &e))
         p->lines++;
     stream_close(p->stream);

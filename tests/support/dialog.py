@@ -143,7 +143,9 @@ class Player:
             self.expect_log(self.substitute(line[len("log "):]))
             return
         if words[0] == "mailctl":
-            self.server.mailctl(*self.substitute(line).split()[1:])
+            # Read as Latin-1: a character for each byte.
+            text = self.substitute(line).encode("latin-1").decode("utf-8")
+            self.server.mailctl(*text.split()[1:])
             return
         match = re.match(r"(?:([a-z0-9]+)\.)?([CS])([:~!\-+]) ?(.*)\Z", line, re.S)
         if not match:
