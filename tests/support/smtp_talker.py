@@ -242,7 +242,7 @@ class Talker:
         model = self.model
         text, answer = self.one(
             ("RSET", model.rset), ("NOOP", model.noop), ("noop anything", model.noop), ("HELP", model.help), ("HELP MAIL", model.help),
-            ("VRFY alice", lambda: model.verify(True)), ("VRFY", lambda: model.verify(False)), ("EXPN list", model.missing),
+            ("VRFY alice", lambda: model.verify(True)), ("VRFY", lambda: model.verify(False)), ("EXPN list", lambda: model.verify(True)), ("EXPN", lambda: model.verify(False)),
             ("TURN", model.missing), ("SEND FROM:<a@b.test>", model.missing), ("ETRN example.test", model.etrn),
             ("RSET x", lambda: model.error(501, r"5\.5\.4")), ("HELP FOO", lambda: model.error(504, r"5\.5\.4")),
             ("QUIT x", lambda: model.error(501, r"5\.5\.4")))
