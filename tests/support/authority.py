@@ -1,0 +1,56 @@
+"""Certificates for tests: an authority of our own, and what it signs."""
+
+import hashlib
+import os
+import shutil
+import ssl
+import subprocess
+
+from . import Skip
+
+KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+
+
+class Authority:
+    def __init__(self, directory):
+        if not shutil.which("openssl"):
+            raise Skip("the program openssl makes the certificates")
+        self.directory = directory
+        os.makedirs(directory, exist_ok=True)
+        self.count = 0
+        self.run("req", "-x509", *KEY, "-subj", "/CN=Authority of tests", "-days", "30", "-keyout", "ca.key",
+                 "-out", "ca.pem", "-addext", "keyUsage=keyCertSign")
+        self.certificate = os.path.join(directory, "ca.pem")
+
+    def run(self, *arguments):
+        subprocess.run(["openssl", *arguments], cwd=self.directory, check=True, capture_output=True)
+
+    def issue(self, *names, days=30, foreign=False):
+        """foreign: signed by itself. days below 0: expired. Returns a Certificate."""
+        self.count += 1
+        base = "c%d" % self.count
+        with open(os.path.join(self.directory, base + ".ext"), "w") as f:
+            f.write("subjectAltName=" + ",".join("DNS:" + n for n in names) + "\n")
+        self.run("req", *KEY, "-subj", "/CN=" + base, "-keyout", base + ".key", "-out", base + ".csr")
+        signer = ["-signkey", base + ".key"] if foreign else ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
+        self.run("x509", "-req", "-in", base + ".csr", *signer, "-days", str(days), "-extfile", base + ".ext",
+                 "-out", base + ".pem")
+        return Certificate(self, os.path.join(self.directory, base))
+
+
+class Certificate:
+    def __init__(self, authority, base):
+        self.authority, self.base = authority, base
+
+    def server_context(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.base + ".pem", self.base + ".key")
+        return context
+
+    def tlsa(self):
+        """The record that names its key: DANE-EE, SHA-256."""
+        def der(*arguments, **options):
+            return subprocess.run(["openssl", *arguments], capture_output=True, check=True, **options).stdout
+        public = der("x509", "-in", self.base + ".pem", "-noout", "-pubkey")
+        key = der("pkey", "-pubin", "-outform", "DER", input=public)
+        return "TLSA 3 1 1 " + hashlib.sha256(key).hexdigest()
