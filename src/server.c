@@ -129,6 +129,7 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
                                                               .hostname = hostname,
                                                               .data_dir = settings->data_dir},
                             s->tls_client);
+    smtp_client_set_security(s->client, s->security->sts, s->security->report);
     client_security_start(s->security);
     s->verify = verify_new(s->queue, config_block(s->boot, &verify_settings_block),
                            server_data_path(settings, "", "recipients.cache", s->arena));

@@ -105,6 +105,7 @@ static void apply_results(struct connection *c)
                             .text = t->text,
                             .relay = t->relay,
                             .tls = c->message.tls,
+                            .tls_policy = c->message.tls_policy,
                             .delays = delays,
                             .handed_over = t->handed_over,
                             .notify_passed = t->notify_passed,

@@ -66,11 +66,11 @@ void recipient_log(const struct queue_message *m, const struct queue_recipient *
     struct buf delays = BUF_EMPTY;
     write_delays(&delays, m, &a->delays);
     log_info(remote ? "smtp" : "queue", m->id,
-             "to=<%.*s>%s%.*s%s relay=%.*s %.*s tls=%s status=%s (%.*s)",
+             "to=<%.*s>%s%.*s%s relay=%.*s %.*s tls=%s%s%s status=%s (%.*s)",
              STR_ARG(recipient_address(r)), same ? "" : " original=<",
              STR_ARG(same ? STR("") : recipient_original(r)), same ? "" : ">", STR_ARG(relay),
-             STR_ARG(buf_str(&delays)), a->tls ? a->tls : "none", status_name(a->status),
-             STR_ARG(a->text));
+             STR_ARG(buf_str(&delays)), a->tls ? a->tls : "none", a->tls_policy ? " " : "",
+             a->tls_policy ? a->tls_policy : "", status_name(a->status), STR_ARG(a->text));
     buf_free(&delays);
 }
 

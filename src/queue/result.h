@@ -14,7 +14,7 @@ struct delays {
 struct attempt {
     enum transport_status status;
     struct str code, text, relay;
-    const char *tls;                                    /* may be NULL */
+    const char *tls, *tls_policy;                       /* may be NULL */
     bool notify_passed, deliver_by_passed, handed_over; /* see transport_recipient */
     struct delays delays;
 };

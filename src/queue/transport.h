@@ -44,6 +44,8 @@ struct transport_message {
     size_t recipient_count;
     struct arena *arena;
     const char *tls; /* result, for the log: "TLSv1.3"; NULL: none */
+    const char
+        *tls_policy; /* the same: "policy=dane verified=yes"; NULL: it did not come to that */
     /* Result: no server of the destination could be reached, so that its other messages need not be
      * tried now either. */
     bool destination_failed;

@@ -23,6 +23,7 @@
 #include "smtp/client_mail.h"
 
 #include "smtp/client_options.h"
+#include "smtp/client_tls.h"
 
 #include <stdlib.h>
 
@@ -389,6 +390,7 @@ static void begin(struct client_mail *x)
         if (client_outcome_is_known(&m->recipients[i]))
             x->state[i] = CLIENT_SETTLED;
     m->tls = stream_tls_version(x->s->stream);
+    m->tls_policy = client_tls_describe(x->s, m->arena);
 }
 
 SUSPENDS enum client_mail_end client_mail_send(struct client_session *s,

@@ -236,31 +236,20 @@ SUSPENDS static bool open_host(struct client_session *s, struct client_host *h,
 
 /* --- the hosts of a destination --- */
 
-/* A message that requires TLS (RFC 8689 4.2.1) needs names of hosts that can be trusted. */
-static bool is_trusted(const struct client_session *s, const struct client_host *h,
-                       struct client_failure *f)
-{
-    if (!s->must_verify || h->secure)
-        return true;
-    client_failure_set(f, true, "5.7.10",
-                       "the mail servers of %.*s are not secured by DNSSEC, which this message "
-                       "requires (REQUIRETLS)",
-                       STR_ARG(s->job->destination));
-    return false;
-}
-
 SUSPENDS static bool try_host(struct client_session *s, struct client_host *h,
                               struct client_round *round, struct arena *a, const char *id,
                               struct client_failure *f)
 {
     s->host = h;
     buf_clear(&s->relay);
-    if (!is_trusted(s, h, f) || !client_host_resolve(s->job, a, h, s->config->ignored, f))
+    if (!client_host_resolve(s->job, a, h, s->config->ignored, f))
         return false;
     if (!round->second && round->address == 0 && all_silent(s, h, 0)) {
         round->skipped[round->next] = true;
         return false;
     }
+    if (!client_tls_prepare(s, h, a, f))
+        return false;
     client_failure_set(f, false, "4.4.1", "%s does not answer (asked a moment ago)", h->name);
     return open_host(s, h, round, id, f);
 }

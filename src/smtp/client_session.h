@@ -10,6 +10,7 @@
 #include "smtp/client_hosts.h"
 #include "smtp/client_reply.h"
 #include "smtp/client_shared.h"
+#include "smtp/client_tls_policy.h"
 
 /* Connections that are made for one message or one batch of probes before it has to wait. */
 #define CLIENT_SESSIONS_MAX 10
@@ -24,17 +25,19 @@ struct client_session {
     struct stream *stream; /* NULL: not connected */
     struct client_reply reply;
     struct client_hello hello;
-    struct buf wire;   /* commands that leave with the next push */
-    struct buf relay;  /* "host[address]:port" */
-    struct buf ticket; /* key of the TLS session in shared->tickets; "" : none */
-    usec deadline;     /* of all that is under way; DEADLINE_NONE: that of each step */
-    unsigned mails;    /* transactions begun over this connection */
-    bool must_verify;  /* for the next open: TLS, the server's name verified, REQUIRETLS */
-    bool verified;     /* it is so */
-    bool tls_failed;   /* the opportunistic handshake: without TLS it may work */
-    bool may_recover;  /* client_session_open_next met a host that could not be used for now */
-    bool dead;         /* only good for closing */
-    bool needs_reset;  /* a transaction was begun and not ended */
+    struct buf wire;                /* commands that leave with the next push */
+    struct buf relay;               /* "host[address]:port" */
+    struct buf ticket;              /* key of the TLS session in shared->tickets; "" : none */
+    usec deadline;                  /* of all that is under way; DEADLINE_NONE: that of each step */
+    unsigned mails;                 /* transactions begun over this connection */
+    struct client_tls_decision tls; /* what TLS with the host has to be like */
+    bool tls_optional;              /* for the next open: no policy of the domain is to bind */
+    bool must_verify; /* for the next open: TLS, the server's name verified, REQUIRETLS */
+    bool verified;    /* the server is who it should be, as far as that was asked for */
+    bool tls_failed;  /* the opportunistic handshake: without TLS it may work */
+    bool may_recover; /* client_session_open_next met a host that could not be used for now */
+    bool dead;        /* only good for closing */
+    bool needs_reset; /* a transaction was begun and not ended */
 };
 
 /* job and shared outlive the session. */

@@ -6,7 +6,9 @@
 #include "smtp/client_tickets.h"
 #include "smtp/smtp_client.h"
 
+struct mta_sts;
 struct network_set;
+struct tls_report;
 
 /* Immutable: a connection keeps the one it began with, whatever is reloaded. */
 struct client_config {
@@ -19,6 +21,8 @@ struct client_shared {
     struct client_config *config;
     struct client_memory *memory;
     struct client_tickets *tickets;
+    struct mta_sts *sts;       /* NULL: no policies are asked for */
+    struct tls_report *report; /* NULL: nothing is counted */
 };
 
 struct client_config *client_config_new(const struct smtp_client_settings *s);

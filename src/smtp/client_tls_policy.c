@@ -67,7 +67,7 @@ static void dns_failed(struct deciding *x, const struct dns_answer *answer, cons
 /* True: the search is over. */
 SUSPENDS static bool look_up(struct deciding *x, const char *base)
 {
-    struct dns_answer answer;
+    struct dns_answer answer = {.count = 0};
     struct err e;
     x->tls->dane_name = arena_printf(x->arena, "_%u._tcp.%s", x->q->port, base);
     switch (dns_tlsa_until(x->q->dns, x->tls->dane_name, DEADLINE_NONE, x->arena, &answer, &e)) {
@@ -88,7 +88,7 @@ SUSPENDS static bool look_up(struct deciding *x, const char *base)
 /* RFC 7672 2.2.2: the alias may be signed though what it stands for is not. */
 SUSPENDS static bool alias_is_secure(struct deciding *x)
 {
-    struct dns_answer answer;
+    struct dns_answer answer = {.count = 0};
     struct err e;
     switch (
         dns_alias_until(x->q->dns, str_from_c(x->q->host), DEADLINE_NONE, x->arena, &answer, &e)) {
@@ -106,7 +106,7 @@ SUSPENDS static bool alias_is_secure(struct deciding *x)
 /* The name behind the aliases first, then the one in the MX record (RFC 7672 2.2.3). */
 SUSPENDS static void find_records(struct deciding *x)
 {
-    struct dns_answer answer;
+    struct dns_answer answer = {.count = 0};
     struct err e;
     struct str host = str_from_c(x->q->host);
     switch (dns_addresses(x->q->dns, host, x->arena, &answer, &e)) {

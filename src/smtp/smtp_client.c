@@ -17,6 +17,7 @@
 #include "queue/transport.h"
 #include "smtp/client_options.h"
 #include "smtp/client_session.h"
+#include "smtp/client_tls.h"
 
 #include <stdlib.h>
 
@@ -58,6 +59,7 @@ static void start_over(struct attempt *x)
     x->round = (struct client_round){.next = 0};
     x->session.may_recover = false;
     x->session.must_verify = client_options_need_tls(x->job->message);
+    x->session.tls_optional = x->job->message->options->tls_optional;
 }
 
 /* No host can be used: all recipients of the message that have no result wait or fail. */
@@ -67,6 +69,8 @@ static void give_up(struct attempt *x)
     if (x->session.may_recover)
         client_failure_soften(&x->failure);
     client_mail_fail(m, buf_str(&x->session.relay), &x->failure);
+    if (x->session.host)
+        m->tls_policy = client_tls_describe(&x->session, m->arena);
     /* Messages that ask for less may get through. */
     m->destination_failed = !x->failure.permanent && !x->session.must_verify;
 }
@@ -120,8 +124,7 @@ static bool is_fit(struct attempt *x)
     struct client_session *s = &x->session;
     if (!client_session_is_alive(s) || client_session_is_spent(s))
         return false;
-    return !client_options_need_tls(x->job->message) ||
-           (s->verified && s->host->secure && client_session_has(s, CLIENT_REQUIRETLS));
+    return client_tls_is_good_for(s, x->job->message);
 }
 
 SUSPENDS static void send_all(struct attempt *x)
@@ -178,6 +181,12 @@ void smtp_client_free(struct smtp_client *c)
     client_memory_free(c->shared.memory);
     client_tickets_free(c->shared.tickets);
     free(c);
+}
+
+void smtp_client_set_security(struct smtp_client *c, struct mta_sts *sts, struct tls_report *report)
+{
+    c->shared.sts = sts;
+    c->shared.report = report;
 }
 
 void smtp_client_reload(struct smtp_client *c, const struct smtp_client_settings *s)

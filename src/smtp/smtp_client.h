@@ -34,6 +34,11 @@ struct smtp_client *smtp_client_new(struct queue *q, const struct smtp_client_se
 void smtp_client_free(struct smtp_client *c);
 /* Offers the queue to ask other servers for recipients, over connections of the same kind. */
 void smtp_client_offer_probes(struct smtp_client *c, struct queue *q);
+/* Whom it asks for policies of domains and tells what came of TLS; both outlive it. */
+struct mta_sts;
+struct tls_report;
+void smtp_client_set_security(struct smtp_client *c, struct mta_sts *sts,
+                              struct tls_report *report);
 struct client_shared;
 struct client_shared *smtp_client_shared(struct smtp_client *c);
 /* For connections made from now on. */

@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "queue/transport.h"
+#include "smtp/plain_dns.h"
 #include "smtp/scripted_server.h"
 
 /* --- the queue --- */

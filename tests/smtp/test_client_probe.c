@@ -6,6 +6,7 @@
 #include "smtp/smtp_client.h"
 
 #include "core/log.h"
+#include "smtp/plain_dns.h"
 #include "smtp/scripted_server.h"
 
 /* --- the queue --- */
