@@ -220,7 +220,7 @@ def test_requiretls():
     cert, known = certificate(server.directory, "known")
     _, unknown = certificate(server.directory, "unknown")
     sink = SmtpSink(tls=known, extensions_over_tls=["REQUIRETLS"])
-    server.add_config("queue {\n    relay_host = [127.0.0.1]:%d\n    retry_first = 1s\n}\n" % sink.port)
+    server.add_config("queue {\n    relay_host = [127.0.0.1]:%d\n    retry_first = 1s\n    connection_linger = 0\n}\n" % sink.port)
     with open(server.config_path) as f:
         text = f.read()
     tls = re.search(r"^tls \{", text, re.M)
