@@ -207,6 +207,27 @@ static void timer_fired(void *arg)
     destination_update(d->scheduler, d);
 }
 
+/* The rate of a lane lets one go: the first of those that wait for it, and the others one after the
+ * other, so that ten thousand of them do not wake for each message. */
+static void lane_timer_fired(void *arg)
+{
+    struct lane *lane = arg;
+    usec now = clock_monotonic(), next = lane_next(lane, now);
+    if (next <= now && !link_is_empty(&lane->slowed)) {
+        struct destination *d = destination_from_runnable(lane->slowed.next);
+        destination_move(d, NULL);
+        destination_update(d->scheduler, d);
+    }
+    if (!link_is_empty(&lane->slowed))
+        timer_set(&lane->timer, next, lane_timer_fired, lane);
+}
+
+static struct link *wait_for_rate(struct lane *lane, usec until)
+{
+    timer_set(&lane->timer, until, lane_timer_fired, lane);
+    return &lane->slowed;
+}
+
 /* A connection that waits for more to do gets the next item. */
 static bool hand_over(struct scheduler *s, struct destination *d)
 {
@@ -245,12 +266,16 @@ void destination_update(struct scheduler *s, struct destination *d)
         list = scheduler_list_for(s, d);
         break;
     case BLOCK_ROUTE_CONNECTIONS:
-        list = &d->route->blocked;
+        list = &d->route->crowd;
         break;
     case BLOCK_RATE:
-    case BLOCK_ROUTE_RATE:
-    case BLOCK_SOURCE_RATE:
         again = until;
+        break;
+    case BLOCK_ROUTE_RATE:
+        list = wait_for_rate(d->route, until);
+        break;
+    case BLOCK_SOURCE_RATE:
+        list = wait_for_rate(d->source, until);
         break;
     case BLOCK_DEAD:
         again = defer_ready(s, d) ? DEADLINE_NONE : clock_monotonic() + START_RETRY;

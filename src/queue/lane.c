@@ -28,7 +28,8 @@ struct lane *lane_get(struct lanes *l, const char *kind, struct str name)
     }
     struct lane *lane = MEM_NEW(struct lane);
     lane->name = text.p;
-    link_init(&lane->blocked);
+    link_init(&lane->crowd);
+    link_init(&lane->slowed);
     node = tsearch(lane, &l->by_name, compare);
     assert(node);
     return lane;
@@ -37,7 +38,8 @@ struct lane *lane_get(struct lanes *l, const char *kind, struct str name)
 static void lane_free(void *p)
 {
     struct lane *l = p;
-    assert(l->connections == 0 && link_is_empty(&l->blocked));
+    assert(l->connections == 0 && link_is_empty(&l->crowd) && link_is_empty(&l->slowed));
+    timer_clear(&l->timer);
     free(l->name);
     free(l);
 }

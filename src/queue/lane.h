@@ -12,7 +12,9 @@ struct lane {
     struct rate_limit rate_limit;
     size_t connections_max; /* 0: no limit */
     size_t connections;
-    struct link blocked; /* destinations that wait for a connection of it to end */
+    struct link crowd;  /* destinations that wait for a connection of it to end */
+    struct link slowed; /* destinations that wait for its rate */
+    struct timer timer; /* for the first of them */
 };
 
 struct lanes {

@@ -248,8 +248,14 @@ bool scheduler_is_crowded(const struct scheduler *s)
 
 static bool start_one(struct scheduler *s, struct destination *d)
 {
-    struct queue_item *item = item_take(s, d);
+    usec until;
     destination_move(d, NULL);
+    /* A rate may have been used up by others since it was put into the list. */
+    if (destination_block(s, d, false, &until) != BLOCK_NOTHING) {
+        destination_update(s, d);
+        return true;
+    }
+    struct queue_item *item = item_take(s, d);
     if (!connection_start(s->queue, d, item)) {
         scheduler_return(item, START_RETRY);
         return false;

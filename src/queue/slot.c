@@ -86,8 +86,8 @@ void slot_end(struct slot *slot)
     if (!s->stopping)
         destination_update(s, d);
     destination_release(s, d);
-    if (route && !s->stopping && !lane_is_full(route) && !link_is_empty(&route->blocked))
-        destination_update(s, destination_from_runnable(route->blocked.next));
+    if (route && !s->stopping && !lane_is_full(route) && !link_is_empty(&route->crowd))
+        destination_update(s, destination_from_runnable(route->crowd.next));
     scheduler_pump_soon(s);
     cond_broadcast(&s->ended);
 }
@@ -179,7 +179,7 @@ static bool is_needed(const struct slot *slot)
     const struct scheduler *s = slot->scheduler;
     if (slot->kind == SLOT_LOCAL)
         return false;
-    return (slot->route && lane_is_full(slot->route) && !link_is_empty(&slot->route->blocked)) ||
+    return (slot->route && lane_is_full(slot->route) && !link_is_empty(&slot->route->crowd)) ||
            scheduler_is_crowded(s);
 }
 

@@ -3,7 +3,9 @@
  * dealt with makes it larger by a part of itself (1/size, so a full round of the window makes it
  * one larger), each connection that fails makes it smaller by the same measure. It does not grow
  * when it is not used. With steps of 1/size a server with a limit of its own holds the window near
- * that limit; steps of one would let it swing, and defer several times as much.
+ * that limit; steps of one would let it swing, and defer several times as much. After a failure it
+ * does not grow for a while: otherwise it would run against that limit as often as mail gets
+ * through.
  *
  * Connections that fail are counted in parts of the window too: when as many have failed in a row
  * as the window has room for, the destination is dead. It is left alone for a while; then one
@@ -15,6 +17,7 @@
  */
 #include "queue/window.h"
 
+#define GROWTH_PAUSE (30 * USEC_SEC)
 /* Without use. */
 #define KEEP_SIZE   (600 * USEC_SEC)
 #define KEEP_PROVEN (3600 * USEC_SEC)
@@ -42,7 +45,7 @@ void window_delivered(struct window *w, const struct window_limits *l, size_t bu
 {
     use(w, l, now);
     w->failures = 0;
-    if (w->size < (double)(busy + l->first))
+    if (w->size < (double)(busy + l->first) && now >= w->grows)
         w->size += 1 / w->size;
     if (w->size > (double)l->most)
         w->size = (double)l->most;
@@ -54,6 +57,7 @@ bool window_failed(struct window *w, const struct window_limits *l, usec now)
     if (w->proven) {
         double part = 1 / w->size;
         w->failures += part;
+        w->grows = now + GROWTH_PAUSE;
         w->size = w->size - part < 1 ? 1 : w->size - part;
         /* Sums of parts: a little less than one is one. */
         if (w->failures < 0.99)

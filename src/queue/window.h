@@ -19,6 +19,7 @@ struct window {
     double failures; /* connections in a row that could not be made, as parts of the window */
     usec dead_until; /* monotonic; 0: not known to be dead */
     usec used;       /* monotonic: the last result */
+    usec grows;      /* monotonic: not before, since a connection was refused */
     bool proven;     /* its servers answered when they were asked last */
 };
 
