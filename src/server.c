@@ -119,6 +119,8 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
         return false;
     queue_set_rules(s->queue, rules);
     queue_rules_unref(rules);
+    if (!queue_load_srs(s->queue, server_data_path(settings, "", "srs.secrets", s->arena), e))
+        return false;
     s->client = smtp_client_new(s->queue, config_block(s->boot, &smtp_client_settings_block));
     smtp_client_offer_probes(s->client, s->queue);
     s->security =

@@ -83,6 +83,7 @@ extern const struct ctl_verb ctl_domain_verbs[];
 extern const struct ctl_verb ctl_address_verbs[];
 extern const struct ctl_verb ctl_verify_verbs[];
 extern const struct ctl_verb ctl_route_verbs[];
+extern const struct ctl_verb ctl_srs_verbs[];
 extern const struct ctl_stream_verb ctl_queue_verbs[];
 extern const struct ctl_stream_verb ctl_queue_operate_verbs[];
 extern const struct ctl_verb ctl_mailbox_verbs[];

@@ -27,25 +27,6 @@
 
 #include <stdlib.h>
 
-/* One recipient's way to a target. */
-struct use {
-    const struct route_target *route; /* NULL: the recipient led nowhere, now or for good */
-    uint32_t recipient, target;
-};
-
-struct acceptance {
-    struct queue *queue;
-    struct envelope *envelope;
-    struct spool *message;
-    bool per_recipient;
-    struct arena *arena;
-    struct use *uses; /* sorted by target, later by recipient */
-    size_t use_count;
-    struct target *targets;
-    size_t target_count;
-    size_t queued;
-};
-
 /* --- the list of targets --- */
 
 static int compare_by_target(const void *a, const void *b)
@@ -109,6 +90,7 @@ static void add_target(struct acceptance *x, const struct use *u)
     t->original = r->address;
     t->requested = r->original_recipient;
     t->notify = notify_of_use(r);
+    t->forwarder = r->route->domain ? r->route->domain->name : STR("");
     if (!u->route) {
         t->address = r->address;
         t->kind = RECIPIENT_UNROUTED;
@@ -255,25 +237,26 @@ static void take_delivery(struct acceptance *x, struct target *t, const struct s
     log_delivery(x, t, d);
 }
 
-/* Mailboxes stand first in the list of targets. */
 SUSPENDS static void deliver_here(struct acceptance *x)
 {
     struct err e = {.kind = ERR_TEMP, .text = "not delivered"};
     size_t count = 0;
-    while (count < x->target_count && x->targets[count].account)
-        count++;
+    struct store_delivery *list = arena_array(x->arena, x->target_count + 1, sizeof(*list));
+    struct target **targets = arena_array(x->arena, x->target_count + 1, sizeof(*targets));
+    for (size_t i = 0; i < x->target_count; i++) {
+        if (!x->targets[i].account)
+            continue;
+        targets[count] = &x->targets[i];
+        list[count].account = x->targets[i].account;
+        list[count++].mailbox = STR("INBOX");
+    }
     if (count == 0)
         return;
-    struct store_delivery *list = arena_array(x->arena, count, sizeof(*list));
-    for (size_t i = 0; i < count; i++) {
-        list[i].account = x->targets[i].account;
-        list[i].mailbox = STR("INBOX");
-    }
     struct str prefix = arena_printf(x->arena, "Return-Path: <%.*s>\n%.*s",
                                      STR_ARG(x->envelope->sender), STR_ARG(x->envelope->prefix));
     store_deliver(x->queue->context.store, x->envelope->id, x->message, prefix, list, count, &e);
     for (size_t i = 0; i < count; i++)
-        take_delivery(x, &x->targets[i], &list[i], &e);
+        take_delivery(x, targets[i], &list[i], &e);
 }
 
 /* --- what is queued --- */
@@ -413,14 +396,17 @@ static bool whole_result(const struct acceptance *x, struct err *e)
 SUSPENDS static void accept_all(struct acceptance *x)
 {
     struct err e = {.kind = ERR_NONE};
-    if (x->envelope->options.hold_until > clock_wall())
+    if (x->envelope->options.hold_until > clock_wall()) {
         collect_held(x);
-    else
+    } else {
         collect_targets(x);
+        accept_add_copies(x);
+    }
+    accept_choose_senders(x);
     deliver_here(x);
     choose_queued(x);
-    bool ok = x->queued == 0 ||
-              accept_into_queue(x->queue, x->envelope, x->message, x->targets, x->target_count, &e);
+    accept_choose_copies(x, is_taken_whole(x) || any_progress(x, 0, x->use_count));
+    bool ok = x->queued == 0 || accept_queue_targets(x, &e);
     if (!ok) {
         err_as_io(&e);
         unmark_queued(x);

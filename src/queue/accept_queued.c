@@ -95,6 +95,7 @@ static struct queue_message *new_message(struct queue *q, const struct envelope 
     m->arrival = clock_wall();
     m->smtputf8 = envelope->smtputf8;
     m->body_8bit = envelope->body_8bit;
+    m->copied = envelope->copied;
     envelope_options_copy(&m->options, &envelope->options, m->arena);
     m->size_crlf = wire_size(body, m->prefix);
     m->body = spool_ref(body);

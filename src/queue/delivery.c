@@ -309,9 +309,11 @@ SUSPENDS static void deliver_unrouted(struct connection *c)
                                 .options = m->options,
                                 .login = m->login,
                                 .component = m->component,
+                                .copied = m->copied,
                                 .prefix = m->prefix};
     envelope.options.hold_until = 0;
     memcpy(envelope.id, m->id, sizeof(envelope.id));
+    m->copied = true; /* if a crash comes before it is written down, they are made twice */
     queue_accept(c->queue, &envelope, c->message.body, true, &e);
     for (size_t k = 0; k < count; k++) {
         c->message.recipients[indices[k]].handed_over = recipients[k].accepted;

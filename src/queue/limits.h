@@ -27,5 +27,7 @@
 #define QUEUE_MESSAGES_PER_TURN 200
 /* Of the route table. */
 #define QUEUE_ROUTES_MAX 1000
+/* Blocks "copy", and addresses in one. */
+#define QUEUE_COPIES_MAX 100
 /* A file of credentials: some hundred thousand lines. */
 #define QUEUE_CREDENTIALS_MAX ((size_t)32 * 1024 * 1024)

@@ -93,6 +93,7 @@ void queue_free(struct queue *q)
     pause_free(q->pause);
     queue_config_unref(q->config);
     queue_rules_unref(q->rules);
+    srs_keys_free(q->srs);
     free(q);
 }
 

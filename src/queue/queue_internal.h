@@ -95,6 +95,7 @@ struct queue_message {
     bool body_missing; /* its file is not there or of another size; between open and start only */
     bool on_hold;      /* an operator stopped it: it has no items */
     bool unscheduled;  /* from before the start, and not looked at yet */
+    bool copied;       /* its hidden copies were made */
     bool done;         /* its DONE record is written */
     bool deleted;      /* out of the table; freed when the last delivery lets go */
     uint64_t size_crlf;
@@ -139,6 +140,7 @@ struct queue {
     struct queue_context context;
     struct queue_config *config;
     struct queue_rules *rules; /* of the next configuration; NULL: none */
+    struct srs_keys *srs;      /* NULL: senders are not rewritten */
     void *by_id;               /* tsearch tree of struct queue_message */
     void *said;                /* tsearch tree of struct said_words */
     struct queue_message *first, *last;

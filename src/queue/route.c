@@ -3,7 +3,8 @@
  * accounts here, and addresses at other servers. The RCPT reply and the delivery use the same
  * list.
  *
- * The order of questions for an address in a domain of ours:
+ * The order of questions for an address in a domain of ours, after those that were made of foreign
+ * senders (SRS) and lead back to them:
  *
  *   1. Is it an address with destinations (alias, list, forwarding)? Each destination is asked in
  *      turn. It stands before the account of the same name, so that an administrator can redirect
@@ -241,13 +242,38 @@ SUSPENDS static enum step expand(struct expansion *x, const struct address *addr
     return add_target(x, &target);
 }
 
+/* A sender that we rewrote (SRS): mail to it goes back to where it came from. */
+SUSPENDS static bool expand_rewritten(struct expansion *x, const struct address *address,
+                                      enum step *result)
+{
+    struct str sender;
+    *result = STEP_GO_ON;
+    switch (queue_srs_reverse(x->queue, address->local, x->arena, &sender)) {
+    case SRS_NONE:
+        return false;
+    case SRS_VALID:
+        *result = expand_text(x, sender, 1);
+        return true;
+    case SRS_FORGED:
+        leads_nowhere(x, x->asked, "5.7.1", "this address was not made here");
+        return true;
+    case SRS_OLD:
+        leads_nowhere(x, x->asked, "5.7.1", "this address is too old");
+        return true;
+    }
+    return false;
+}
+
 /* An address in a domain of ours, as it was asked for. */
 SUSPENDS static enum step expand_first_own(struct expansion *x, const struct address *address,
                                            const struct domain *domain)
 {
     x->route->domain = domain;
     x->route->role = is_role(address->local);
-    enum step step = expand_own(x, address, domain, 0);
+    enum step step;
+    if (expand_rewritten(x, address, &step))
+        return step;
+    step = expand_own(x, address, domain, 0);
     if (step == STEP_GO_ON && x->route->role && x->count == 0)
         step = expand_postmaster(x, 0);
     return step;
@@ -276,6 +302,9 @@ SUSPENDS static enum step expand_first(struct expansion *x, struct str text, enu
     case LOOKUP_NOT_FOUND:
         break;
     }
+    enum step step;
+    if (queue_srs_has_domain(x->queue, address.domain) && expand_rewritten(x, &address, &step))
+        return step;
     *kind = ROUTE_RELAY;
     struct route_target target = {.kind = TARGET_REMOTE,
                                   .address = address_text(x->arena, &address)};

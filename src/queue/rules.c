@@ -13,7 +13,9 @@ struct queue_rules *queue_rules_new(struct config *config, struct err *e)
     r->references = 1;
     r->config = config_ref(config);
     r->arena = arena_new();
-    if (route_table_new(config, r->arena, &r->routes, e))
+    r->srs = config_block(config, &srs_settings_block);
+    if (route_table_new(config, r->arena, &r->routes, e) &&
+        copy_table_new(config, r->arena, &r->copies, e))
         return r;
     queue_rules_unref(r);
     return NULL;

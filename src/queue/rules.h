@@ -4,13 +4,17 @@
  * the rewriting of senders. Immutable and counted: what is under way keeps the rules that it began
  * with.
  */
+#include "queue/copies.h"
 #include "queue/routes.h"
+#include "queue/srs_queue.h"
 
 struct queue_rules {
     unsigned references;
     struct config *config;
     struct arena *arena;
     struct route_table routes;
+    struct copy_table copies;
+    const struct srs_settings *srs;
 };
 
 /* Takes its own reference to config. Reads files: blocking. NULL: *e. */
