@@ -189,11 +189,24 @@ SUSPENDS static bool read_data(struct client_mail *x, bool *go_on)
 
 /* --- the end of the message --- */
 
+/* The server does not know the command that it has offered: it takes the message for commands now.
+ * The next connection does without. */
+static bool chunks_are_unknown(struct client_mail *x)
+{
+    struct client_session *s = x->s;
+    if (!client_session_has(s, CLIENT_CHUNKING) || (s->reply.code != 500 && s->reply.code != 502))
+        return false;
+    s->dead = s->without_chunks = true;
+    x->in_doubt = false;
+    x->again = true;
+    return true;
+}
+
 /* A reply, for these recipients. */
 SUSPENDS static bool read_end(struct client_mail *x, size_t *from, size_t count)
 {
     static const char command[] = "the end of the message";
-    if (!read_reply(x, x->s->settings.data_end_timeout, command))
+    if (!read_reply(x, x->s->settings.data_end_timeout, command) || chunks_are_unknown(x))
         return false;
     bool ok = client_session_is_positive(x->s);
     if (!ok)
@@ -254,6 +267,8 @@ SUSPENDS static bool send_chunks(struct client_mail *x)
         return false;
     if (!refused)
         return read_results(x);
+    if (chunks_are_unknown(x))
+        return false;
     client_session_refused(x->s, "BDAT", &x->failure);
     client_outcome_fail_accepted(x);
     return !x->s->dead;
@@ -371,7 +386,7 @@ static enum client_mail_end end_of(struct client_mail *x, bool ok)
 {
     if (client_outcome_count(x, CLIENT_SETTLED) == x->m->recipient_count)
         return CLIENT_MAIL_DONE;
-    if (ok)
+    if (ok || x->again)
         return CLIENT_MAIL_SPENT;
     if (!x->in_doubt)
         return CLIENT_MAIL_LOST;

@@ -37,6 +37,7 @@ struct client_mail {
     bool at_once;  /* the message leaves with the envelope */
     bool answered; /* the server has replied to something of this transaction */
     bool timed_out;
+    bool again;    /* the same hosts may do better */
     bool in_doubt; /* the server may have the message */
 };
 

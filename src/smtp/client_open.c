@@ -44,6 +44,8 @@ static bool note_hello(struct client_session *s, bool extended, struct client_fa
     }
     if (extended)
         client_hello_parse(&s->hello, rest);
+    if (s->without_chunks)
+        s->hello.extensions &= ~(unsigned)CLIENT_CHUNKING;
     return true;
 }
 

@@ -30,6 +30,7 @@ struct client_session {
     struct buf ticket;              /* key of the TLS session in shared->tickets; "" : none */
     usec deadline;                  /* of all that is under way; DEADLINE_NONE: that of each step */
     unsigned mails;                 /* transactions begun over this connection */
+    bool without_chunks;            /* a server offered CHUNKING and did not know BDAT */
     struct client_tls_decision tls; /* what TLS with the host has to be like */
     bool tls_optional;              /* for the next open: no policy of the domain is to bind */
     bool must_verify; /* for the next open: TLS, the server's name verified, REQUIRETLS */

@@ -126,6 +126,19 @@ static void connection_breaks_in_a_chunk(void)
     end();
 }
 
+/* Offered, and not known. */
+static void chunks_that_nobody_knows(void)
+{
+    begin();
+    SCRIPT(CHUNKED, "C: MAIL", RCPT("x"), "LAST", "R: 250 ok\r\n250 ok\r\n502 5.5.1 BDAT?\r\n");
+    SCRIPT(CHUNKED, "C: MAIL", RCPT("x"), "C: DATA", "R: 250 ok\r\n250 ok\r\n354 go\r\n", "DATA",
+           "S: 250 taken", BYE);
+    struct transport_message *m = message("body\n", "x@far.test", NULL);
+    run();
+    expect(m, 0, TRANSPORT_DELIVERED, "2.0.0", "250 taken");
+    end();
+}
+
 /* --- doubt --- */
 
 static void reply_lost(const char *const *script, bool second_connection)
@@ -610,6 +623,7 @@ static void slow_in_all(void)
     X(chunk_in_turn)                                                                               \
     X(chunks_of_a_large_message)                                                                   \
     X(chunks_that_are_refused)                                                                     \
+    X(chunks_that_nobody_knows)                                                                    \
     X(connection_breaks_in_a_chunk)                                                                \
     X(replies_lost)                                                                                \
     X(ended_while_it_waited)                                                                       \
