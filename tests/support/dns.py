@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 
-A, PTR, MX, TXT, AAAA = 1, 12, 15, 16, 28
+A, CNAME, PTR, MX, TXT, AAAA = 1, 5, 12, 15, 16, 28
 
 
 def encode_name(name):
@@ -17,7 +17,7 @@ def encode_name(name):
 
 class DnsServer:
     """records: {("name", "A"): ["127.0.0.1"], ("name", "MX"): [(10, "mx.name")], ("name", "PTR"): ["host.name"],
-    ("name", "TXT"): ["text"], ("name", "SERVFAIL"): [], ("name", "SILENT"): []}; may be changed at any time."""
+    ("name", "TXT"): ["text"], ("name", "CNAME"): ["other.name"], ("name", "SERVFAIL"): [], ("name", "SILENT"): []}; may be changed at any time."""
 
     def __init__(self, records):
         self.records = records
@@ -67,6 +67,9 @@ class DnsServer:
             answers.append(encode_name(host))
         for text in self.records.get((name, "TXT"), []) if kind == TXT else []:
             answers.append(bytes([len(text)]) + text.encode())
+        for host in self.records.get((name, "CNAME"), []):
+            kind = CNAME
+            answers.append(encode_name(host))
         header = packet[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, len(answers), 0, 0)
         body = b"".join(b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 5, len(a)) + a for a in answers)
         return header + question + body
