@@ -27,3 +27,7 @@
 #define MIME_DATE_MAX       256               /* bytes of a date that are looked at */
 #define MIME_PREVIEW_MAX    (64 * 1024)       /* of a body that are looked at for its preview */
 #define MIME_SUBJECT_MAX    (8 * 1024)        /* bytes of a subject, for its base */
+
+/* Reports. With more recipients than the first number, the words about each are cut. */
+#define REPORT_FULL_MAX    200
+#define REPORT_WORDS_SHORT 120

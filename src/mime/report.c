@@ -17,6 +17,7 @@
 
 #include "mime/date.h"
 #include "mime/header.h"
+#include "mime/limits.h"
 #include "mime/report_text.h"
 
 #include <unistr.h>
@@ -35,7 +36,7 @@ static void add_date_field(struct buf *out, const char *name, int64_t seconds)
     buf_add_char(out, '\n');
 }
 
-/* UTF-8 as it is, or each character beyond ASCII as \x{HEX} (RFC 6533 3). */
+/* UTF-8 as it is, or each character beyond ASCII as \x{HEX}. */
 static void add_encoded(struct buf *out, struct str s, bool utf8)
 {
     if (utf8 || str_is_ascii(s)) {
@@ -80,6 +81,40 @@ static void add_field(struct buf *out, const char *name, const char *prefix, str
     buf_free(&text);
 }
 
+/* An address of type utf-8 (RFC 6533 3): "\\", "+" and "=" take the form \x{HEX} as well, so that
+ * who reads it knows where an escape begins. */
+static void add_utf8_address(struct buf *out, const char *name, const char *type,
+                             struct str address, bool utf8)
+{
+    struct buf value = BUF_EMPTY;
+    for (size_t i = 0; i < address.n; i++) {
+        char c = address.p[i];
+        if (c == '\\' || c == '+' || c == '=')
+            buf_printf(&value, "\\x{%X}", (unsigned)c);
+        else
+            buf_add_char(&value, c);
+    }
+    add_field(out, name, type, buf_str(&value), utf8);
+    buf_free(&value);
+}
+
+static void add_final_recipient(struct buf *out, struct str address, bool utf8)
+{
+    if (str_is_ascii(address))
+        add_field(out, "Final-Recipient", "rfc822; ", address, utf8);
+    else
+        add_utf8_address(out, "Final-Recipient", "utf-8; ", address, utf8);
+}
+
+/* "type;address", as ORCPT had it. */
+static void add_original_recipient(struct buf *out, struct str original, bool utf8)
+{
+    if (str_starts_with_nocase(original, STR("utf-8;")))
+        add_utf8_address(out, "Original-Recipient", "utf-8;", str_skip(original, 6), utf8);
+    else if (original.n > 0)
+        add_field(out, "Original-Recipient", "", original, utf8);
+}
+
 /* The original's Message-ID; n == 0 when it has none that can be quoted. */
 static struct str original_message_id(const struct report *r)
 {
@@ -111,6 +146,7 @@ static void write_header(struct buf *out, const struct report *r, struct str bou
         buf_printf(out, "In-Reply-To: %.*s\nReferences: %.*s\n", STR_ARG(id), STR_ARG(id));
     buf_printf(out,
                "Auto-Submitted: auto-replied\n"
+               "Precedence: bulk\n"
                "MIME-Version: 1.0\n"
                "Content-Type: multipart/report; report-type=delivery-status;\n"
                "\tboundary=\"%.*s\"\n"
@@ -171,27 +207,31 @@ static bool status_is_valid(struct str s)
     return s.p == NULL;
 }
 
-static void write_recipient(struct buf *out, const struct report_recipient *p, bool utf8)
+static void write_recipient(struct buf *out, const struct report *r,
+                            const struct report_recipient *p)
 {
+    bool utf8 = r->utf8;
     buf_add_char(out, '\n');
-    if (p->original.n > 0)
-        add_field(out, "Original-Recipient", "", p->original, utf8);
-    add_field(out, "Final-Recipient", str_is_ascii(p->address) ? "rfc822; " : "utf-8; ", p->address,
-              utf8);
+    add_original_recipient(out, p->original, utf8);
+    add_final_recipient(out, p->address, utf8);
     buf_printf(out, "Action: %s\n", action_names[p->action]);
     struct str otherwise = p->action == REPORT_FAILED    ? STR("5.0.0")
                            : p->action == REPORT_DELAYED ? STR("4.0.0")
                                                          : STR("2.0.0");
     add_field(out, "Status", "", status_is_valid(p->status) ? p->status : otherwise, utf8);
-    if (p->remote_host.n > 0)
+    if (p->remote_host.n > 0 && !str_starts_with(p->remote_host, STR("unix:")))
         add_field(out, "Remote-MTA", "dns; ", p->remote_host, utf8);
     if (p->diagnostic.n > 0)
         add_field(out, "Diagnostic-Code", report_quotes_server(p) ? "smtp; " : "x-maild; ",
-                  p->diagnostic, utf8);
+                  str_head(p->diagnostic,
+                           r->recipient_count > REPORT_FULL_MAX ? REPORT_WORDS_SHORT : FIELD_MAX),
+                  utf8);
     if (p->passed_to.n > 0)
         add_field(out, "SMTP-Remote-Recipient", "", p->passed_to, utf8);
     if (p->last_attempt > 0)
         add_date_field(out, "Last-Attempt-Date", p->last_attempt);
+    if (r->queue_id.n > 0)
+        add_field(out, "Final-Log-ID", "", r->queue_id, utf8);
     if (p->will_retry_until > 0)
         add_date_field(out, "Will-Retry-Until", p->will_retry_until);
 }
@@ -214,7 +254,7 @@ static void write_status_part(struct buf *out, const struct report *r)
     if (r->hold_request.n > 0)
         add_field(out, "Future-Release-Request", "", r->hold_request, r->utf8);
     for (size_t i = 0; i < r->recipient_count; i++)
-        write_recipient(out, &r->recipients[i], r->utf8);
+        write_recipient(out, r, &r->recipients[i]);
 }
 
 /* The header block without the empty line at its end. */

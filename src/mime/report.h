@@ -2,6 +2,10 @@
 /*
  * Delivery status notifications: multipart/report as RFC 3461, 3462 (6522) and 3464 describe it,
  * with a text that a person understands. Builds bytes only.
+ *
+ * A report may tell about thousands of recipients. Its text then explains each reason once and
+ * names some of the addresses; the part for programs has all of them, with words of at most
+ * REPORT_WORDS_SHORT bytes. That takes a while: not on the loop.
  */
 #include "core/arena.h"
 #include "core/buf.h"
@@ -25,6 +29,7 @@ struct report_recipient {
     struct str remote_host;   /* "" when no remote server was involved */
     int64_t last_attempt;     /* seconds since 1970 */
     int64_t will_retry_until; /* REPORT_DELAYED, else 0 */
+    int64_t next_attempt;     /* REPORT_DELAYED; 0: not known */
 };
 
 struct report {
@@ -37,6 +42,11 @@ struct report {
     int64_t arrival, now;      /* seconds since 1970 */
     int64_t deliver_by;        /* RFC 2852; 0: none */
     struct str hold_request;   /* RFC 4865: "for;3600", or "" */
+    struct str contact;        /* words of the administrator about who helps, or "" */
+    /* A double bounce: it goes to the postmaster, since the message has no sender who could be
+     * told; or its sender cannot be told, for this reason. */
+    bool to_postmaster;
+    struct str sender, refusal;
     const struct report_recipient *recipients;
     size_t recipient_count;
     struct str original_header; /* header block of the original, LF */

@@ -1,8 +1,9 @@
 /*
  * What a report says to people: for each recipient what happened, why, and what they can do, in
  * plain words chosen by the enhanced status code (RFC 3463, RFC 7372, RFC 7505), then the very
- * words of the remote server, which often help the most. The table is read from the top: the first
- * entry whose subject and detail fit (the class is told by the action) gives the words.
+ * words of the remote server, which often help the most. Recipients of whom the same is to be said
+ * are told of together. The table is read from the top: the first entry whose subject and detail
+ * fit (the class is told by the action) gives the words.
  */
 #include "mime/report_text.h"
 
@@ -10,7 +11,11 @@
 #include "mime/header.h"
 #include "mime/text.h"
 
+#include <stdlib.h>
+
 enum { LINE_WIDTH = 72, SUBJECT_MAX = 200, SAID_MAX = 900, ANY = -1 };
+/* Reasons that are explained, and addresses that are named, in the text of one report. */
+enum { TEXT_GROUPS_MAX = 20, TEXT_ADDRESSES_MAX = 100 };
 
 static const struct reason {
     int subject, detail;
@@ -120,8 +125,8 @@ static size_t width(struct str s)
     return n;
 }
 
-/* A paragraph, its lines broken between words and indented, with an empty line behind. */
-static void add_paragraph(struct buf *out, const char *indent, struct str text)
+/* Lines broken between words and indented; the last one is open. */
+static void add_lines(struct buf *out, const char *indent, struct str text)
 {
     size_t column = 0;
     struct str word;
@@ -135,6 +140,11 @@ static void add_paragraph(struct buf *out, const char *indent, struct str text)
         buf_add_str(out, word);
         column += width(word);
     }
+}
+
+static void add_paragraph(struct buf *out, const char *indent, struct str text)
+{
+    add_lines(out, indent, text);
     buf_add_c(out, "\n\n");
 }
 
@@ -177,16 +187,31 @@ static void add_message_line(struct buf *out, const struct report *r)
     buf_add_c(out, "\n\n");
 }
 
-static void add_what_happened(struct buf *text, const struct report_recipient *p)
+/* Recipients of whom the same is to be said. */
+struct group {
+    const struct report_recipient *const *list;
+    size_t count;
+};
+
+static void add_addressee(struct buf *text, const struct report_recipient *p)
 {
-    const struct reason *reason = find_reason(p->status);
-    buf_add_c(text, "Your message to ");
     report_add_clean(text, p->address, SAID_MAX);
     if (p->passed_to.n > 0) {
         buf_add_c(text, ", which was passed on to ");
         report_add_clean(text, p->passed_to, SAID_MAX);
         buf_add_char(text, ',');
     }
+}
+
+static void add_what_happened(struct buf *text, const struct report *r, const struct group *g)
+{
+    const struct report_recipient *p = g->list[0];
+    const struct reason *reason = find_reason(p->status);
+    buf_add_c(text, r->to_postmaster ? "The message to " : "Your message to ");
+    if (g->count == 1)
+        add_addressee(text, p);
+    else
+        buf_printf(text, "%zu recipients", g->count);
     switch (p->action) {
     case REPORT_FAILED:
         buf_printf(text, " could not be delivered because %s", reason->because);
@@ -195,7 +220,8 @@ static void add_what_happened(struct buf *text, const struct report_recipient *p
         buf_printf(text, " could not be delivered yet because %s", reason->because);
         break;
     case REPORT_DELIVERED:
-        buf_add_c(text, " was delivered to the mailbox.");
+        buf_add_c(text, g->count == 1 ? " was delivered to the mailbox."
+                                      : " was delivered to their mailboxes.");
         break;
     case REPORT_RELAYED:
         buf_add_c(text, " was handed to the mail server ");
@@ -208,9 +234,20 @@ static void add_what_happened(struct buf *text, const struct report_recipient *p
     }
 }
 
-static void add_what_to_do(struct buf *text, const struct report_recipient *p)
+static int64_t first_attempt(const struct group *g)
 {
-    if (p->action == REPORT_FAILED) {
+    int64_t first = 0;
+    for (size_t i = 0; i < g->count; i++) {
+        int64_t next = g->list[i]->next_attempt;
+        first = next && (!first || next < first) ? next : first;
+    }
+    return first;
+}
+
+static void add_what_to_do(struct buf *text, const struct report *r, const struct group *g)
+{
+    const struct report_recipient *p = g->list[0];
+    if (p->action == REPORT_FAILED && !r->to_postmaster) {
         buf_printf(text, "What you can do: %s", find_reason(p->status)->advice);
     } else if (p->action == REPORT_DELAYED) {
         buf_add_c(text, "What you can do: nothing for now, and please do not send it again. "
@@ -220,6 +257,11 @@ static void add_what_to_do(struct buf *text, const struct report_recipient *p)
             date_write_header(text, p->will_retry_until);
         }
         buf_add_c(text, "; you will be told if it fails for good.");
+        if (first_attempt(g) > 0) {
+            buf_add_c(text, " The next attempt is made at ");
+            date_write_header(text, first_attempt(g));
+            buf_add_char(text, '.');
+        }
     }
 }
 
@@ -251,37 +293,148 @@ static void add_what_was_said(struct buf *out, const struct report_recipient *p)
     buf_free(&text);
 }
 
-static void add_recipient(struct buf *out, const struct report_recipient *p)
+/* --- many recipients --- */
+
+static bool says_the_same(const struct group *g)
+{
+    for (size_t i = 1; i < g->count; i++)
+        if (!str_equal(g->list[i]->diagnostic, g->list[0]->diagnostic))
+            return false;
+    return true;
+}
+
+/* Each on a line of its own, with the words about it where they differ. */
+static void add_addresses(struct buf *out, const struct group *g, bool with_words, size_t *room)
+{
+    size_t shown = g->count < *room ? g->count : *room;
+    struct buf text = BUF_EMPTY;
+    for (size_t i = 0; i < shown; i++) {
+        const struct report_recipient *p = g->list[i];
+        buf_add_c(out, "  ");
+        report_add_clean(out, p->address, SAID_MAX);
+        if (p->passed_to.n > 0) {
+            buf_add_c(out, " (passed on to ");
+            report_add_clean(out, p->passed_to, SAID_MAX);
+            buf_add_char(out, ')');
+        }
+        buf_add_char(out, '\n');
+        buf_clear(&text);
+        report_add_clean(&text, p->diagnostic, SAID_MAX);
+        if (with_words && text.n > 0) {
+            add_lines(out, "      ", buf_str(&text));
+            buf_add_char(out, '\n');
+        }
+    }
+    *room -= shown;
+    if (shown < g->count)
+        buf_printf(out, "  ... and %zu more, which are named in the second part of this report\n",
+                   g->count - shown);
+    buf_add_char(out, '\n');
+    buf_free(&text);
+}
+
+static void add_group(struct buf *out, const struct report *r, const struct group *g, size_t *room)
 {
     struct buf text = BUF_EMPTY;
-    add_what_happened(&text, p);
+    bool failure = g->list[0]->action == REPORT_FAILED || g->list[0]->action == REPORT_DELAYED;
+    bool same = g->count == 1 || says_the_same(g);
+    add_what_happened(&text, r, g);
     add_paragraph(out, "", buf_str(&text));
+    if (g->count > 1)
+        add_addresses(out, g, failure && !same, room);
     buf_clear(&text);
-    add_what_to_do(&text, p);
+    add_what_to_do(&text, r, g);
     if (text.n > 0)
         add_paragraph(out, "", buf_str(&text));
     buf_free(&text);
-    if (p->action == REPORT_FAILED || p->action == REPORT_DELAYED)
-        add_what_was_said(out, p);
+    if (failure && same)
+        add_what_was_said(out, g->list[0]);
 }
 
-void report_write_text(struct buf *out, const struct report *r)
+/* What is said of both recipients is the same, but for the words of the server. */
+static int compare_recipients(const void *a, const void *b)
+{
+    const struct report_recipient *x = *(const struct report_recipient *const *)a;
+    const struct report_recipient *y = *(const struct report_recipient *const *)b;
+    const struct reason *rx = find_reason(x->status), *ry = find_reason(y->status);
+    int order = (x->action > y->action) - (x->action < y->action);
+    order = order ? order : (rx > ry) - (rx < ry);
+    return order ? order : str_compare(x->remote_host, y->remote_host);
+}
+
+static int compare_in_order(const void *a, const void *b)
+{
+    const struct report_recipient *x = *(const struct report_recipient *const *)a;
+    const struct report_recipient *y = *(const struct report_recipient *const *)b;
+    int order = compare_recipients(a, b);
+    return order ? order : (x > y) - (x < y);
+}
+
+static void add_groups(struct buf *out, const struct report *r)
+{
+    struct arena *a = arena_new();
+    const struct report_recipient **list = arena_array(a, r->recipient_count + 1, sizeof(*list));
+    size_t room = TEXT_ADDRESSES_MAX, groups = 0;
+    for (size_t i = 0; i < r->recipient_count; i++)
+        list[i] = &r->recipients[i];
+    if (r->recipient_count > 0)
+        qsort(list, r->recipient_count, sizeof(*list), compare_in_order);
+    for (size_t i = 0, end; i < r->recipient_count; i = end) {
+        for (end = i + 1; end < r->recipient_count; end++)
+            if (compare_recipients(&list[i], &list[end]) != 0)
+                break;
+        if (++groups > TEXT_GROUPS_MAX) {
+            buf_printf(out, "%zu more recipients are named in the second part of this report.\n\n",
+                       r->recipient_count - i);
+            break;
+        }
+        add_group(out, r, &(struct group){&list[i], end - i}, &room);
+    }
+    arena_free(a);
+}
+
+/* --- the whole --- */
+
+static void add_intro(struct buf *out, const struct report *r)
 {
     struct buf intro = BUF_EMPTY;
     buf_add_c(&intro, "This is the mail server ");
     report_add_clean(&intro, r->reporting_host, SAID_MAX);
-    buf_add_c(&intro, ", writing about a message you sent:");
+    if (!r->to_postmaster) {
+        buf_add_c(&intro, ", writing about a message you sent:");
+    } else if (r->sender.n == 0) {
+        buf_add_c(&intro, ", writing to its postmaster: a message without a sender, most likely a "
+                          "report about another one, could not be delivered, and there is nobody "
+                          "else to tell.");
+    } else {
+        buf_add_c(&intro, ", writing to its postmaster: a message could not be delivered, and its "
+                          "sender ");
+        report_add_clean(&intro, r->sender, SAID_MAX);
+        buf_add_c(&intro, " cannot be told: ");
+        report_add_clean(&intro, r->refusal, SAID_MAX);
+    }
     add_paragraph(out, "", buf_str(&intro));
     buf_free(&intro);
+}
+
+void report_write_text(struct buf *out, const struct report *r)
+{
+    add_intro(out, r);
     add_message_line(out, r);
-    for (size_t i = 0; i < r->recipient_count; i++)
-        add_recipient(out, &r->recipients[i]);
-    buf_add_c(out, r->whole ? "Your message is attached.\n"
-                            : "The header of your message is attached.\n");
+    add_groups(out, r);
+    buf_printf(out,
+               r->whole ? "%s message is attached.\n" : "The header of %s message is attached.\n",
+               r->to_postmaster ? (r->whole ? "The" : "the") : (r->whole ? "Your" : "your"));
     if (r->queue_id.n > 0) {
-        buf_add_c(out, "If you ask your postmaster for help, name this number: ");
+        buf_add_c(out, r->to_postmaster
+                           ? "Its number in the log: "
+                           : "If you ask your postmaster for help, name this number: ");
         report_add_clean(out, r->queue_id, SUBJECT_MAX);
         buf_add_char(out, '\n');
+    }
+    if (r->contact.n > 0 && !r->to_postmaster) {
+        buf_add_char(out, '\n');
+        add_paragraph(out, "", r->contact);
     }
 }
 
@@ -295,6 +448,8 @@ const char *report_subject(const struct report *r)
         [REPORT_EXPANDED] = "Your message was delivered to a list",
     };
     enum report_action worst = REPORT_EXPANDED;
+    if (r->to_postmaster)
+        return "A report of a failed delivery reaches nobody";
     for (size_t i = 0; i < r->recipient_count; i++)
         if (r->recipients[i].action < worst)
             worst = r->recipients[i].action;

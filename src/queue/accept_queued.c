@@ -96,6 +96,7 @@ static struct queue_message *new_message(struct queue *q, const struct envelope 
     m->smtputf8 = envelope->smtputf8;
     m->body_8bit = envelope->body_8bit;
     m->copied = envelope->copied;
+    m->notice = envelope->notice;
     envelope_options_copy(&m->options, &envelope->options, m->arena);
     m->size_crlf = wire_size(body, m->prefix);
     m->body = spool_ref(body);

@@ -305,6 +305,7 @@ SUSPENDS static void deliver_unrouted(struct connection *c)
                                 .recipients = recipients,
                                 .recipient_count = count,
                                 .smtputf8 = m->smtputf8,
+                                .notice = m->notice,
                                 .body_8bit = m->body_8bit,
                                 .options = m->options,
                                 .login = m->login,

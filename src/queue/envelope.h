@@ -67,6 +67,7 @@ struct envelope {
     struct str login;      /* authenticated user, or "" */
     const char *component; /* "smtpd", "submission", "lmtpd" */
     bool copied;           /* hidden copies were made of it */
+    bool notice;           /* to our postmaster: when it cannot be delivered nobody is told */
     bool unattended; /* nobody waits for the answer: failures go into the queue, from where they are
                         reported; not with per_recipient */
     /* Header lines to stand in front (Received ...), LF; Return-Path is added for local copies

@@ -19,6 +19,12 @@
 #define QUEUE_ENVELOPE_MAX ((size_t)256 * 1024 * 1024)
 /* Envelope files that one worker call reads or writes. */
 #define QUEUE_FILES_BATCH 256
+/* Recipients that one report tells about; of more there are several reports. */
+#define QUEUE_REPORT_RECIPIENTS 5000
+/* From so many on a report is made by a worker: it takes longer than a turn of the loop may. */
+#define QUEUE_REPORT_QUICK 20
+/* Double bounces that the postmaster gets in an hour; the others stand in the log. */
+#define QUEUE_DOUBLE_BOUNCES_PER_HOUR 50
 /* Destinations and routes that operators have paused. */
 #define QUEUE_PAUSED_MAX 1000
 /* Deferrals in a row before a fiber lets others run. */

@@ -24,6 +24,7 @@ enum encoded_flags {
     FLAG_TOLD_LATE = 16,
     FLAG_ON_HOLD = 32,
     FLAG_COPIED = 64,
+    FLAG_NOTICE = 128,
 };
 
 enum encoded_options {
@@ -38,7 +39,7 @@ static unsigned message_flags(const struct queue_message *m)
     return (m->smtputf8 ? FLAG_SMTPUTF8 : 0u) | (m->body_8bit ? FLAG_BODY_8BIT : 0u) |
            (m->warned ? FLAG_WARNED : 0u) | (m->body_in_file ? FLAG_BODY_IN_FILE : 0u) |
            (m->told_late ? FLAG_TOLD_LATE : 0u) | (m->on_hold ? FLAG_ON_HOLD : 0u) |
-           (m->copied ? FLAG_COPIED : 0u);
+           (m->copied ? FLAG_COPIED : 0u) | (m->notice ? FLAG_NOTICE : 0u);
 }
 
 static void encode_options(struct buf *out, const struct envelope_options *o)
@@ -176,6 +177,7 @@ static bool decode(struct reader *in, unsigned version, struct queue_message *m,
     m->told_late = flags & FLAG_TOLD_LATE;
     m->on_hold = flags & FLAG_ON_HOLD;
     m->copied = flags & FLAG_COPIED;
+    m->notice = flags & FLAG_NOTICE;
     m->arrival = (usec)read_u64(in);
     m->size_crlf = read_u64(in);
     *body_size = read_u64(in);

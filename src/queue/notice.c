@@ -59,6 +59,7 @@ static SUSPENDS bool send_as(struct queue *q, const char *id, struct str to, str
     struct envelope envelope = {.recipients = &recipient,
                                 .recipient_count = 1,
                                 .component = "queue",
+                                .notice = true,
                                 .body_8bit = !str_is_ascii(text),
                                 .smtputf8 = !str_is_ascii(to),
                                 .options = {.tls_optional = tls_optional}};

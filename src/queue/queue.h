@@ -30,6 +30,8 @@ struct queue_settings {
     int relay_tls;                           /* enum queue_relay_tls */
     int64_t smtp_port;       /* 25; of other servers, so that tests can have their own */
     const char *postmaster;  /* "" : postmaster@ the first domain */
+    const char *report_text; /* added to what people read of a report */
+    bool double_bounces;     /* to the postmaster */
     bool soft_bounce;        /* what fails for good is tried again */
     int64_t return_size_max; /* messages returned whole with a report */
 };

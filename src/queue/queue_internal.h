@@ -93,6 +93,7 @@ struct queue_message {
     bool in_files;     /* spool_dir has (or may have) files of it */
     bool body_in_file; /* large: the body was a file from the start */
     bool body_missing; /* its file is not there or of another size; between open and start only */
+    bool notice;       /* to our postmaster: its failure is nobody's but the log's */
     bool on_hold;      /* an operator stopped it: it has no items */
     bool unscheduled;  /* from before the start, and not looked at yet */
     bool copied;       /* its hidden copies were made */
@@ -148,6 +149,10 @@ struct queue {
     size_t message_count, recipient_count;
     uint64_t bytes; /* of all messages */
     struct statistics *statistics;
+    struct {
+        usec hour; /* wall clock */
+        unsigned sent, passed_over;
+    } double_bounces;
     struct pause *pause; /* what operators have stopped */
     struct link dirty, held;
     struct queue_removal *removals, **removals_end;

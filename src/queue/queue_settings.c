@@ -59,6 +59,12 @@ static const struct setting queue_setting_table[] = {
     {"return_size_max", SETTING_SIZE, OFFSET(return_size_max), "1M", 0, (int64_t)1 << 30, NULL,
      "Largest message that is returned whole with the report of its failure, when its sender asked "
      "for that (RET=FULL); of larger ones the header is."},
+    {"report_text", SETTING_STRING, OFFSET(report_text), "", 0, 0, NULL,
+     "Words added to the text of reports, about who helps: \"Our help desk: extension 123\"."},
+    {"double_bounces", SETTING_BOOL, OFFSET(double_bounces), "yes", 0, 0, NULL,
+     "The postmaster gets what could not be delivered and has no sender who could be told: reports "
+     "that nobody takes, most of all. At most 50 in an hour; when the postmaster cannot be reached "
+     "either, it stands in the log."},
     {"soft_bounce", SETTING_BOOL, OFFSET(soft_bounce), "no", 0, 0, NULL,
      "Permanent failures are treated as temporary ones until the end of a message's life: a net "
      "for the time of changes, so that no mail goes back to its sender because of a mistake."},
@@ -117,6 +123,7 @@ struct queue_config *queue_config_new(const struct queue_settings *s, struct tls
     c->settings.relay_user = arena_c(c->strings, str_from_c(s->relay_user));
     c->settings.relay_password = arena_c(c->strings, str_from_c(s->relay_password));
     c->settings.postmaster = arena_c(c->strings, str_from_c(s->postmaster));
+    c->settings.report_text = arena_c(c->strings, str_from_c(s->report_text));
     /* Parsed here, the texts do not live as long. */
     route_rate_parse(s->rate, &c->destination_rate);
     route_rate_parse(s->source_rate, &c->source_rate);

@@ -46,32 +46,64 @@ static bool is_due(const struct queue_message *m, const struct queue_recipient *
     return false;
 }
 
-static void mark_reported(struct queue_message *m, enum report_kind kind,
-                          const uint32_t *recipients, size_t count)
+SUSPENDS static void mark_reported(struct queue_message *m, enum report_kind kind,
+                                   const uint32_t *recipients, size_t count)
 {
     if (kind == REPORT_OF_DELAY || kind == REPORT_OF_LATENESS) {
         *(kind == REPORT_OF_DELAY ? &m->warned : &m->told_late) = true;
         journal_log_warned(m);
         return;
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !m->deleted; i++) {
+        if (i % QUEUE_FILES_BATCH == QUEUE_FILES_BATCH - 1)
+            fiber_yield();
         m->recipients[recipients[i]].reported = true;
         journal_log_result(m, &m->recipients[recipients[i]]);
         m->queue->stats.bounced += kind == REPORT_OF_FAILURE;
     }
 }
 
-/* Failures that the sender does not want to hear of (RFC 3461 5.2.6 (b)). */
-static void pass_over_unwanted(struct queue_message *m)
+/* Failures that the sender does not want to hear of (RFC 3461 5.2.6 (b)). A report of ours wants no
+ * report, but when it is lost the postmaster has to know. */
+static bool is_unwanted(const struct queue_message *m, const struct queue_recipient *r)
 {
-    for (uint32_t i = 0; i < m->recipient_count; i++) {
+    bool is_report = m->sender.n == 0 && strcmp(m->component, "queue") == 0;
+    return is_due(m, r, REPORT_OF_FAILURE) && !wants(r, NOTIFY_FAILURE) && !is_report;
+}
+
+SUSPENDS static void pass_over_unwanted(struct queue_message *m)
+{
+    size_t passed = 0;
+    for (uint32_t i = 0; i < m->recipient_count && !m->deleted; i++) {
         struct queue_recipient *r = &m->recipients[i];
-        if (!is_due(m, r, REPORT_OF_FAILURE) || wants(r, NOTIFY_FAILURE))
+        if (!is_unwanted(m, r))
             continue;
         log_info("queue", m->id, "to=<%.*s> failed, and from=<%.*s> wants no report",
                  STR_ARG(recipient_address(r)), STR_ARG(m->sender));
         mark_reported(m, REPORT_OF_FAILURE, &i, 1);
+        if (++passed % QUEUE_STEPS_PER_TURN == 0)
+            fiber_yield();
     }
+}
+
+static bool tells_of_waiting(enum report_kind kind)
+{
+    return kind == REPORT_OF_DELAY || kind == REPORT_OF_LATENESS;
+}
+
+/* Of very many recipients several reports. What has been told is marked at once, but for delays: of
+ * those the message only knows that all were told. */
+SUSPENDS static bool send_reports(struct queue_message *m, enum report_kind kind,
+                                  const uint32_t *recipients, size_t count, struct err *e)
+{
+    for (size_t at = 0, n; at < count && !m->deleted; at += n) {
+        n = count - at < QUEUE_REPORT_RECIPIENTS ? count - at : QUEUE_REPORT_RECIPIENTS;
+        if (!report_send(m, kind, recipients + at, n, e))
+            return false;
+        if (!m->deleted && (!tells_of_waiting(kind) || at + n == count))
+            mark_reported(m, kind, recipients + at, n);
+    }
+    return true;
 }
 
 /* False: must be tried again. */
@@ -83,10 +115,8 @@ SUSPENDS static bool report_due(struct queue_message *m, enum report_kind kind)
     for (uint32_t i = 0; i < m->recipient_count; i++)
         if (is_due(m, &m->recipients[i], kind))
             recipients[count++] = i;
-    bool ok = count == 0 || report_send(m, kind, recipients, count, &e);
-    if (ok && count > 0 && !m->deleted)
-        mark_reported(m, kind, recipients, count);
-    else if (!ok)
+    bool ok = send_reports(m, kind, recipients, count, &e);
+    if (!ok)
         log_warning("queue", m->id,
                     "the report to=<%.*s> could not be made, will be tried again: %s",
                     STR_ARG(m->sender), e.text);

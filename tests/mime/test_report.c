@@ -249,6 +249,13 @@ static void test_international(void **state)
     contains(body_of(1), "Your message to j\xc3\xb6rg@remote.test");
     contains(body_of(2), "Original-Recipient: utf-8;j\\x{F6}rg@remote.test\n");
     contains(body_of(2), "Final-Recipient: utf-8; j\\x{F6}rg@remote.test\n");
+    contains(body_of(2), "Final-Log-ID: Q42\n");
+    field_is(buf_str(&out), "Precedence", "bulk");
+    /* Who reads it knows where an escape begins. */
+    p.address = STR("j\xc3\xb6rg+a=b@remote.test");
+    write_and_parse(&r);
+    contains(body_of(2), "Final-Recipient: utf-8; j\\x{F6}rg\\x{2B}a\\x{3D}b@remote.test\n");
+    p.address = STR("j\xc3\xb6rg@remote.test");
 
     r.utf8 = true;
     r.original_header = STR("Subject: \xc3\xbc\nMessage-ID: <\xc3\xbc@x>\n");
@@ -263,12 +270,114 @@ static void test_international(void **state)
     assert_string_equal(arena_c(a, root->children->next->next->encoding), "8bit");
 }
 
+/* The same is said once, what differs of each. */
+static void test_groups(void **state)
+{
+    (void)state;
+    struct report_recipient p[5] = {bob(), bob(), bob(), bob(), bob()};
+    p[1].address = STR("carol@remote.test");
+    p[2].address = STR("dave@remote.test");
+    p[2].diagnostic = STR("550 5.1.1 Who is that?");
+    p[3].address = STR("erin@full.test");
+    p[3].remote_host = STR("mx.full.test");
+    p[3].status = STR("5.2.2");
+    p[4].address = STR("frank@socket.test");
+    p[4].remote_host = STR("unix:/run/lmtp");
+    struct report r = report_for(p, 5);
+    r.contact = STR("Our help desk: extension 123");
+    write_and_parse(&r);
+    struct str text = body_of(1);
+    contains(text, "Your message to 3 recipients could not be delivered because this address\n"
+                   "does not exist there.\n\n"
+                   "  bob@remote.test\n      550 5.1.1 No such user here\n"
+                   "  carol@remote.test\n      550 5.1.1 No such user here\n"
+                   "  dave@remote.test\n      550 5.1.1 Who is that?\n\n"
+                   "What you can do: Check");
+    contains(text, "Your message to erin@full.test could not be delivered because the\n"
+                   "recipient's mailbox is full.");
+    contains(text, "\nOur help desk: extension 123\n");
+    struct str status = body_of(2);
+    assert_true(str_find(status, STR("Remote-MTA: dns; unix")) < 0);
+    /* Two with the same words. */
+    r.recipient_count = 2;
+    write_and_parse(&r);
+    contains(body_of(1), "  bob@remote.test\n  carol@remote.test\n\nWhat you can do:");
+    contains(body_of(1), "The mail server mx.remote.test said:\n\n  550 5.1.1 No such user here\n");
+}
+
+/* 5,000 recipients, of whom a server says as much as it can. */
+static void test_many(void **state)
+{
+    (void)state;
+    enum { COUNT = 5000 };
+    struct report_recipient *p = arena_array(a, COUNT, sizeof(*p));
+    struct buf words = BUF_EMPTY;
+    buf_add_c(&words, "550 5.7.1 ");
+    for (int i = 0; i < 300; i++)
+        buf_add_c(&words, "because ");
+    for (int i = 0; i < COUNT; i++) {
+        p[i] = bob();
+        p[i].address = arena_printf(a, "user%d@host%d.test", i, i % 50);
+        p[i].remote_host = arena_printf(a, "mx.host%d.test", i % 50);
+        p[i].diagnostic = buf_str(&words);
+        p[i].original = STR("");
+    }
+    struct report r = report_for(p, COUNT);
+    write_and_parse(&r);
+    assert_true(out.n < 2500 * 1000);
+    struct str text = body_of(1);
+    assert_true(text.n < 64 * 1024);
+    contains(text, "Your message to 100 recipients could not be delivered");
+    contains(text, "... and 100 more, which are named in the second part of this report\n");
+    contains(text, "3000 more recipients are named in the second part of this report.\n");
+    size_t named = 0;
+    struct str rest = body_of(2), line;
+    while (line = str_split(&rest, '\n'), line.p != NULL)
+        named += str_starts_with(line, STR("Final-Recipient: rfc822; user"));
+    assert_int_equal(named, COUNT);
+    buf_free(&words);
+}
+
+static void test_double_bounce(void **state)
+{
+    (void)state;
+    struct report_recipient p = bob();
+    struct report r = report_for(&p, 1);
+    r.to = STR("postmaster@example.test");
+    r.to_postmaster = true;
+    r.contact = STR("Our help desk");
+    write_and_parse(&r);
+    field_is(buf_str(&out), "Subject", "A report of a failed delivery reaches nobody");
+    contains(body_of(1), "message without a sender");
+    contains(body_of(1), "The message to bob@remote.test could not be delivered");
+    assert_true(str_find(body_of(1), STR("What you can do")) < 0);
+    assert_true(str_find(body_of(1), STR("help desk")) < 0);
+    r.sender = STR("gone@example.test");
+    r.refusal = STR("no such user");
+    write_and_parse(&r);
+    contains(body_of(1), "its sender gone@example.test cannot\nbe told: no such user");
+}
+
+static void test_next_attempt(void **state)
+{
+    (void)state;
+    struct report_recipient p = bob();
+    p.action = REPORT_DELAYED;
+    p.status = STR("4.4.1");
+    p.next_attempt = 1795251900;
+    struct report r = report_for(&p, 1);
+    write_and_parse(&r);
+    contains(body_of(1), "The next attempt is made at Sat, 21 Nov 2026 09:05:00 +0000.");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_failed),        cmocka_unit_test(test_delayed),
         cmocka_unit_test(test_success),       cmocka_unit_test(test_smuggling),
-        cmocka_unit_test(test_international),
+        cmocka_unit_test(test_international), cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_many),          cmocka_unit_test(test_double_bounce),
+        cmocka_unit_test(test_next_attempt),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

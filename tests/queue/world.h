@@ -427,7 +427,9 @@ static inline void in_world(void (*fn)(void))
                                              .relay_host = "",
                                              .relay_user = "",
                                              .relay_password = "",
-                                             .postmaster = ""};
+                                             .postmaster = "",
+                                             .report_text = "",
+                                             .double_bounces = true};
     world.root = make_directory();
     run_in_fiber(world_body, &fn);
     remove_directory(world.root);
