@@ -15,20 +15,12 @@
 
 #include <idn2.h>
 
-static struct str lower_ascii(struct arena *a, struct str s)
-{
-    struct str copy = arena_str(a, s);
-    for (size_t i = 0; i < copy.n; i++)
-        ((char *)copy.p)[i] = char_lower(copy.p[i]);
-    return copy;
-}
-
 bool name_domain(struct arena *a, struct str text, struct str *domain)
 {
     if (!domain_is_valid(text, true) || text.p[0] == '[')
         return false;
     if (str_is_ascii(text)) {
-        *domain = lower_ascii(a, text);
+        *domain = arena_lower(a, text);
         return true;
     }
     uint8_t *ascii = NULL;
@@ -36,7 +28,7 @@ bool name_domain(struct arena *a, struct str text, struct str *domain)
                                 IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
     if (result != IDN2_OK)
         return false;
-    *domain = lower_ascii(a, str_from_c((const char *)ascii));
+    *domain = arena_lower(a, str_from_c((const char *)ascii));
     idn2_free(ascii);
     return domain_is_valid(*domain, false);
 }

@@ -179,6 +179,14 @@ char *arena_c(struct arena *a, struct str s)
     return p;
 }
 
+struct str arena_lower(struct arena *a, struct str s)
+{
+    char *copy = arena_c(a, s);
+    for (size_t i = 0; i < s.n; i++)
+        copy[i] = char_lower(copy[i]);
+    return str_from(copy, s.n);
+}
+
 struct str arena_printf(struct arena *a, const char *format, ...)
 {
     va_list args;

@@ -21,6 +21,8 @@ void *arena_array(struct arena *a, size_t count, size_t size);
 /* Copy with a NUL behind it. */
 struct str arena_str(struct arena *a, struct str s);
 char *arena_c(struct arena *a, struct str s);
+/* The same in ASCII lower case. */
+struct str arena_lower(struct arena *a, struct str s);
 struct str arena_printf(struct arena *a, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Runs fn(arg) when the arena is freed or reset, last registered first. */

@@ -26,6 +26,12 @@ struct str address_text(struct arena *a, const struct address *address);
 /* What addresses compare by in the directory: both parts lower case, the domain as A-labels
  * (libidn2 is not here: as lower-case UTF-8), no quotes: "alice@example.test". */
 struct str address_key(struct arena *a, const struct address *address);
+/* Of "local@domain"; "" : it has none. */
+static inline struct str address_domain(struct str text)
+{
+    ptrdiff_t at = str_find_last_char(text, '@');
+    return at < 0 ? STR("") : str_skip(text, (size_t)at + 1);
+}
 /* Syntax of a host name (letters, digits, hyphens, dots, UTF-8 if allowed) or an address literal
  * "[...]". */
 bool domain_is_valid(struct str domain, bool utf8);

@@ -5,6 +5,7 @@
  * so.
  */
 #include "auth/directory.h"
+#include "mime/address.h"
 #include "net/dns.h"
 #include "policy/state.h"
 
@@ -43,12 +44,6 @@ bool check_dns_list_prepare(struct policy_rule *rule, struct arena *a, struct er
     return true;
 }
 
-static struct str domain_of(struct str address)
-{
-    ptrdiff_t at = str_find_last_char(address, '@');
-    return at < 0 ? STR("") : str_skip(address, (size_t)at + 1);
-}
-
 /* What is looked up; "" : there is nothing. */
 static SUSPENDS struct str subject_of(struct policy_call *c)
 {
@@ -59,7 +54,7 @@ static SUSPENDS struct str subject_of(struct policy_call *c)
     case RULE_LOOKUP_HELO:
         return c->facts->helo.p ? c->facts->helo : STR("");
     case RULE_LOOKUP_SENDER:
-        return domain_of(c->facts->sender);
+        return address_domain(c->facts->sender);
     default:
         return str_from_c(c->facts->address);
     }
@@ -163,7 +158,7 @@ static SUSPENDS enum sender_mail sender_mail(struct policy_call *c, struct str d
 
 enum policy_result check_sender_domain(struct policy_call *c)
 {
-    struct str domain = domain_of(c->facts->sender);
+    struct str domain = address_domain(c->facts->sender);
     struct domain ours;
     struct err e;
     if (domain.n == 0 || domain.p[0] == '[')

@@ -25,14 +25,6 @@ static bool network_key(struct policy_call *c, struct str *network)
                              or_usual(s->ipv6_prefix, 64), c->arena, network);
 }
 
-static struct str lower(struct str s, struct arena *a)
-{
-    char *copy = arena_c(a, s);
-    for (size_t i = 0; i < s.n; i++)
-        copy[i] = char_lower(copy[i]);
-    return str_from(copy, s.n);
-}
-
 const char *policy_unit_name(enum policy_stage stage)
 {
     switch (stage) {
@@ -83,7 +75,7 @@ enum policy_result check_client_rate(struct policy_call *c)
 
 enum policy_result check_recipient_rate(struct policy_call *c)
 {
-    return count(c, lower(c->facts->recipient, c->arena));
+    return count(c, arena_lower(c->arena, c->facts->recipient));
 }
 
 /* --- login_rate --- */
@@ -122,7 +114,7 @@ enum policy_result check_login_rate(struct policy_call *c)
 {
     if (c->facts->login.n == 0)
         return POLICY_NO_MATCH;
-    struct str login = lower(c->facts->login, c->arena);
+    struct str login = arena_lower(c->arena, c->facts->login);
     enum policy_result result = count(c, login);
     if (result == POLICY_MATCH)
         tell_postmaster(c, login);

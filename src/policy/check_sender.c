@@ -3,20 +3,17 @@
  * does it belong to who has logged in.
  */
 #include "auth/directory.h"
+#include "mime/address.h"
 #include "policy/policy_internal.h"
 
 /* Addresses that lead to addresses that lead to the login. */
 #define OWNER_DEPTH_MAX 5
-
-static struct str domain_of(struct str address)
-{
-    ptrdiff_t at = str_find_last_char(address, '@');
-    return at < 0 ? STR("") : str_skip(address, (size_t)at + 1);
-}
+/* Addresses that are looked up for one sender: lists of lists can have any number. */
+#define OWNER_LOOKUPS_MAX 1000
 
 enum policy_result check_sender_not_qualified(struct policy_call *c)
 {
-    struct str sender = c->facts->sender, domain = domain_of(sender);
+    struct str sender = c->facts->sender, domain = address_domain(sender);
     ptrdiff_t dot = str_find_char(domain, '.');
     if (sender.n == 0)
         return POLICY_NO_MATCH; /* the null sender has none */
@@ -35,6 +32,7 @@ struct ownership {
     struct policy_call *call;
     bool exists; /* the address is one of ours */
     bool owned;  /* mail for it goes to the login */
+    size_t lookups;
 };
 
 static SUSPENDS enum lookup find_owner(struct ownership *o, struct str address, int depth,
@@ -57,7 +55,9 @@ static SUSPENDS enum lookup find_owner(struct ownership *o, struct str address, 
         return result;
     o->exists = true;
     for (size_t i = 0; i < count && !o->owned && depth < OWNER_DEPTH_MAX; i++)
-        if (find_owner(o, destinations[i], depth + 1, e) == LOOKUP_TEMPFAIL)
+        if (++o->lookups > OWNER_LOOKUPS_MAX)
+            return LOOKUP_FOUND;
+        else if (find_owner(o, destinations[i], depth + 1, e) == LOOKUP_TEMPFAIL)
             return LOOKUP_TEMPFAIL;
     return LOOKUP_FOUND;
 }

@@ -82,14 +82,6 @@ static bool parse_weight(struct str text, int *weight)
     return true;
 }
 
-static struct str lower(struct str s, struct arena *a)
-{
-    char *copy = arena_c(a, s);
-    for (size_t i = 0; i < s.n; i++)
-        copy[i] = char_lower(copy[i]);
-    return str_from(copy, s.n);
-}
-
 bool dns_list_parse(struct str text, struct arena *a, struct dns_list *list, struct err *e)
 {
     struct str before_weight = text, weight, answers;
@@ -109,7 +101,7 @@ bool dns_list_parse(struct str text, struct arena *a, struct dns_list *list, str
                        STR_ARG(text));
     if (str_find_char(zone, '.') < 0 || !dns_query_name(zone, a, &query))
         return err_set(e, ERR_SYNTAX, "\"%.*s\": the domain of a list is expected", STR_ARG(text));
-    list->zone = lower(str_from_c(query), a);
+    list->zone = arena_lower(a, str_from_c(query));
     return true;
 }
 
@@ -317,7 +309,8 @@ bool dns_lists_ask_name(struct dns_lists *l, struct dns *d, struct str name,
     struct asking x = {.lists = l, .arena = a};
     if (!dns_query_name(name, a, &query) || *query == '\0')
         return false;
-    x.prefix = arena_printf(a, "%.*s.", STR_ARG(lower(str_from_c(query), a)));
+    struct str lower = arena_lower(a, str_from_c(query));
+    x.prefix = arena_printf(a, "%.*s.", STR_ARG(lower));
     ask(&x, d, lists, count, deadline, result);
     return true;
 }

@@ -35,22 +35,41 @@ struct policy_session *policy_session_new(struct policy *p)
     return s;
 }
 
+static void free_tags(struct policy_session *s, struct policy_tag *list)
+{
+    for (struct policy_tag *tag = list, *next; tag; tag = next) {
+        next = tag->next;
+        free(tag->line);
+        free(tag);
+        s->tag_count--;
+    }
+}
+
+/* Takes those of the stages out of the list. */
+static struct policy_tag *take_tags(struct policy_session *s, enum policy_stage first,
+                                    enum policy_stage last)
+{
+    struct policy_tag *taken = NULL, **end = &taken;
+    for (struct policy_tag **at = &s->tags; *at;) {
+        struct policy_tag *tag = *at;
+        if (tag->stage < first || tag->stage > last) {
+            at = &tag->next;
+            continue;
+        }
+        *at = tag->next;
+        tag->next = NULL;
+        *end = tag;
+        end = &tag->next;
+    }
+    return taken;
+}
+
 /* Of this stage and those behind it, as they come anew. */
 static void forget_from(struct policy_session *s, enum policy_stage stage)
 {
     for (int i = (int)stage; i < POLICY_STAGES; i++)
         s->accepted[i] = SIZE_MAX;
-    for (struct policy_tag **at = &s->tags; *at;) {
-        struct policy_tag *tag = *at;
-        if (tag->stage < stage) {
-            at = &tag->next;
-            continue;
-        }
-        *at = tag->next;
-        free(tag->line);
-        free(tag);
-        s->tag_count--;
-    }
+    free_tags(s, take_tags(s, stage, POLICY_DATA));
 }
 
 void policy_session_message_end(struct policy_session *s)
@@ -111,11 +130,6 @@ static SUSPENDS bool is_our_role(const struct policy_call *c)
                                  c->arena, &domain, &e) != LOOKUP_NOT_FOUND;
 }
 
-static bool refuses(enum policy_action action)
-{
-    return action == POLICY_DEFER || action == POLICY_REJECT || action == POLICY_DISCONNECT;
-}
-
 /* NULL: the rule is asked; else why not. */
 static const char *spared(const struct policy_rule *r, const struct policy_facts *f, bool trusted)
 {
@@ -140,7 +154,7 @@ static SUSPENDS bool ask(struct policy_call *c, enum policy_result *result,
     policy_verdict_make(c, v);
     if (v->action == POLICY_PASS)
         return false;
-    if (c->stage == POLICY_RCPT && refuses(v->action) && is_our_role(c)) {
+    if (c->stage == POLICY_RCPT && policy_action_refuses(v->action) && is_our_role(c)) {
         policy_why(c, "postmaster and abuse are never refused");
         return false;
     }
@@ -227,6 +241,56 @@ static bool decide(struct policy_call *c, struct policy_verdict *found, struct p
     return true;
 }
 
+static SUSPENDS void ask_rules(struct policy_session *s, enum policy_stage stage,
+                               const struct policy_facts *facts, bool trusted, struct arena *a,
+                               struct policy_verdict *v)
+{
+    size_t end = asked_before(s, stage);
+    for (size_t i = 0; i < end; i++) {
+        struct policy_rule *r = &s->rules->list[i];
+        struct policy_verdict found;
+        enum policy_result result;
+        if (r->at != stage || spared(r, facts, trusted))
+            continue;
+        struct policy_call c = {.policy = s->policy,
+                                .session = s,
+                                .rule = r,
+                                .stage = stage,
+                                .facts = facts,
+                                .arena = a};
+        bool matched = ask(&c, &result, &found);
+        r->asked++;
+        r->matched += matched;
+        if (result == POLICY_UNKNOWN)
+            log_info(facts->component, facts->id,
+                     "policy: rule=%s cannot tell peer=%s why=\"%.*s\"", r->settings->name,
+                     facts->address, STR_ARG(c.why));
+        if (matched && decide(&c, &found, v))
+            return;
+    }
+}
+
+/* A name that is refused changes nothing (RFC 5321 4.1.4): what was found about the one before
+ * holds, and so does what was found about the message under way. */
+static SUSPENDS void ask_helo_rules(struct policy_session *s, const struct policy_facts *facts,
+                                    bool trusted, struct arena *a, struct policy_verdict *v)
+{
+    struct policy_tag *tags = take_tags(s, POLICY_HELO, POLICY_HELO);
+    size_t accepted = s->accepted[POLICY_HELO];
+    s->accepted[POLICY_HELO] = SIZE_MAX;
+    ask_rules(s, POLICY_HELO, facts, trusted, a, v);
+    if (!policy_action_refuses(v->action)) {
+        free_tags(s, tags);
+        return;
+    }
+    free_tags(s, take_tags(s, POLICY_HELO, POLICY_HELO));
+    s->accepted[POLICY_HELO] = accepted;
+    struct policy_tag **end = &s->tags;
+    while (*end)
+        end = &(*end)->next;
+    *end = tags;
+}
+
 void policy_check(struct policy *p, struct policy_session **session, enum policy_stage stage,
                   const struct policy_facts *facts, struct arena *a, struct policy_verdict *v)
 {
@@ -241,29 +305,15 @@ void policy_check(struct policy *p, struct policy_session **session, enum policy
     if (!*session)
         *session = policy_session_new(p);
     struct policy_session *s = *session;
+    if (stage == POLICY_HELO) {
+        ask_helo_rules(s, facts, trusted, a, v);
+        return;
+    }
     if (stage == POLICY_RCPT)
         s->accepted[POLICY_RCPT] = SIZE_MAX; /* tags of other recipients stay */
     else
         forget_from(s, stage);
-    size_t end = asked_before(s, stage);
-    for (size_t i = 0; i < end; i++) {
-        struct policy_rule *r = &s->rules->list[i];
-        struct policy_verdict found;
-        enum policy_result result;
-        if (r->at != stage || spared(r, facts, trusted))
-            continue;
-        struct policy_call c = {
-            .policy = p, .session = s, .rule = r, .stage = stage, .facts = facts, .arena = a};
-        bool matched = ask(&c, &result, &found);
-        r->asked++;
-        r->matched += matched;
-        if (result == POLICY_UNKNOWN)
-            log_info(facts->component, facts->id,
-                     "policy: rule=%s cannot tell peer=%s why=\"%.*s\"", r->settings->name,
-                     facts->address, STR_ARG(c.why));
-        if (matched && decide(&c, &found, v))
-            return;
-    }
+    ask_rules(s, stage, facts, trusted, a, v);
 }
 
 /* --- rule by rule, for mailctl policy test --- */
@@ -323,7 +373,7 @@ static void find_decision(struct policy_session *s, struct policy_finding *list)
                 f->decides = true;
                 break;
             }
-            if (refuses(f->verdict.action)) {
+            if (policy_action_refuses(f->verdict.action)) {
                 f->decides = true;
                 return;
             }

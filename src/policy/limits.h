@@ -21,8 +21,9 @@
 #define POLICY_TEXT_MAX ((size_t)400)
 /* Why a rule matched, as it stands in the log. */
 #define POLICY_WHY_MAX ((size_t)300)
-/* Header lines that rules add to one message. RFC 5322 2.1.1: 998 bytes a line. */
-#define POLICY_TAGS_MAX   100
+/* Rules with a header line, each of which a message can get once, and the value of one (RFC 5322
+ * 2.1.1: 998 bytes a line). All of them fit before a message (QUEUE_HEADER_MAX: 64 KB). */
+#define POLICY_TAGS_MAX   50
 #define POLICY_HEADER_MAX ((size_t)900)
 /* The longest delay of a rule, and clients that are delayed at a time: each holds a fiber. More
  * are answered at once. */

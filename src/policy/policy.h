@@ -55,6 +55,9 @@ enum policy_action {
     POLICY_DISCONNECT, /* the reply, then the connection is closed */
 };
 
+/* There is a reply, and what was asked does not happen. */
+bool policy_action_refuses(enum policy_action action);
+
 struct policy_verdict {
     enum policy_action action;
     int code; /* of the reply; 0: none */

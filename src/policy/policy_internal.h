@@ -33,6 +33,7 @@ struct policy_tag {
 /* What checks remember of a connection: state.c. */
 struct policy_memo {
     enum client_name_status name_status;
+    bool name_in_haste;           /* it was not waited for as long as rules do */
     struct str name;              /* confirmed, or claimed; in the session's arena */
     struct held_connection *held; /* in the session's arena; given back with it */
     struct str list_reason_zone, list_reason;

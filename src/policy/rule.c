@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "policy/limits.h"
 #include "policy/policy_internal.h"
 #include "policy/table.h"
 
@@ -126,6 +127,7 @@ static void note_stages(struct policy_rules *rules, const struct policy_rule *r)
 
 static bool fill_list(struct policy_rules *rules, struct err *e)
 {
+    size_t headers = 0;
     rules->count = config_count(rules->config, &rule_settings_block);
     rules->list = arena_array(rules->arena, rules->count + 1, sizeof(*rules->list));
     for (size_t i = 0; i < rules->count; i++) {
@@ -135,7 +137,11 @@ static bool fill_list(struct policy_rules *rules, struct err *e)
         if (!fill_rule(rules, r, s, e))
             return err_prefix(e, "%s: rule %s", config_path(rules->config), s->name);
         note_stages(rules, r);
+        headers += s->enabled && s->header[0];
     }
+    if (headers > POLICY_TAGS_MAX)
+        return err_set(e, ERR_SYNTAX, "%s: %zu rules with \"header\", at most %d are allowed",
+                       config_path(rules->config), headers, POLICY_TAGS_MAX);
     return true;
 }
 

@@ -44,7 +44,7 @@ static const struct setting policy_table_of_settings[] = {
     {"look_up_names", SETTING_BOOL, FIELD(look_up_names), "yes", 0, 0, NULL,
      "Ask DNS for the name of each client from outside that brings mail, so that it stands in the "
      "Received field and the log. Only a name that leads back to the address counts. Rules that "
-     "need it ask in any case."},
+     "need it ask in any case. Where DNS does not answer within two seconds, there is no name."},
     {0},
 };
 

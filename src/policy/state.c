@@ -83,14 +83,18 @@ void policy_memo_release(struct policy_state *s, struct policy_memo *m)
     m->held = NULL;
 }
 
-static SUSPENDS void ask_for_name(struct policy_session *s, const char *address)
+/* Once a connection. A rule that needs the name asks again after somebody was in haste. */
+static SUSPENDS void ask_for_name(struct policy_session *s, const char *address, bool haste)
 {
     struct policy_memo *m = &s->memo;
     struct err e;
-    if (m->name_status != CLIENT_NAME_UNASKED)
+    bool again = m->name_status == CLIENT_NAME_UNKNOWN && m->name_in_haste && !haste;
+    if (m->name_status != CLIENT_NAME_UNASKED && !again)
         return;
-    m->name_status = client_name_find(s->policy->context.dns, address,
-                                      deadline_in(CLIENT_NAME_PATIENCE), s->arena, &m->name, &e);
+    usec deadline = deadline_in(haste ? CLIENT_NAME_TELL_PATIENCE : CLIENT_NAME_PATIENCE);
+    m->name_in_haste = haste;
+    m->name_status =
+        client_name_find(s->policy->context.dns, address, deadline, s->arena, &m->name, &e);
     if (m->name_status == CLIENT_NAME_CONFIRMED)
         m->name = arena_str(s->arena, m->name); /* with a NUL */
 }
@@ -104,7 +108,7 @@ enum client_name_status policy_client_name(struct policy_call *c, struct str *na
         *name = str_from_c(c->facts->name);
         return c->facts->name ? CLIENT_NAME_CONFIRMED : c->facts->name_status;
     }
-    ask_for_name(c->session, c->facts->address);
+    ask_for_name(c->session, c->facts->address, false);
     *name = m->name;
     return m->name_status;
 }
@@ -118,7 +122,7 @@ void policy_look_up_name(struct policy *p, struct policy_session **session, cons
         return;
     if (!*session)
         *session = policy_session_new(p);
-    ask_for_name(*session, address);
+    ask_for_name(*session, address, true);
 }
 
 enum client_name_status policy_session_name(const struct policy_session *session, const char **name)

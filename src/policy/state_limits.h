@@ -24,8 +24,9 @@
 
 /* Names of an address that are looked at, and addresses of each. */
 #define CLIENT_NAMES_MAX 5
-/* The longest wait for all of it. */
-#define CLIENT_NAME_PATIENCE (10 * USEC_SEC)
+/* The longest wait for all of it: for a rule, and where the name is only told. */
+#define CLIENT_NAME_PATIENCE      (10 * USEC_SEC)
+#define CLIENT_NAME_TELL_PATIENCE (2 * USEC_SEC)
 
 /* Greylisting in memory, about 130 bytes an entry ... */
 #define GREYLIST_MEMORY_MAX 100000

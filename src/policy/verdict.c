@@ -164,6 +164,11 @@ struct str policy_tag_line(const struct policy_call *c)
 
 /* --- code and text --- */
 
+bool policy_action_refuses(enum policy_action action)
+{
+    return action == POLICY_DEFER || action == POLICY_REJECT || action == POLICY_DISCONNECT;
+}
+
 static int code_of(const struct policy_call *c, enum policy_action action)
 {
     const struct policy_rule *r = c->rule;

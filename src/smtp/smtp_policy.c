@@ -37,8 +37,12 @@ static struct policy_facts facts_of(struct smtp_session *s, const struct smtp_tr
 /* A rule may have looked up the client's name: it is the peer's from then on. */
 static void take_name(struct smtp_session *s)
 {
-    if (s->peer.name_status == CLIENT_NAME_UNASKED && !s->peer.name)
-        s->peer.name_status = policy_session_name(s->policy, &s->peer.name);
+    const char *name;
+    enum client_name_status status = policy_session_name(s->policy, &name);
+    if (status == CLIENT_NAME_UNASKED || s->peer.name)
+        return;
+    s->peer.name_status = status;
+    s->peer.name = name;
 }
 
 /* There will be a message: its Received field names the client. */
@@ -49,11 +53,6 @@ static SUSPENDS void look_up_name(struct smtp_session *s)
         return;
     policy_look_up_name(s->context->policy, &s->policy, s->peer.address);
     take_name(s);
-}
-
-static bool refuses(enum policy_action action)
-{
-    return action == POLICY_DEFER || action == POLICY_REJECT || action == POLICY_DISCONNECT;
 }
 
 /* Asks, waits and replies `times` times. True: the command goes on. */
@@ -68,7 +67,7 @@ static SUSPENDS bool allows(struct smtp_session *s, enum policy_stage stage,
     *next = SMTP_GO_ON;
     if (v.delay > 0 && session_flush(&s->net))
         policy_delay(s->context->policy, v.delay, &e);
-    bool refused = refuses(v.action);
+    bool refused = policy_action_refuses(v.action);
     for (size_t i = 0; refused && i < times; i++)
         smtp_reply(s, v.code, v.enhanced, "%.*s", STR_ARG(v.text));
     if (v.action == POLICY_DISCONNECT || fiber_is_cancelled(fiber_self()))

@@ -372,6 +372,34 @@ static void names(void)
 }
 DNS_TEST(test_client_name, names)
 
+/* A resolver that is dead does not hold up mail for the sake of a name that is only told. */
+static void dead_resolver(void)
+{
+    const char *name;
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(a);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, n), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+    char text[32];
+    snprintf(text, sizeof(text), "127.0.0.1@%u", ntohs(a.sin_port));
+    struct dns_settings s = {text, "", 60 * USEC_SEC};
+    struct err e;
+    w.dns = dns_new(loop_current(), &s, &e);
+    assert_non_null(w.dns);
+    world_configure(&w, "");
+    usec begun = clock_monotonic();
+    policy_look_up_name(w.policy, &w.session, "192.0.2.7");
+    assert_int_equal(policy_session_name(w.session, &name), CLIENT_NAME_UNKNOWN);
+    assert_null(name);
+    /* Rules wait for 10 seconds. */
+    assert_true(clock_monotonic() - begun < 8 * USEC_SEC);
+    world_disconnect(&w);
+    dns_free(w.dns);
+    close(fd);
+}
+TEST(test_dead_resolver, dead_resolver)
+
 /* --- who speaks too early --- */
 
 static void early(void)
@@ -401,6 +429,7 @@ int main(void)
         cmocka_unit_test(test_sender_domain),
         cmocka_unit_test(test_failures_defer_where_the_rule_says_so),
         cmocka_unit_test(test_client_name),
+        cmocka_unit_test(test_dead_resolver),
         cmocka_unit_test(test_early_talker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

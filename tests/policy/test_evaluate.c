@@ -479,6 +479,53 @@ IN_FIBER(sender_checks)
 IN_FIBER(table_keys)
 IN_FIBER(explain)
 
+/* --- a name that is refused --- */
+
+/* RFC 5321 4.1.4: everything stays as it was before it, also the header lines of the message. */
+static void refused_name(void *arg)
+{
+    struct world w;
+    (void)arg;
+    world_open(&w);
+    write_table(&w, "evil", "evil.example\n");
+    write_table(&w, "good", "good.example\n");
+    world_configure(&w, STRANGERS
+                    "table evil { path = evil }\n"
+                    "table good { path = good }\n"
+                    "rule good { check = helo_table; table = good; at = helo; action = accept }\n"
+                    "rule name { check = helo_not_qualified; at = helo; action = tag; header = "
+                    "\"X-A: {helo}\" }\n"
+                    "rule evil { check = helo_table; table = evil; at = helo }\n"
+                    "rule sender { check = sender_not_qualified; at = mail; action = tag; header = "
+                    "\"X-B: y\" }\n");
+    w.facts.helo = STR("short");
+    w.facts.sender = STR("a@b");
+    assert_string_equal(ask_at(&w, POLICY_HELO), "tag: X-A: short by name");
+    assert_string_equal(ask_at(&w, POLICY_MAIL), "tag: X-B: y by sender");
+    w.facts.helo = STR("evil.example");
+    assert_non_null(strstr(ask_at(&w, POLICY_HELO), "by evil"));
+    assert_non_null(strstr(tags(&w).p, "X-A: short\n"));
+    assert_non_null(strstr(tags(&w).p, "X-B: y\n"));
+    w.facts.helo = STR("other");
+    assert_string_equal(ask_at(&w, POLICY_HELO), "tag: X-A: other by name");
+    policy_session_message_end(w.session);
+    assert_string_equal(tags(&w).p, "X-A: other\n");
+    /* An accept holds on as well. */
+    w.facts.helo = STR("good.example");
+    assert_string_equal(ask_at(&w, POLICY_HELO), "accept by good");
+    assert_string_equal(tags(&w).p, "");
+    w.facts.helo = STR("evil.example");
+    assert_non_null(strstr(ask_at(&w, POLICY_HELO), "by evil"));
+    assert_string_equal(ask_at(&w, POLICY_MAIL), "pass");
+    world_close(&w);
+}
+
+static void test_refused_name(void **state)
+{
+    (void)state;
+    run_in_fiber(refused_name, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -495,6 +542,7 @@ int main(void)
         cmocka_unit_test(test_sender_checks),
         cmocka_unit_test(test_table_keys),
         cmocka_unit_test(test_explain),
+        cmocka_unit_test(test_refused_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,6 +79,22 @@ static void test_mistakes_of_a_rule(void **state)
     expect_error("policy { relay_networks = printer }", "relay_networks: \"printer\"");
 }
 
+/* All header lines together must fit before a message. */
+static void test_too_many_headers(void **state)
+{
+    (void)state;
+    struct buf b = BUF_EMPTY;
+    for (int i = 0; i < 50; i++)
+        buf_printf(&b, "rule r%d { check = helo_syntax; action = tag; header = \"X: %d\" }\n", i,
+                   i);
+    buf_add_c(&b,
+              "rule off { enabled = no; check = helo_syntax; action = tag; header = \"X: y\" }\n");
+    expect_correct(buf_c(&b));
+    buf_add_c(&b, "rule more { check = helo_syntax; action = tag; header = \"X: y\" }\n");
+    expect_error(buf_c(&b), "51 rules with \"header\", at most 50 are allowed");
+    buf_free(&b);
+}
+
 static void test_what_is_right(void **state)
 {
     (void)state;
@@ -112,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mistakes_of_a_rule),
+        cmocka_unit_test(test_too_many_headers),
         cmocka_unit_test(test_what_is_right),
         cmocka_unit_test(test_all_checks_say_enough),
     };
