@@ -38,7 +38,8 @@ static void add_client(struct buf *out, const struct received *r)
     if (r->user) {
         buf_printf(out, "%s (%s)", r->helo ? "" : " from localhost", r->user);
     } else if (!strpbrk(r->address, ".:")) {
-        buf_add_c(out, " (local)");
+        bool local = str_equal(str_from_c(r->address), STR("unix"));
+        buf_add_c(out, local ? " (local)" : " (unknown)");
     } else {
         buf_add_c(out, " (");
         if (r->name) {

@@ -85,8 +85,10 @@ static const struct setting settings[] = {
     {"xclient_hosts", SETTING_STRING_LIST, offsetof(struct smtp_settings, xclient_hosts), "", 0, 0,
      NULL,
      "Proxies and filters that may say with XCLIENT who their client is: addresses and networks "
-     "(192.0.2.1 10.0.0.0/8 !10.1.0.0/16 unix). One that passes on whatever its client says also "
-     "passes on an XCLIENT of the client, who then is whom it likes."},
+     "(192.0.2.1 10.0.0.0/8 !10.1.0.0/16 unix). What counts is who is connected, not for whom it "
+     "speaks, so it may say so again; login and HELO are forgotten then, the rest stays. One that "
+     "passes on whatever its client says also passes on an XCLIENT of the client, who then is whom "
+     "it likes."},
     {"xforward_hosts", SETTING_STRING_LIST, offsetof(struct smtp_settings, xforward_hosts), "", 0,
      0, NULL,
      "Hosts that may say with XFORWARD, and with AUTH= of MAIL, whom a message came from, for the "

@@ -188,3 +188,26 @@ def test_a_reload_changes_who_is_a_balancer():
     result = server.run_mailctl("reload", check=False)
     assert result.returncode != 0 and "proxy_protocol_from" in result.stderr, result
     server.close()
+
+
+def test_early_talkers_behind_a_balancer():
+    """The header is the balancer's; what comes behind it before the greeting is the client's."""
+    server = behind_balancer("policy { trusted_networks = \"\" }\nrule early { check = early_talker; wait = 60s }\n")
+    with connect(server, "smtp") as s:
+        s.sendall(line1("192.0.2.5") + b"EHLO spam.test\r\n")
+        assert read_until(s, b"\r\n").startswith(b"554 5.5.0 ")
+        assert_closed(s)
+    with connect(server, "smtp") as s:
+        s.sendall(binary("192.0.2.6"))
+        s.sendall(b"E")
+        assert read_until(s, b"\r\n").startswith(b"554 5.5.0 ")
+        assert_closed(s)
+    for client in ("192.0.2.5", "192.0.2.6"):
+        await_log(server, "rule=early action=reject stage=connect peer=%s" % client)
+    server.replace_config("wait = 60s", "wait = 10ms")
+    server.mailctl("reload")
+    for header in (line1(), binary()):
+        with connect(server, "smtp") as s:
+            s.sendall(header)
+            assert read_until(s, b"\r\n").startswith(b"220 ")
+    server.close()
