@@ -36,6 +36,16 @@ bool disk_open_at(int directory, const char *path, int flags, mode_t mode, int *
     return *fd >= 0 || err_set_errno(e, errno, "open %s", path);
 }
 
+bool disk_open_unleased(const char *path, int *fd, struct err *e)
+{
+    do
+        *fd = open(path, O_RDONLY | O_NOFOLLOW | DISK_OPEN_FLAGS);
+    while (*fd < 0 && errno == EINTR);
+    if (*fd < 0 && errno == EWOULDBLOCK)
+        return err_set(e, ERR_TEMP, "open %s: another program holds a lease on it", path);
+    return *fd >= 0 || err_set_errno(e, errno, "open %s", path);
+}
+
 void disk_close(int fd)
 {
     if (fd >= 0)

@@ -19,6 +19,9 @@
 bool disk_open(const char *path, int flags, mode_t mode, int *fd, struct err *e);
 /* The same below an open directory, for many files of it; an absolute path is one. */
 bool disk_open_at(int directory, const char *path, int flags, mode_t mode, int *fd, struct err *e);
+/* For reading, without following a link. Not what another program holds a lease on, which would
+ * be waited for: ERR_TEMP. */
+bool disk_open_unleased(const char *path, int *fd, struct err *e);
 void disk_close(int fd);
 bool disk_write(int fd, const void *p, size_t n, const char *path, struct err *e);
 bool disk_write_at(int fd, const struct iovec *iov, int count, uint64_t offset, const char *path,

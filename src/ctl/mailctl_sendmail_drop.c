@@ -62,8 +62,21 @@ static bool sync_name(const char *dir, const char *path, struct err *e)
     return disk_sync_dir(dir, NULL) || disk_sync_filesystem(path, e);
 }
 
+/* A program that runs wild while the server is down must not take all room from it. */
+static bool has_room(const struct sendmail *s, struct err *e)
+{
+    uint64_t bytes, inodes;
+    if (!disk_free_space(s->maildrop, &bytes, &inodes, e))
+        return false;
+    return (bytes >= DROP_SPACE_RESERVE && bytes - DROP_SPACE_RESERVE >= sendmail_size(s) &&
+            inodes > DROP_INODES_RESERVE) ||
+           err_set(e, ERR_NO_SPACE, "%s: the file system is nearly full", s->maildrop);
+}
+
 bool sendmail_drop(struct sendmail *s, struct err *e)
 {
+    if (!has_room(s, e))
+        return false;
     char id[ID_SIZE], secret[ID_SIZE];
     random_id(id);
     random_id(secret);

@@ -33,8 +33,15 @@
 /* An address as it was given, and an envelope id (RFC 3461 4.4). */
 #define DROP_ADDRESS_MAX     ((size_t)1024)
 #define DROP_ENVELOPE_ID_MAX ((size_t)100)
-#define DROP_DIR_MODE        03733
-#define DROP_FILE_MODE       0640
+/* What sendmail leaves of the file system for others: bytes, and names. Nobody can count the files
+ * of a user but the server, and that is down. */
+#define DROP_SPACE_RESERVE  ((uint64_t)64 * 1024 * 1024)
+#define DROP_INODES_RESERVE ((uint64_t)1000)
+/* Files of one look, and files that are kept for people to look at; more are removed. */
+#define DROP_LOOK_MAX    1000
+#define DROP_DAMAGED_MAX 1000
+#define DROP_DIR_MODE    03733
+#define DROP_FILE_MODE   0640
 
 struct drop_recipient {
     struct str address;

@@ -5,7 +5,9 @@
  *
  * A file that is being picked up is called work.ID. Found under that name at the start, it tells
  * that the server ended while it had this message: it is tried once more as last.ID, and then set
- * aside, so that no message can keep the server from running. A kill between the message's journal
+ * aside, so that no message can keep the server from running. Nor can many files keep it from the
+ * others: those that had to wait are only looked at now and then, and of more than one look holds
+ * (DROP_LOOK_MAX) each has the same chance. A kill between the message's journal
  * record and the removal of its file delivers it twice; never not at all.
  */
 #include "smtp/pickup.h"
@@ -22,7 +24,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define FILES_MAX   1000 /* of one look */
 #define RETRY_AFTER (60 * USEC_SEC)
 #define RUBBISH_AGE (24 * 3600 * USEC_SEC)
 
@@ -36,8 +37,12 @@ struct pickup {
     struct timer retry;
     struct fiber *fiber; /* at work */
     struct cond ended;
-    bool again;   /* a file appeared meanwhile */
-    bool started; /* the first look was made */
+    bool again;     /* a file appeared meanwhile */
+    bool retry_now; /* those that had to wait as well */
+    bool waiting;   /* there are some */
+    bool stuck;     /* a file could not be renamed or removed: looking again finds it again */
+    bool started;   /* the first look was made */
+    size_t damaged; /* files kept for people */
     bool closing;
 };
 
@@ -45,9 +50,10 @@ struct pickup {
 
 struct look {
     const char *dir;
-    bool first; /* since the start */
-    char *names[FILES_MAX];
-    size_t count;
+    bool first;   /* since the start */
+    bool waiting; /* those that had to wait; else the new ones */
+    char *names[DROP_LOOK_MAX];
+    size_t count, seen, damaged;
     struct err error;
 };
 
@@ -93,15 +99,37 @@ static void remove_rubbish(const char *dir, const char *name)
     free(path);
 }
 
+/* Of more than there is room for, each has the same chance: none can stand before others for ever.
+ */
+static void note_name(struct look *l, char *path)
+{
+    size_t place = l->seen++;
+    if (place >= DROP_LOOK_MAX && (place = (size_t)random_below(l->seen)) >= DROP_LOOK_MAX) {
+        free(path);
+        return;
+    }
+    if (l->count == DROP_LOOK_MAX)
+        free(l->names[place]);
+    else
+        l->count++;
+    l->names[place] = path;
+}
+
+static bool is_wanted(const struct look *l, const char *name)
+{
+    if (l->waiting)
+        return begins(name, "wait.");
+    return begins(name, "drop.") || begins(name, "work.") || begins(name, "last.");
+}
+
 static bool note_file(void *arg, const char *name, unsigned char type)
 {
     struct look *l = arg;
     (void)type;
+    l->damaged += begins(name, "damaged.");
     if (begins(name, "new."))
         remove_rubbish(l->dir, name);
-    bool wanted = begins(name, "drop.") || begins(name, "wait.") || begins(name, "work.") ||
-                  begins(name, "last.");
-    if (!wanted)
+    if (!is_wanted(l, name))
         return true;
     char *path = path_in(l->dir, name);
     if (l->first && begins(name, "last.")) {
@@ -111,8 +139,8 @@ static bool note_file(void *arg, const char *name, unsigned char type)
     }
     if (l->first && begins(name, "work."))
         path = change_state(path, "last.");
-    l->names[l->count++] = path;
-    return l->count < FILES_MAX;
+    note_name(l, path);
+    return true;
 }
 
 static void look_through(void *arg)
@@ -151,68 +179,102 @@ static struct pickup_source source_of(const struct pickup *p)
     };
 }
 
+/* Takes path. */
+static SUSPENDS void set_aside(struct pickup *p, char *path, const char *why)
+{
+    struct err e;
+    if (p->damaged >= DROP_DAMAGED_MAX && file_unlink(path, &e)) {
+        log_error("pickup", NULL, "%s was removed, there are too many like it: %s", path, why);
+        free(path);
+        return;
+    }
+    p->damaged++;
+    tell_of_damaged(renamed(path, "damaged."), why);
+}
+
 /* Takes path. False: it has to wait. */
 static SUSPENDS bool pick_up(struct pickup *p, char *path)
 {
     struct err e = {0};
     struct config *config = config_ref(p->config); /* a reload may come meanwhile */
     struct pickup_source source = source_of(p);
+    bool waited = strstr(path, "/wait.") != NULL;
     if (strstr(path, "/last.") == NULL)
         path = renamed(path, "work.");
+    bool moved = strstr(path, "/work.") != NULL || strstr(path, "/last.") != NULL;
     enum pickup_result result = pickup_message(&source, path, &e);
     config_unref(config);
+    p->stuck |= !moved && result != PICKUP_LATER;
     if (result == PICKUP_DAMAGED) {
-        tell_of_damaged(renamed(path, "damaged."), e.text);
+        set_aside(p, path, e.text);
         return true;
     }
     if (result == PICKUP_TAKEN) {
-        if (!file_unlink(path, &e))
+        if (!file_unlink(path, &e)) {
             log_error("pickup", NULL, "taken, but it will be again: %s", e.text);
+            p->stuck = true;
+        }
     } else if (e.kind != ERR_NOT_FOUND) {
-        log_warning("pickup", NULL, "%s waits: %s", path, e.text);
+        if (!waited)
+            log_warning("pickup", NULL, "%s waits: %s", path, e.text);
         path = renamed(path, "wait.");
+        p->stuck |= strstr(path, "/wait.") == NULL;
     }
     free(path);
     return result == PICKUP_TAKEN || e.kind == ERR_NOT_FOUND;
 }
 
-/* Everything that is there now. False: something has to wait. */
-static SUSPENDS bool pick_up_all(struct pickup *p)
+/* As many as one look finds; *more: there are others. False: something has to wait. */
+static SUSPENDS bool pick_up_some(struct pickup *p, bool waiting, bool *more)
 {
-    bool done = true, more = true;
-    while (more && done && !p->closing) {
-        struct look *l = MEM_NEW(struct look);
-        l->dir = p->dir;
-        l->first = !p->started;
-        p->started = true;
-        worker_run(WORKER_DISK, look_through, l);
-        if (l->error.kind != ERR_NONE)
-            log_error("pickup", NULL, "%s", l->error.text);
-        more = l->count == FILES_MAX;
-        for (size_t i = 0; i < l->count; i++) {
-            if (p->closing)
-                free(l->names[i]);
-            else
-                done &= pick_up(p, l->names[i]);
-        }
-        free(l);
+    bool done = true;
+    struct look *l = MEM_NEW(struct look);
+    l->dir = p->dir;
+    l->waiting = waiting;
+    l->first = !p->started && !waiting;
+    p->started |= !waiting;
+    worker_run(WORKER_DISK, look_through, l);
+    if (l->error.kind != ERR_NONE)
+        log_error("pickup", NULL, "%s", l->error.text);
+    p->damaged = l->damaged;
+    *more = l->seen > l->count;
+    for (size_t i = 0; i < l->count; i++) {
+        if (p->closing)
+            free(l->names[i]);
+        else
+            done &= pick_up(p, l->names[i]);
     }
+    free(l);
     return done;
 }
 
-static void start(void *arg);
+/* What has waited once, then everything new. False: something has to wait. */
+static SUSPENDS bool pick_up_all(struct pickup *p, bool retry)
+{
+    bool more = false, done = !retry || pick_up_some(p, true, &more);
+    done &= !more;
+    p->stuck = false;
+    do {
+        done &= pick_up_some(p, false, &more);
+    } while (more && !p->stuck && !p->closing);
+    return done && !more && !p->stuck;
+}
+
+static void start_again(void *arg);
 
 static void run(void *arg)
 {
     struct pickup *p = arg;
     bool done;
     do {
-        p->again = false;
-        done = pick_up_all(p);
+        bool retry = p->retry_now;
+        p->again = p->retry_now = false;
+        done = pick_up_all(p, retry);
+        p->waiting = !done || (p->waiting && !retry);
     } while (p->again && !p->closing);
     p->fiber = NULL;
-    if (!done && !p->closing)
-        timer_set(&p->retry, deadline_in(RETRY_AFTER), start, p);
+    if (p->waiting && !p->closing && !timer_is_set(&p->retry))
+        timer_set(&p->retry, deadline_in(RETRY_AFTER), start_again, p);
     cond_broadcast(&p->ended);
 }
 
@@ -223,7 +285,14 @@ static void start(void *arg)
     if (!p->fiber && !p->closing)
         p->fiber = fiber_start(p->context.loop, "pickup", run, p);
     if (!p->fiber && !p->closing)
-        timer_set(&p->retry, deadline_in(RETRY_AFTER), start, p);
+        timer_set(&p->retry, deadline_in(RETRY_AFTER), start_again, p);
+}
+
+static void start_again(void *arg)
+{
+    struct pickup *p = arg;
+    p->retry_now = true;
+    start(p);
 }
 
 static void appeared(void *arg, enum watch_event event, const char *name)
@@ -280,7 +349,7 @@ struct pickup *pickup_open(const struct pickup_context *context, const char *dir
 void pickup_start(struct pickup *p)
 {
     if (p && p->watches)
-        start(p);
+        start_again(p);
 }
 
 void pickup_reload(struct pickup *p, struct config *config, const char *hostname)

@@ -83,7 +83,7 @@ static bool read_head(struct picking *p)
 static void open_file(void *arg)
 {
     struct picking *p = arg;
-    if (disk_open(p->path, O_RDONLY | O_NOFOLLOW, 0, &p->fd, &p->error))
+    if (disk_open_unleased(p->path, &p->fd, &p->error))
         p->opened = read_head(p);
     else /* a link, a file that its owner keeps to himself */
         p->damaged = p->error.kind == ERR_IO;

@@ -1,6 +1,7 @@
 """sendmail as programs call it: with the server there, gone, coming back; exit codes; and what other users of the
 machine may try with the maildrop."""
 
+import fcntl
 import glob
 import os
 import random
@@ -380,6 +381,70 @@ def test_what_others_may_put_there():
         got = bodies(server, "alice")
         assert sum(b"Subject: good" in m for m in got) >= 2, got
         assert "stays there for you to look at" in server.log()
+
+
+def test_a_lease_holds_up_nobody():
+    """A file that its owner keeps a lease on is not waited for: another one is taken meanwhile."""
+    with Instance() as server:
+        s = Sender(server)
+        server.stop()
+        s.send("alice", text="Subject: leased\n\nx\n")
+        (name,) = s.left()
+        os.rename(os.path.join(s.maildrop, name), os.path.join(s.maildrop, "drop.a"))
+        handler = signal.signal(signal.SIGIO, signal.SIG_IGN)  # "give it up"
+        with open(os.path.join(s.maildrop, "drop.a"), "r+b") as f:
+            fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            begun = time.monotonic()
+            server.start()
+            wait_for(lambda: "wait.a" in s.left())
+            s.send("alice", text="Subject: free\n\nx\n")
+            wait_for(lambda: any(b"Subject: free" in m for m in bodies(server, "alice")))
+            assert "another program holds a lease on it" in server.log()
+            # The kernel takes it away after fs.lease-break-time, 45 seconds.
+            assert time.monotonic() - begun < 40
+            fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        signal.signal(signal.SIGIO, handler)
+        server.mailctl("reload")
+        wait_for(lambda: any(b"Subject: leased" in m for m in bodies(server, "alice")))
+        assert s.left() == []
+
+
+def test_many_files():
+    """More than one look finds; of damaged ones so many are kept and no more."""
+    with Instance() as server:
+        s = Sender(server)
+        server.stop()
+        for i in range(1200):
+            drop(s, "drop.bad%d" % i, b"")
+        for i in range(20):
+            s.send("alice", text="Subject: good %d\n\nx\n" % i)
+        server.start()
+        wait_for(lambda: len(bodies(server, "alice")) == 20)
+        wait_for(lambda: all(n.startswith("damaged.") for n in s.left()))
+        assert len(s.left()) == 1000
+        assert server.log().count("was removed, there are too many like it") == 200
+
+
+def test_sendmail_leaves_room():
+    """Programs that run wild while the server is down do not fill the file system."""
+    if os.getuid() != 0:
+        raise Skip("mounting a small file system needs root")
+    with Instance() as server:
+        s = Sender(server)
+        server.stop()
+        for options in ("size=66m", "size=1g,nr_inodes=1003"):
+            mount = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", s.maildrop], capture_output=True)
+            if mount.returncode != 0:
+                raise Skip("mounting a small file system is not allowed here")
+            try:
+                s.send("alice")
+                if "nr_inodes" in options:
+                    s.send("alice")
+                result = s.send("alice", text="Subject: x\n\n" + "y" * 70 * 30000 + "\n", status=EX_TEMPFAIL)
+                assert b"nearly full" in result.stderr
+                assert len(s.left()) == (2 if "nr_inodes" in options else 1), s.left()
+            finally:
+                subprocess.run(["umount", s.maildrop], check=True)
 
 
 def drop_file(recipients, sender=b"alice", envelope_id=b"", text=b"Subject: crafted\n\nx\n"):
