@@ -107,6 +107,20 @@ SUSPENDS const char *ctl_queue_who(struct ctl_call *c, struct arena *a)
 
 /* --- JSON --- */
 
+static json_t *tries_json(const struct queue_recipient_info *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->try_count; i++) {
+        json_t *json = json_object();
+        json_object_set_new(json, "at", json_integer(r->tries[i].at));
+        json_object_set_new(json, "error", ctl_json_str(r->tries[i].error));
+        json_object_set_new(json, "code", ctl_json_str(r->tries[i].code));
+        json_object_set_new(json, "relay", ctl_json_str(r->tries[i].relay));
+        json_array_append_new(list, json);
+    }
+    return list;
+}
+
 json_t *ctl_queue_recipient(const struct queue_recipient_info *r)
 {
     json_t *json = json_object();
@@ -121,6 +135,7 @@ json_t *ctl_queue_recipient(const struct queue_recipient_info *r)
     json_object_set_new(json, "notify", ctl_json_str(r->notify));
     json_object_set_new(json, "destination", ctl_json_str(r->destination));
     json_object_set_new(json, "why", ctl_json_str(r->why));
+    json_object_set_new(json, "tries", tries_json(r));
     return json;
 }
 

@@ -26,11 +26,25 @@ static void add_next_attempt(struct table *t, const json_t *recipient)
         table_add_duration(t, next - now());
 }
 
-/* Why it waits. */
-static const char *reason_of(const json_t *recipient)
+/* Somebody stopped it. */
+static bool is_stopped(const json_t *message)
 {
-    const char *why = text_of(recipient, "why");
-    return why[0] ? why : text_of(recipient, "last_error");
+    json_t *state;
+    size_t i;
+    json_array_foreach(json_object_get(message, "states"), i, state)
+    {
+        const char *name = json_string_value(state);
+        if (strcmp(name, "held") == 0 || strcmp(name, "future") == 0 || strcmp(name, "paused") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Why it waits: who stopped it, else what went wrong. */
+static const char *reason_of(const json_t *message, const json_t *recipient)
+{
+    const char *why = text_of(recipient, "why"), *error = text_of(recipient, "last_error");
+    return error[0] && !is_stopped(message) ? error : why;
 }
 
 /* Only the first of a message's rows says what is the same in all of them. */
@@ -75,7 +89,7 @@ static void list_message(void *arg, const json_t *message)
         table_add(l->table, text_of(recipient, "address"));
         table_printf(l->table, "%lld", (long long)number_of(recipient, "attempts"));
         add_next_attempt(l->table, recipient);
-        table_add(l->table, reason_of(recipient));
+        table_add(l->table, reason_of(message, recipient));
     }
     if (count == 0) { /* only its end, or a report, is still to be made */
         add_message(l->table, message);
@@ -196,6 +210,29 @@ static void print_recipients(const json_t *recipients)
     table_print(t);
 }
 
+static void print_tries(const json_t *recipients)
+{
+    static const char *const titles[] = {"at", "recipient", "relay", "said", NULL};
+    struct table *t = table_new(titles);
+    json_t *recipient, *try;
+    size_t i, k;
+    bool any = false;
+    json_array_foreach(recipients, i, recipient)
+    {
+        json_array_foreach(json_object_get(recipient, "tries"), k, try)
+        {
+            any = true;
+            table_add_time(t, number_of(try, "at"));
+            table_add(t, text_of(recipient, "address"));
+            table_add(t, text_of(try, "relay"));
+            table_add(t, text_of(try, "error"));
+        }
+    }
+    if (any)
+        printf("\nthe last attempts:\n");
+    table_end(t, any);
+}
+
 static void keep_recipient(void *arg, const json_t *item)
 {
     json_array_append(arg, (json_t *)item);
@@ -215,6 +252,7 @@ int command_queue_show(struct mailctl *m, const struct arguments *a)
     } else if (status == EXIT_OK) {
         print_message(message);
         print_recipients(recipients);
+        print_tries(recipients);
         print_header(text_of(message, "header"));
     }
     json_decref(recipients);

@@ -2,6 +2,7 @@
  * What can be seen of a message in the queue, for operators; and for clients what waits for a
  * domain (ETRN).
  */
+#include "queue/attempts.h"
 #include "queue/destination.h"
 #include "queue/filter.h"
 #include "queue/item.h"
@@ -22,7 +23,25 @@ static struct str waiting_reason(const struct queue_message *m, const struct que
     if (item && pause_covers(p, item->destination->key))
         return arena_printf(a, "%s is paused",
                             pause_has_all(p) ? "all sending" : item->destination->key);
-    return STR("");
+    if (!item)
+        return STR("");
+    struct buf reason = BUF_EMPTY;
+    scheduler_reason(item, &reason);
+    struct str copy = arena_str(a, buf_str(&reason));
+    buf_free(&reason);
+    return copy;
+}
+
+static void fill_tries(struct queue_recipient_info *out, const struct queue_message *m,
+                       const struct queue_recipient *r, struct arena *a)
+{
+    struct attempt_view list[ATTEMPTS_KEPT];
+    out->try_count = attempts_get(m, r, list);
+    out->tries = arena_array(a, out->try_count + 1, sizeof(*out->tries));
+    for (size_t i = 0; i < out->try_count; i++)
+        out->tries[i] =
+            (struct queue_attempt_info){list[i].at, arena_str(a, list[i].error),
+                                        arena_str(a, list[i].code), arena_str(a, list[i].relay)};
 }
 
 static void fill_recipient(struct queue_recipient_info *out, const struct queue_message *m,
@@ -38,6 +57,7 @@ static void fill_recipient(struct queue_recipient_info *out, const struct queue_
     out->last_error = arena_str(a, recipient_error(r));
     out->relay = arena_str(a, recipient_relay(r));
     out->destination = item ? arena_str(a, str_from_c(item->destination->key)) : STR("");
+    fill_tries(out, m, r, a);
     out->why = waits ? waiting_reason(m, item, a) : STR("");
     struct buf notify = BUF_EMPTY;
     dsn_notify_write(&notify, r->notify);

@@ -8,6 +8,7 @@
 #include "queue/message.h"
 
 #include "core/mem.h"
+#include "queue/attempts.h"
 #include "queue/walk.h"
 
 #include <assert.h>
@@ -40,6 +41,7 @@ void message_free(struct queue_message *m)
     assert(m->holds == 0 && !m->items);
     for (size_t i = 0; i < m->recipient_count; i++)
         recipient_forget_said(m, &m->recipients[i]);
+    attempts_free(m);
     free(m->recipients);
     spool_unref(m->body);
     arena_free(m->arena);

@@ -77,6 +77,10 @@ size_t queue_count_held(struct queue *q, struct str login);
 
 /* --- for operators; what they can do is in operate.h --- */
 
+struct queue_attempt_info {
+    int64_t at; /* seconds since 1970 */
+    struct str error, code, relay;
+};
 struct queue_recipient_info {
     struct str address;
     struct str original; /* the RCPT that led to it */
@@ -84,10 +88,12 @@ struct queue_recipient_info {
     unsigned attempts;
     int64_t next_attempt; /* seconds since 1970; 0: now */
     struct str last_error;
-    struct str relay;       /* host that was tried last */
-    struct str notify;      /* NOTIFY as given; "" : not */
-    struct str destination; /* destination_key.h; "" : here, or not known now */
-    struct str why;         /* it waits; "" : for its next attempt */
+    struct str relay;                 /* host that was tried last */
+    struct str notify;                /* NOTIFY as given; "" : not */
+    struct str destination;           /* destination_key.h; "" : here, or not known now */
+    struct str why;                   /* it waits; "" : for its next attempt */
+    struct queue_attempt_info *tries; /* the last few, oldest first */
+    size_t try_count;
 };
 struct queue_message_info {
     char id[ID_SIZE];

@@ -107,6 +107,7 @@ struct queue_message {
     unsigned active;   /* items that are ready or being sent */
     unsigned holds;    /* fibers that use it */
     bool settling, settle_again;
+    struct attempt_list *attempts; /* attempts.h */
     struct queue_item *items;
     struct queue_recipient *recipients; /* with their words behind them */
     size_t recipient_count;

@@ -125,14 +125,26 @@ static struct said_words *said_find(struct queue *q, const struct said_words *wa
     return *(struct said_words **)node;
 }
 
+struct said_words *said_ref(struct said_words *w)
+{
+    if (w)
+        w->references++;
+    return w;
+}
+
+void said_unref(struct queue *q, struct said_words *w)
+{
+    if (!w || --w->references > 0)
+        return;
+    tdelete(w, &q->said, compare_said);
+    free(w);
+}
+
 void recipient_forget_said(struct queue_message *m, struct queue_recipient *r)
 {
     struct said_words *w = r->said;
     r->said = NULL;
-    if (!w || --w->references > 0)
-        return;
-    tdelete(w, &m->queue->said, compare_said);
-    free(w);
+    said_unref(m->queue, w);
 }
 
 void recipient_set_said(struct queue_message *m, struct queue_recipient *r, struct str error,

@@ -21,6 +21,10 @@ struct str recipient_error(const struct queue_recipient *r);
 struct str recipient_code(const struct queue_recipient *r);
 struct str recipient_relay(const struct queue_recipient *r);
 
+/* A reference to what was said, for who keeps it longer. NULL is allowed. */
+struct said_words *said_ref(struct said_words *w);
+void said_unref(struct queue *q, struct said_words *w);
+
 /* Once, of each of the message's recipients; their sizes were part of message_set_recipients. No
  * word may be longer than RECIPIENT_WORD_MAX. */
 void recipient_set_words(struct queue_message *m, struct queue_recipient *r, struct str address,

@@ -15,6 +15,7 @@
 #include "core/mem.h"
 #include "core/random.h"
 #include "core/worker.h"
+#include "queue/attempts.h"
 #include "queue/message.h"
 #include "queue/notice.h"
 
@@ -80,7 +81,8 @@ static void fill_recipient(const struct reporting *x, struct report_recipient *o
     out->status = status_of(x, r);
     out->diagnostic = arena_str(x->arena, recipient_error(r));
     out->remote_host = arena_str(x->arena, str_split(&relay, '['));
-    out->last_attempt = r->attempts > 0 ? clock_wall() / USEC_SEC : 0;
+    int64_t known = attempts_last(x->m, r);
+    out->last_attempt = known ? known : r->attempts > 0 ? clock_wall() / USEC_SEC : 0;
     out->next_attempt = x->kind == REPORT_OF_DELAY ? r->next_attempt / USEC_SEC : 0;
     out->will_retry_until = delayed ? message_expires(x->m) / USEC_SEC : 0;
 }

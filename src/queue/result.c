@@ -10,6 +10,7 @@
 #include "queue/result.h"
 
 #include "core/log.h"
+#include "queue/attempts.h"
 #include "queue/message.h"
 #include "queue/queue_journal.h"
 #include "queue/scheduler.h"
@@ -167,6 +168,8 @@ void recipient_apply(struct queue_message *m, struct queue_recipient *r, const s
         r->state = RECIPIENT_FAILED;
         break;
     }
+    if (r->state != RECIPIENT_DELIVERED)
+        attempts_note(m, r, clock_wall() / USEC_SEC);
     journal_log_result(m, r);
     recipient_log(m, r, &result);
     buf_free(&text);
