@@ -298,6 +298,7 @@ static SUSPENDS bool open_control(struct server *s, struct err *e)
         .sessions = s->sessions,
         .load = s->load,
         .recordings = s->recordings,
+        .security = s->security,
         .imap = &s->imap,
         .data_dir = s->settings->data_dir,
         .run_dir = s->settings->run_dir,

@@ -24,6 +24,7 @@ struct session_list;
 struct load;
 struct imap_context;
 struct recordings;
+struct client_security;
 
 #define CTL_REQUEST_MAX     (1024 * 1024) /* bytes of a request */
 #define CTL_CONNECTIONS_MAX 64
@@ -38,6 +39,7 @@ struct ctl_context { /* all outlive the control socket */
     struct session_list *sessions;
     struct load *load;
     struct recordings *recordings;
+    struct client_security *security;
     struct imap_context *imap; /* for searching */
     const char *data_dir, *run_dir;
     const char *admin_group; /* "": none */
@@ -84,6 +86,7 @@ extern const struct ctl_verb ctl_address_verbs[];
 extern const struct ctl_verb ctl_verify_verbs[];
 extern const struct ctl_verb ctl_route_verbs[];
 extern const struct ctl_verb ctl_srs_verbs[];
+extern const struct ctl_verb ctl_tls_verbs[];
 extern const struct ctl_stream_verb ctl_queue_verbs[];
 extern const struct ctl_stream_verb ctl_queue_operate_verbs[];
 extern const struct ctl_verb ctl_mailbox_verbs[];

@@ -204,6 +204,7 @@ command_function command_queue_hold, command_queue_release, command_queue_requeu
     command_queue_stats;
 command_function command_verify;
 command_function command_route_test, command_route_list, command_srs_rotate;
+command_function command_tls_policy, command_tls_flush, command_tls_report, command_tls_send;
 command_function command_who, command_rawlog_on, command_rawlog_off, command_rawlog_list;
 command_function command_mailbox_list, command_mailbox_status, command_mailbox_create,
     command_mailbox_delete, command_mailbox_rename, command_mailbox_subscribe,

@@ -15,6 +15,8 @@ struct client_security *client_security_new(const struct config *config,
     struct buf sts = BUF_EMPTY, report = BUF_EMPTY;
     buf_printf(&sts, "%s/mta-sts", c->data_dir);
     buf_printf(&report, "%s/tls-report.db", c->data_dir);
+    s->dns = c->dns;
+    s->tls = tls_context_ref(tls);
     s->http = http_client_new(c->loop, c->dns);
     s->sts = mta_sts_new(config_block(config, &mta_sts_settings_block),
                          &(struct mta_sts_context){
@@ -52,12 +54,15 @@ void client_security_free(struct client_security *s)
     tls_report_free(s->report);
     mta_sts_free(s->sts);
     http_client_free(s->http);
+    tls_context_unref(s->tls);
     free(s);
 }
 
 void client_security_reload(struct client_security *s, const struct config *config,
                             struct tls_context *tls)
 {
+    tls_context_unref(s->tls);
+    s->tls = tls_context_ref(tls);
     mta_sts_reload(s->sts, config_block(config, &mta_sts_settings_block), tls);
     tls_report_reload(s->report, config_block(config, &tls_report_settings_block), tls);
 }

@@ -7,6 +7,8 @@
 #include "smtp/tls_report.h"
 
 struct client_security {
+    struct dns *dns;
+    struct tls_context *tls; /* of clients; the present one */
     struct http_client *http;
     struct mta_sts *sts;
     struct tls_report *report;

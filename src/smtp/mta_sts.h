@@ -60,6 +60,9 @@ struct mta_sts_answer {
 SUSPENDS void mta_sts_find(struct mta_sts *m, struct str domain, struct arena *a,
                            struct mta_sts_answer *answer);
 
+/* The domain as policies are kept by: A-labels, lower case; NULL: no name of a host. In a. */
+const char *mta_sts_name(struct str domain, struct arena *a);
+
 /* --- for operators --- */
 
 /* As mta_sts_find, but fetched in any case. */

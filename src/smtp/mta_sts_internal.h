@@ -49,8 +49,6 @@ struct mta_sts {
 
 /* --- mta_sts_table.c --- */
 
-/* The domain as it stands in file names; NULL: no name of a host. In a. */
-const char *mta_sts_name(struct str domain, struct arena *a);
 struct mta_sts_entry *mta_sts_entry_find(const struct mta_sts *m, const char *name);
 /* Made if it is not there; NULL when all places are taken by entries in use. */
 struct mta_sts_entry *mta_sts_entry_get(struct mta_sts *m, const char *name);

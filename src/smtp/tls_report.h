@@ -69,3 +69,7 @@ void tls_report_count(struct tls_report *r, const struct tls_report_row *row);
 SUSPENDS bool tls_report_read(struct tls_report *r, int64_t day, struct str domain, struct arena *a,
                               struct tls_report_row **rows, size_t *count, struct err *e);
 int64_t tls_report_today(void);
+/* The reports of past days that are due, whatever the settings say about the time. ERR_PERM: they
+ * say that none are sent. */
+SUSPENDS bool tls_report_send_now(struct tls_report *r, size_t *sent, size_t *failed,
+                                  struct err *e);

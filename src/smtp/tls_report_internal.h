@@ -29,6 +29,7 @@ struct tls_report {
     struct tls_context *tls;
     struct lru *pending; /* encoded row: uint64_t */
     struct tls_report_db *db;
+    bool sending;
     bool busy; /* the database, by a worker */
     struct cond free;
     usec spread; /* not all servers of the world at the same minute */

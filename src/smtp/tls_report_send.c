@@ -149,8 +149,9 @@ SUSPENDS static bool send_to(struct sending *x, const struct tls_report_target *
     return ok;
 }
 
-/* True: the domain is done. */
-SUSPENDS static bool report(struct sending *x)
+enum outcome { NOT_WANTED, SENT, NOT_SENT };
+
+SUSPENDS static enum outcome report(struct sending *x)
 {
     struct dns_answer texts;
     struct err e;
@@ -159,31 +160,33 @@ SUSPENDS static bool report(struct sending *x)
     bool sent = false;
     switch (dns_txt_until(x->r->context.dns, record, DEADLINE_NONE, x->arena, &texts, &e)) {
     case DNS_TEMPFAIL:
-        return false;
+        return NOT_SENT;
     case DNS_NOT_FOUND:
-        return true;
+        return NOT_WANTED;
     case DNS_FOUND:
         break;
     }
     size_t count = tls_report_targets(texts.texts, texts.count, x->arena, targets);
     if (count == 0)
-        return true;
+        return NOT_WANTED;
     if (!make_report(x, &e)) {
         log_warning("tls-report", NULL, "domain=%.*s: no report: %s", STR_ARG(x->due->domain),
                     e.text);
-        return false;
+        return NOT_SENT;
     }
     for (size_t i = 0; i < count; i++)
         sent |= send_to(x, &targets[i]);
-    return sent;
+    return sent ? SENT : NOT_SENT;
 }
 
 SUSPENDS static void send_list(struct tls_report *r, const struct tls_report_due *list,
-                               size_t count)
+                               size_t count, size_t outcomes[3])
 {
     for (size_t i = 0; i < count && !r->stopping; i++) {
         struct sending x = {.r = r, .arena = arena_new(), .due = &list[i]};
-        if (report(&x))
+        enum outcome outcome = report(&x);
+        outcomes[outcome]++;
+        if (outcome != NOT_SENT)
             mark_done(&x);
         buf_free(&x.gzip);
         arena_free(x.arena);
@@ -191,19 +194,47 @@ SUSPENDS static void send_list(struct tls_report *r, const struct tls_report_due
     }
 }
 
+/* One at a time: else a report could be sent twice. */
+SUSPENDS static bool send_all(struct tls_report *r, int64_t today, size_t outcomes[3],
+                              struct err *e)
+{
+    struct asking x = {
+        .db = r->db, .arena = arena_new(), .first = today - TLS_REPORT_TRIES_DAYS, .before = today};
+    bool ok = !r->sending || err_set(e, ERR_TEMP, "reports are being sent");
+    if (ok) {
+        r->sending = true;
+        tls_report_with_db(r, ask_due, &x);
+        ok = x.ok;
+        if (ok)
+            send_list(r, x.list, x.count, outcomes);
+        else
+            *e = x.error;
+        r->sending = false;
+    }
+    arena_free(x.arena);
+    return ok;
+}
+
 SUSPENDS void tls_report_send_due(struct tls_report *r, usec now)
 {
     int64_t today = now / TLS_REPORT_DAY;
-    struct asking x = {.db = r->db, .arena = arena_new(), .before = today - TLS_REPORT_KEEP_DAYS};
-    tls_report_with_db(r, prune, &x);
-    if (r->settings.send && now % TLS_REPORT_DAY >= r->settings.time + r->spread) {
-        x.first = today - TLS_REPORT_TRIES_DAYS;
-        x.before = today;
-        tls_report_with_db(r, ask_due, &x);
-        if (x.ok)
-            send_list(r, x.list, x.count);
-    }
-    if (!x.ok)
-        log_warning("tls-report", NULL, "%s", x.error.text);
-    arena_free(x.arena);
+    size_t outcomes[3] = {0};
+    struct asking old = {.db = r->db, .before = today - TLS_REPORT_KEEP_DAYS};
+    tls_report_with_db(r, prune, &old);
+    if (!old.ok)
+        log_warning("tls-report", NULL, "%s", old.error.text);
+    if (r->settings.send && now % TLS_REPORT_DAY >= r->settings.time + r->spread &&
+        !send_all(r, today, outcomes, &old.error))
+        log_warning("tls-report", NULL, "%s", old.error.text);
+}
+
+SUSPENDS bool tls_report_send_now(struct tls_report *r, size_t *sent, size_t *failed, struct err *e)
+{
+    size_t outcomes[3] = {0};
+    if (!r->settings.send)
+        return err_set(e, ERR_PERM, "the settings say that no reports are sent (tls_report, send)");
+    bool ok = send_all(r, tls_report_today(), outcomes, e);
+    *sent = outcomes[SENT];
+    *failed = outcomes[NOT_SENT];
+    return ok;
 }
