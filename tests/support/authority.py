@@ -38,6 +38,12 @@ class Authority:
         return Certificate(self, os.path.join(self.directory, base))
 
 
+    def hex(self):
+        """The authority's own certificate."""
+        return subprocess.run(["openssl", "x509", "-in", self.certificate, "-outform", "DER"], check=True,
+                              capture_output=True).stdout.hex()
+
+
 class Certificate:
     def __init__(self, authority, base):
         self.authority, self.base = authority, base

@@ -33,8 +33,6 @@ template:
     storage: "%(dir)s"
     file: "%%s.zone"
     zonefile-sync: -1
-    zonefile-load: difference
-    serial-policy: increment
   - id: signed
     storage: "%(dir)s"
     file: "%%s.zone"
@@ -68,6 +66,7 @@ class SignedDns:
         self.anchor = os.path.join(self.directory, "anchor")
         self.port = free_port()
         self.zones = zones
+        self.serial = 1
         os.mkdir(os.path.join(self.directory, "db"))
         config = CONFIG % {"dir": self.directory, "port": self.port}
         for zone, (kind, records) in zones.items():
@@ -86,10 +85,17 @@ class SignedDns:
             self.close()
             raise
 
+    def change(self, zone, records):
+        """Other records; answers that somebody has cached stay there for up to five seconds."""
+        self.serial += 1
+        self.write_zone(zone, records)
+        subprocess.run([program("knotc"), "-c", self.config, "-b", "zone-reload", zone + "."], check=True,
+                       capture_output=True)
+
     def write_zone(self, zone, records):
         with open(os.path.join(self.directory, zone + ".zone"), "w") as f:
-            f.write("$ORIGIN %s.\n$TTL 5\n@ SOA ns h 1 3600 600 86400 2\n@ NS ns\nns A 127.0.0.1\n%s\n"
-                    % (zone, records))
+            f.write("$ORIGIN %s.\n$TTL 5\n@ SOA ns h %d 3600 600 86400 2\n@ NS ns\nns A 127.0.0.1\n%s\n"
+                    % (zone, self.serial, records))
 
     def said(self):
         self.log.flush()

@@ -91,7 +91,7 @@ class SmtpSink:
 
     def __init__(self, replies=None, extensions=("PIPELINING", "8BITMIME", "SMTPUTF8",
                                                  "ENHANCEDSTATUSCODES", "SIZE 10000000"),
-                 tls=None, extensions_over_tls=()):
+                 tls=None, extensions_over_tls=(), address=("127.0.0.1", 0)):
         """tls: an ssl.SSLContext for STARTTLS."""
         self.reply = replies or (lambda verb, command: None)
         self.extensions = extensions
@@ -99,7 +99,7 @@ class SmtpSink:
         self.extensions_over_tls = list(extensions_over_tls)
         self.messages = queue.Queue()
         self.connections = 0
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server(address, Handler)
         self.server.sink = self
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
