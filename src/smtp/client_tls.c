@@ -57,6 +57,7 @@ SUSPENDS bool client_tls_prepare(struct client_session *s, const struct client_h
     }
     bool ok = client_tls_decide(&q, a, &s->tls, f);
     client_tls_count_decision(s, ok);
+    s->tls_refused |= !ok && s->tls.dane != CLIENT_DANE_LATER;
     return ok;
 }
 
@@ -64,6 +65,7 @@ SUSPENDS bool client_tls_prepare(struct client_session *s, const struct client_h
 
 bool client_tls_is_missing(struct client_session *s, struct client_failure *f)
 {
+    s->tls_refused = true;
     if (s->must_verify && !s->dead) {
         client_failure_set(f, true, "5.7.10",
                            "%.*s has no TLS, which this message requires (REQUIRETLS)",
@@ -80,6 +82,7 @@ static bool handshake_failed(struct client_session *s, const struct err *e,
 {
     s->dead = true;
     s->tls_failed = true;
+    s->tls_refused |= s->tls.required;
     client_tickets_forget(s->shared->tickets, buf_str(&s->ticket));
     buf_clear(&s->ticket);
     if (e->kind != ERR_CANCELLED)

@@ -57,7 +57,7 @@ SUSPENDS static bool open_next(struct attempt *x)
 static void start_over(struct attempt *x)
 {
     x->round = (struct client_round){.next = 0};
-    x->session.may_recover = false;
+    x->session.may_recover = x->session.tls_refused = false;
     x->session.must_verify = client_options_need_tls(x->job->message);
     x->session.tls_optional = x->job->message->options->tls_optional;
 }
@@ -71,8 +71,9 @@ static void give_up(struct attempt *x)
     client_mail_fail(m, buf_str(&x->session.relay), &x->failure);
     if (x->session.host)
         m->tls_policy = client_tls_describe(&x->session, m->arena);
-    /* Messages that ask for less may get through. */
-    m->destination_failed = !x->failure.permanent && !x->session.must_verify;
+    /* Messages that ask for less may get through: RFC 8689. */
+    m->destination_failed =
+        !x->failure.permanent && !x->session.must_verify && !x->session.tls_refused;
 }
 
 /* --- a message --- */
