@@ -122,6 +122,7 @@ bool scheduler_retry_items(struct queue_message *m,
 {
     struct scheduler *s = m->queue->scheduler;
     bool found = false;
+    scheduler_add_unscheduled(m);
     for (struct queue_item *item = m->items; item; item = item->next) {
         if (item->state != ITEM_WAITING || !match(arg, item))
             continue;
