@@ -1,10 +1,11 @@
 /*
  * Replies of other servers: lines as they come from the wire, and stored bytes on their way out,
  * cut in two where the first byte says: the result may not depend on it, and the dot at the end is
- * the only one that stands alone.
+ * the only one that stands alone. A reply may be one to EHLO.
  */
 #include "smtp/client_encoder.h"
 #include "smtp/client_failure.h"
+#include "smtp/client_hello.h"
 #include "smtp/client_reply.h"
 
 #include <stdlib.h>
@@ -33,6 +34,20 @@ static void check_replies(struct str wire)
     client_reply_free(&r);
 }
 
+/* What is kept of it is bounded, and limits that make no sense are none. */
+static void check_hello(struct str lines)
+{
+    struct client_hello h = {.extensions = 0};
+    client_hello_parse(&h, lines);
+    if (h.mechanisms.n > 2000 || (h.mechanisms.n > 0 && !(h.extensions & CLIENT_AUTH)) ||
+        (h.recipients_max > 0 && !(h.extensions & CLIENT_LIMITS)))
+        abort();
+    client_hello_clear(&h);
+    if (h.extensions || h.mechanisms.n > 0)
+        abort();
+    client_hello_free(&h);
+}
+
 static void check_encoder(struct str stored, size_t cut)
 {
     struct client_encoder whole = {.in_line = false}, parts = {.in_line = false};
@@ -51,6 +66,13 @@ static void check_encoder(struct str stored, size_t cut)
     ptrdiff_t end = str_find(buf_str(&a), STR("\r\n.\r\n"));
     if (end >= 0 ? (size_t)end + 5 != a.n : !str_equal(buf_str(&a), STR(".\r\n")))
         abort();
+    /* In chunks: the same without the dots. */
+    struct client_encoder chunks = {.chunks = true};
+    buf_clear(&b);
+    client_encode(&chunks, &b, stored);
+    client_encode_end(&chunks, &b);
+    if (b.n + 3 > a.n || (b.n > 0 && b.p[b.n - 1] != '\n'))
+        abort();
     buf_free(&a);
     buf_free(&b);
 }
@@ -61,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct str wire = str_from((const char *)data + 1, size - 1);
     check_replies(wire);
+    check_hello(wire);
     check_encoder(wire, data[0] % (wire.n + 1));
     return 0;
 }
