@@ -8,6 +8,7 @@
  *     --lmtp           speaks LMTP
  *     --recipients N   of each message
  *     --domain NAME    of the recipients (example.test)
+ *     --domains N      d0.NAME to dN-1.NAME in turn instead
  *     --sources N      connects from N addresses in 127.1.0.0/16
  *
  * Recipients are user0@example.test ... in turn. One thread, poll(2).
@@ -38,7 +39,7 @@ struct connection {
 };
 
 static const char *place, *domain = "example.test";
-static int users, per_connection, recipients = 1, sources;
+static int users, per_connection, recipients = 1, sources, domains;
 static bool lmtp;
 static long opened;
 static long wanted, begun, done, refused;
@@ -124,9 +125,13 @@ static void next_message(struct connection *c)
     }
     static char lines[64 * 1024];
     size_t n = (size_t)snprintf(lines, sizeof(lines), "MAIL FROM:<sender@elsewhere.test>\r\n");
-    for (int i = 0; i < recipients; i++)
-        n += (size_t)snprintf(lines + n, sizeof(lines) - n, "RCPT TO:<user%ld@%s>\r\n",
-                              (begun + i) % users, domain);
+    for (int i = 0; i < recipients; i++) {
+        n += (size_t)snprintf(lines + n, sizeof(lines) - n, "RCPT TO:<user%ld@",
+                              (begun + i) % users);
+        if (domains > 0)
+            n += (size_t)snprintf(lines + n, sizeof(lines) - n, "d%ld.", (begun + i) % domains);
+        n += (size_t)snprintf(lines + n, sizeof(lines) - n, "%s>\r\n", domain);
+    }
     n += (size_t)snprintf(lines + n, sizeof(lines) - n, "DATA\r\n");
     begun++;
     c->sent++;
@@ -211,6 +216,7 @@ static const struct option options[] = {
     {"recipients", required_argument, NULL, 'r'},
     {"domain", required_argument, NULL, 'd'},
     {"sources", required_argument, NULL, 's'},
+    {"domains", required_argument, NULL, 'n'},
     {0},
 };
 
@@ -226,6 +232,8 @@ static int read_options(int argc, char **argv)
             domain = optarg;
         else if (c == 's')
             sources = atoi(optarg);
+        else if (c == 'n')
+            domains = atoi(optarg);
         else
             exit(2);
     }
@@ -239,7 +247,8 @@ int main(int argc, char **argv)
     argv += skip;
     if (argc < 6 || recipients < 1 || recipients > 1000) {
         fprintf(stderr,
-                "usage: bench_smtp_load [--lmtp] [--recipients N] [--domain NAME] [--sources N] "
+                "usage: bench_smtp_load [--lmtp] [--recipients N] [--domain NAME] "
+                "[--domains N] [--sources N] "
                 "PORT CONNECTIONS MESSAGES SIZE USERS [PER-CONNECTION]\n");
         return 2;
     }
