@@ -94,7 +94,7 @@ static void add_target(struct acceptance *x, const struct use *u)
     if (!u->route) {
         t->address = r->address;
         t->kind = RECIPIENT_UNROUTED;
-        t->error = copy_error(x, &r->route->error);
+        t->error = copy_error(x, r->route->error);
         t->outcome = r->route->kind == ROUTE_LATER ? OUTCOME_TEMPORARY : OUTCOME_PERMANENT;
         return;
     }
@@ -345,6 +345,13 @@ static bool nothing_left(const struct acceptance *x, size_t from, size_t to)
     return true;
 }
 
+static void set_error(struct envelope_recipient *r, const struct err *e)
+{
+    r->accepted = false;
+    r->error = ARENA_NEW(r->route->arena, struct err);
+    *r->error = *e;
+}
+
 /* `failure` is why the queue could not take what was to be queued; NULL: it could. */
 static void set_results(struct acceptance *x, const struct err *failure)
 {
@@ -356,9 +363,9 @@ static void set_results(struct acceptance *x, const struct err *failure)
         bool progress = whole || any_progress(x, i, end);
         const struct err *own = recipient_error(x, i, end);
         r->accepted = progress && nothing_left(x, i, end);
-        r->error = (struct err){.kind = ERR_NONE};
+        r->error = NULL;
         if (!r->accepted)
-            r->error = failure && progress ? *failure : own ? *own : unknown;
+            set_error(r, failure && progress ? failure : own ? own : &unknown);
     }
 }
 
@@ -371,8 +378,7 @@ static void unmark_queued(struct acceptance *x)
 static void refuse_all(struct acceptance *x, const struct err *why)
 {
     for (size_t i = 0; i < x->envelope->recipient_count; i++) {
-        x->envelope->recipients[i].accepted = false;
-        x->envelope->recipients[i].error = *why;
+        set_error(&x->envelope->recipients[i], why);
     }
 }
 
@@ -385,8 +391,8 @@ static bool whole_result(const struct acceptance *x, struct err *e)
         const struct envelope_recipient *r = &x->envelope->recipients[i];
         accepted += r->accepted;
         if (!r->accepted &&
-            (!error || (!err_is_temporary(error->kind) && err_is_temporary(r->error.kind))))
-            error = &r->error;
+            (!error || (!err_is_temporary(error->kind) && err_is_temporary(r->error->kind))))
+            error = r->error;
     }
     if (error)
         err_set(e, error->kind, "%s", error->text);

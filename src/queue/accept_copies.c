@@ -72,12 +72,12 @@ SUSPENDS static void add_address(struct copying *c, const struct copy_rule *rule
     case ROUTE_LATER: {
         struct target *t = add(x, to, RECIPIENT_UNROUTED, OUTCOME_TEMPORARY);
         t->error = ARENA_NEW(x->arena, struct err);
-        *t->error = route->error;
+        *t->error = *route->error;
         return;
     }
     case ROUTE_REFUSE:
         log_warning("queue", x->envelope->id, "no copy=%s to=<%s>: %s", rule->settings->name,
-                    address, route->error.text);
+                    address, route->error->text);
         return;
     }
 }

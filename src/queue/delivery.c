@@ -277,7 +277,7 @@ SUSPENDS static size_t route_again(struct connection *c, struct envelope_recipie
         struct route *route = route_recipient(c->queue, r->address, c->arena);
         if (route->kind == ROUTE_LATER || route->kind == ROUTE_REFUSE) {
             set_result(c, i, route->kind == ROUTE_LATER ? TRANSPORT_DEFERRED : TRANSPORT_FAILED,
-                       route->kind == ROUTE_LATER ? "4.3.0" : route->status, route->error.text);
+                       route->kind == ROUTE_LATER ? "4.3.0" : route->status, route->error->text);
             continue;
         }
         indices[count] = i;
@@ -321,7 +321,7 @@ SUSPENDS static void deliver_unrouted(struct connection *c)
         if (recipients[k].accepted)
             set_result(c, indices[k], TRANSPORT_DELIVERED, "2.0.0", "resolved and passed on");
         else
-            set_error(c, indices[k], &recipients[k].error);
+            set_error(c, indices[k], recipients[k].error);
     }
 }
 

@@ -54,7 +54,7 @@ struct envelope_recipient {
     struct str original_recipient; /* ORCPT, decoded: "rfc822;address"; "" : none */
     /* result of queue_accept */
     bool accepted;
-    struct err error;
+    struct err *error; /* in the route's arena; NULL: accepted */
 };
 
 struct envelope {

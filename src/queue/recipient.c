@@ -161,7 +161,7 @@ SUSPENDS void recipient_check_here(struct queue *q, const struct recipient_quest
     struct route *route = route_recipient(q, question->address, a);
     *answer = (struct recipient_answer){.route = route};
     if (route->kind == ROUTE_REFUSE || route->kind == ROUTE_LATER)
-        answer_error(answer, &route->error, route->status, a);
+        answer_error(answer, route->error, route->status, a);
     else if (!sender_may(question, route, &e) || !has_room(q, question, route, &e))
         answer_error(answer, &e, NULL, a);
     else

@@ -208,7 +208,7 @@ SUSPENDS static bool accept_report(struct reporting *x, bool utf8, bool *refused
     memcpy(envelope.id, x->id, sizeof(envelope.id));
     *refused = to.route->kind == ROUTE_REFUSE;
     if (*refused)
-        return err_set(e, to.route->error.kind, "%s", to.route->error.text);
+        return err_set(e, to.route->error->kind, "%s", to.route->error->text);
     bool ok = queue_accept(q, &envelope, x->text, false, e);
     *refused = !ok && !err_is_temporary(e->kind);
     if (ok)

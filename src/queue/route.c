@@ -311,12 +311,26 @@ SUSPENDS static enum step expand_first(struct expansion *x, struct str text, enu
     return add_target(x, &target);
 }
 
-SUSPENDS struct route *route_recipient(struct queue *q, struct str address, struct arena *a)
+struct route *route_new(struct arena *a, enum route_kind kind)
 {
     struct route *route = ARENA_NEW(a, struct route);
+    route->arena = a;
+    route->kind = kind;
+    return route;
+}
+
+struct err *route_fail(struct route *route, enum route_kind kind)
+{
+    route->kind = kind;
+    route->error = ARENA_NEW(route->arena, struct err);
+    return route->error;
+}
+
+SUSPENDS struct route *route_recipient(struct queue *q, struct str address, struct arena *a)
+{
+    struct route *route = route_new(a, ROUTE_ACCEPT);
     struct expansion x = {.queue = q, .arena = a, .asked = arena_str(a, address), .route = route};
     x.visited.arena = x.accounts.arena = x.remotes.arena = a;
-    route->kind = ROUTE_ACCEPT;
     switch (expand_first(&x, x.asked, &route->kind)) {
     case STEP_GO_ON:
         route->targets = x.targets;
@@ -336,7 +350,7 @@ SUSPENDS struct route *route_recipient(struct queue *q, struct str address, stru
         break;
     }
     if (route->kind == ROUTE_REFUSE || route->kind == ROUTE_LATER) {
-        route->error = x.error;
+        *route_fail(route, route->kind) = x.error;
         route->status = route->kind == ROUTE_REFUSE ? x.status : NULL;
     }
     address_set_free(&x.visited);

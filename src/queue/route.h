@@ -28,7 +28,9 @@ struct route_target {
     struct str address;     /* final address: of the account, or "local@domain" */
 };
 
+/* There may be very many for one message, so it is small. */
 struct route {
+    struct arena *arena; /* that it is in */
     enum route_kind kind;
     struct route_target
         *targets; /* duplicates removed; addresses expanded, nested ones with loop detection */
@@ -39,9 +41,14 @@ struct route {
     bool role;                   /* postmaster or abuse, of ours */
     bool unlisted;               /* only the server of its relay domain knows whether it exists */
     /* ROUTE_REFUSE, ROUTE_LATER */
-    struct err error;
+    struct err *error;  /* else NULL */
     const char *status; /* enhanced, of error; NULL: as for its kind */
 };
+
+/* In this arena. */
+struct route *route_new(struct arena *a, enum route_kind kind);
+/* Of this route in words, filled by the caller; kind: ROUTE_REFUSE or ROUTE_LATER. */
+struct err *route_fail(struct route *route, enum route_kind kind);
 
 /* Expansion limits. */
 #define ROUTE_DEPTH_MAX   10

@@ -281,7 +281,7 @@ SUSPENDS bool route_explain(struct queue *q, const struct route_question *questi
         x.way = *ways;
         x.way->recipient = arena_str(a, question->recipient);
         x.way->outcome = ROUTE_GOES_NOWHERE;
-        x.way->text = arena_str(a, str_from_c(route->error.text));
+        x.way->text = arena_str(a, str_from_c(route->error->text));
         step(&x, "directory", true, x.way->text);
     }
     return true;

@@ -118,9 +118,8 @@ static struct str complete(struct picking *p, struct str text, int flags, const 
 
 static struct route *refused_route(struct picking *p, const char *why)
 {
-    struct route *route = ARENA_NEW(p->arena, struct route);
-    route->kind = ROUTE_REFUSE;
-    err_set(&route->error, ERR_PERM, "%s", why);
+    struct route *route = route_new(p->arena, ROUTE_REFUSE);
+    err_set(route_fail(route, ROUTE_REFUSE), ERR_PERM, "%s", why);
     return route;
 }
 

@@ -106,12 +106,11 @@ static void refuse_loops(struct smtp_session *s)
         if (r->route->kind != ROUTE_ACCEPT ||
             !header_filter_was_visited(&t->incoming.header, r->address))
             continue;
-        r->route = ARENA_NEW(t->arena, struct route);
-        r->route->kind = ROUTE_REFUSE;
-        err_set(&r->route->error, ERR_PERM, "Mail for <%.*s> loops: it was delivered here before",
-                STR_ARG(r->address));
+        r->route = route_new(t->arena, ROUTE_REFUSE);
+        err_set(route_fail(r->route, ROUTE_REFUSE), ERR_PERM,
+                "Mail for <%.*s> loops: it was delivered here before", STR_ARG(r->address));
         if (e->recipient_count == 1 && smtp_protocol(s) != SERVICE_LMTP)
-            smtp_refuse(&t->incoming.refusal, 554, "5.4.6", "%s", r->route->error.text);
+            smtp_refuse(&t->incoming.refusal, 554, "5.4.6", "%s", r->route->error->text);
     }
 }
 
@@ -156,8 +155,8 @@ static void reply_per_recipient(struct smtp_session *s)
             continue;
         }
         log_info(smtp_component(s), envelope->id, "refused to=<%.*s> reason=\"%s\"",
-                 STR_ARG(r->address), r->error.text);
-        smtp_reply_err(s, &r->error, "");
+                 STR_ARG(r->address), r->error->text);
+        smtp_reply_err(s, r->error, "");
     }
 }
 

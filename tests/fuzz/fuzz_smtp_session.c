@@ -67,8 +67,10 @@ bool queue_accept(struct queue *q, struct envelope *envelope, struct spool *mess
         check_address(r->original_recipient);
         check(r->address.n > 0 && r->route);
         r->accepted = r->address.p[0] != 'f';
-        if (!r->accepted)
-            err_set(&r->error, ERR_TEMP, "the disk is full");
+        if (!r->accepted) {
+            r->error = ARENA_NEW(r->route->arena, struct err);
+            err_set(r->error, ERR_TEMP, "the disk is full");
+        }
     }
     check_prefix(envelope->prefix);
     struct str text = spool_memory(message);
@@ -110,6 +112,7 @@ void recipient_check_here(struct queue *q, const struct recipient_question *ques
                                                             : "5.7.1",
                                         .text = STR("so it is"),
                                         .route = ARENA_NEW(a, struct route)};
+    answer->route->arena = a;
     answer->route->kind = ours ? ROUTE_ACCEPT : ROUTE_RELAY;
 }
 

@@ -45,7 +45,7 @@ static void expect(const char *address, enum route_kind kind, const char *target
                    (const char *[]){"!", ">", "", "0"}[r->targets[i].kind],
                    STR_ARG(r->targets[i].address));
     if (r->kind != kind)
-        fail_msg("%s: kind %d: %s", address, r->kind, r->error.text);
+        fail_msg("%s: kind %d: %s", address, r->kind, r->error ? r->error->text : "");
     assert_string_equal(buf_c(&got), targets);
     buf_free(&got);
     arena_free(a);
@@ -62,8 +62,8 @@ static void run_users(void *arg)
     expect("someone", ROUTE_REFUSE, "");
     expect("broken@", ROUTE_REFUSE, "");
     struct arena *a = arena_new();
-    assert_int_equal(ask(a, "nobody@example.test")->error.kind, ERR_NOT_FOUND);
-    assert_int_equal(ask(a, "gone@example.test")->error.kind, ERR_PERM);
+    assert_int_equal(ask(a, "nobody@example.test")->error->kind, ERR_NOT_FOUND);
+    assert_int_equal(ask(a, "gone@example.test")->error->kind, ERR_PERM);
     arena_free(a);
 }
 
@@ -130,7 +130,7 @@ static void run_later(void *arg)
     fake.fails = "far.test";
     expect("x@far.test", ROUTE_LATER, "");
     struct arena *a = arena_new();
-    assert_int_equal(ask(a, "x@far.test")->error.kind, ERR_TEMP);
+    assert_int_equal(ask(a, "x@far.test")->error->kind, ERR_TEMP);
     arena_free(a);
 }
 

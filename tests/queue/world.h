@@ -361,7 +361,8 @@ static inline bool give(struct gift *g)
     spool_unref(spool);
     for (size_t i = 0; i < envelope.recipient_count; i++) {
         g->accepted[i] = recipients[i].accepted;
-        g->error[i] = recipients[i].error;
+        if (recipients[i].error)
+            g->error[i] = *recipients[i].error;
     }
     g->whole = e;
     arena_free(a);
