@@ -10,6 +10,7 @@
  */
 #include "queue/recipient.h"
 
+#include "mime/address.h"
 #include "queue/queue_internal.h"
 
 static void answer_set(struct recipient_answer *answer, enum recipient_fate fate, int code,
@@ -135,7 +136,8 @@ SUSPENDS static void answer_verified(struct queue *q, const struct recipient_que
     const struct route *route = answer->route;
     if (question->ask_anew)
         verify_forget(q->verify, route->domain, route->targets[0].address);
-    verify_address(q->verify, route->domain, route->targets[0].address, a, v);
+    usec until = question->verify_until ? question->verify_until : DEADLINE_NONE;
+    verify_address(q->verify, route->domain, route->targets[0].address, until, a, v);
     answer->verified = v;
     switch (v->verdict) {
     case PROBE_ACCEPTED:
@@ -168,11 +170,30 @@ SUSPENDS void recipient_check_here(struct queue *q, const struct recipient_quest
         answer_accept(answer, route->kind == ROUTE_ACCEPT && !route->unlisted);
 }
 
+static bool is_known_there(const struct queue *q, const struct recipient_answer *answer)
+{
+    const struct route *route = answer->route;
+    return answer->fate == FATE_ACCEPT && route->unlisted && route->domain->verify && q->verify;
+}
+
+bool recipient_ask_there(struct queue *q, const struct recipient_answer *answer)
+{
+    const struct route *route = answer->route;
+    return is_known_there(q, answer) &&
+           verify_begin(q->verify, route->domain, route->targets[0].address);
+}
+
+void recipient_expect(struct queue *q, const struct recipient_answer *like, struct str address)
+{
+    const struct domain *domain = like->route->domain;
+    if (is_known_there(q, like) && str_equal_nocase(address_domain(address), domain->name))
+        verify_begin(q->verify, domain, address);
+}
+
 SUSPENDS void recipient_check_there(struct queue *q, const struct recipient_question *question,
                                     struct arena *a, struct recipient_answer *answer)
 {
-    const struct route *route = answer->route;
-    if (answer->fate == FATE_ACCEPT && route->unlisted && route->domain->verify && q->verify)
+    if (is_known_there(q, answer))
         answer_verified(q, question, a, answer);
 }
 

@@ -12,6 +12,8 @@ struct recipient_question {
     bool trusted;       /* logged in, or of a trusted network: may write to internal addresses */
     bool may_relay;     /* may send to domains that are not ours */
     bool ask_anew;      /* nothing that is remembered of a relay domain's recipients counts */
+    usec verify_until;  /* its server is not waited for any longer (monotonic); 0: no limit but the
+                           settings' */
 };
 
 enum recipient_fate {
@@ -43,3 +45,9 @@ SUSPENDS void recipient_check_here(struct queue *q, const struct recipient_quest
                                    struct arena *a, struct recipient_answer *answer);
 SUSPENDS void recipient_check_there(struct queue *q, const struct recipient_question *question,
                                     struct arena *a, struct recipient_answer *answer);
+
+/* Between the two halves: begins the question to the server of a relay domain, so that it may be
+ * asked for several recipients at a time. True: it will be waited for. */
+bool recipient_ask_there(struct queue *q, const struct recipient_answer *answer);
+/* The same for an address that may be named soon ("local@domain"), if it is of the same domain. */
+void recipient_expect(struct queue *q, const struct recipient_answer *like, struct str address);

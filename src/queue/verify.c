@@ -188,10 +188,10 @@ static usec patience(const struct verify *v, const struct verify_entry *e)
     return now + (silent < timeout ? timeout - silent : 0);
 }
 
-SUSPENDS static void wait_for(struct verify *v, struct verify_entry *e)
+SUSPENDS static void wait_for(struct verify *v, struct verify_entry *e, usec until)
 {
     struct err error;
-    usec deadline = patience(v, e);
+    usec patient_until = patience(v, e), deadline = until < patient_until ? until : patient_until;
     e->pins++;
     while (verify_is_asked(e) && clock_monotonic() < deadline &&
            cond_wait(&e->answered, deadline, &error)) {
@@ -212,7 +212,7 @@ static void fill_unanswered(const struct verify_entry *e, struct arena *a,
 }
 
 SUSPENDS static void decide(struct verify *v, const struct domain *domain, struct str key,
-                            struct arena *a, struct verify_answer *answer)
+                            usec until, struct arena *a, struct verify_answer *answer)
 {
     struct verify_entry *e = verify_entry_get(v, key);
     if (!e) {
@@ -223,7 +223,7 @@ SUSPENDS static void decide(struct verify *v, const struct domain *domain, struc
     if (!fresh || clock_wall() >= e->refresh) {
         bool asked = verify_ask(v, e, domain->name);
         if (asked && !fresh)
-            wait_for(v, e);
+            wait_for(v, e, until);
     }
     if (is_fresh(e))
         fill(e, a, answer);
@@ -239,13 +239,30 @@ static struct str key_of(struct arena *a, const struct domain *domain, struct st
     return arena_printf(a, "%.*s@%.*s", STR_ARG(local), STR_ARG(domain->name));
 }
 
-SUSPENDS void verify_address(struct verify *v, const struct domain *domain, struct str address,
-                             struct arena *a, struct verify_answer *answer)
+static struct str key_of_all(struct arena *a, const struct domain *domain)
 {
-    struct str all = arena_printf(a, "@%.*s", STR_ARG(domain->name));
+    return arena_printf(a, "@%.*s", STR_ARG(domain->name));
+}
+
+SUSPENDS void verify_address(struct verify *v, const struct domain *domain, struct str address,
+                             usec until, struct arena *a, struct verify_answer *answer)
+{
     *answer = (struct verify_answer){.verdict = PROBE_UNKNOWN, .status = STR(""), .text = STR("")};
-    if (!takes_all(v, domain, all, a, answer))
-        decide(v, domain, key_of(a, domain, address), a, answer);
+    if (!takes_all(v, domain, key_of_all(a, domain), a, answer))
+        decide(v, domain, key_of(a, domain, address), until, a, answer);
+}
+
+bool verify_begin(struct verify *v, const struct domain *domain, struct str address)
+{
+    struct arena *a = arena_new();
+    struct verify_answer known;
+    struct verify_entry *e = takes_all(v, domain, key_of_all(a, domain), a, &known)
+                                 ? NULL
+                                 : verify_entry_get(v, key_of(a, domain, address));
+    bool wanted = e && !verify_is_asked(e) && (!is_fresh(e) || clock_wall() >= e->refresh);
+    bool begun = wanted && verify_ask(v, e, domain->name);
+    arena_free(a);
+    return begun;
 }
 
 /* A yes goes on to be one should the server be down. That it takes anything has to be seen again.
@@ -253,8 +270,7 @@ SUSPENDS void verify_address(struct verify *v, const struct domain *domain, stru
 void verify_forget(struct verify *v, const struct domain *domain, struct str address)
 {
     struct arena *a = arena_new();
-    struct verify_entry *all =
-        verify_entry_find(v, arena_printf(a, "@%.*s", STR_ARG(domain->name)));
+    struct verify_entry *all = verify_entry_find(v, key_of_all(a, domain));
     struct verify_entry *e = verify_entry_find(v, key_of(a, domain, address));
     if (all)
         all->verdict = PROBE_UNKNOWN;

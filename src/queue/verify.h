@@ -36,10 +36,13 @@ struct verify_answer {
     struct str status, text;
 };
 
-/* address: of domain. Waits for the server as long as the settings say; a question that takes
- * longer goes on without the asker. Strings in a. */
+/* address: of domain. Waits for the server as long as the settings say and not after `until`
+ * (monotonic); a question that takes longer goes on without the asker. Strings in a. */
 SUSPENDS void verify_address(struct verify *v, const struct domain *domain, struct str address,
-                             struct arena *a, struct verify_answer *answer);
+                             usec until, struct arena *a, struct verify_answer *answer);
+/* Somebody will want to know soon: the server is asked, if it has to be. True: this call began it.
+ */
+bool verify_begin(struct verify *v, const struct domain *domain, struct str address);
 /* The next asker has its server asked again. */
 void verify_forget(struct verify *v, const struct domain *domain, struct str address);
 

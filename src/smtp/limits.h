@@ -20,6 +20,10 @@
 /* Mailboxes and addresses that the recipients of one message may lead to, beyond one for each: a
  * list with many members may be named again and again. */
 #define SMTP_TARGETS_MAX 20000
+/* How long the servers of relay domains are waited for, for all recipients of a message together,
+ * and RCPTs that have arrived behind the present one and are asked for with it. */
+#define SMTP_VERIFY_PATIENCE (30 * USEC_SEC)
+#define SMTP_LOOK_AHEAD_MAX  100
 /* ENVID and ORCPT as written. RFC 3461 5.4: at least 100 and 500. */
 #define SMTP_ENVID_MAX 256
 #define SMTP_ORCPT_MAX 1024

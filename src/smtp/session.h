@@ -45,6 +45,7 @@ struct smtp_transaction {
     int priority_asked;    /* MT-PRIORITY as given; the envelope has what is allowed */
     struct str said_login; /* AUTH= of somebody who is trusted to say it; "" : nothing */
     usec started;          /* clock_monotonic */
+    usec verified;         /* waited for the servers of relay domains */
 
     /* From DATA or the first BDAT on (incoming.spool is there then): */
     struct incoming incoming;

@@ -29,6 +29,40 @@ static struct recipient_question question_of(const struct smtp_session *s, struc
                                        .may_relay = smtp_may_relay(s)};
 }
 
+/* A client that pipelines (RFC 2920) has named the next recipients already: those of the same
+ * domain are asked for over the same connection, at the same time. Nothing is decided about them
+ * here; what is malformed is passed over. No more than a client may have refused. */
+static void look_ahead(struct smtp_session *s, const struct recipient_answer *answer)
+{
+    struct str rest = stream_buffered(s->net.stream), path, params;
+    struct arena *a = arena_new();
+    int64_t most = smtp_errors_max(s) - s->errors;
+    most = most < SMTP_LOOK_AHEAD_MAX ? most : SMTP_LOOK_AHEAD_MAX;
+    for (int64_t i = 1; i < most && str_find_char(rest, '\n') >= 0; i++) {
+        struct address address;
+        struct str line = str_trim(str_split(&rest, '\n')), verb = str_word(&line);
+        if (!verb.p || !str_equal_nocase(verb, STR("RCPT")))
+            break;
+        if (smtp_split_path(str_trim(line), STR("TO:"), &path, &params) &&
+            address_parse(a, path, ADDRESS_UTF8, &address, NULL))
+            recipient_expect(s->context->queue, answer, address_text(a, &address));
+    }
+    arena_free(a);
+}
+
+/* What its server says, if it has to be asked. */
+static SUSPENDS void check_there(struct smtp_session *s, struct recipient_question *question,
+                                 struct recipient_answer *answer)
+{
+    struct smtp_transaction *t = s->transaction;
+    usec begun = clock_monotonic();
+    if (recipient_ask_there(s->context->queue, answer))
+        look_ahead(s, answer);
+    question->verify_until = begun + SMTP_VERIFY_PATIENCE - t->verified;
+    recipient_check_there(s->context->queue, question, t->arena, answer);
+    t->verified += clock_monotonic() - begun;
+}
+
 /* The access policy stands between: no other server is asked for the sake of somebody who is
  * refused anyway. */
 static enum smtp_next take_recipient(struct smtp_session *s, struct envelope_recipient *recipient)
@@ -45,7 +79,7 @@ static enum smtp_next take_recipient(struct smtp_session *s, struct envelope_rec
         t->recipients_refused++;
         return next;
     }
-    recipient_check_there(q, &question, t->arena, &answer);
+    check_there(s, &question, &answer);
     if (answer.fate != FATE_ACCEPT)
         return refuse_recipient(s, recipient->address, &answer);
     recipient->route = answer.route;

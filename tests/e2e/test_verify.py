@@ -2,6 +2,7 @@
 
 import contextlib
 import smtplib
+import socket
 import threading
 import time
 
@@ -113,6 +114,27 @@ def test_state_survives_a_restart():
         backend.close()
         server.start()
         assert codes(server, "jane@relay.test", "nobody@relay.test", "joe@relay.test") == [250, 550, 450]
+
+
+def test_pipelined_recipients_are_asked_for_together():
+    """One batch over one connection would do for recipients that come one by one."""
+    names = ["u%02d" % i for i in range(15)]
+    backend = Backend(*names[1:])
+    with server_for(backend, "connections = 2") as server:
+        add_domain(server, backend)
+        with socket.create_connection(("127.0.0.1", server.port("smtp")), timeout=60) as s:
+            s.sendall(b"EHLO client.test\r\n")
+            f = s.makefile("rb")
+            while not f.readline().startswith(b"250 "):
+                pass
+            # Odd ones between them are passed over, and answered in their turn.
+            others = ["RCPT TO:<alice@example.test>", "RCPT TO:<broken", "rcpt to:<u14@RELAY.test> NOTIFY=NEVER"]
+            commands = ["MAIL FROM:<sender@elsewhere.test>"] + ["RCPT TO:<%s@relay.test>" % n for n in names[:14]]
+            s.sendall(("\r\n".join(commands + others + ["RSET"]) + "\r\n").encode())
+            replies = [int(f.readline()[:3]) for _ in range(len(commands) + len(others) + 1)]
+            assert replies == [250, 550] + [250] * 13 + [250, 501, 250, 250], replies
+        assert sorted(n for n in backend.asked if n in names) == names, backend.asked
+        assert backend.connections == 2, backend.connections
 
 
 def test_hanging_server_is_waited_for_once():

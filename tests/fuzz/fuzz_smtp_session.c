@@ -116,6 +116,19 @@ void recipient_check_here(struct queue *q, const struct recipient_question *ques
     answer->route->kind = ours ? ROUTE_ACCEPT : ROUTE_RELAY;
 }
 
+bool recipient_ask_there(struct queue *q, const struct recipient_answer *answer)
+{
+    (void)q;
+    return answer->route->kind == ROUTE_ACCEPT;
+}
+
+void recipient_expect(struct queue *q, const struct recipient_answer *like, struct str address)
+{
+    (void)q;
+    (void)like;
+    (void)address;
+}
+
 void recipient_check_there(struct queue *q, const struct recipient_question *question,
                            struct arena *a, struct recipient_answer *answer)
 {

@@ -104,10 +104,12 @@ static void end(void)
     buf_free(&backend.asked);
 }
 
+static usec until = DEADLINE_NONE;
+
 static struct verify_answer ask_in(struct arena *a, const char *name)
 {
     struct verify_answer got;
-    verify_address(verify, &relay_test, arena_printf(a, "%s@relay.test", name), a, &got);
+    verify_address(verify, &relay_test, arena_printf(a, "%s@relay.test", name), until, a, &got);
     return got;
 }
 
@@ -254,6 +256,47 @@ static void operator_asks_anew(void)
     backend.unknown = NULL;
     verify_forget(verify, &relay_test, STR("joe@relay.test"));
     expect("joe", PROBE_ACCEPTED, false);
+    end();
+}
+
+/* --- before somebody waits --- */
+
+static bool begin_to_ask(const char *address)
+{
+    return verify_begin(verify, &relay_test, str_from_c(address));
+}
+
+static void begun_together(void)
+{
+    begin();
+    backend.unknown = "joe";
+    assert_true(begin_to_ask("jane@relay.test"));
+    assert_true(begin_to_ask("joe@relay.test"));
+    assert_false(begin_to_ask("jane@relay.test"));
+    expect("jane", PROBE_ACCEPTED, false);
+    expect("joe", PROBE_REFUSED, false);
+    expect_asked("jane joe |");
+    assert_false(begin_to_ask("joe@relay.test"));
+    backend.takes_all = true;
+    pass(1001 * MINUTE);
+    expect("jim", PROBE_ACCEPTED, false);
+    pass(0);
+    assert_false(begin_to_ask("jack@relay.test")); /* nothing is learned from it */
+    end();
+}
+
+/* Who has waited long enough for others does not wait for this one. */
+static void no_patience(void)
+{
+    begin();
+    backend.silent = true;
+    until = clock_monotonic();
+    expect("jane", PROBE_UNKNOWN, false);
+    until = DEADLINE_NONE;
+    backend.silent = false;
+    cond_broadcast(&backend.go_on);
+    expect("jane", PROBE_ACCEPTED, false);
+    expect_asked("jane |");
     end();
 }
 
@@ -474,6 +517,8 @@ WORLD_TEST(no_answers)
 WORLD_TEST(takes_all)
 WORLD_TEST(spelling)
 WORLD_TEST(operator_asks_anew)
+WORLD_TEST(begun_together)
+WORLD_TEST(no_patience)
 WORLD_TEST(together)
 WORLD_TEST(silence)
 WORLD_TEST(cancelled_asker)
@@ -492,6 +537,8 @@ int main(void)
         cmocka_unit_test(test_takes_all),
         cmocka_unit_test(test_spelling),
         cmocka_unit_test(test_operator_asks_anew),
+        cmocka_unit_test(test_begun_together),
+        cmocka_unit_test(test_no_patience),
         cmocka_unit_test(test_together),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_cancelled_asker),
