@@ -11,8 +11,10 @@
 #include "core/mem.h"
 #include "core/random.h"
 #include "queue/accept.h"
-#include "queue/envelope_files.h"
+#include "queue/body_file.h"
 #include "queue/message.h"
+#include "queue/message_text.h"
+#include "queue/queue_files.h"
 #include "queue/queue_journal.h"
 #include "queue/result.h"
 #include "queue/scheduler.h"
@@ -88,18 +90,15 @@ static struct queue_message *new_message(struct queue *q, const struct envelope 
     memcpy(m->id, envelope->id, sizeof(m->id));
     while (message_find(q, str_from_c(m->id)))
         random_id(m->id);
-    m->sender = arena_str(m->arena, envelope->sender);
-    m->login = arena_str(m->arena, envelope->login);
-    m->prefix = arena_str(m->arena, envelope->prefix);
-    m->component = arena_c(m->arena, str_from_c(envelope->component));
+    message_set_envelope(m, envelope->sender, envelope->login, str_from_c(envelope->component),
+                         &envelope->options);
+    message_set_text(m, envelope->prefix, spool_ref(body));
     m->arrival = clock_wall();
     m->smtputf8 = envelope->smtputf8;
     m->body_8bit = envelope->body_8bit;
     m->copied = envelope->copied;
     m->notice = envelope->notice;
-    envelope_options_copy(&m->options, &envelope->options, m->arena);
     m->size_crlf = wire_size(body, m->prefix);
-    m->body = spool_ref(body);
     return m;
 }
 
@@ -120,10 +119,10 @@ SUSPENDS static bool place_large_body(struct queue_message *m, struct err *e)
 {
     if (!spool_path(m->body))
         return true;
-    if (!envelope_file_place_body(m->queue, m->id, m->body, e))
+    if (!body_file_place(m->queue, m->id, m->body, e))
         return false;
     m->body_in_file = true;
-    envelope_file_attach_body(m, spool_size(m->body));
+    body_file_attach(m);
     return true;
 }
 
@@ -173,10 +172,14 @@ static void begin(struct queue_message *m, const struct envelope *envelope)
  * same: then the next start needs the body, or else removes it. */
 SUSPENDS static void take_back(struct queue_message *m, bool recorded)
 {
-    journal_log_done(m);
+    lsn position = journal_log_done(m);
+    struct queue *q = m->queue;
+    bool drop = m->body_in_file && !recorded;
+    m->body_in_file &= !drop;
+    queue_files_remove_later(m, position);
     message_remove(m);
-    if (m->body_in_file && !recorded)
-        envelope_file_drop_body(m->queue, m->id);
+    if (drop)
+        body_file_drop(q, m->id);
 }
 
 SUSPENDS bool accept_into_queue(struct queue *q, const struct envelope *envelope,
@@ -186,7 +189,8 @@ SUSPENDS bool accept_into_queue(struct queue *q, const struct envelope *envelope
     struct batch b = {.count = 0};
     if (envelope->prefix.n > QUEUE_HEADER_MAX)
         return err_set(e, ERR_LIMIT, "the header lines added here are too long");
-    if (!journal_ready(q->context.journal, deadline_in(JOURNAL_WAIT), e))
+    if (!journal_ready(q->context.journal, deadline_in(JOURNAL_WAIT), e) ||
+        !queue_text_room(q, deadline_in(JOURNAL_WAIT), e))
         return false;
     bool appended = append_all(q, envelope, message, targets, count, &b, e) && b.count > 0;
     bool ok = appended && journal_commit(q->context.journal, b.list[b.count - 1]->accept_lsn, e);
@@ -199,5 +203,6 @@ SUSPENDS bool accept_into_queue(struct queue *q, const struct envelope *envelope
         message_release(m);
     }
     free(b.list);
+    queue_consider_texts(q);
     return ok;
 }

@@ -7,6 +7,7 @@
 #include "queue/filter.h"
 #include "queue/item.h"
 #include "queue/message.h"
+#include "queue/message_text.h"
 #include "queue/pause.h"
 #include "queue/scheduler.h"
 #include "queue/walk.h"
@@ -147,10 +148,13 @@ SUSPENDS bool queue_read_header(struct queue *q, struct str id, struct buf *head
     struct queue_message *m = find(q, id, e);
     if (!m)
         return false;
-    struct spool *body = spool_ref(m->body);
-    buf_add_str(header, m->prefix);
-    bool ok = spool_read_header(body, QUEUE_HEADER_MAX, header, e);
-    spool_unref(body);
+    message_hold(m);
+    bool ok = message_open_text(m, e);
+    if (ok) {
+        buf_add_str(header, m->prefix);
+        ok = spool_read_header(m->body, QUEUE_HEADER_MAX, header, e);
+    }
+    message_release(m);
     return ok;
 }
 

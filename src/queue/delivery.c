@@ -14,6 +14,7 @@
 #include "core/mem.h"
 #include "core/random.h"
 #include "queue/message.h"
+#include "queue/message_text.h"
 #include "queue/next_hop.h"
 #include "queue/result.h"
 #include "queue/settle.h"
@@ -25,6 +26,8 @@
 #define JOURNAL_WAIT  (30 * USEC_SEC)
 /* Failed connections that an item survives untried, while others work. */
 #define AGAIN_MAX 3
+/* When its text cannot be read for now. */
+#define TEXT_RETRY (60 * USEC_SEC)
 
 struct connection {
     struct slot slot;
@@ -57,8 +60,6 @@ static void begin_item(struct connection *c, struct queue_item *item)
     c->message = (struct transport_message){
         .id = m->id,
         .sender = m->sender,
-        .prefix = m->prefix,
-        .body = spool_ref(m->body),
         .size_crlf = m->size_crlf,
         .smtputf8 = m->smtputf8,
         .body_8bit = m->body_8bit,
@@ -177,15 +178,33 @@ SUSPENDS static bool expire_item(struct connection *c)
     return true;
 }
 
+/* An item without recipients needs no text. */
+SUSPENDS static bool open_text(struct connection *c, struct err *e)
+{
+    struct queue_message *m = c->item->message;
+    if (c->item->count == 0)
+        return true;
+    if (!message_open_text(m, e))
+        return false;
+    c->message.prefix = m->prefix;
+    c->message.body = spool_ref(m->body);
+    return true;
+}
+
 /* Whether the item that was begun may be tried; otherwise it is given back. */
 SUSPENDS static bool may_try(struct connection *c)
 {
     struct err e;
-    if (journal_ready(c->queue->context.journal, deadline_in(JOURNAL_WAIT), &e) ||
-        (e.kind != ERR_IO && e.kind != ERR_TEMP))
-        return true;
-    end_item(c, JOURNAL_RETRY);
-    return false;
+    if (!journal_ready(c->queue->context.journal, deadline_in(JOURNAL_WAIT), &e) &&
+        (e.kind == ERR_IO || e.kind == ERR_TEMP)) {
+        end_item(c, JOURNAL_RETRY);
+        return false;
+    }
+    if (!open_text(c, &e)) {
+        end_item(c, TEXT_RETRY);
+        return false;
+    }
+    return true;
 }
 
 /* The next item, when it may be sent now. */

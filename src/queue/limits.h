@@ -17,7 +17,7 @@
 #define QUEUE_ENVELOPE_RECORD_MAX ((size_t)640 * 1024)
 /* An envelope file larger than this is not one of ours. */
 #define QUEUE_ENVELOPE_MAX ((size_t)256 * 1024 * 1024)
-/* Envelope files that one worker call reads or writes. */
+/* Envelope files (of older versions) that one worker call reads. */
 #define QUEUE_FILES_BATCH 256
 /* Recipients that one report tells about; of more there are several reports. */
 #define QUEUE_REPORT_RECIPIENTS 5000
@@ -25,6 +25,22 @@
 #define QUEUE_REPORT_QUICK 20
 /* Double bounces that the postmaster gets in an hour; the others stand in the log. */
 #define QUEUE_DOUBLE_BOUNCES_PER_HOUR 50
+/* Text files: about so many, from so large on; a place in one is a number of 32 bits. */
+#define QUEUE_TEXT_FILES    128
+#define QUEUE_TEXT_FILE_MIN ((uint64_t)64 * 1024 * 1024)
+#define QUEUE_TEXT_FILE_MAX ((uint64_t)2 * 1024 * 1024 * 1024)
+/* Texts that are written with one call. */
+#define QUEUE_TEXT_BATCH ((size_t)1024 * 1024)
+/* Texts of waiting messages in memory before they are written into files; beyond the second,
+ * accepting waits. */
+#define QUEUE_TEXTS_IN_MEMORY     ((size_t)16 * 1024 * 1024)
+#define QUEUE_TEXTS_IN_MEMORY_MAX ((size_t)64 * 1024 * 1024)
+/* After a failure to write them. */
+#define QUEUE_TEXTS_RETRY (10 * USEC_SEC)
+/* Bytes of the state log that one call reads or writes. */
+#define QUEUE_STATE_BLOCK ((size_t)1024 * 1024)
+/* The state log is written anew when more than it held at first was added, and more than this. */
+#define QUEUE_STATE_GROWTH_MIN ((uint64_t)4 * 1024 * 1024)
 /* Destinations and routes that operators have paused. */
 #define QUEUE_PAUSED_MAX 1000
 /* Deferrals in a row before a fiber lets others run. */

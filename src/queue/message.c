@@ -9,6 +9,7 @@
 
 #include "core/mem.h"
 #include "queue/attempts.h"
+#include "queue/message_text.h"
 #include "queue/walk.h"
 
 #include <assert.h>
@@ -20,7 +21,6 @@ struct queue_message *message_new(struct queue *q)
 {
     struct queue_message *m = MEM_NEW(struct queue_message);
     m->queue = q;
-    m->arena = arena_new();
     link_init(&m->dirty);
     link_init(&m->held);
     return m;
@@ -43,9 +43,37 @@ void message_free(struct queue_message *m)
         recipient_forget_said(m, &m->recipients[i]);
     attempts_free(m);
     free(m->recipients);
+    free(m->strings);
+    free((char *)m->prefix.p);
     spool_unref(m->body);
-    arena_free(m->arena);
+    text_place_leave(&m->place);
     free(m);
+}
+
+static struct str put_string(char **at, struct str s)
+{
+    char *p = *at;
+    if (s.n > 0)
+        memcpy(p, s.p, s.n);
+    p[s.n] = '\0';
+    *at += s.n + 1;
+    return str_from(p, s.n);
+}
+
+void message_set_envelope(struct queue_message *m, struct str sender, struct str login,
+                          struct str component, const struct envelope_options *options)
+{
+    size_t ends = 5; /* NULs */
+    char *at = mem_alloc(sender.n + login.n + component.n + options->envelope_id.n +
+                         options->hold_request.n + ends);
+    assert(!m->strings);
+    m->strings = at;
+    m->sender = put_string(&at, sender);
+    m->login = put_string(&at, login);
+    m->component = put_string(&at, component).p;
+    m->options = *options;
+    m->options.envelope_id = put_string(&at, options->envelope_id);
+    m->options.hold_request = put_string(&at, options->hold_request);
 }
 
 static int compare(const void *a, const void *b)
@@ -73,6 +101,7 @@ void message_insert(struct queue_message *m)
     *(q->last ? &q->last->next : &q->first) = m;
     q->bytes += m->size_crlf;
     q->last = m;
+    message_text_counts(m);
     if (message_is_held(m))
         link_append(&q->held, &m->held);
     m->unscheduled = !q->started;
@@ -89,6 +118,7 @@ void message_remove(struct queue_message *m)
     q->bytes -= m->size_crlf;
     *(m->previous ? &m->previous->next : &q->first) = m->next;
     *(m->next ? &m->next->previous : &q->last) = m->previous;
+    message_text_counts_no_more(m);
     link_remove(&m->dirty);
     link_remove(&m->held);
     q->message_count--;
@@ -106,14 +136,24 @@ void message_hold(struct queue_message *m)
 void message_release(struct queue_message *m)
 {
     assert(m->holds > 0);
-    if (--m->holds == 0 && m->deleted)
+    if (--m->holds > 0)
+        return;
+    if (m->deleted)
         message_free(m);
+    else
+        message_close_text(m);
 }
 
 void message_mark_dirty(struct queue_message *m)
 {
-    if (link_is_empty(&m->dirty) && !m->deleted && !m->done)
+    if (!m->fresh && link_is_empty(&m->dirty) && !m->deleted && !m->done)
         link_append(&m->queue->dirty, &m->dirty);
+}
+
+void message_drop_prefix(struct queue_message *m)
+{
+    free((char *)m->prefix.p);
+    m->prefix = (struct str){0};
 }
 
 char *message_path(const struct queue *q, const char *id, const char *suffix)

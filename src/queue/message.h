@@ -7,6 +7,9 @@
 #include "queue/recipient_words.h"
 
 struct queue_message *message_new(struct queue *q);
+/* Copies the strings. */
+void message_set_envelope(struct queue_message *m, struct str sender, struct str login,
+                          struct str component, const struct envelope_options *options);
 /* Gives it room for `count` recipients, zeroed, and for so many bytes of their words
  * (recipient_words_size). */
 void message_set_recipients(struct queue_message *m, size_t count, size_t words);
@@ -21,8 +24,10 @@ void message_insert(struct queue_message *m);
 void message_remove(struct queue_message *m);
 void message_hold(struct queue_message *m);
 void message_release(struct queue_message *m);
-/* Its envelope file has to be written at the next checkpoint. */
+/* The state log has to hear of it at the next checkpoint. */
 void message_mark_dirty(struct queue_message *m);
+/* Of one that was decoded without it. */
+void message_drop_prefix(struct queue_message *m);
 /* Path of a file of it in the spool directory; suffix "msg" or "env". malloc'ed. */
 char *message_path(const struct queue *q, const char *id, const char *suffix);
 
@@ -32,14 +37,6 @@ bool recipient_is_done(const struct queue_recipient *r);
 bool recipient_is_unreported(const struct queue_recipient *r);
 const char *recipient_state_name(const struct queue_recipient *r);
 
-/* The form that is written now; older ones are read. */
-#define MESSAGE_VERSION 2
-/* The envelope with the state of each recipient. */
-void message_encode(struct buf *out, const struct queue_message *m);
-/* Into a new message, without its body; NULL when the bytes are damaged. *body_size: bytes of the
- * body. */
-struct queue_message *message_decode(struct queue *q, struct str bytes, unsigned version,
-                                     uint64_t *body_size);
 /* When its delivery could begin: its arrival, or the end of its hold. */
 usec message_begin(const struct queue_message *m);
 /* When it goes back to its sender. */
@@ -50,7 +47,3 @@ bool message_is_held(const struct queue_message *m);
 void message_end_sender_hold(struct queue_message *m);
 /* Its time is over, and its sender wants it back then (BY=...;R, RFC 2852). */
 bool message_is_too_late(const struct queue_message *m);
-
-/* What message_encode gives, with version and checksum around it. */
-void envelope_file_encode(struct buf *out, const struct queue_message *m);
-struct queue_message *envelope_file_decode(struct queue *q, struct str bytes, uint64_t *body_size);

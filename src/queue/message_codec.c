@@ -1,20 +1,22 @@
 /*
  * The binary form of a message's envelope: in ACCEPT records of the journal as it was accepted, in
- * envelope files as it is at a checkpoint. Little-endian, strings with their length in front, so
- * nothing in an address can be taken for structure.
+ * the state log as it is at a checkpoint. Little-endian, strings with their length in front, so
+ * nothing in an address can be taken for structure. A new form gets a new version; older ones stay
+ * readable.
  *
- * An envelope file is: magic, version, checksum of all that follows, envelope. The checksum finds
- * what a crash or a disk damaged, not what a forger wrote. A new form gets a new version; files of
- * older versions stay readable.
+ * Versions: 2 brought the options of the envelope, and notify, success and requested of recipients;
+ * 3 the reason of a hold.
+ *
+ * An envelope file, which versions 1 and 2 wrote, is: magic, version, checksum of all that follows,
+ * envelope.
  */
-#include "queue/message.h"
+#include "queue/message_codec.h"
+
+#include "core/mem.h"
 
 #include <stdlib.h>
 
 #define ENVELOPE_MAGIC 0x4551444du /* "MDQE" */
-
-/* Versions: 2 brought the options of the envelope, and notify, success and requested of
- * recipients. */
 
 enum encoded_flags {
     FLAG_SMTPUTF8 = 1,
@@ -56,7 +58,8 @@ static void encode_options(struct buf *out, const struct envelope_options *o)
     buf_add_counted(out, o->hold_request);
 }
 
-static bool decode_options(struct reader *in, struct arena *a, struct envelope_options *o)
+/* Strings stay in the input. */
+static bool decode_options(struct reader *in, struct envelope_options *o)
 {
     unsigned flags = read_u8(in), dsn_return = read_u8(in);
     o->require_tls = flags & OPTION_REQUIRE_TLS;
@@ -67,15 +70,20 @@ static bool decode_options(struct reader *in, struct arena *a, struct envelope_o
     o->priority = (int8_t)read_u8(in);
     o->hold_until = (usec)read_u64(in);
     o->deliver_by = (usec)read_u64(in);
-    o->envelope_id = arena_str(a, read_counted(in));
-    o->hold_request = arena_str(a, read_counted(in));
+    o->envelope_id = read_counted(in);
+    o->hold_request = read_counted(in);
     return !in->bad && dsn_return <= DSN_RETURN_FULL && o->priority >= -9 && o->priority <= 9;
+}
+
+static uint8_t lasting_state(const struct queue_recipient *r)
+{
+    return r->state == RECIPIENT_SENDING ? RECIPIENT_WAITING : r->state;
 }
 
 static void encode_recipient(struct buf *out, const struct queue_recipient *r)
 {
     buf_add_u8(out, r->kind);
-    buf_add_u8(out, r->state == RECIPIENT_SENDING ? RECIPIENT_WAITING : r->state);
+    buf_add_u8(out, lasting_state(r));
     buf_add_u8(out, r->reported);
     buf_add_u32(out, r->attempts);
     buf_add_u64(out, (uint64_t)r->next_attempt);
@@ -89,22 +97,35 @@ static void encode_recipient(struct buf *out, const struct queue_recipient *r)
     buf_add_counted(out, recipient_requested(r));
 }
 
-void message_encode(struct buf *out, const struct queue_message *m)
+static void encode(struct buf *out, const struct queue_message *m, struct str prefix)
 {
     buf_add_counted(out, str_from_c(m->id));
     buf_add_u8(out, (uint8_t)message_flags(m));
     buf_add_u64(out, (uint64_t)m->arrival);
     buf_add_u64(out, m->size_crlf);
-    buf_add_u64(out, spool_size(m->body));
+    buf_add_u64(out, m->body_size);
     buf_add_counted(out, m->sender);
     buf_add_counted(out, m->login);
     buf_add_counted(out, str_from_c(m->component));
-    buf_add_counted(out, m->prefix);
+    buf_add_counted(out, prefix);
     encode_options(out, &m->options);
+    buf_add_u8(out, m->hold_reason);
     buf_add_u32(out, (uint32_t)m->recipient_count);
     for (size_t i = 0; i < m->recipient_count; i++)
         encode_recipient(out, &m->recipients[i]);
 }
+
+void message_encode(struct buf *out, const struct queue_message *m)
+{
+    encode(out, m, m->prefix);
+}
+
+void message_encode_stored(struct buf *out, const struct queue_message *m)
+{
+    encode(out, m, STR(""));
+}
+
+/* --- decoding --- */
 
 /* A recipient as it is read: the words are still in the input. */
 struct decoded {
@@ -161,8 +182,14 @@ static bool decode_recipients(struct reader *in, unsigned version, struct queue_
     return true;
 }
 
-static bool decode(struct reader *in, unsigned version, struct queue_message *m,
-                   uint64_t *body_size)
+static void take_flags(struct queue_message *m, unsigned flags)
+{
+    m->warned = flags & FLAG_WARNED;
+    m->told_late = flags & FLAG_TOLD_LATE;
+    m->on_hold = flags & FLAG_ON_HOLD;
+}
+
+static bool decode(struct reader *in, unsigned version, struct queue_message *m)
 {
     struct str id = read_counted(in);
     if (in->bad || id.n == 0 || id.n >= sizeof(m->id) || memchr(id.p, '/', id.n) ||
@@ -172,49 +199,99 @@ static bool decode(struct reader *in, unsigned version, struct queue_message *m,
     unsigned flags = read_u8(in);
     m->smtputf8 = flags & FLAG_SMTPUTF8;
     m->body_8bit = flags & FLAG_BODY_8BIT;
-    m->warned = flags & FLAG_WARNED;
     m->body_in_file = flags & FLAG_BODY_IN_FILE;
-    m->told_late = flags & FLAG_TOLD_LATE;
-    m->on_hold = flags & FLAG_ON_HOLD;
+    take_flags(m, flags);
     m->copied = flags & FLAG_COPIED;
     m->notice = flags & FLAG_NOTICE;
     m->arrival = (usec)read_u64(in);
     m->size_crlf = read_u64(in);
-    *body_size = read_u64(in);
-    m->sender = arena_str(m->arena, read_counted(in));
-    m->login = arena_str(m->arena, read_counted(in));
-    m->component = arena_c(m->arena, read_counted(in));
-    m->prefix = arena_str(m->arena, read_counted(in));
-    if (version >= 2 && !decode_options(in, m->arena, &m->options))
+    m->body_size = read_u64(in);
+    struct str sender = read_counted(in), login = read_counted(in), component = read_counted(in),
+               prefix = read_counted(in);
+    struct envelope_options options = {.dsn_return = DSN_RETURN_UNSET};
+    if (in->bad || (version >= 2 && !decode_options(in, &options)))
         return false;
+    m->hold_reason = version >= 3 ? read_u8(in) : HOLD_OPERATOR;
+    message_set_envelope(m, sender, login, component, &options);
+    m->prefix = str_from(mem_dup(prefix.p, prefix.n), prefix.n);
     uint32_t count = read_u32(in);
-    return !in->bad && count <= in->n / RECIPIENT_BYTES_MIN &&
+    return !in->bad && m->hold_reason <= HOLD_CRASHED && count <= in->n / RECIPIENT_BYTES_MIN &&
            decode_recipients(in, version, m, count) && in->n == 0;
 }
 
-struct queue_message *message_decode(struct queue *q, struct str bytes, unsigned version,
-                                     uint64_t *body_size)
+struct queue_message *message_decode(struct queue *q, struct str bytes, unsigned version)
 {
     struct reader in = {.p = bytes.p, .n = bytes.n};
     struct queue_message *m = message_new(q);
-    if (version >= 1 && version <= MESSAGE_VERSION && decode(&in, version, m, body_size))
+    if (version >= 1 && version <= MESSAGE_VERSION && decode(&in, version, m))
         return m;
     message_free(m);
     return NULL;
 }
 
-void envelope_file_encode(struct buf *out, const struct queue_message *m)
+/* --- changes --- */
+
+void message_encode_flags(struct buf *out, const struct queue_message *m)
 {
-    struct buf envelope = BUF_EMPTY;
-    message_encode(&envelope, m);
-    buf_add_u32(out, ENVELOPE_MAGIC);
-    buf_add_u16(out, MESSAGE_VERSION);
-    buf_add_u64(out, str_hash(buf_str(&envelope)));
-    buf_add_str(out, buf_str(&envelope));
-    buf_free(&envelope);
+    buf_add_u8(out, (uint8_t)message_flags(m));
+    buf_add_u8(out, m->hold_reason);
+    buf_add_u8(out, m->options.hold_until != 0);
 }
 
-struct queue_message *envelope_file_decode(struct queue *q, struct str bytes, uint64_t *body_size)
+bool message_decode_flags(struct reader *in, struct queue_message *m)
+{
+    unsigned flags = read_u8(in), hold_reason = read_u8(in), held_by_sender = read_u8(in);
+    if (in->bad || hold_reason > HOLD_CRASHED)
+        return false;
+    if (!m)
+        return true;
+    take_flags(m, flags);
+    m->hold_reason = (uint8_t)hold_reason;
+    if (!held_by_sender)
+        message_end_sender_hold(m);
+    return true;
+}
+
+void recipient_encode_change(struct buf *out, const struct queue_recipient *r)
+{
+    buf_add_u8(out, lasting_state(r));
+    buf_add_u8(out, r->reported);
+    buf_add_u32(out, r->attempts);
+    buf_add_u64(out, (uint64_t)r->next_attempt);
+    buf_add_counted(out, recipient_error(r));
+    buf_add_counted(out, recipient_code(r));
+    buf_add_counted(out, recipient_relay(r));
+    buf_add_u8(out, r->success);
+}
+
+bool recipient_decode_change(struct reader *in, unsigned version, struct recipient_change *c)
+{
+    c->state = read_u8(in);
+    c->reported = read_u8(in);
+    c->attempts = read_u32(in) & RECIPIENT_ATTEMPTS_MAX;
+    c->next_attempt = (usec)read_u64(in);
+    c->error = read_counted(in);
+    c->code = read_counted(in);
+    c->relay = read_counted(in);
+    c->success = version >= 2 ? read_u8(in) : SUCCESS_SILENT;
+    return !in->bad && c->state <= RECIPIENT_FAILED && c->state != RECIPIENT_SENDING &&
+           c->success <= SUCCESS_EXPANDED;
+}
+
+void recipient_take_change(struct queue_message *m, struct queue_recipient *r,
+                           const struct recipient_change *c)
+{
+    r->state = c->state;
+    r->success = c->success;
+    r->reported = c->reported;
+    r->attempts = c->attempts & RECIPIENT_ATTEMPTS_MAX;
+    r->next_attempt = c->next_attempt;
+    recipient_set_said(m, r, c->error, c->code, c->relay);
+}
+
+/* --- envelope files --- */
+
+struct queue_message *envelope_file_decode(struct queue *q, struct str bytes)
 {
     struct reader in = {.p = bytes.p, .n = bytes.n};
     uint32_t magic = read_u32(&in);
@@ -223,5 +300,5 @@ struct queue_message *envelope_file_decode(struct queue *q, struct str bytes, ui
     struct str envelope = str_from(in.p, in.n);
     if (in.bad || magic != ENVELOPE_MAGIC || checksum != str_hash(envelope))
         return NULL;
-    return message_decode(q, envelope, version, body_size);
+    return message_decode(q, envelope, version);
 }

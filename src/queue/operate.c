@@ -12,9 +12,9 @@
 #include "core/log.h"
 #include "queue/destination.h"
 #include "queue/destination_key.h"
-#include "queue/envelope_files.h"
 #include "queue/item.h"
 #include "queue/message.h"
+#include "queue/queue_files.h"
 #include "queue/queue_journal.h"
 #include "queue/scheduler.h"
 
@@ -72,6 +72,7 @@ static bool hold(struct queue_operation *o, struct queue_message *m, struct err 
     if (m->on_hold)
         return nothing_to_do(e, m, "is on hold already");
     m->on_hold = true;
+    m->hold_reason = HOLD_OPERATOR;
     o->last = journal_log_hold(m);
     scheduler_forget_message(m);
     say(o, m, "on hold");
@@ -100,7 +101,7 @@ static bool remove_message(struct queue_operation *o, struct queue_message *m, s
 {
     (void)e;
     o->last = journal_log_done(m);
-    envelope_files_remove_later(m->queue, m->id, o->last);
+    queue_files_remove_later(m, o->last);
     say(o, m, "deleted");
     scheduler_forget_message(m);
     message_remove(m);
@@ -121,6 +122,7 @@ static bool requeue(struct queue_operation *o, struct queue_message *m, struct e
     for (size_t i = 0; i < m->recipient_count; i++)
         if (can_be_looked_up(&m->recipients[i]))
             m->recipients[i].kind = RECIPIENT_UNROUTED;
+    m->stored = false; /* all of it is written */
     message_mark_dirty(m);
     scheduler_forget_message(m);
     scheduler_add_message(m);

@@ -1,5 +1,5 @@
 /*
- * The queue's life. At start the envelope files are read (queue_open), the journal's records are
+ * The queue's life. At start the spool directory is read (queue_open), the journal's records are
  * replayed over them, what is left over from a crash is tidied up, and sending begins
  * (queue_start). At the end sending stops first; accepting goes on until the protocols have
  * stopped, and the journal's last checkpoint writes what waits into files.
@@ -8,7 +8,9 @@
  *   route.c                     where mail for an address goes
  *   message.c, message_codec.c  messages in memory and in binary form
  *   queue_journal.c             records and their replay
- *   envelope_files.c, _load.c   the spool directory
+ *   queue_files_*.c             the spool directory, at start and at checkpoints; what is in it:
+ *   state_*.c, text_file.c, body_file.c
+ *   message_text.c              the way of texts into files, and back
  *   scheduler.c                 what is tried when, over how many connections
  *   delivery.c, result.c        one connection; what became of a recipient
  *   settle.c                    reports and the end of a message
@@ -19,11 +21,13 @@
 
 #include "core/log.h"
 #include "core/mem.h"
-#include "queue/envelope_files.h"
 #include "queue/message.h"
+#include "queue/message_text.h"
 #include "queue/pause.h"
+#include "queue/queue_files.h"
 #include "queue/queue_journal.h"
 #include "queue/scheduler.h"
+#include "queue/state_log.h"
 #include "queue/statistics.h"
 
 #include <stdlib.h>
@@ -35,12 +39,16 @@ SUSPENDS struct queue *queue_open(const struct queue_settings *s, const struct q
     q->context = *c;
     q->config = queue_config_new(s, c->tls, NULL);
     link_init(&q->dirty);
+    link_init(&q->fresh);
+    q->texts.dir = q->context.spool_dir;
+    q->texts.next_number = 1;
+    q->state = state_log_new(q);
     link_init(&q->held);
     q->pause = pause_new();
     q->statistics = statistics_new(q);
     q->removals_end = &q->removals;
     q->scheduler = scheduler_new(q);
-    if (!envelope_files_load(q, e) || !pause_load(q, e)) {
+    if (!queue_files_load(q, e) || !pause_load(q, e)) {
         err_prefix(e, "queue");
         queue_free(q);
         return NULL;
@@ -51,7 +59,7 @@ SUSPENDS struct queue *queue_open(const struct queue_settings *s, const struct q
                                                     .arg = q,
                                                     .sync_path = c->spool_dir,
                                                     .replay = journal_replay_record,
-                                                    .checkpoint = envelope_files_checkpoint});
+                                                    .checkpoint = queue_files_checkpoint});
     return q;
 }
 
@@ -64,7 +72,7 @@ void queue_set_transport(struct queue *q,
 
 void queue_start(struct queue *q)
 {
-    envelope_files_tidy(q);
+    queue_files_tidy(q);
     q->started = true;
     if (q->message_count > 0)
         log_info("queue", NULL, "messages=%zu recipients=%zu waiting from before", q->message_count,
@@ -77,6 +85,8 @@ SUSPENDS void queue_stop(struct queue *q, usec deadline)
 {
     q->stopping = true;
     scheduler_stop(q->scheduler, deadline);
+    while (q->writing_texts)
+        cond_wait_certain(&q->text_room);
     statistics_stop(q->statistics);
 }
 
@@ -87,7 +97,7 @@ void queue_free(struct queue *q)
         scheduler_forget_message(m);
         message_remove(m);
     }
-    envelope_files_free(q);
+    queue_files_free(q);
     scheduler_free(q->scheduler);
     statistics_free(q->statistics);
     pause_free(q->pause);

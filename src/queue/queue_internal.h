@@ -10,6 +10,7 @@
 #include "queue/limits.h"
 #include "queue/queue.h"
 #include "queue/rules.h"
+#include "queue/text_file.h"
 #include "queue/transport.h"
 
 /* A copy of the settings: jobs keep theirs while a reload makes new ones. */
@@ -63,6 +64,7 @@ struct queue_recipient {
     struct said_words *said; /* in its last attempt, shared; NULL: nothing */
     usec next_attempt;       /* wall clock; 0: now */
     uint32_t attempts : 24;
+    bool changed : 1;       /* the state log does not have its state */
     bool reported : 1;      /* its end is known to the sender, or need not be, or cannot be */
     bool own_original : 1;  /* the words: another address led to it */
     bool has_requested : 1; /* the words: ORCPT */
@@ -73,6 +75,13 @@ struct queue_recipient {
 };
 _Static_assert(sizeof(struct queue_recipient) == 32, "a million of them");
 
+/* Why a message is on hold. */
+enum hold_reason {
+    HOLD_OPERATOR, /* somebody wanted it */
+    HOLD_DAMAGED,  /* its text cannot be read */
+    HOLD_CRASHED,  /* the server crashed with it, twice */
+};
+
 /* Links of a circular list with a head; zeroed is not valid, see link_init. */
 struct link {
     struct link *next, *previous;
@@ -82,27 +91,35 @@ struct queue_message {
     char id[ID_SIZE]; /* first: the table compares by it */
     struct queue *queue;
     struct queue_message *next, *previous; /* all messages, oldest first */
-    struct arena *arena;
-    struct str sender, login, prefix;
+    char *strings;                         /* owned: of sender, login, component and options */
+    struct str sender, login;
     const char *component;
-    usec arrival; /* wall clock */
+    /* Its text: in memory, or to be had with message_open_text. */
+    struct str prefix; /* owned */
+    struct spool *body;
+    uint64_t body_size;
+    struct text_place place; /* of prefix and small body; nowhere: in memory */
+    usec arrival;            /* wall clock */
     bool smtputf8, body_8bit;
     struct envelope_options options;
-    bool warned;       /* the sender was told of the delay */
-    bool told_late;    /* the sender was told that deliver_by has passed */
-    bool in_files;     /* spool_dir has (or may have) files of it */
-    bool body_in_file; /* large: the body was a file from the start */
-    bool body_missing; /* its file is not there or of another size; between open and start only */
-    bool notice;       /* to our postmaster: its failure is nobody's but the log's */
-    bool on_hold;      /* an operator stopped it: it has no items */
-    bool unscheduled;  /* from before the start, and not looked at yet */
-    bool copied;       /* its hidden copies were made */
-    bool done;         /* its DONE record is written */
-    bool deleted;      /* out of the table; freed when the last delivery lets go */
+    bool warned;         /* the sender was told of the delay */
+    bool told_late;      /* the sender was told that deliver_by has passed */
+    bool fresh;          /* its text is in memory: `dirty` is in queue->fresh */
+    bool stored;         /* the state log has it; only changes are to be written */
+    bool in_log;         /* the state log has it, or had */
+    bool old_file;       /* spool_dir has an envelope file of an older version */
+    bool body_in_file;   /* large: the body is a file of its own */
+    bool body_missing;   /* its file is not there or of another size; between open and start only */
+    bool on_hold;        /* it has no items until an operator releases it */
+    uint8_t hold_reason; /* enum hold_reason */
+    bool notice;         /* to our postmaster: its failure is nobody's but the log's */
+    bool copied;         /* its hidden copies were made */
+    bool unscheduled;    /* from before the start, and not looked at yet */
+    bool done;           /* its DONE record is written */
+    bool deleted;        /* out of the table; freed when the last delivery lets go */
     uint64_t size_crlf;
-    struct spool *body;
     lsn accept_lsn;
-    struct link dirty; /* in queue->dirty when its envelope file is to be written */
+    struct link dirty; /* in queue->dirty when the state log has to hear of it */
     struct link held;  /* in queue->held while its sender wants it to wait, and maybe longer */
     unsigned active;   /* items that are ready or being sent */
     unsigned holds;    /* fibers that use it */
@@ -114,21 +131,23 @@ struct queue_message {
     char *words_end; /* of what is used of the room for them */
 };
 
-/* What envelope_files_load found; until queue_start. */
-struct body_file {
+/* What queue_files_load found; until queue_start. */
+struct body_found {
     char id[ID_SIZE];
     uint64_t size;
 };
 struct startup {
-    struct body_file *bodies; /* sorted by id */
+    struct body_found *bodies; /* sorted by id */
     size_t body_count;
     struct buf damaged; /* ids (ID_SIZE bytes each) of envelope files that cannot be read */
 };
 
-/* Files of a message that is done, removed at a checkpoint that covers its DONE record. */
+/* What is left of a message that is done, until a checkpoint that covers its DONE record. */
 struct queue_removal {
     struct queue_removal *next;
     char id[ID_SIZE];
+    bool in_log, old_file, body_in_file;
+    struct text_place place;
     lsn done_lsn;
 };
 
@@ -155,7 +174,17 @@ struct queue {
         unsigned sent, passed_over;
     } double_bounces;
     struct pause *pause; /* what operators have stopped */
-    struct link dirty, held;
+    struct link dirty, fresh, held;
+    struct text_files texts;
+    struct state_log *state;
+    struct buf old_envelopes; /* ids (ID_SIZE bytes): files of older versions, in the log by now */
+    lsn old_envelopes_after;
+    size_t texts_in_memory; /* bytes */
+    struct cond text_room;  /* they became less */
+    usec texts_retry;       /* monotonic: not before */
+    bool writing_texts;     /* by a fiber of their own */
+    bool files_locked;
+    struct cond files_unlocked;
     struct queue_removal *removals, **removals_end;
     struct scheduler *scheduler;
     struct startup startup;

@@ -13,8 +13,11 @@
  */
 #include "queue/queue_journal.h"
 
-#include "queue/envelope_files.h"
+#include "queue/body_file.h"
 #include "queue/message.h"
+#include "queue/message_codec.h"
+#include "queue/message_text.h"
+#include "queue/queue_files.h"
 
 enum record_type {
     RECORD_ACCEPT = 1,
@@ -44,19 +47,13 @@ void journal_log_accept(struct queue_message *m)
     message_mark_dirty(m);
 }
 
-void journal_log_result(struct queue_message *m, const struct queue_recipient *r)
+void journal_log_result(struct queue_message *m, struct queue_recipient *r)
 {
     struct buf out = BUF_EMPTY;
     buf_add_counted(&out, str_from_c(m->id));
     buf_add_u32(&out, (uint32_t)(r - m->recipients));
-    buf_add_u8(&out, r->state);
-    buf_add_u8(&out, r->reported);
-    buf_add_u32(&out, r->attempts);
-    buf_add_u64(&out, (uint64_t)r->next_attempt);
-    buf_add_counted(&out, recipient_error(r));
-    buf_add_counted(&out, recipient_code(r));
-    buf_add_counted(&out, recipient_relay(r));
-    buf_add_u8(&out, r->success);
+    recipient_encode_change(&out, r);
+    r->changed = true;
     struct str part = buf_str(&out);
     append(m->queue, RECORD_RESULT, &part, 1);
     buf_free(&out);
@@ -76,14 +73,14 @@ void journal_log_warned(struct queue_message *m)
     message_mark_dirty(m);
 }
 
-enum { HELD_BY_OPERATOR = 1, HELD_BY_SENDER = 2 };
+enum { ON_HOLD = 1, HELD_BY_SENDER = 2 };
 
 lsn journal_log_hold(struct queue_message *m)
 {
     struct buf out = BUF_EMPTY;
     buf_add_counted(&out, str_from_c(m->id));
-    buf_add_u8(&out,
-               (m->on_hold ? HELD_BY_OPERATOR : 0) | (m->options.hold_until ? HELD_BY_SENDER : 0));
+    buf_add_u8(&out, (m->on_hold ? ON_HOLD : 0) | (m->options.hold_until ? HELD_BY_SENDER : 0));
+    buf_add_u8(&out, m->hold_reason);
     struct str part = buf_str(&out);
     lsn position = append(m->queue, RECORD_HOLD, &part, 1);
     buf_free(&out);
@@ -112,38 +109,41 @@ static bool damaged(const struct journal_record *r, struct err *e)
                    (unsigned long long)r->lsn, r->type);
 }
 
+/* The checkpoint that wrote its files did not end, so their bytes may be missing. Everything that
+ * happened to it since comes in the records behind this one. */
+static void replace_found(struct queue *q, struct queue_message *m)
+{
+    struct queue_message *found = message_find(q, str_from_c(m->id));
+    if (!found)
+        return;
+    m->in_log = found->in_log;
+    m->old_file = found->old_file;
+    message_remove(found);
+}
+
 SUSPENDS static bool replay_accept(struct queue *q, const struct journal_record *r, struct err *e)
 {
     struct reader in = {.p = r->payload.p, .n = r->payload.n};
     struct str envelope = read_counted(&in);
-    uint64_t body_size;
-    struct queue_message *m = in.bad ? NULL : message_decode(q, envelope, r->version, &body_size);
+    struct queue_message *m = in.bad ? NULL : message_decode(q, envelope, r->version);
     if (!m)
         return damaged(r, e);
-    struct queue_message *found = message_find(q, str_from_c(m->id));
-    if (found && m->body_in_file) {
-        message_free(m);
-        return true;
-    }
-    /* The checkpoint that wrote its files did not end, so their bytes may be missing. Everything
-     * that happened to it since comes in the records behind this one. */
-    if (found)
-        message_remove(found);
     if (m->body_in_file) {
-        envelope_file_attach_body(m, body_size);
-        m->body_missing = !envelope_file_body_found(m, body_size);
+        body_file_attach(m);
+        m->body_missing = !queue_files_have_body(m);
     } else {
         m->body = spool_new(store_spool_dir(q->context.store), m->id);
-        if (in.n != body_size || !spool_write(m->body, str_from(in.p, in.n), e)) {
-            bool understood = in.n == body_size;
+        if (in.n != m->body_size || !spool_write(m->body, str_from(in.p, in.n), e)) {
+            bool understood = in.n == m->body_size;
             message_free(m);
             return understood ? false : damaged(r, e);
         }
     }
+    replace_found(q, m);
     m->accept_lsn = r->lsn;
     message_insert(m);
     message_mark_dirty(m);
-    return true;
+    return queue_write_texts_if_many(q, e);
 }
 
 static bool replay_result(struct queue *q, const struct journal_record *record, struct reader *in,
@@ -151,31 +151,19 @@ static bool replay_result(struct queue *q, const struct journal_record *record, 
 {
     struct queue_message *m = message_find(q, read_counted(in));
     uint32_t index = read_u32(in);
-    struct queue_recipient now = {0};
-    now.state = read_u8(in);
-    now.reported = read_u8(in);
-    now.attempts = read_u32(in) & RECIPIENT_ATTEMPTS_MAX;
-    now.next_attempt = (usec)read_u64(in);
-    struct str error = read_counted(in), code = read_counted(in), relay = read_counted(in);
-    now.success = record->version >= 2 ? read_u8(in) : SUCCESS_SILENT;
-    if (in->bad || now.state > RECIPIENT_FAILED || now.state == RECIPIENT_SENDING ||
-        now.success > SUCCESS_EXPANDED)
+    struct recipient_change now;
+    if (!recipient_decode_change(in, record->version, &now))
         return damaged(record, e);
     if (!m)
         return true;
     if (index >= m->recipient_count)
         return damaged(record, e);
     struct queue_recipient *r = &m->recipients[index];
-    if (r->state != RECIPIENT_WAITING) {
+    if (r->state != RECIPIENT_WAITING)
         r->reported |= now.reported;
-    } else if (now.state != RECIPIENT_WAITING || now.attempts >= r->attempts) {
-        r->state = now.state;
-        r->success = now.success;
-        r->reported = now.reported;
-        r->attempts = now.attempts;
-        r->next_attempt = now.next_attempt;
-        recipient_set_said(m, r, error, code, relay);
-    }
+    else if (now.state != RECIPIENT_WAITING || now.attempts >= r->attempts)
+        recipient_take_change(m, r, &now);
+    r->changed = true;
     message_mark_dirty(m);
     return true;
 }
@@ -199,11 +187,12 @@ static bool replay_hold(struct queue *q, const struct journal_record *record, st
                         struct err *e)
 {
     struct queue_message *m = message_find(q, read_counted(in));
-    unsigned held = read_u8(in);
-    if (in->bad)
+    unsigned held = read_u8(in), reason = record->version >= 3 ? read_u8(in) : HOLD_OPERATOR;
+    if (in->bad || reason > HOLD_CRASHED)
         return damaged(record, e);
     if (m) {
-        m->on_hold = held & HELD_BY_OPERATOR;
+        m->on_hold = held & ON_HOLD;
+        m->hold_reason = (uint8_t)reason;
         if (!(held & HELD_BY_SENDER))
             message_end_sender_hold(m);
         message_mark_dirty(m);
@@ -218,7 +207,7 @@ static bool replay_done(struct queue *q, const struct journal_record *record, st
     if (in->bad)
         return damaged(record, e);
     if (m) {
-        envelope_files_remove_later(q, m->id, record->lsn);
+        queue_files_remove_later(m, record->lsn);
         message_remove(m);
     }
     return true;

@@ -12,7 +12,7 @@
 void journal_log_accept(struct queue_message *m);
 /* The state of one recipient. Not waited for: what is lost is tried (and perhaps delivered) again,
  * never forgotten. */
-void journal_log_result(struct queue_message *m, const struct queue_recipient *r);
+void journal_log_result(struct queue_message *m, struct queue_recipient *r);
 /* What the sender has been told of the delay (warned, told_late). */
 void journal_log_warned(struct queue_message *m);
 /* on_hold, and whether its sender still wants it held. Returns the record's position. */

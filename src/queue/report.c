@@ -17,6 +17,7 @@
 #include "core/worker.h"
 #include "queue/attempts.h"
 #include "queue/message.h"
+#include "queue/message_text.h"
 #include "queue/notice.h"
 
 #include <stdlib.h>
@@ -145,6 +146,8 @@ SUSPENDS static bool make_report(struct reporting *x, bool *utf8, struct err *e)
     struct report_recipient *recipients = arena_array(x->arena, x->count, sizeof(*recipients));
     for (size_t i = 0; i < x->count; i++)
         fill_recipient(x, &recipients[i], &m->recipients[x->recipients[i]]);
+    if (!message_open_text(m, e))
+        return false;
     buf_add_str(&header, m->prefix);
     if (!spool_read_header(m->body, QUEUE_HEADER_MAX, &header, e)) {
         buf_free(&header);

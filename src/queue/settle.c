@@ -11,8 +11,8 @@
 
 #include "core/log.h"
 #include "core/mem.h"
-#include "queue/envelope_files.h"
 #include "queue/message.h"
+#include "queue/queue_files.h"
 #include "queue/queue_journal.h"
 #include "queue/report.h"
 #include "queue/scheduler.h"
@@ -162,8 +162,7 @@ SUSPENDS static void end_message(struct queue_message *m)
     struct queue *q = m->queue;
     struct err e;
     lsn position = journal_log_done(m);
-    if (m->in_files || m->body_in_file)
-        envelope_files_remove_later(q, m->id, position);
+    queue_files_remove_later(m, position);
     scheduler_forget_message(m);
     if (!journal_commit(q->context.journal, position, &e))
         log_error("queue", m->id, "%s", e.text);

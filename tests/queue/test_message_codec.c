@@ -1,5 +1,7 @@
 /* Envelopes on the disk: what is written is read again, and so is what older versions wrote. */
 #include "queue/message.h"
+#include "queue/message_codec.h"
+#include "queue/message_text.h"
 #include "queue/queue_journal.h"
 #include "queue/world.h"
 
@@ -61,21 +63,20 @@ static void is_the_old_message(const struct queue_message *m)
 
 static void old_versions(void)
 {
-    uint64_t size;
     world_open();
     struct buf file = from_hex(version_1);
-    struct queue_message *m = envelope_file_decode(world.queue, buf_str(&file), &size);
+    struct queue_message *m = envelope_file_decode(world.queue, buf_str(&file));
     is_the_old_message(m);
-    assert_int_equal(size, 19);
+    assert_int_equal(m->body_size, 19);
     message_free(m);
     struct str record = str_skip(buf_str(&file), FILE_HEAD);
-    m = message_decode(world.queue, record, 1, &size);
+    m = message_decode(world.queue, record, 1);
     is_the_old_message(m);
     message_free(m);
     /* Not of that version, or of none that is known. */
-    assert_null(message_decode(world.queue, record, 2, &size));
-    assert_null(message_decode(world.queue, record, 0, &size));
-    assert_null(message_decode(world.queue, record, MESSAGE_VERSION + 1, &size));
+    assert_null(message_decode(world.queue, record, 2));
+    assert_null(message_decode(world.queue, record, 0));
+    assert_null(message_decode(world.queue, record, MESSAGE_VERSION + 1));
     buf_free(&file);
     world_close();
 }
@@ -132,19 +133,21 @@ static void fill(struct queue_message *m)
 {
     struct err e;
     memcpy(m->id, "new", 4);
-    m->component = "submission";
-    m->told_late = true;
-    m->options = (struct envelope_options){.dsn_return = DSN_RETURN_FULL,
-                                           .envelope_id = STR("QQ 314159"),
-                                           .require_tls = true,
-                                           .tls_optional = true,
-                                           .hold_until = 1800000000000000,
-                                           .hold_request = STR("for;60"),
-                                           .deliver_by = -5,
-                                           .deliver_by_trace = true,
-                                           .priority = -9};
-    m->body = spool_new(mail_store.dir, "new");
-    assert_true(spool_write(m->body, STR("x"), &e));
+    m->told_late = m->on_hold = true;
+    m->hold_reason = HOLD_CRASHED;
+    const struct envelope_options options = {.dsn_return = DSN_RETURN_FULL,
+                                             .envelope_id = STR("QQ 314159"),
+                                             .require_tls = true,
+                                             .tls_optional = true,
+                                             .hold_until = 1800000000000000,
+                                             .hold_request = STR("for;60"),
+                                             .deliver_by = -5,
+                                             .deliver_by_trace = true,
+                                             .priority = -9};
+    message_set_envelope(m, STR("x@far.test"), STR(""), STR("submission"), &options);
+    struct spool *body = spool_new(mail_store.dir, "new");
+    assert_true(spool_write(body, STR("x"), &e));
+    message_set_text(m, STR("Received: x\n"), body);
     struct str address = STR("a@far.test"), requested = STR("rfc822;A@far.test");
     message_set_recipients(m, 1, recipient_words_size(address, address, requested));
     m->recipients[0] = (struct queue_recipient){.state = RECIPIENT_DELIVERED,
@@ -155,15 +158,16 @@ static void fill(struct queue_message *m)
 
 static void all_that_was_asked_for(void)
 {
-    uint64_t size;
     struct buf bytes = BUF_EMPTY;
     world_open();
     struct queue_message *m = message_new(world.queue);
     fill(m);
-    envelope_file_encode(&bytes, m);
+    message_encode(&bytes, m);
     message_free(m);
-    m = envelope_file_decode(world.queue, buf_str(&bytes), &size);
+    m = message_decode(world.queue, buf_str(&bytes), MESSAGE_VERSION);
     assert_non_null(m);
+    assert_str(m->prefix, "Received: x\n");
+    assert_true(m->on_hold && m->hold_reason == HOLD_CRASHED);
     const struct envelope_options *o = &m->options;
     assert_int_equal(o->dsn_return, DSN_RETURN_FULL);
     assert_str(o->envelope_id, "QQ 314159");
@@ -179,9 +183,8 @@ static void all_that_was_asked_for(void)
     assert_false(recipient_is_done(r));
     message_free(m);
     /* Cut off anywhere it is damaged, not half a message. */
-    struct str envelope = str_skip(buf_str(&bytes), FILE_HEAD);
-    for (size_t n = 0; n < envelope.n; n++)
-        assert_null(message_decode(world.queue, str_head(envelope, n), MESSAGE_VERSION, &size));
+    for (size_t n = 0; n < bytes.n; n++)
+        assert_null(message_decode(world.queue, str_head(buf_str(&bytes), n), MESSAGE_VERSION));
     buf_free(&bytes);
     world_close();
 }

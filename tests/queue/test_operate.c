@@ -120,12 +120,12 @@ static void hold_lasts(void)
     assert_int_equal(wire.count, before + 1);
     assert_int_equal(queued(), 1);
 
-    /* From the journal, then from its envelope file. */
+    /* From the journal, then from the state log. */
     world_crash();
     world_open();
     advance(7200 * USEC_SEC);
     world_close();
-    assert_int_equal(files(".env"), 1);
+    assert_int_equal(files_named("state."), 1);
     world_open();
     advance(7200 * USEC_SEC);
     assert_int_equal(FIND(.states = QUEUE_STATE_HELD), 1);

@@ -304,7 +304,7 @@ static void crash_before_checkpoint(void)
     assert_true(give(&small));
     assert_true(give(&large));
     /* The journal alone has the small one. */
-    assert_int_equal(files(".env"), 0);
+    assert_int_equal(files_named("state.") + files_named("text."), 0);
     assert_int_equal(files(".msg"), 1);
     world_crash();
     world_open();
@@ -317,7 +317,7 @@ static void crash_before_checkpoint(void)
     world_close();
     world_open();
     assert_int_equal(queued(), 0);
-    assert_int_equal(files(".env") + files(".msg"), 0);
+    assert_int_equal(files(".msg"), 0);
     world_close();
 }
 
@@ -333,8 +333,9 @@ static void crash_after_checkpoint(void)
     assert_true(give(&large));
     settle();
     assert_true(journal_checkpoint(world.journal, &e));
-    assert_int_equal(files(".env"), 2);
-    assert_int_equal(files(".msg"), 2);
+    assert_int_equal(files_named("state."), 1);
+    assert_int_equal(files_named("text."), 1);
+    assert_int_equal(files(".msg"), 1);
     advance(400 * USEC_SEC);
     let_results_be_written();
     world_crash();
@@ -355,9 +356,9 @@ static void crash_after_checkpoint(void)
     world_open();
     advance(800 * USEC_SEC);
     assert_int_equal(queued(), 0);
-    assert_int_equal(files(".env"), 2);
+    assert_int_equal(files(".msg"), 1);
     assert_true(journal_checkpoint(world.journal, &e));
-    assert_int_equal(files(".env") + files(".msg"), 0);
+    assert_int_equal(files(".msg"), 0);
     world_crash();
     world_open();
     assert_int_equal(queued(), 0);
@@ -407,72 +408,6 @@ static void partial_delivery_survives(void)
     assert_int_equal(wire.count, 1);
     assert_string_equal(wire.list[0].address, "y@far.test");
     assert_int_equal(queued(), 0);
-    world_close();
-}
-
-static void damage(const char *name, size_t keep)
-{
-    char *dir = path_in(world.root, "queue"), *path = path_in(dir, name);
-    struct buf content = BUF_EMPTY;
-    struct err e;
-    assert_true(disk_read_file(path, 1000000, &content, &e));
-    write_test_file(path, str_head(buf_str(&content), keep));
-    buf_free(&content);
-    free(path);
-    free(dir);
-}
-
-static void damaged_files(void)
-{
-    world_open();
-    wire.script = not_now;
-    struct gift g[3] = {{.sender = "alice@example.test", .recipients = {"a@far.test"}},
-                        {.sender = "alice@example.test", .recipients = {"b@far.test"}},
-                        {.sender = "alice@example.test", .recipients = {"c@far.test"}}};
-    char name[40];
-    for (int i = 0; i < 3; i++)
-        assert_true(give(&g[i]));
-    settle();
-    world_close();
-    assert_int_equal(files(".env"), 3);
-    snprintf(name, sizeof(name), "%s.env", g[0].id);
-    damage(name, 30);
-    snprintf(name, sizeof(name), "%s.msg", g[1].id);
-    damage(name, 3);
-    world_open();
-    assert_int_equal(queued(), 1);
-    assert_int_equal(files(".damaged"), 4);
-    world_close();
-    world_open();
-    assert_int_equal(queued(), 1);
-    assert_int_equal(files(".damaged"), 4);
-    wire.script = take_all;
-    advance(400 * USEC_SEC);
-    assert_string_equal(wire.list[wire.count - 1].address, "c@far.test");
-    world_close();
-}
-
-static void torn_checkpoint(void)
-{
-    world_open();
-    wire.script = not_now;
-    struct gift g = {.sender = "alice@example.test", .recipients = {"a@far.test"}};
-    assert_true(give(&g));
-    /* What a crash in the middle of the first checkpoint leaves; and a body without a record. */
-    char *dir = path_in(world.root, "queue"), name[60];
-    snprintf(name, sizeof(name), "%s.env", g.id);
-    char *path = path_in(dir, name);
-    write_test_file(path, STR("QDEM"));
-    char *orphan = path_in(dir, "BCDFGHJKLMNPQ.msg");
-    write_test_file(orphan, STR("nobody's"));
-    world_crash();
-    free(path);
-    free(orphan);
-    free(dir);
-    world_open();
-    assert_int_equal(queued(), 1);
-    assert_int_equal(files(".damaged"), 0);
-    assert_int_equal(files(".msg"), 1);
     world_close();
 }
 
@@ -705,8 +640,6 @@ WORLD_TEST(crash_before_checkpoint)
 WORLD_TEST(crash_after_checkpoint)
 WORLD_TEST(crash_after_delivery)
 WORLD_TEST(partial_delivery_survives)
-WORLD_TEST(damaged_files)
-WORLD_TEST(torn_checkpoint)
 WORLD_TEST(connections_are_used_again)
 WORLD_TEST(limits_of_connections)
 WORLD_TEST(unreachable_destination)
@@ -790,8 +723,6 @@ int main(void)
         cmocka_unit_test(test_crash_after_checkpoint),
         cmocka_unit_test(test_crash_after_delivery),
         cmocka_unit_test(test_partial_delivery_survives),
-        cmocka_unit_test(test_damaged_files),
-        cmocka_unit_test(test_torn_checkpoint),
         cmocka_unit_test(test_connections_are_used_again),
         cmocka_unit_test(test_limits_of_connections),
         cmocka_unit_test(test_unreachable_destination),

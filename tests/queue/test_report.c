@@ -68,7 +68,7 @@ static void notice_after_restart(void)
     settle();
     assert_int_equal(queued(), 1);
     world_close();
-    assert_int_equal(files(".env"), 1);
+    assert_int_equal(files_named("state."), 1);
     world_open();
     wire.script = never;
     size_t before = wire.count;

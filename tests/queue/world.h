@@ -397,6 +397,23 @@ static inline size_t files(const char *suffix)
     return count;
 }
 
+/* Number of files there whose names are this and a number. */
+static inline size_t files_named(const char *prefix)
+{
+    char *path = path_in(world.root, "queue");
+    DIR *d = opendir(path);
+    size_t count = 0, n = strlen(prefix);
+    assert_non_null(d);
+    for (struct dirent *entry; (entry = readdir(d));) {
+        uint64_t number;
+        count += strncmp(entry->d_name, prefix, n) == 0 &&
+                 str_to_u64(str_from_c(entry->d_name + n), &number);
+    }
+    closedir(d);
+    free(path);
+    return count;
+}
+
 static inline void world_body(void *arg)
 {
     void (*fn)(void) = *(void (**)(void))arg;
