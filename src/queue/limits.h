@@ -51,5 +51,8 @@
 #define QUEUE_ROUTES_MAX 1000
 /* Blocks "copy", and addresses in one. */
 #define QUEUE_COPIES_MAX 100
+/* Blocks "rewrite", and a table of one. */
+#define QUEUE_REWRITES_MAX      100
+#define QUEUE_REWRITE_TABLE_MAX ((size_t)64 * 1024 * 1024)
 /* A file of credentials: some hundred thousand lines. */
 #define QUEUE_CREDENTIALS_MAX ((size_t)32 * 1024 * 1024)

@@ -15,7 +15,8 @@ struct queue_rules *queue_rules_new(struct config *config, struct err *e)
     r->arena = arena_new();
     r->srs = config_block(config, &srs_settings_block);
     if (route_table_new(config, r->arena, &r->routes, e) &&
-        copy_table_new(config, r->arena, &r->copies, e))
+        copy_table_new(config, r->arena, &r->copies, e) &&
+        rewrite_list_new(config, r->arena, &r->rewrites, e))
         return r;
     queue_rules_unref(r);
     return NULL;

@@ -5,6 +5,7 @@
  * with.
  */
 #include "queue/copies.h"
+#include "queue/rewrites.h"
 #include "queue/routes.h"
 #include "queue/srs_queue.h"
 
@@ -15,6 +16,7 @@ struct queue_rules {
     struct route_table routes;
     struct copy_table copies;
     const struct srs_settings *srs;
+    struct rewrite_list rewrites;
 };
 
 /* Takes its own reference to config. Reads files: blocking. NULL: *e. */

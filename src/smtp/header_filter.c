@@ -13,6 +13,8 @@
 
 #include "mime/address.h"
 #include "mime/qualify.h"
+#include "mime/rewrite.h"
+#include "queue/rewrites.h"
 #include "smtp/limits.h"
 
 void header_filter_init(struct header_filter *f, const struct header_rules *rules)
@@ -48,16 +50,57 @@ static void drop(struct header_filter *f, const struct field *field, struct buf 
     (void)out;
 }
 
-/* The name with its colon, then the value with complete addresses. */
-static void keep_qualified(struct header_filter *f, const struct field *field, struct buf *out)
+struct rewriting {
+    struct rewriter *rewriter;
+    enum rewrite_part part;
+};
+
+static bool rewrite_address(void *arg, struct str local, struct str domain, struct buf *text)
 {
-    if (f->rules.domain.n == 0) {
+    struct rewriting *x = arg;
+    struct arena *a = arena_new();
+    struct address address = {.local = local, .domain = domain};
+    struct str before = address_text(a, &address);
+    struct str after = rewriter_address(x->rewriter, x->part, before, a);
+    bool changed = !str_equal(before, after);
+    if (changed)
+        buf_add_str(text, after);
+    arena_free(a);
+    return changed;
+}
+
+/* The name with its colon, then the value: complete addresses, those that rules want. */
+static void keep_addresses(struct header_filter *f, const struct field *field,
+                           enum rewrite_part part, struct buf *out)
+{
+    bool qualifies = f->rules.submission && f->rules.domain.n > 0;
+    bool rewrites = rewriter_wants(f->rules.rewriter, part);
+    if (!qualifies && !rewrites) {
         keep(f, field, out);
         return;
     }
+    struct buf complete = BUF_EMPTY;
+    if (qualifies)
+        address_list_qualify(&complete, field->value, f->rules.domain);
+    struct str value = qualifies ? buf_str(&complete) : field->value;
+    struct rewriting x = {f->rules.rewriter, part};
     buf_add(out, field->whole.p, (size_t)(field->value.p - field->whole.p));
-    address_list_qualify(out, field->value, f->rules.domain);
+    if (rewrites)
+        address_list_rewrite(out, value, rewrite_address, &x);
+    else
+        buf_add_str(out, value);
     buf_add_char(out, '\n');
+    buf_free(&complete);
+}
+
+static void keep_sender(struct header_filter *f, const struct field *field, struct buf *out)
+{
+    keep_addresses(f, field, REWRITE_HEADER_SENDER, out);
+}
+
+static void keep_recipient(struct header_filter *f, const struct field *field, struct buf *out)
+{
+    keep_addresses(f, field, REWRITE_HEADER_RECIPIENT, out);
 }
 
 /* "by host" of our own Received, which may begin with it (received.c). */
@@ -132,11 +175,9 @@ static void field_from(struct header_filter *f, const struct field *field, struc
 {
     size_t before = out->n, name = (size_t)(field->value.p - field->whole.p);
     f->facts.from_fields++;
-    if (!f->rules.submission) {
-        keep(f, field, out);
+    keep_sender(f, field, out);
+    if (!f->rules.submission)
         return;
-    }
-    keep_qualified(f, field, out);
     f->facts.from_valid =
         look_at_from(f, str_skip(buf_str(out), before + name)) && f->facts.from_fields == 1;
 }
@@ -144,9 +185,8 @@ static void field_from(struct header_filter *f, const struct field *field, struc
 static void field_sender(struct header_filter *f, const struct field *field, struct buf *out)
 {
     f->facts.sender = true;
-    if (f->rules.drop_sender)
-        return;
-    keep_qualified(f, field, out);
+    if (!f->rules.drop_sender)
+        keep_sender(f, field, out);
 }
 
 static void field_tls_required(struct header_filter *f, const struct field *field, struct buf *out)
@@ -168,14 +208,15 @@ static const struct {
     {{"Message-ID", 10}, field_message_id, true},
     {{"From", 4}, field_from, true},
     {{"TLS-Required", 12}, field_tls_required, true},
-    {{"Sender", 6}, field_sender, false},
-    {{"To", 2}, keep_qualified, false},
-    {{"Cc", 2}, keep_qualified, false},
-    {{"Reply-To", 8}, keep_qualified, false},
-    {{"Resent-From", 11}, keep_qualified, false},
-    {{"Resent-Sender", 13}, keep_qualified, false},
-    {{"Resent-To", 9}, keep_qualified, false},
-    {{"Resent-Cc", 9}, keep_qualified, false},
+    {{"Sender", 6}, field_sender, true},
+    {{"To", 2}, keep_recipient, true},
+    {{"Cc", 2}, keep_recipient, true},
+    {{"Reply-To", 8}, keep_sender, true},
+    {{"Resent-From", 11}, keep_sender, true},
+    {{"Resent-Sender", 13}, keep_sender, true},
+    {{"Resent-Reply-To", 15}, keep_sender, true},
+    {{"Resent-To", 9}, keep_recipient, true},
+    {{"Resent-Cc", 9}, keep_recipient, true},
     {{"Bcc", 3}, drop, false},
     {{"Resent-Bcc", 10}, drop, false},
 };

@@ -13,13 +13,16 @@
 
 #include "core/buf.h"
 
+struct rewriter;
+
 struct header_rules {
-    bool submission;    /* from our users: RFC 6409 */
-    bool drop_sender;   /* Sender is left out: ours is added where it is needed */
-    struct str domain;  /* completes addresses of submitted messages; "" : they stay */
-    struct str login;   /* "" : none */
-    struct str host;    /* our name in Received */
-    bool refuse_broken; /* a line that is no field */
+    bool submission;           /* from our users: RFC 6409 */
+    bool drop_sender;          /* Sender is left out: ours is added where it is needed */
+    struct str domain;         /* completes addresses of submitted messages; "" : they stay */
+    struct str login;          /* "" : none */
+    struct str host;           /* our name in Received */
+    bool refuse_broken;        /* a line that is no field */
+    struct rewriter *rewriter; /* NULL: addresses stay */
 };
 
 struct header_facts {

@@ -12,6 +12,7 @@
 #include "core/mem.h"
 #include "core/worker.h"
 #include "mime/address.h"
+#include "queue/rewrites.h"
 #include "queue/route.h"
 #include "smtp/data_policy.h"
 #include "smtp/incoming.h"
@@ -27,6 +28,7 @@ struct picking {
     struct arena *arena;
     int fd;
     uid_t uid;
+    struct rewriter rewriter;
     struct drop drop;
     struct buf head;
     struct envelope envelope;
@@ -133,6 +135,8 @@ static SUSPENDS bool make_envelope(struct picking *p)
     e->sender = complete(p, p->drop.sender, ADDRESS_NULL, &reason);
     if (reason)
         return is_wrong(p, "its sender is malformed");
+    rewriter_begin(&p->rewriter, p->source->queue, REWRITE_PROGRAMS);
+    e->sender = rewriter_address(&p->rewriter, REWRITE_ENVELOPE_SENDER, e->sender, p->arena);
     e->options.dsn_return =
         p->drop.dsn_return <= DSN_RETURN_FULL ? (enum dsn_return)p->drop.dsn_return : 0;
     e->options.envelope_id = p->drop.envelope_id;
@@ -141,7 +145,8 @@ static SUSPENDS bool make_envelope(struct picking *p)
     for (size_t i = 0; i < e->recipient_count; i++) {
         struct envelope_recipient *r = &e->recipients[i];
         struct str given = p->drop.recipients[i].address;
-        r->address = complete(p, given, 0, &reason);
+        r->address = rewriter_address(&p->rewriter, REWRITE_ENVELOPE_RECIPIENT,
+                                      complete(p, given, 0, &reason), p->arena);
         r->notify = p->drop.recipients[i].notify &
                     (NOTIFY_NEVER | NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY);
         r->route = reason ? refused_route(p, reason)
@@ -184,6 +189,7 @@ static SUSPENDS bool take_message(struct picking *p)
     const struct smtp_settings *settings = p->source->settings;
     struct message_origin origin = origin_of(p);
     struct header_rules rules = message_rules(settings, &origin);
+    rules.rewriter = &p->rewriter;
     struct data_policy policy = data_policy_of(settings, true);
     incoming_begin(&p->incoming, p->source->spool_dir, p->envelope.id, &rules,
                    (uint64_t)settings->message_size_max);
@@ -260,6 +266,7 @@ enum pickup_result pickup_message(const struct pickup_source *s, const char *pat
     if (p.fd >= 0)
         file_close(p.fd);
     incoming_free(&p.incoming);
+    rewriter_end(&p.rewriter);
     buf_free(&p.head);
     arena_free(p.arena);
     return result;

@@ -7,6 +7,7 @@
 #include "core/arena.h"
 #include "net/session.h"
 #include "queue/recipient.h"
+#include "queue/rewrites.h"
 #include "smtp/data_policy.h"
 #include "smtp/incoming.h"
 #include "smtp/message_header.h"
@@ -41,6 +42,7 @@ struct smtp_transaction {
     size_t recipient_capacity;
     size_t recipients_refused;
     size_t target_count; /* of all recipients' routes */
+    struct rewriter rewriter;
     uint64_t size_announced;
     int priority_asked;    /* MT-PRIORITY as given; the envelope has what is allowed */
     struct str said_login; /* AUTH= of somebody who is trusted to say it; "" : nothing */
@@ -122,6 +124,9 @@ void smtp_peer_set_helo(struct smtp_session *s, struct str name, bool extended);
 struct smtp_transaction *smtp_transaction_new(void);
 void smtp_transaction_free(struct smtp_session *s);
 void smtp_transaction_add(struct smtp_transaction *t, const struct envelope_recipient *recipient);
+
+/* By the rules of the configuration; the same when there are none. */
+struct str smtp_rewrite(struct smtp_transaction *t, enum rewrite_part part, struct str address);
 
 /* --- smtp_reply.c: buffered, sent before the session waits --- */
 SUSPENDS void smtp_reply(struct smtp_session *s, int code, const char *enhanced, const char *format,

@@ -17,6 +17,7 @@ static void message_begin(struct smtp_session *s, enum data_form form)
     struct smtp_transaction *t = s->transaction;
     struct message_origin origin = smtp_message_origin(s, t);
     struct header_rules rules = message_rules(s->settings, &origin);
+    rules.rewriter = &t->rewriter;
     uint64_t most = (uint64_t)s->settings->message_size_max;
     if (t->binary) {
         t->unbinary = mime_unbinary_new();

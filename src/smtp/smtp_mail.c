@@ -7,6 +7,15 @@
 #include "smtp/smtp_options.h"
 #include "smtp/syntax.h"
 
+static enum rewrite_origin origin_of(const struct smtp_session *s)
+{
+    if (smtp_login(s))
+        return REWRITE_USERS;
+    if (smtp_is_submission(s))
+        return REWRITE_PROGRAMS;
+    return smtp_may_relay(s) ? REWRITE_RELAY : REWRITE_OUTSIDE;
+}
+
 static enum smtp_next mail_begin(struct smtp_session *s, struct smtp_transaction *t,
                                  struct str path, struct str params)
 {
@@ -32,6 +41,7 @@ static enum smtp_next mail_begin(struct smtp_session *s, struct smtp_transaction
     enum smtp_next next;
     if (!smtp_policy_mail(s, t, &next))
         return next;
+    rewriter_begin(&t->rewriter, s->context->queue, origin_of(s));
     s->transaction = t;
     smtp_forwarded_log(s);
     if (t->said_login.n > 0)

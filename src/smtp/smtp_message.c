@@ -177,6 +177,8 @@ static void log_accepted(struct smtp_session *s)
 static void hand_over(struct smtp_session *s)
 {
     struct smtp_transaction *t = s->transaction;
+    /* The access policy was asked about the address as it was given. */
+    t->envelope.sender = smtp_rewrite(t, REWRITE_ENVELOPE_SENDER, t->envelope.sender);
     struct message_origin origin = smtp_message_origin(s, t);
     bool lmtp = smtp_protocol(s) == SERVICE_LMTP;
     struct buf prefix = BUF_EMPTY;

@@ -122,6 +122,7 @@ enum smtp_next smtp_rcpt(struct smtp_session *s, struct str argument)
         smtp_complete_address(s, t, &address);
     if (address.domain.n == 0 && !str_equal_nocase(address.local, STR("postmaster")))
         return smtp_reply_error(s, 501, "5.1.3", "The recipient's address needs a domain");
-    recipient.address = address_text(t->arena, &address);
+    recipient.address =
+        smtp_rewrite(t, REWRITE_ENVELOPE_RECIPIENT, address_text(t->arena, &address));
     return take_recipient(s, &recipient);
 }

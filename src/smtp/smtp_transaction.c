@@ -2,8 +2,14 @@
  * A transaction: one message from MAIL to its end, with everything that is known of it, in one
  * arena. Freeing it is what RSET does.
  */
+#include "core/log.h"
 #include "mime/unbinary.h"
 #include "smtp/session.h"
+
+static void end_rewriter(void *rewriter)
+{
+    rewriter_end(rewriter);
+}
 
 struct smtp_transaction *smtp_transaction_new(void)
 {
@@ -11,8 +17,18 @@ struct smtp_transaction *smtp_transaction_new(void)
     struct smtp_transaction *t = ARENA_NEW(a, struct smtp_transaction);
     t->arena = a;
     t->started = clock_monotonic();
+    arena_on_free(a, end_rewriter, &t->rewriter);
     random_id(t->envelope.id);
     return t;
+}
+
+struct str smtp_rewrite(struct smtp_transaction *t, enum rewrite_part part, struct str address)
+{
+    struct str new = rewriter_address(&t->rewriter, part, address, t->arena);
+    if (!str_equal(new, address))
+        log_info(t->envelope.component, t->envelope.id, "address <%.*s> becomes <%.*s>",
+                 STR_ARG(address), STR_ARG(new));
+    return new;
 }
 
 void smtp_transaction_free(struct smtp_session *s)

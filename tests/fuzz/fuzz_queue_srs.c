@@ -5,7 +5,10 @@
 #include "mime/address.h"
 #include "queue/srs.h"
 
+#include <stdint.h>
 #include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct str list[] = {{"secret", 6}};
 static const struct srs_secrets secrets = {list, 1};

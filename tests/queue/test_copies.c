@@ -8,7 +8,8 @@
 #include "queue/srs_queue.h"
 
 static const struct settings_block *const blocks[] = {&route_settings_block, &copy_settings_block,
-                                                      &srs_settings_block, NULL};
+                                                      &srs_settings_block, &rewrite_settings_block,
+                                                      NULL};
 
 /* The world with these rules, and with secrets for senders. */
 static void open_with(const char *text)

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-static const struct settings_block *const blocks[] = {&route_settings_block, NULL};
+static const struct settings_block *const blocks[] = {&route_settings_block, &copy_settings_block,
+                                                      &srs_settings_block, &rewrite_settings_block,
+                                                      NULL};
 
 static struct queue_rules *rules_of(const char *text, struct err *e)
 {
