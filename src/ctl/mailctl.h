@@ -80,8 +80,6 @@ bool client_send(struct client *c, json_t *item, struct str bytes, bool more, st
 bool client_send_end(struct client *c, struct err *e);
 /* When sending failed: the server's reason instead of *e, if it gave one. Returns false. */
 bool client_take_refusal(struct client *c, struct err *e);
-/* Waits until the server closes the connection. */
-void client_wait_end(struct client *c);
 /* Open, call, close, and print the error: the exit status. With --json prints the result and sets
  * it to NULL; result may be NULL when it is of no interest. */
 int ask(struct mailctl *m, const char *verb, json_t *args, json_t **result);

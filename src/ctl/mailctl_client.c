@@ -322,12 +322,6 @@ bool client_call(struct client *c, const char *verb, json_t *args, json_t **resu
     return got == CLIENT_DONE;
 }
 
-void client_wait_end(struct client *c)
-{
-    while (receive(c))
-        c->at = c->received.n;
-}
-
 int ask(struct mailctl *m, const char *verb, json_t *args, json_t **result)
 {
     struct err e;

@@ -1,7 +1,7 @@
 /*
  * sendmail: what cron, PHP, mail clients and scripts call to send mail. The message goes to the
  * running server over the Unix socket of its listener for local programs. When the server does not
- * answer, or cannot take it for now, it is left in the maildrop, durable as well, and the server
+ * answer, or says 4xx, it is left in the maildrop, durable as well, and the server
  * takes it from there when it starts.
  *
  * Any user may call it and it has no special rights, so it cannot read maild.conf where that is
@@ -126,7 +126,7 @@ static int take_words(struct sendmail *s)
 
 /* --- sending --- */
 
-/* After the server did not take it for now. */
+/* After the server did not answer, or said 4xx. */
 static int leave(struct sendmail *s, const struct err *why)
 {
     struct err e;

@@ -3,7 +3,7 @@
  *
  *   1. The recipients' targets are joined into one list without duplicates.
  *   2. Those that are mailboxes here get the message at once, all with one call of the store.
- *   3. Other servers' addresses, and mailboxes that could not take it for now, go into the queue
+ *   3. Other servers' addresses, and mailboxes that cannot take it at the moment, go into the queue
  *      with one journal record. So do targets that failed for good while others succeeded: the
  *      sender gets a report from there, and it cannot be lost.
  *

@@ -19,7 +19,7 @@
  *
  *     new.ID    being written; after a day it is rubbish
  *     drop.ID   complete and synced
- *     work.ID   being picked up        wait.ID   could not be taken for now
+ *     work.ID   being picked up        wait.ID   could not be taken yet
  *     last.ID   the server ended without notice while it had this one: tried once more
  *     damaged.ID  not of this form, or the server ended twice: stays for people to look at
  */

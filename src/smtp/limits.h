@@ -33,8 +33,8 @@
 #define SMTP_HELO_MAX 255
 /* One BDAT chunk. */
 #define SMTP_CHUNK_MAX ((uint64_t)1 << 40)
-/* Commands that bring no message further (NOOP, RSET, VRFY ...) between two messages; each one more
- * counts as an error. */
+/* Commands that bring no message further (NOOP, RSET, VRFY, empty BDAT ...) between two messages;
+ * each one more counts as an error. */
 #define SMTP_IDLE_COMMANDS_MAX 100
 /* The value of an attribute of XCLIENT and XFORWARD, as it is written; as documented. */
 #define SMTP_ATTRIBUTE_MAX 255

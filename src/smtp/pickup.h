@@ -2,7 +2,7 @@
 /*
  * Takes what local programs left while the server did not answer (drop_file.h): at the start, and
  * when a file appears. A message that is taken is durable before its file goes; one that cannot be
- * taken for now waits; what is wrong with it is reported to its sender by mail.
+ * taken at the moment waits; what is wrong with it is reported to its sender by mail.
  */
 #include "core/settings.h"
 #include "queue/queue.h"

@@ -143,6 +143,8 @@ SUSPENDS enum smtp_next smtp_reply_login_missing(struct smtp_session *s);
 SUSPENDS enum smtp_next smtp_reply_no_recipients(struct smtp_session *s);
 /* An error of the client whose reply has been sent; too many end the session, with 421. */
 SUSPENDS enum smtp_next smtp_count_error(struct smtp_session *s);
+/* The client does nothing but talk. The answer was given, but beyond the limit it is an error. */
+SUSPENDS enum smtp_next smtp_count_idle(struct smtp_session *s);
 /* What comes after replies that a function further down has sent. */
 enum smtp_next smtp_after_replies(const struct smtp_session *s);
 /* The one place where kinds of errors become replies. */

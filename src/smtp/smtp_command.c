@@ -113,14 +113,6 @@ static enum smtp_next out_of_sequence(struct smtp_session *s, const struct comma
     return smtp_reply_error(s, 503, "5.5.1", "%s", text);
 }
 
-/* The client does nothing but talk. The answer is given, but beyond the limit it is an error. */
-static enum smtp_next count_idle(struct smtp_session *s)
-{
-    if (smtp_protocol(s) == SERVICE_LMTP || ++s->idle_commands <= SMTP_IDLE_COMMANDS_MAX)
-        return SMTP_GO_ON;
-    return smtp_count_error(s);
-}
-
 static enum smtp_next run(struct smtp_session *s, const struct command *c, struct str argument)
 {
     s->net.entry.state = c->name.p;
@@ -133,7 +125,7 @@ static enum smtp_next run(struct smtp_session *s, const struct command *c, struc
         return smtp_reply_error(s, 501, "5.5.4", "%s takes no argument", c->name.p);
     enum smtp_next next = c->run(s, argument);
     if (next == SMTP_GO_ON && (c->flags & IDLE))
-        next = count_idle(s);
+        next = smtp_count_idle(s);
     return next;
 }
 

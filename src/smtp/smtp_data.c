@@ -181,5 +181,5 @@ enum smtp_next smtp_bdat(struct smtp_session *s, struct str argument)
         return smtp_message_received(s);
     }
     smtp_reply(s, 250, "2.0.0", "%llu bytes received", (unsigned long long)size);
-    return SMTP_GO_ON;
+    return size > 0 ? SMTP_GO_ON : smtp_count_idle(s);
 }

@@ -174,6 +174,14 @@ static void log_accepted(struct smtp_session *s)
              user ? user : "");
 }
 
+static bool any_accepted(const struct envelope *e)
+{
+    for (size_t i = 0; i < e->recipient_count; i++)
+        if (e->recipients[i].accepted)
+            return true;
+    return false;
+}
+
 static void hand_over(struct smtp_session *s)
 {
     struct smtp_transaction *t = s->transaction;
@@ -202,7 +210,7 @@ static void hand_over(struct smtp_session *s)
         log_refused(s, e.text);
         smtp_reply_err(s, &e, "");
     }
-    if (accepted)
+    if (accepted || any_accepted(&t->envelope))
         log_accepted(s);
     buf_free(&prefix);
 }

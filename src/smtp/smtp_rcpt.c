@@ -88,7 +88,7 @@ static enum smtp_next take_recipient(struct smtp_session *s, struct envelope_rec
     return SMTP_GO_ON;
 }
 
-/* Recipients that were refused for now hold memory as well. */
+/* Recipients that were refused with 4xx hold memory as well. */
 static bool has_enough_recipients(const struct smtp_session *s)
 {
     const struct smtp_transaction *t = s->transaction;

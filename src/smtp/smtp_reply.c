@@ -3,6 +3,7 @@
  * stream and sent before the session waits, so a pipelined batch is one write. A failed write
  * shows at the next read.
  */
+#include "smtp/limits.h"
 #include "smtp/smtp_command.h"
 
 #include <stdarg.h>
@@ -83,6 +84,13 @@ enum smtp_next smtp_count_error(struct smtp_session *s)
         return SMTP_GO_ON;
     smtp_reply(s, 421, "4.7.0", "Too many errors");
     return SMTP_CLOSE;
+}
+
+enum smtp_next smtp_count_idle(struct smtp_session *s)
+{
+    if (smtp_protocol(s) == SERVICE_LMTP || ++s->idle_commands <= SMTP_IDLE_COMMANDS_MAX)
+        return SMTP_GO_ON;
+    return smtp_count_error(s);
 }
 
 bool smtp_login_missing(const struct smtp_session *s)

@@ -240,6 +240,22 @@ def test_commands_that_ask_for_much_do_not_hold_up_others():
         s.close()
 
 
+def test_who_only_talks_is_sent_away():
+    """Commands that bring no message further count, beyond a hundred, as errors; empty chunks as well."""
+    with Instance() as server:
+        for command in (b"NOOP\r\n", b"BDAT 0\r\n"):
+            s = server.connect("smtp")
+            read_until(s, b"\r\n")
+            ask(s, b"EHLO c.test", b"250 ")
+            ask(s, b"MAIL FROM:<a@elsewhere.test>")
+            ask(s, b"RCPT TO:<alice@example.test>")
+            s.sendall(command * 300)
+            seen = rest(s)
+            assert seen.endswith(b"421 4.7.0 Too many errors\r\n"), seen[-200:]
+            assert 100 < seen.count(b"250 ") < 130, seen.count(b"250 ")
+            s.close()
+
+
 def test_lines_without_an_end():
     """Refused with a word, or the connection is closed; the next command is understood."""
     with Instance() as server:
