@@ -18,7 +18,9 @@ static enum smtp_next refuse_recipient(struct smtp_session *s, struct str addres
              "refused from=<%.*s> to=<%.*s> peer=%s reason=\"%.*s\"", STR_ARG(t->envelope.sender),
              STR_ARG(address), s->peer.address, STR_ARG(answer->reason));
     smtp_reply(s, answer->code, answer->enhanced, "%.*s", STR_ARG(answer->text));
-    return answer->fate == FATE_LATER ? SMTP_GO_ON : smtp_count_error(s);
+    /* A server that hands on what others sent names unknown recipients all day. */
+    bool counts = answer->fate == FATE_REFUSE && !smtp_is_trusted(s);
+    return counts ? smtp_count_error(s) : SMTP_GO_ON;
 }
 
 static struct recipient_question question_of(const struct smtp_session *s, struct str address)

@@ -18,7 +18,8 @@ static const struct setting settings[] = {
     {"recipients_max", SETTING_NUMBER, offsetof(struct smtp_settings, recipients_max), "1000", 100,
      100000, NULL, "Recipients of one message; further ones are asked to come with the next."},
     {"errors_max", SETTING_NUMBER, offsetof(struct smtp_settings, errors_max), "20", 1, 10000, NULL,
-     "Errors of a client before the connection is closed."},
+     "Errors of a client before the connection is closed. Recipients that are refused count for "
+     "strangers only."},
     {"messages_per_connection", SETTING_NUMBER,
      offsetof(struct smtp_settings, messages_per_connection), "1000", 1, 1000000, NULL,
      "Messages over one connection; then 421 and close."},
