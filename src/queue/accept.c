@@ -29,12 +29,20 @@
 
 /* --- the list of targets --- */
 
+static struct str domain_of(const struct use *u)
+{
+    return str_skip(u->route->address, (size_t)(str_find_last_char(u->route->address, '@') + 1));
+}
+
+/* By domain: when there are too many for one message of the queue, those that can share a
+ * transaction stay together. */
 static int compare_by_target(const void *a, const void *b)
 {
     const struct use *x = a, *y = b;
     int order = (x->route == NULL) - (y->route == NULL);
     if (order == 0 && x->route) {
         order = (x->route->kind > y->route->kind) - (x->route->kind < y->route->kind);
+        order = order ? order : str_compare(domain_of(x), domain_of(y));
         order = order ? order : str_compare(x->route->address, y->route->address);
     }
     return order ? order : (x->recipient > y->recipient) - (x->recipient < y->recipient);
@@ -141,13 +149,27 @@ static void collect_uses(struct acceptance *x)
     }
 }
 
-/* Lists whose expansion the sender wants to hear of: targets that are delivered from the start. */
+/* A list whose expansion the sender wants to hear of. */
+static bool is_told_expansion(const struct envelope_recipient *r)
+{
+    return is_list(r) && (r->notify & NOTIFY_SUCCESS);
+}
+
+static size_t count_expansions(const struct envelope *e)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < e->recipient_count; i++)
+        count += is_told_expansion(&e->recipients[i]);
+    return count;
+}
+
+/* Targets that are delivered from the start. */
 static void add_expansions(struct acceptance *x)
 {
     const struct envelope *e = x->envelope;
     for (uint32_t i = 0; i < e->recipient_count; i++) {
         const struct envelope_recipient *r = &e->recipients[i];
-        if (!is_list(r) || !(r->notify & NOTIFY_SUCCESS))
+        if (!is_told_expansion(r))
             continue;
         x->uses[x->use_count++] = (struct use){NULL, i, (uint32_t)x->target_count};
         x->targets[x->target_count++] = (struct target){.address = r->address,
@@ -163,8 +185,8 @@ static void add_expansions(struct acceptance *x)
 static void collect_targets(struct acceptance *x)
 {
     collect_uses(x);
-    x->targets =
-        arena_array(x->arena, x->use_count + x->envelope->recipient_count + 1, sizeof(*x->targets));
+    size_t room = x->use_count + count_expansions(x->envelope) + 1;
+    x->targets = arena_array(x->arena, room, sizeof(*x->targets));
     if (x->use_count == 0)
         return;
     qsort(x->uses, x->use_count, sizeof(*x->uses), compare_by_target);
@@ -241,8 +263,11 @@ SUSPENDS static void deliver_here(struct acceptance *x)
 {
     struct err e = {.kind = ERR_TEMP, .text = "not delivered"};
     size_t count = 0;
-    struct store_delivery *list = arena_array(x->arena, x->target_count + 1, sizeof(*list));
-    struct target **targets = arena_array(x->arena, x->target_count + 1, sizeof(*targets));
+    for (size_t i = 0; i < x->target_count; i++)
+        count += x->targets[i].account != NULL;
+    struct store_delivery *list = arena_array(x->arena, count + 1, sizeof(*list));
+    struct target **targets = arena_array(x->arena, count + 1, sizeof(*targets));
+    count = 0;
     for (size_t i = 0; i < x->target_count; i++) {
         if (!x->targets[i].account)
             continue;

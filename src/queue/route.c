@@ -56,7 +56,7 @@ static enum step add_target(struct expansion *x, const struct route_target *targ
     if (x->count == ROUTE_TARGETS_MAX)
         return STEP_TOO_LARGE;
     if (x->count == x->capacity) {
-        size_t capacity = x->capacity ? 4 * x->capacity : 4;
+        size_t capacity = x->capacity ? 4 * x->capacity : 1;
         struct route_target *larger = arena_array(x->arena, capacity, sizeof(*larger));
         if (x->count)
             memcpy(larger, x->targets, x->count * sizeof(*larger));
