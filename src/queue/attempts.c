@@ -90,6 +90,47 @@ int64_t attempts_last(const struct queue_message *m, const struct queue_recipien
     return 0;
 }
 
+/* --- binary --- */
+
+void attempts_encode(struct buf *out, const struct queue_message *m)
+{
+    const struct attempt_list *l = m->attempts;
+    buf_add_u16(out, l ? l->count : 0);
+    for (size_t i = 0; l && i < l->count; i++) {
+        struct queue_recipient view = {.said = l->entries[i].said};
+        buf_add_u32(out, l->entries[i].recipient);
+        buf_add_u32(out, l->entries[i].at);
+        buf_add_counted(out, recipient_error(&view));
+        buf_add_counted(out, recipient_code(&view));
+        buf_add_counted(out, recipient_relay(&view));
+    }
+}
+
+static void note_words(struct queue_message *m, uint32_t recipient, uint32_t at, struct str error,
+                       struct str code, struct str relay)
+{
+    struct queue_recipient *r = &m->recipients[recipient];
+    struct said_words *now = r->said;
+    r->said = NULL;
+    recipient_set_said(m, r, error, code, relay);
+    attempts_note(m, r, at);
+    recipient_forget_said(m, r);
+    r->said = now;
+}
+
+bool attempts_decode(struct reader *in, struct queue_message *m)
+{
+    uint16_t count = read_u16(in);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t recipient = read_u32(in), at = read_u32(in);
+        struct str error = read_counted(in), code = read_counted(in), relay = read_counted(in);
+        if (in->bad || recipient >= m->recipient_count)
+            return false;
+        note_words(m, recipient, at, error, code, relay);
+    }
+    return !in->bad;
+}
+
 void attempts_free(struct queue_message *m)
 {
     for (size_t i = 0; m->attempts && i < m->attempts->count; i++)

@@ -2,7 +2,7 @@
 /*
  * The last few attempts for each recipient of a message, for operators and reports: when, and what
  * was said. Kept while the message waits; of a message with very many recipients only the latest
- * ones.
+ * ones. Of several attempts between two checkpoints a restart remembers the last.
  */
 #include "queue/queue_internal.h"
 
@@ -22,4 +22,8 @@ size_t attempts_get(const struct queue_message *m, const struct queue_recipient 
                     struct attempt_view list[ATTEMPTS_KEPT]);
 /* When it was tried last, as far as that is known; 0: not. */
 int64_t attempts_last(const struct queue_message *m, const struct queue_recipient *r);
+/* With the message's envelope. */
+void attempts_encode(struct buf *out, const struct queue_message *m);
+/* False: damaged. Its recipients are there. */
+bool attempts_decode(struct reader *in, struct queue_message *m);
 void attempts_free(struct queue_message *m);

@@ -5,7 +5,7 @@
  * readable.
  *
  * Versions: 2 brought the options of the envelope, and notify, success and requested of recipients;
- * 3 the reason of a hold.
+ * 3 the reason of a hold; 4 the last attempts, and when a recipient was tried.
  *
  * An envelope file, which versions 1 and 2 wrote, is: magic, version, checksum of all that follows,
  * envelope.
@@ -13,6 +13,7 @@
 #include "queue/message_codec.h"
 
 #include "core/mem.h"
+#include "queue/attempts.h"
 
 #include <stdlib.h>
 
@@ -113,6 +114,7 @@ static void encode(struct buf *out, const struct queue_message *m, struct str pr
     buf_add_u32(out, (uint32_t)m->recipient_count);
     for (size_t i = 0; i < m->recipient_count; i++)
         encode_recipient(out, &m->recipients[i]);
+    attempts_encode(out, m);
 }
 
 void message_encode(struct buf *out, const struct queue_message *m)
@@ -216,7 +218,8 @@ static bool decode(struct reader *in, unsigned version, struct queue_message *m)
     m->prefix = str_from(mem_dup(prefix.p, prefix.n), prefix.n);
     uint32_t count = read_u32(in);
     return !in->bad && m->hold_reason <= HOLD_CRASHED && count <= in->n / RECIPIENT_BYTES_MIN &&
-           decode_recipients(in, version, m, count) && in->n == 0;
+           decode_recipients(in, version, m, count) && (version < 4 || attempts_decode(in, m)) &&
+           in->n == 0;
 }
 
 struct queue_message *message_decode(struct queue *q, struct str bytes, unsigned version)
@@ -252,7 +255,8 @@ bool message_decode_flags(struct reader *in, struct queue_message *m)
     return true;
 }
 
-void recipient_encode_change(struct buf *out, const struct queue_recipient *r)
+void recipient_encode_change(struct buf *out, const struct queue_message *m,
+                             const struct queue_recipient *r)
 {
     buf_add_u8(out, lasting_state(r));
     buf_add_u8(out, r->reported);
@@ -262,6 +266,7 @@ void recipient_encode_change(struct buf *out, const struct queue_recipient *r)
     buf_add_counted(out, recipient_code(r));
     buf_add_counted(out, recipient_relay(r));
     buf_add_u8(out, r->success);
+    buf_add_u32(out, (uint32_t)attempts_last(m, r));
 }
 
 bool recipient_decode_change(struct reader *in, unsigned version, struct recipient_change *c)
@@ -274,6 +279,7 @@ bool recipient_decode_change(struct reader *in, unsigned version, struct recipie
     c->code = read_counted(in);
     c->relay = read_counted(in);
     c->success = version >= 2 ? read_u8(in) : SUCCESS_SILENT;
+    c->tried = version >= 4 ? read_u32(in) : 0;
     return !in->bad && c->state <= RECIPIENT_FAILED && c->state != RECIPIENT_SENDING &&
            c->success <= SUCCESS_EXPANDED;
 }
@@ -281,12 +287,15 @@ bool recipient_decode_change(struct reader *in, unsigned version, struct recipie
 void recipient_take_change(struct queue_message *m, struct queue_recipient *r,
                            const struct recipient_change *c)
 {
+    bool tried = c->attempts > r->attempts && c->state != RECIPIENT_DELIVERED;
     r->state = c->state;
     r->success = c->success;
     r->reported = c->reported;
     r->attempts = c->attempts & RECIPIENT_ATTEMPTS_MAX;
     r->next_attempt = c->next_attempt;
     recipient_set_said(m, r, c->error, c->code, c->relay);
+    if (tried)
+        attempts_note(m, r, c->tried);
 }
 
 /* --- envelope files --- */

@@ -6,7 +6,7 @@
 #include "queue/message.h"
 
 /* The form that is written now; older ones are read. */
-#define MESSAGE_VERSION 3
+#define MESSAGE_VERSION 4
 
 /* The envelope with the state of each recipient. */
 void message_encode(struct buf *out, const struct queue_message *m);
@@ -26,9 +26,11 @@ struct recipient_change {
     bool reported;
     uint32_t attempts;
     usec next_attempt;
+    uint32_t tried; /* when, seconds since 1970; 0: not known */
     struct str error, code, relay;
 };
-void recipient_encode_change(struct buf *out, const struct queue_recipient *r);
+void recipient_encode_change(struct buf *out, const struct queue_message *m,
+                             const struct queue_recipient *r);
 /* False: damaged. */
 bool recipient_decode_change(struct reader *in, unsigned version, struct recipient_change *c);
 void recipient_take_change(struct queue_message *m, struct queue_recipient *r,

@@ -52,7 +52,7 @@ void journal_log_result(struct queue_message *m, struct queue_recipient *r)
     struct buf out = BUF_EMPTY;
     buf_add_counted(&out, str_from_c(m->id));
     buf_add_u32(&out, (uint32_t)(r - m->recipients));
-    recipient_encode_change(&out, r);
+    recipient_encode_change(&out, m, r);
     r->changed = true;
     struct str part = buf_str(&out);
     append(m->queue, RECORD_RESULT, &part, 1);

@@ -74,7 +74,7 @@ void state_put_change(struct buf *out, const struct queue_message *m)
     for (size_t i = 0; i < m->recipient_count; i++)
         if (m->recipients[i].changed) {
             buf_add_u32(out, (uint32_t)i);
-            recipient_encode_change(out, &m->recipients[i]);
+            recipient_encode_change(out, m, &m->recipients[i]);
         }
     entry_end(out, at);
 }

@@ -34,6 +34,7 @@ static void kept(void)
         say = words[i];
         advance(2 * 3600 * USEC_SEC);
     }
+    let_results_be_written();
     assert_true(queue_show(world.queue, str_from_c(g.id), &all, a, &info, &e));
     for (size_t i = 0; i < 2; i++) {
         const struct queue_recipient_info *r = &info.recipients[i];
@@ -43,6 +44,19 @@ static void kept(void)
             assert_true(r->tries[k].at >= first + (int64_t)(k + 2) * 7200);
             assert_true(str_equal(r->tries[k].relay, STR("mx.far.test[192.0.2.1]:25")));
         }
+    }
+    /* By the journal, then by the files, which have the last one before each checkpoint. */
+    world_crash();
+    world_open();
+    world_close();
+    world_open();
+    assert_true(queue_show(world.queue, str_from_c(g.id), &all, a, &info, &e));
+    for (size_t i = 0; i < 2; i++) {
+        const struct queue_recipient_info *r = &info.recipients[i];
+        assert_true(r->try_count > 1 && r->try_count <= ATTEMPTS_KEPT);
+        assert_true(str_equal(r->tries[r->try_count - 1].error, STR("450 six")));
+        assert_true(r->tries[r->try_count - 1].at >= first + 5 * 7200);
+        assert_true(r->tries[0].at < r->tries[1].at);
     }
     arena_free(a);
     world_close();
