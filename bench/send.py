@@ -41,7 +41,7 @@ class Sink:
     """smtp-sink on all addresses of the loopback. It prints how many messages it has, now and then."""
 
     def __init__(self):
-        self.process = subprocess.Popen(["smtp-sink", "-u", "nobody", "-c", ":%d" % SINK_PORT, "1000"], stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(["smtp-sink", "-u", "nobody", "-c", "-m", "2000", ":%d" % SINK_PORT, "1000"], stdout=subprocess.PIPE)
         self.messages, self.changed = 0, threading.Condition()
         threading.Thread(target=self.read, daemon=True).start()
         for _ in range(100):

@@ -27,7 +27,9 @@ struct destination {
     char *code, *words;          /* of the last failure; NULL: none */
     size_t items, connections;
     bool deferring; /* a fiber defers what is ready */
-    bool slow;      /* a message took long: it may not have many of the connections */
+    bool frequent;  /* the last two items became ready within a short time */
+    usec last_ready;
+    bool slow; /* a message took long: it may not have many of the connections */
 };
 
 /* Why nothing (more) can be sent to it at this moment. */

@@ -16,6 +16,8 @@
  * are ready. */
 #define SMALL_RECIPIENTS 20
 #define SMALL_ITEMS      50
+/* Mail for a destination that comes so soon after other mail shows that more may come. */
+#define FREQUENT (60 * USEC_SEC)
 
 struct queue_item *item_from_parked(struct link *l)
 {
@@ -99,6 +101,8 @@ void item_make_ready(struct scheduler *s, struct queue_item *item)
     item->state = ITEM_READY;
     item->since = clock_monotonic();
     item->message->active++;
+    d->frequent = d->last_ready && item->since - d->last_ready < FREQUENT;
+    d->last_ready = item->since;
     item->bulk = !destination_is_local(d) && (m->recipient_count > SMALL_RECIPIENTS ||
                                               senders_count(&s->senders, sender) >= SMALL_ITEMS);
     if (!item->bulk)

@@ -37,7 +37,7 @@ static const struct setting queue_setting_table[] = {
      "time."},
     {"connection_linger", SETTING_DURATION, OFFSET(connection_linger), "2s", 0, 60 * USEC_SEC, NULL,
      "A connection with nothing left to do waits so long for more mail to the same destination, "
-     "unless another destination needs it; 0: not at all."},
+     "if that gets mail often and no other destination needs the connection; 0: not at all."},
     {"rate", SETTING_STRING, OFFSET(rate), "", 0, 0, NULL,
      "Most messages to one destination in a time, such as 100/1m; the limits of routes count "
      "beside it. Reports are not held up. Empty: no limit."},

@@ -11,9 +11,9 @@
  * - Destinations that are slow (a message took long) get at most half of the carrying connections
  *   together.
  *
- * A connection that has nothing to do lingers: the next message for the destination takes it. It
- * ends after the time of the settings, or when somebody else needs it. One that carries much mail
- * while others wait gives way after some messages.
+ * A connection that has nothing to do lingers, if its destination gets mail often: the next message
+ * takes it. It ends after the time of the settings, or when somebody else needs it. One that
+ * carries much mail while others wait gives way after some messages.
  */
 #include "queue/slot.h"
 
@@ -27,11 +27,13 @@
 /* Messages that a connection carries while others wait for one. */
 #define BURST 10
 
+/* Makes room for another of the kind that it was. */
 static void set_kind(struct slot *slot, enum slot_kind kind)
 {
     slot->scheduler->counts[slot->kind]--;
     slot->kind = kind;
     slot->scheduler->counts[kind]++;
+    scheduler_pump_soon(slot->scheduler);
 }
 
 static void set_slow(struct scheduler *s, struct destination *d, bool slow)
@@ -47,7 +49,6 @@ static void timer_fired(void *arg)
     struct slot *slot = arg;
     if (slot->kind == SLOT_ATTEMPT) {
         set_kind(slot, SLOT_STALE);
-        scheduler_pump_soon(slot->scheduler);
     } else if (slot->kind == SLOT_CARRYING) {
         set_slow(slot->scheduler, slot->destination, true);
     }
@@ -189,7 +190,7 @@ SUSPENDS static struct queue_item *linger(struct slot *slot)
     struct err e;
     usec time = s->queue->config->settings.connection_linger;
     if (slot->kind != SLOT_CARRYING || time == 0 || s->stopping || is_needed(slot) ||
-        !slot->destination->window.proven)
+        !slot->destination->window.proven || !slot->destination->frequent)
         return NULL;
     slot->give_up = false;
     link_append(&slot->destination->lingering, &slot->lingering);
