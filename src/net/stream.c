@@ -204,8 +204,10 @@ bool stream_report(struct stream *s, struct err *e)
 static void look_for_reset(struct stream *s)
 {
     struct pollfd p = {.fd = stream_fd(s), .events = POLLIN | POLLRDHUP};
-    if (!s->readable && poll(&p, 1, 0) > 0)
-        s->readable = s->hangup = true;
+    if (s->readable || poll(&p, 1, 0) <= 0)
+        return;
+    s->readable = true;
+    s->hangup |= (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 bool stream_wait(struct stream *s, enum io want, usec deadline, struct err *e)

@@ -56,6 +56,7 @@ struct stream {
     bool ended;          /* ... and has been read */
     bool skipping;       /* the rest of an over-long line is to be dropped */
     bool handshaken;     /* TLS is established */
+    bool small_records;  /* TLS: what is written has been small, and so is the buffer for it */
     bool more;           /* TLS: the next record follows at once */
     bool loopback;       /* the peer is on this machine */
     uint8_t text_length; /* of the first string in `peer` */

@@ -106,13 +106,24 @@ enum io stream_tls_read(struct stream *s, void *p, size_t n, size_t *got)
     return r == 1 ? IO_DONE : result(s, r);
 }
 
+/* A buffer that is there already has the size of the time when it was made, which may have been for
+ * nothing: reading a ticket of TLS 1.3 makes one. A larger record needs another. */
+static long record_size(struct stream *s, size_t n)
+{
+    bool large = n > SMALL_RECORD;
+    if (large && s->small_records && SSL_free_buffers(s->ssl) != 1)
+        large = false;
+    s->small_records = !large;
+    return large ? SSL3_RT_MAX_PLAIN_LENGTH : SMALL_RECORD;
+}
+
 /* One record. OpenSSL makes a buffer for the largest that may come, and who waits holds that. Of
  * several records only the last need wake the peer. */
 enum io stream_tls_write(struct stream *s, const void *p, size_t n, size_t *sent)
 {
     ERR_clear_error();
     errno = 0;
-    long most = n <= SMALL_RECORD ? SMALL_RECORD : SSL3_RT_MAX_PLAIN_LENGTH;
+    long most = record_size(s, n);
     SSL_set_max_send_fragment(s->ssl, most);
     SSL_set_split_send_fragment(s->ssl, most);
     s->more = n > SSL3_RT_MAX_PLAIN_LENGTH;

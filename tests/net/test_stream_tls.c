@@ -276,6 +276,49 @@ static void test_old_versions(void **state)
     in_loop(old_versions);
 }
 
+static void echo(struct stream *from, struct stream *to)
+{
+    struct str line;
+    assert_ok(stream_printf(from, e, "250 ok\r\n"));
+    assert_ok(stream_flush(from, e));
+    assert_ok(stream_read_line(to, 100, &line, NULL, e));
+    assert_str(line, "250 ok");
+}
+
+/* Records of all sizes, small ones before large ones and the other way round, with the tickets of
+ * the server in between. */
+static void sizes(void)
+{
+    static const size_t lengths[] = {10,    4097, 20,    4096, 5000,  100, 9000, 30,
+                                     16384, 40,   16385, 50,   40000, 7,   4500};
+    struct stream *s[2];
+    struct buf text = BUF_EMPTY;
+    memset(buf_reserve(&text, 40000), 'x', 40000);
+    tls_pair(s);
+    echo(s[0], s[1]);
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+        echo(s[1], s[0]);
+        assert_ok(stream_write(s[0], str_from(text.p, lengths[i]), e));
+        assert_ok(stream_flush(s[0], e));
+        for (size_t got = 0; got < lengths[i];) {
+            size_t have = stream_buffered(s[1]).n;
+            got += have;
+            stream_consume(s[1], have);
+            if (got < lengths[i])
+                assert_ok(stream_fill(s[1], 50000, e));
+        }
+    }
+    buf_free(&text);
+    stream_close(s[0]);
+    stream_close(s[1]);
+}
+
+static void test_sizes(void **state)
+{
+    (void)state;
+    in_loop(sizes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_broken_handshakes),
         cmocka_unit_test(test_broken_records),
         cmocka_unit_test(test_old_versions),
+        cmocka_unit_test(test_sizes),
     };
     return cmocka_run_group_tests(tests, tls_setup, tls_teardown);
 }
