@@ -94,6 +94,15 @@ static void replace(struct rewriting *x, const char *begin, const char *end)
     x->done++;
 }
 
+/* Nothing follows that would make something else of it, such as the name in front of "<". */
+static bool is_at_end(const struct lexer *l)
+{
+    struct lexer after = *l;
+    lexer_skip_space(&after);
+    return lexer_at_end(&after) || lexer_at(&after, ',') || lexer_at(&after, ';') ||
+           lexer_at(&after, '>');
+}
+
 /* Words from here on; if they are the local part of an address, all of it. Leaves the lexer behind
  * what was understood. */
 static void pass_phrase_or_address(struct rewriting *x)
@@ -123,7 +132,7 @@ static void pass_phrase_or_address(struct rewriting *x)
     }
     l->p++;
     skip_inner(x);
-    if (take_domain(x, &end) && single && x->local.n > 0)
+    if (take_domain(x, &end) && single && x->local.n > 0 && is_at_end(l))
         replace(x, begin, end);
 }
 

@@ -30,10 +30,11 @@ static bool is_separator(char c)
     return c == '=' || c == '+' || c == '-';
 }
 
-/* "SRS0=", "srs0+" ... */
+/* "SRS0=", "srs0+" ... with something behind it */
 static bool has_tag(struct str local, struct str tag)
 {
-    return local.n > tag.n && str_starts_with_nocase(local, tag) && is_separator(local.p[tag.n]);
+    return local.n > tag.n + 1 && str_starts_with_nocase(local, tag) &&
+           is_separator(local.p[tag.n]);
 }
 
 /* --- hash and time --- */
@@ -115,6 +116,16 @@ static void add_signed(struct buf *out, const struct srs_secrets *secrets, struc
     buf_add_str(out, signed_text);
 }
 
+/* What stands behind the hash of a forwarder's SRS1 address, if it is one that leads on. */
+static bool split_second(struct str local, struct str *text)
+{
+    struct str rest = str_skip(local, SRS1.n + 1);
+    str_split(&rest, '='); /* their hash */
+    *text = rest;
+    struct str domain = str_split(&rest, '=');
+    return rest.p && rest.n > 1 && is_separator(rest.p[0]) && domain_is_valid(domain, true);
+}
+
 struct str srs_forward(const struct srs_secrets *secrets, struct str sender, struct str domain,
                        usec now, struct arena *a)
 {
@@ -122,10 +133,9 @@ struct str srs_forward(const struct srs_secrets *secrets, struct str sender, str
     struct buf out = BUF_EMPTY, text = BUF_EMPTY;
     if (!address_parse(a, sender, ADDRESS_UTF8, &address, NULL))
         return STR("");
-    if (has_tag(address.local, SRS1)) {
-        struct str rest = str_skip(address.local, SRS1.n + 1);
-        str_split(&rest, '='); /* their hash */
-        buf_add_str(&text, rest);
+    struct str second;
+    if (has_tag(address.local, SRS1) && split_second(address.local, &second)) {
+        buf_add_str(&text, second);
     } else if (has_tag(address.local, SRS0)) {
         buf_printf(&text, "%.*s=%.*s", STR_ARG(address.domain),
                    STR_ARG(str_skip(address.local, SRS0.n)));

@@ -137,17 +137,17 @@ static void test_forged(void **state)
         if (answer != SRS_FORGED && !str_equal_nocase(str_from_c(changed), local))
             fail_msg("%s", changed);
     }
-    static const char *const bad[] = {"SRS0=",
-                                      "SRS0==",
+    static const char *const bad[] = {"SRS0==",
                                       "SRS0===",
                                       "SRS0=abcdef=AA=far.example=",
                                       "SRS0=abcdef",
-                                      "SRS1=",
+                                      "SRS1=x",
                                       "SRS1=abcdef=first.example==",
                                       "SRS1=abcdef=first.example=x"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         assert_int_equal(srs_reverse(&one, str_from_c(bad[i]), now, 21, a, &got), SRS_FORGED);
-    static const char *const others[] = {"alice", "SRS0", "SRS2=x", "SRS0x=", "xSRS0=a", ""};
+    static const char *const others[] = {"alice",  "SRS0",   "SRS0=",   "SRS1+",
+                                         "SRS2=x", "SRS0x=", "xSRS0=a", ""};
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
         assert_int_equal(srs_reverse(&one, str_from_c(others[i]), now, 21, a, &got), SRS_NONE);
 }
