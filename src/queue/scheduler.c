@@ -396,6 +396,8 @@ SUSPENDS void scheduler_stop(struct scheduler *s, usec deadline)
 void scheduler_reload(struct scheduler *s, bool regroup)
 {
     s->generation += regroup;
+    if (regroup) /* they lead where mail went before */
+        slots_give_up_all(s);
     scheduler_sweep(s, regroup, true);
 }
 

@@ -58,6 +58,7 @@ void slot_begin(struct slot *slot, struct scheduler *s, struct destination *d)
 {
     slot->scheduler = s;
     slot->destination = d;
+    slot->generation = s->generation;
     bool proven = window_is_proven(&d->window, clock_monotonic());
     slot->kind = destination_is_local(d) ? SLOT_LOCAL : proven ? SLOT_CARRYING : SLOT_ATTEMPT;
     link_init(&slot->lingering);
@@ -210,7 +211,8 @@ SUSPENDS struct queue_item *slot_next_item(struct slot *slot)
     struct scheduler *s = slot->scheduler;
     struct destination *d = slot->destination;
     usec until;
-    if (s->stopping || slot->messages >= QUEUE_CONNECTION_MESSAGES ||
+    if (s->stopping || slot->generation != s->generation ||
+        slot->messages >= QUEUE_CONNECTION_MESSAGES ||
         (slot->messages % BURST == 0 && is_needed(slot)))
         return NULL;
     switch (destination_block(s, d, true, &until)) {

@@ -27,6 +27,7 @@ struct slot {
     struct lane *route;
     enum slot_kind kind;
     struct timer timer;
+    uint32_t generation; /* of the keys of destinations, when it began */
     unsigned messages;
     struct cond wake; /* while lingering */
     struct queue_item *handed;
