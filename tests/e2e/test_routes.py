@@ -154,3 +154,38 @@ def test_what_is_ours_asks_no_route():
         assert sink.next()["recipients"] == ["x@far.example"]
         wait_for(lambda: len(server.messages("bob")) == 2)
         assert "nowhere" in server.mailctl("route", "test", "a@far.example", "nobody@example.test")
+
+
+def test_a_partner_over_lmtp():
+    """To another server's LMTP listener, over TCP and over a Unix socket, each recipient with an answer of its own."""
+    partner, server = Instance(domain="partner.example", users=("carol", "dave")), Instance()
+    path = os.path.join(partner.directory, "lmtp.sock")
+    partner.add_config("listener unix-lmtp { protocol = lmtp; address = unix:%s }\nlistener tcp-lmtp { protocol = lmtp; address = 127.0.0.1:%d }\n" % (
+        path, partner.base + 24))
+    base = read(server.config_path)
+    with partner, server:
+        for hosts in ("unix:" + path, "[127.0.0.1]:%d" % (partner.base + 24)):
+            reload(server, base, "route partner { recipient = partner.example; hosts = %s; protocol = lmtp }\n" % hosts)
+            submit(server, "alice", ["carol@partner.example", "nobody@partner.example", "dave@partner.example"], TEXT)
+            wait_for(lambda: server.mailctl_json("queue", "list") == [])
+        assert len(partner.messages("carol")) == len(partner.messages("dave")) == 2
+        reports = server.messages("alice")
+        assert len(reports) == 2, reports
+
+
+def test_name_and_address_of_our_own():
+    names = []
+
+    def replies(verb, command):
+        if verb == "EHLO":
+            names.append(command)
+        return None
+
+    sink = SmtpSink(replies)
+    server = Instance()
+    server.add_config("route r { hosts = [127.0.0.1]:%d; helo = shop.example.test; source_ipv4 = 127.0.0.77 }\n" % sink.port)
+    with server:
+        submit(server, "alice", ["x@far.example"], TEXT)
+        sink.next()
+        assert names[0] == "EHLO shop.example.test", names
+        assert "127.0.0.77" in sink.clients, sink.clients

@@ -19,6 +19,7 @@ class Handler(socketserver.StreamRequestHandler):
     def converse(self):
         sink = self.server.sink
         sink.connections += 1
+        sink.clients.append(self.client_address[0])
         self.say("220 sink.test ESMTP")
         sender, recipients, rcpts, secure = None, [], [], False
         while True:
@@ -99,6 +100,7 @@ class SmtpSink:
         self.extensions_over_tls = list(extensions_over_tls)
         self.messages = queue.Queue()
         self.connections = 0
+        self.clients = []  # their addresses
         self.server = Server(address, Handler)
         self.server.sink = self
         self.port = self.server.server_address[1]
