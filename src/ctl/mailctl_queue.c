@@ -191,8 +191,9 @@ static void print_message(const json_t *message)
 
 static void print_recipients(const json_t *recipients)
 {
-    static const char *const titles[] = {"recipient", "state",      ">tries", "next", "why",
-                                         "relay",     "last error", "notify", NULL};
+    static const char *const titles[] = {"recipient",  "state",  "destination",
+                                         ">tries",     "waits",  "relay",
+                                         "last error", "notify", NULL};
     struct table *t = table_new(titles);
     json_t *recipient;
     size_t i;
@@ -200,9 +201,12 @@ static void print_recipients(const json_t *recipients)
     {
         table_add(t, text_of(recipient, "address"));
         table_add(t, text_of(recipient, "state"));
+        table_add(t, text_of(recipient, "destination"));
         table_printf(t, "%lld", (long long)number_of(recipient, "attempts"));
-        add_next_attempt(t, recipient);
-        table_add(t, text_of(recipient, "why"));
+        if (*text_of(recipient, "why"))
+            table_add(t, text_of(recipient, "why"));
+        else
+            add_next_attempt(t, recipient);
         table_add(t, text_of(recipient, "relay"));
         table_add(t, text_of(recipient, "last_error"));
         table_add(t, text_of(recipient, "notify"));

@@ -80,7 +80,8 @@ SUSPENDS bool queue_operation_commit(struct queue_operation *o, struct err *e);
  * reports go on. It holds over a restart.
  *
  * A pause is named by a key: "" for everything, else that of a destination (destination_key.h), or
- * "rule NAME" for all destinations of a route. */
+ * "rule NAME" for all destinations of a route; a domain also means what goes to its servers by a
+ * route. Case does not matter. */
 struct queue_pause_info {
     struct str key;
     usec since; /* wall clock */

@@ -18,6 +18,7 @@
 #include "queue/scheduler.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 struct paused {
     char *key, *by;
@@ -55,7 +56,7 @@ void pause_free(struct pause *p)
 static int compare(const void *a, const void *b)
 {
     const struct paused *x = a, *y = b;
-    return strcmp(x->key, y->key);
+    return strcasecmp(x->key, y->key);
 }
 
 static bool has(const struct pause *p, struct str key)
@@ -72,7 +73,8 @@ bool pause_covers(const struct pause *p, const char *key)
     if (p->count == 0 || *key == '\0')
         return false;
     struct str whole = str_from_c(key), rule = destination_key_rule(whole);
-    return p->all || has(p, whole) ||
+    struct str domain = destination_key_domain(whole);
+    return p->all || has(p, whole) || (domain.n > 0 && has(p, domain)) ||
            (rule.n > 0 && has(p, str_head(whole, (size_t)(rule.p + rule.n - whole.p))));
 }
 
@@ -111,7 +113,7 @@ static struct pause copy_without(const struct pause *p, struct str key, bool kee
     struct pause copy = {.list = mem_array(p->count + 1, sizeof(struct paused))};
     for (size_t i = 0; i < p->count; i++) {
         struct str own = str_from_c(p->list[i].key);
-        if (keep_all || (key.n > 0 && !str_equal(own, key)))
+        if (keep_all || (key.n > 0 && !str_equal_nocase(own, key)))
             copy.list[copy.count++] = make(own, str_from_c(p->list[i].by), p->list[i].since);
     }
     return copy;

@@ -234,6 +234,11 @@ static void routes_are_paused(void)
     assert_false(pause_covers(p, "rule other") || pause_covers(p, "rule outer/x.test"));
     assert_true(pause_covers(p, "rule mx/far.test"));
     assert_false(pause_covers(p, "rule mx/near.test") || pause_covers(p, "far.test"));
+    assert_true(queue_pause(world.queue, STR("Deep.test"), STR("root"), &e));
+    assert_true(pause_covers(p, "deep.test") && pause_covers(p, "rule any/deep.test"));
+    assert_false(queue_pause(world.queue, STR("deep.TEST"), STR("root"), &e));
+    assert_true(queue_resume(world.queue, STR("DEEP.test"), STR("root"), &e));
+    assert_false(pause_covers(p, "deep.test"));
     assert_false(pause_covers(p, ""));
     world_close();
 }
