@@ -88,7 +88,10 @@ static void list_message(void *arg, const json_t *message)
         add_message(l->table, i == 0 ? message : NULL);
         table_add(l->table, text_of(recipient, "address"));
         table_printf(l->table, "%lld", (long long)number_of(recipient, "attempts"));
-        add_next_attempt(l->table, recipient);
+        if (is_stopped(message))
+            table_add(l->table, "");
+        else
+            add_next_attempt(l->table, recipient);
         table_add(l->table, reason_of(message, recipient));
     }
     if (count == 0) { /* only its end, or a report, is still to be made */

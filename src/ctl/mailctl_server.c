@@ -254,7 +254,8 @@ static void print_stopped(const json_t *queue, struct buf *b)
         const char *what = text_of(pause, "destination");
         buf_printf(b, "%s%s is paused since ", what[0] ? "sending to " : "all sending", what);
         add_time(b, number_of(pause, "since"));
-        buf_printf(b, " by %s: mailctl queue resume", text_of(pause, "by"));
+        buf_printf(b, " by %s: mailctl queue resume%s%s", text_of(pause, "by"), what[0] ? " " : "",
+                   what);
         line("attention", b);
     }
     if (json_is_true(json_object_get(queue, "soft_bounce"))) {

@@ -59,7 +59,7 @@ static void fill_recipient(struct queue_recipient_info *out, const struct queue_
     out->next_attempt = waits ? r->next_attempt / USEC_SEC : 0;
     out->last_error = arena_str(a, recipient_error(r));
     out->relay = arena_str(a, recipient_relay(r));
-    out->destination = item ? arena_str(a, str_from_c(item->destination->key)) : STR("");
+    out->destination = arena_str(a, item_destination(m, r, a));
     fill_tries(out, m, r, a);
     out->why = waits ? waiting_reason(m, item, a) : STR("");
     struct buf notify = BUF_EMPTY;

@@ -144,11 +144,15 @@ static bool matches_numbers(const struct queue_filter *f, const struct queue_mes
 
 static bool goes_by(const struct queue_message *m, struct str route)
 {
-    for (const struct queue_item *i = m->items; i; i = i->next) {
-        if (str_equal(destination_key_rule(str_from_c(i->destination->key)), route))
-            return true;
+    struct arena *a = arena_new();
+    bool found = false;
+    for (size_t i = 0; i < m->recipient_count && !found; i++) {
+        const struct queue_recipient *r = &m->recipients[i];
+        if (!recipient_is_done(r))
+            found = str_equal(destination_key_rule(item_destination(m, r, a)), route);
     }
-    return false;
+    arena_free(a);
+    return found;
 }
 
 bool filter_matches(const struct queue_filter *f, const struct queue_message *m)

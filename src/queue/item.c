@@ -170,8 +170,8 @@ struct sort_key {
     uint32_t recipient;
 };
 
-static struct str recipient_destination(const struct queue_message *m,
-                                        const struct queue_recipient *r, struct arena *a)
+struct str item_destination(const struct queue_message *m, const struct queue_recipient *r,
+                            struct arena *a)
 {
     const struct route_question question = {.sender = m->sender,
                                             .login = m->login,
@@ -198,7 +198,7 @@ static size_t collect_waiting(const struct queue_message *m, struct sort_key *ke
     for (uint32_t i = 0; i < m->recipient_count; i++) {
         const struct queue_recipient *r = &m->recipients[i];
         if (r->state == RECIPIENT_WAITING && !has_item[i])
-            keys[count++] = (struct sort_key){recipient_destination(m, r, a), i};
+            keys[count++] = (struct sort_key){item_destination(m, r, a), i};
     }
     free(has_item);
     if (count)

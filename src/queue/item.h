@@ -46,6 +46,9 @@ struct queue_item *item_new(struct queue_message *m, struct str key, const uint3
 void item_free(struct scheduler *s, struct queue_item *item);
 /* How long until the first of its recipients is to be tried. */
 usec item_delay(const struct queue_item *item);
+/* The key of the destination that a recipient goes to (destination_key.h): its words, or in a. */
+struct str item_destination(const struct queue_message *m, const struct queue_recipient *r,
+                            struct arena *a);
 /* Items for the recipients that wait and have none; put(item) is called with each. */
 void item_make_all(struct queue_message *m, void (*put)(struct queue_item *item));
 

@@ -90,7 +90,7 @@ struct queue_recipient_info {
     struct str last_error;
     struct str relay;                 /* host that was tried last */
     struct str notify;                /* NOTIFY as given; "" : not */
-    struct str destination;           /* destination_key.h; "" : here, or not known now */
+    struct str destination;           /* destination_key.h; "" : here */
     struct str why;                   /* it waits; "" : for its next attempt */
     struct queue_attempt_info *tries; /* the last few, oldest first */
     size_t try_count;

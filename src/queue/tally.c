@@ -7,7 +7,6 @@
 
 #include "core/mem.h"
 #include "core/random.h"
-#include "queue/destination.h"
 #include "queue/destination_key.h"
 #include "queue/filter.h"
 #include "queue/item.h"
@@ -199,6 +198,15 @@ static struct str domain_of(struct str address)
     return str_skip(address, (size_t)(at + 1));
 }
 
+static void add_route(struct tally *t, const struct queue_message *m,
+                      const struct queue_recipient *r)
+{
+    struct arena *a = arena_new();
+    struct str rule = destination_key_rule(item_destination(m, r, a));
+    add(t, m, rule.n ? rule : STR("(none)"));
+    arena_free(a);
+}
+
 static void add_recipient(struct tally *t, const struct queue_message *m,
                           const struct queue_recipient *r)
 {
@@ -207,6 +215,8 @@ static void add_recipient(struct tally *t, const struct queue_message *m,
         return;
     if (t->by == TALLY_BY_DESTINATION) {
         add(t, m, domain_of(recipient_address(r)));
+    } else if (t->by == TALLY_BY_ROUTE) {
+        add_route(t, m, r);
     } else if (recipient_error(r).n > 0) {
         tally_reason(&reason, recipient_error(r));
         add(t, m, buf_str(&reason));
@@ -225,25 +235,14 @@ SUSPENDS static void add_recipients(struct tally *t, struct queue_message *m)
     message_release(m);
 }
 
-static void add_routes(struct tally *t, const struct queue_message *m)
-{
-    for (const struct queue_item *item = m->items; item; item = item->next) {
-        struct str rule = destination_key_rule(str_from_c(item->destination->key));
-        for (size_t i = 0; i < item->count; i++)
-            add(t, m, rule.n ? rule : STR("(none)"));
-    }
-}
-
 SUSPENDS static void add_message(struct tally *t, struct queue_message *m)
 {
     struct str sender = m->sender.n ? m->sender : STR("<>");
     switch (t->by) {
     case TALLY_BY_DESTINATION:
+    case TALLY_BY_ROUTE:
     case TALLY_BY_REASON:
         add_recipients(t, m);
-        return;
-    case TALLY_BY_ROUTE:
-        add_routes(t, m);
         return;
     case TALLY_BY_SENDER:
         add(t, m, sender);
