@@ -260,3 +260,32 @@ def test_statistics():
         assert now["total"]["count"] == 1 and now["queue"]["messages"] == 1, now
         assert server.run_mailctl("queue", "stats", "--day", "--week", check=False).returncode == 2
         assert "examples:" in server.mailctl("queue", "top", "--help")
+
+
+def test_routes():
+    gate = Gate()
+    with instance(gate) as server:
+        server.add_config("route outside {\n    recipient = far.test\n    hosts = [127.0.0.1]:%d\n}\n" % gate.port)
+        server.mailctl("reload")
+        submit(server, "alice", ["x@far.test", "y@near.test"], TEXT)
+        submit(server, "bob", "z@near.test", TEXT)
+        tried(server, 2)
+        first, = listed(server, "--route", "outside")
+        assert {r["address"]: r["destination"] for r in first["recipients"]} == {
+            "x@far.test": "rule outside", "y@near.test": "relay"}, first
+        assert {r["name"]: r["count"] for r in server.mailctl_json("queue", "top", "--by", "route")} == {
+            "outside": 1, "(none)": 2}
+        server.mailctl("queue", "pause", "--route", "outside")
+        assert "sending to rule outside is paused" in server.mailctl("status")
+        gate.reply = None
+        server.mailctl("queue", "retry")
+        assert sorted(r for _ in range(2) for r in gate.sink.next()["recipients"]) == ["y@near.test", "z@near.test"]
+        wait_for(lambda: len(listed(server)) == 1)
+        # On hold its route is known as well.
+        server.mailctl("queue", "hold", "--route", "outside")
+        assert len(listed(server, "--route", "outside", "--state", "held")) == 1
+        server.mailctl("queue", "release", "--route", "outside")
+        server.mailctl("queue", "resume", "--route", "outside")
+        server.mailctl("queue", "flush", "rule outside")
+        assert gate.sink.next()["recipients"] == ["x@far.test"]
+        wait_for(lambda: listed(server) == [])
