@@ -89,6 +89,7 @@ static json_t *explanation_json(struct client_security *s, struct str domain,
     set_str(json, "tls", str_from_c(out ? next_hop_tls_name(x->way.hop.tls) : ""));
     set_bool(json, "by_mx", out && x->way.hop.by_mx);
     set_bool(json, "mx_signed", x->mx_secure);
+    set_bool(json, "validates", dns_validates(s->dns));
     json_object_set_new(json, "sts", sts_json(&x->sts));
     json_object_set_new(json, "hosts", hosts);
     return json;

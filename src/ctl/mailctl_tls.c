@@ -92,7 +92,8 @@ int command_tls_policy(struct mailctl *m, const struct arguments *a)
         printf("route    %s, tls = %s\n", *text_of(x, "route") ? text_of(x, "route") : "none",
                text_of(x, "tls"));
         if (is_true(x, "by_mx")) {
-            printf("MX       %s\n", is_true(x, "mx_signed") ? "signed (DNSSEC)" : "not signed");
+            printf("MX       %s%s\n", is_true(x, "mx_signed") ? "signed (DNSSEC)" : "not signed",
+                   is_true(x, "validates") ? "" : " (dns.trust_anchor is not set: nothing can be)");
             print_sts(json_object_get(x, "sts"));
         } else {
             printf("MX       not asked: the hosts are fixed here\n");

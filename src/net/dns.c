@@ -46,6 +46,7 @@ struct dns {
     struct ub_ctx *context;
     struct event *event;
     usec timeout;
+    bool validates;
     size_t waiting;
 };
 
@@ -158,6 +159,7 @@ struct dns *dns_new(struct loop *l, const struct dns_settings *s, struct err *e)
 {
     struct dns *d = MEM_NEW(struct dns);
     d->timeout = s->timeout;
+    d->validates = s->trust_anchor[0] != '\0';
     d->context = ub_ctx_create();
     if (!d->context) {
         err_set(e, ERR_PERM, "DNS resolver: libunbound cannot be set up");
@@ -183,6 +185,11 @@ void dns_free(struct dns *d)
         event_free(d->event);
     ub_ctx_delete(d->context);
     free(d);
+}
+
+bool dns_validates(const struct dns *d)
+{
+    return d->validates;
 }
 
 /* --- asking --- */

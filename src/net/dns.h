@@ -53,6 +53,8 @@ struct dns_answer {
 
 struct dns *dns_new(struct loop *l, const struct dns_settings *s, struct err *e);
 void dns_free(struct dns *d);
+/* A trust anchor is set: without one no answer is secure. */
+bool dns_validates(const struct dns *d);
 /* Names in any form: U-labels are converted. *e tells why on DNS_TEMPFAIL. */
 SUSPENDS enum dns_status dns_mx(struct dns *d, struct str name, struct arena *a,
                                 struct dns_answer *answer, struct err *e);

@@ -234,7 +234,7 @@ bool tls_report_db_read(struct tls_report_db *db, int64_t day, struct str domain
         return false;
     sqlite3_stmt *s = prepare(db,
                               "SELECT * FROM results WHERE day=?1 AND (?2='' OR domain=?2) "
-                              "ORDER BY domain, policy, policy_text, hosts, count DESC",
+                              "ORDER BY domain, policy, policy_text, hosts, count DESC LIMIT 20000",
                               e);
     if (!s)
         return false;

@@ -101,6 +101,10 @@ class World:
     def result(self, domain):
         return self.results(domain)[domain]
 
+    def has_curl(self):
+        with open("/proc/%d/maps" % self.server.process.pid) as f:
+            return "libcurl" in f.read()
+
     def counts(self):
         """{(domain, policy, result): count} of today."""
         found = {}
@@ -325,8 +329,10 @@ def test_mta_sts():
                   "off": free, "wrong-mx": failed, "hang": free, "trickle": free, "flood": free,
                   "redirect": free, "missing": free, "bad-text": free, "bad-cert": free, "two-records": free}
         wanted = {name + ".sts.test": result for name, result in wanted.items()}
+        assert not w.has_curl(), "an idle server is small"
         w.send(*wanted)
         check(w.results(*wanted), wanted)
+        assert w.has_curl()
         counts = w.counts()
         for domain, kind, result in (
                 ("enforce", "sts", "success"), ("foreign", "sts", "certificate-not-trusted"),
@@ -394,6 +400,21 @@ def test_mta_sts_without_dns():
         wait_for(lambda: w.server.log().count(" to=<x@short.sts.test> relay=") == 2)
         check(w.results("enforce.sts.test", "short.sts.test"),
               {"enforce.sts.test": failed, "short.sts.test": (True, "opportunistic", "no", "sent")})
+
+
+def test_an_end_while_a_policy_is_fetched():
+    with World(sts_names=("hang",)) as w:
+        w.https.answers = {"mta-sts.hang.sts.test": w.https.hang}
+        w.server.replace_config("timeout = 3s", "timeout = 5m")
+        w.server.restart()
+        w.send("hang.sts.test")
+        wait_for(lambda: w.https.asked)
+        begun = time.monotonic()
+        w.server.stop()
+        assert time.monotonic() - begun < 20
+        w.https.answers = {"mta-sts.hang.sts.test": 404}
+        w.server.start()
+        check(w.results("hang.sts.test"), {"hang.sts.test": (True, "opportunistic", "yes", "sent")})
 
 
 BOTH = """
