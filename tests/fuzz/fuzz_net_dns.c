@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     struct dns_mx mx;
     struct dns_address address;
     const char *query;
-    switch (p[0] % 5) {
+    switch (p[0] % 6) {
     case 0:
         if (dns_decode_name(data, a, &text))
             expect(text.n <= DNS_NAME_MAX && !memchr(text.p, '\n', text.n));
@@ -38,6 +38,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         break;
     case 3:
         dns_decode_address(data, &address);
+        break;
+    case 5:
+        if (dns_is_host_name(data))
+            expect(dns_query_name(data, a, &query) && strlen(query) == data.n);
         break;
     case 4:
         if (dns_query_name(data, a, &query))
