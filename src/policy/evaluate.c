@@ -78,6 +78,21 @@ void policy_session_message_end(struct policy_session *s)
         forget_from(s, POLICY_MAIL);
 }
 
+void policy_session_login(struct policy_session *s)
+{
+    struct policy_tag **at = s ? &s->tags : NULL;
+    while (at && *at) {
+        struct policy_tag *tag = *at;
+        if (tag->rule->all_clients) {
+            at = &tag->next;
+            continue;
+        }
+        *at = tag->next;
+        tag->next = NULL;
+        free_tags(s, tag);
+    }
+}
+
 void policy_session_free(struct policy_session *s)
 {
     if (!s)

@@ -109,6 +109,9 @@ bool policy_has_rules(const struct policy *p, const struct policy_session *sessi
                       enum policy_stage stage, enum service_protocol protocol);
 /* Header lines ("Name: value\n") that rules want in the present message, appended. */
 void policy_session_tags(const struct policy_session *session, struct buf *header);
+/* The client has logged in: what rules for strangers found does not count any more. NULL is
+ * allowed. */
+void policy_session_login(struct policy_session *session);
 /* The message is over, one way or the other. NULL is allowed. */
 void policy_session_message_end(struct policy_session *session);
 /* NULL is allowed. */

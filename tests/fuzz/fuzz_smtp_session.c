@@ -218,6 +218,11 @@ void policy_session_tags(const struct policy_session *session, struct buf *heade
     (void)header;
 }
 
+void policy_session_login(struct policy_session *session)
+{
+    (void)session;
+}
+
 void policy_session_message_end(struct policy_session *session)
 {
     (void)session;

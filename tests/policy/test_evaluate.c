@@ -520,6 +520,32 @@ static void refused_name(void *arg)
     world_close(&w);
 }
 
+/* Who logs in was a stranger when it said its name. */
+static void login_later(void *arg)
+{
+    struct world w;
+    (void)arg;
+    world_open(&w);
+    world_configure(
+        &w, STRANGERS
+        "rule a { check = helo_not_qualified; at = helo; action = tag; header = \"X-A: y\" }\n"
+        "rule b { check = helo_not_qualified; at = helo; action = tag; header = \"X-B: y\"; "
+        "clients = all }\n");
+    w.facts.helo = STR("short");
+    ask_at(&w, POLICY_HELO);
+    assert_string_equal(tags(&w).p, "X-A: y\nX-B: y\n");
+    policy_session_login(w.session);
+    assert_string_equal(tags(&w).p, "X-B: y\n");
+    policy_session_login(NULL);
+    world_close(&w);
+}
+
+static void test_login_later(void **state)
+{
+    (void)state;
+    run_in_fiber(login_later, NULL);
+}
+
 static void test_refused_name(void **state)
 {
     (void)state;
@@ -543,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_table_keys),
         cmocka_unit_test(test_explain),
         cmocka_unit_test(test_refused_name),
+        cmocka_unit_test(test_login_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
