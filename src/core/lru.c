@@ -6,7 +6,7 @@
  * Memory grows with the entries and is given back with them; the array of chains doubles as they
  * become more, up to the limit of the table.
  */
-#include "policy/lru.h"
+#include "core/lru.h"
 
 #include "core/mem.h"
 #include "core/random.h"
@@ -29,6 +29,8 @@ struct lru {
     struct entry **chains;
     struct entry *oldest, *newest;
     uint64_t secret[2], evicted;
+    bool (*keeps)(const void *value);
+    void (*drop)(void *value);
 };
 
 /* --- hash --- */
@@ -88,14 +90,23 @@ struct lru *lru_new(size_t value_size, size_t max)
     return l;
 }
 
+void lru_set_owner(struct lru *l, bool (*keeps)(const void *value), void (*drop)(void *value))
+{
+    l->keeps = keeps;
+    l->drop = drop;
+}
+
+void lru_set_max(struct lru *l, size_t max)
+{
+    l->max = max;
+}
+
 void lru_free(struct lru *l)
 {
     if (!l)
         return;
-    for (struct entry *e = l->oldest, *next; e; e = next) {
-        next = e->newer;
-        free(e);
-    }
+    while (l->oldest)
+        lru_remove(l, l->oldest->value);
     free(l->chains);
     free(l);
 }
@@ -173,7 +184,23 @@ void lru_remove(struct lru *l, void *value)
     *link = e->chain;
     unlink_use(l, e);
     l->count--;
+    if (l->drop)
+        l->drop(e->value);
     free(e);
+}
+
+/* Those that are kept are few, and have been used lately. */
+static bool make_room(struct lru *l)
+{
+    struct entry *next;
+    for (struct entry *e = l->oldest; e && l->count >= l->max; e = next) {
+        next = e->newer;
+        if (l->keeps && l->keeps(e->value))
+            continue;
+        lru_remove(l, e->value);
+        l->evicted++;
+    }
+    return l->count < l->max;
 }
 
 void *lru_add(struct lru *l, struct str key)
@@ -181,10 +208,8 @@ void *lru_add(struct lru *l, struct str key)
     void *value = lru_find(l, key);
     if (value)
         return value;
-    if (l->count >= l->max) {
-        lru_remove(l, l->oldest->value);
-        l->evicted++;
-    }
+    if (!make_room(l))
+        return NULL;
     if (l->count >= l->chain_count)
         chains_grow(l);
     struct entry *e = mem_zero(sizeof(struct entry) + l->value_size + key.n);
@@ -205,6 +230,12 @@ struct str lru_key(const void *value)
 {
     const struct entry *e = entry_of(value);
     return str_from(e->key, e->key_n);
+}
+
+void lru_each_oldest(const struct lru *l, void (*fn)(void *arg, const void *value), void *arg)
+{
+    for (const struct entry *e = l->oldest; e; e = e->newer)
+        fn(arg, e->value);
 }
 
 void lru_each(struct lru *l, bool (*fn)(void *arg, void *value), void *arg)

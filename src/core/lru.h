@@ -9,6 +9,11 @@
 struct lru;
 
 struct lru *lru_new(size_t value_size, size_t max);
+/* Values that hold something, or are in use: keeps (may be NULL) says that one cannot be pushed out
+ * now, drop gives back what it holds, whenever it goes. */
+void lru_set_owner(struct lru *l, bool (*keeps)(const void *value), void (*drop)(void *value));
+/* Another limit; what is beyond it goes with the next that is added. */
+void lru_set_max(struct lru *l, size_t max);
 /* NULL is allowed. */
 void lru_free(struct lru *l);
 
@@ -16,10 +21,13 @@ void lru_free(struct lru *l);
 void *lru_find(struct lru *l, struct str key);
 /* The same without making it newer. */
 void *lru_peek(const struct lru *l, struct str key);
-/* The value of the key, zeroed if it was not there. The oldest goes when there are too many. */
+/* The value of the key, zeroed if it was not there. The oldest that may goes when there are too
+ * many; NULL: none may. */
 void *lru_add(struct lru *l, struct str key);
 void lru_remove(struct lru *l, void *value);
 struct str lru_key(const void *value);
+/* All values, oldest first. */
+void lru_each_oldest(const struct lru *l, void (*fn)(void *arg, const void *value), void *arg);
 /* All values, newest first; fn may remove the one it is called with, and returns false to stop. */
 void lru_each(struct lru *l, bool (*fn)(void *arg, void *value), void *arg);
 

@@ -4,8 +4,8 @@
  */
 #include "policy/connection_count.h"
 
+#include "core/lru.h"
 #include "core/mem.h"
-#include "policy/lru.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -13,10 +13,10 @@
 #include "policy/dns_list.h"
 
 #include "core/log.h"
+#include "core/lru.h"
 #include "core/mem.h"
 #include "net/dns.h"
 #include "net/dns_decode.h"
-#include "policy/lru.h"
 #include "policy/state_limits.h"
 
 #include <arpa/inet.h>

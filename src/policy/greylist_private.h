@@ -3,8 +3,8 @@
  * What the files of the greylist share: greylist.c decides, greylist_keep.c has the database.
  */
 #include "core/loop.h"
+#include "core/lru.h"
 #include "policy/greylist.h"
-#include "policy/lru.h"
 
 /* A triplet and a client in memory; times in seconds since 1970. */
 struct greylist_seen {

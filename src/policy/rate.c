@@ -7,7 +7,7 @@
  */
 #include "policy/rate.h"
 
-#include "policy/lru.h"
+#include "core/lru.h"
 
 #include <stdlib.h>
 

@@ -81,7 +81,7 @@ struct verify *verify_new(struct queue *q, const struct verify_settings *s, cons
     struct verify *v = MEM_NEW(struct verify);
     v->queue = q;
     v->path = path ? mem_dup(path, strlen(path)) : NULL;
-    link_init(&v->used);
+    verify_entries_init(v, (size_t)s->entries_max);
     link_init(&v->connections);
     verify_reload(v, s);
     q->verify = v;
@@ -93,6 +93,7 @@ void verify_reload(struct verify *v, const struct verify_settings *s)
     arena_free(v->strings);
     v->strings = arena_new();
     v->settings = *s;
+    lru_set_max(v->entries, (size_t)s->entries_max);
     v->settings.sender = arena_c(v->strings, str_from_c(s->sender));
 }
 
@@ -133,7 +134,7 @@ void queue_set_prober(struct queue *q, SUSPENDS void (*probe)(void *arg, struct 
 void verify_get_stats(const struct verify *v, struct verify_stats *s)
 {
     *s = v->stats;
-    s->entries = v->count;
+    s->entries = lru_count(v->entries);
     for (const struct verify_server *server = v->servers; server; server = server->next) {
         s->waiting += server->waiting_count;
         s->connections += server->connections;

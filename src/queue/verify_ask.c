@@ -37,19 +37,20 @@ static struct verify_entry *from_waiting(struct link *l)
 
 static bool is_about_all(const struct verify_entry *e)
 {
-    return e->key.p[0] == '@';
+    return verify_entry_key(e).p[0] == '@';
 }
 
 static void log_answer(const struct verify_entry *e, const struct probe *p)
 {
     static const char *const names[] = {"unknown", "accepted", "refused"};
+    struct str domain = str_skip(verify_entry_key(e), 1);
     if (!is_about_all(e))
         log_info("verify", NULL, "address=<%.*s> verdict=%s reason=\"%.*s\"", STR_ARG(p->address),
                  names[p->verdict], STR_ARG(str_head(p->text, VERIFY_TEXT_MAX)));
     else if (p->verdict == PROBE_ACCEPTED)
         log_warning("verify", NULL,
                     "the server of %.*s accepts any address: nothing can be learned from it",
-                    STR_ARG(str_skip(e->key, 1)));
+                    STR_ARG(domain));
 }
 
 static void set_lifetime(struct verify *v, struct verify_entry *e)
@@ -150,9 +151,9 @@ static struct str probe_address(struct asking *x, const struct verify_entry *e)
 {
     char id[ID_SIZE];
     if (!is_about_all(e))
-        return arena_str(x->job.arena, e->key);
+        return arena_str(x->job.arena, verify_entry_key(e));
     random_id(id);
-    return arena_printf(x->job.arena, "no-such-user-%s%.*s", id, STR_ARG(e->key));
+    return arena_printf(x->job.arena, "no-such-user-%s%.*s", id, STR_ARG(verify_entry_key(e)));
 }
 
 static bool take_batch(struct asking *x)

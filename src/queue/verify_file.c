@@ -13,14 +13,13 @@
 #define FILE_VERSION 1
 #define FILE_MAX     ((size_t)4 * 1024 * 1024 * 1024)
 
-static const struct verify_entry *from_used(const struct link *l)
+static void encode_entry(void *arg, const void *value)
 {
-    return (const struct verify_entry *)((const char *)l - offsetof(struct verify_entry, used));
-}
-
-static void encode_entry(struct buf *out, const struct verify_entry *e)
-{
-    buf_add_counted(out, e->key);
+    struct buf *out = arg;
+    const struct verify_entry *e = value;
+    if (e->verdict == PROBE_UNKNOWN)
+        return;
+    buf_add_counted(out, verify_entry_key(e));
     buf_add_u8(out, (uint8_t)e->verdict);
     buf_add_u64(out, (uint64_t)e->checked);
     buf_add_u64(out, (uint64_t)e->refresh);
@@ -32,9 +31,7 @@ static void encode_entry(struct buf *out, const struct verify_entry *e)
 void verify_encode(const struct verify *v, struct buf *out)
 {
     struct buf entries = BUF_EMPTY;
-    for (const struct link *l = v->used.next; l != &v->used; l = l->next)
-        if (from_used(l)->verdict != PROBE_UNKNOWN)
-            encode_entry(&entries, from_used(l));
+    lru_each_oldest(v->entries, encode_entry, &entries);
     buf_add_u32(out, FILE_MAGIC);
     buf_add_u16(out, FILE_VERSION);
     buf_add_u64(out, str_hash(buf_str(&entries)));

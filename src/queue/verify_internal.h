@@ -2,6 +2,7 @@
 /*
  * What the files of verification share. Private to queue.
  */
+#include "core/lru.h"
 #include "queue/queue_internal.h"
 #include "queue/verify.h"
 
@@ -20,11 +21,10 @@
 /* How often the file is written, when there is something new. */
 #define VERIFY_SAVE_INTERVAL (600 * USEC_SEC)
 
-/* An address, or for "@domain": whether its server accepts anything.
- * In the table; in the list by use; perhaps in its server's list of those to be asked for. */
+/* An address, or for "@domain": whether its server accepts anything. A value of the table, perhaps
+ * in its server's list of those to be asked for. */
 struct verify_entry {
-    struct str key; /* first: the table compares by it; owned */
-    struct link used, waiting;
+    struct link waiting;
     struct verify_server *server; /* while it is asked for */
     struct cond answered;
     unsigned pins;                  /* fibers that wait for it or ask */
@@ -53,10 +53,8 @@ struct verify {
     struct queue *queue;
     struct verify_settings settings;
     struct arena *strings;
-    char *path;       /* NULL: none */
-    void *by_key;     /* tsearch tree of struct verify_entry */
-    struct link used; /* longest ago first */
-    size_t count;
+    char *path;          /* NULL: none */
+    struct lru *entries; /* of struct verify_entry, by address */
     struct verify_server *servers;
     struct link connections;
     struct cond ended;
@@ -66,6 +64,12 @@ struct verify {
 };
 
 /* --- verify_table.c --- */
+
+void verify_entries_init(struct verify *v, size_t max);
+static inline struct str verify_entry_key(const struct verify_entry *e)
+{
+    return lru_key(e);
+}
 
 /* Makes it when it is not there. NULL: no room, all are being asked for. key is copied. */
 struct verify_entry *verify_entry_get(struct verify *v, struct str key);

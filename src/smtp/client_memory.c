@@ -4,9 +4,9 @@
  */
 #include "smtp/client_memory.h"
 
+#include "core/lru.h"
 #include "core/mem.h"
 #include "net/socket_address.h"
-#include "policy/lru.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #pragma once
 /* What the files of TLS reports share. */
 #include "core/loop.h"
-#include "policy/lru.h"
+#include "core/lru.h"
 #include "smtp/tls_report.h"
 
 /* Different rows between two writes, and in all on disk: more are not counted. */

@@ -13,7 +13,7 @@ static struct verify *empty(void)
 {
     struct verify *v = MEM_NEW(struct verify);
     v->settings.entries_max = 100;
-    link_init(&v->used);
+    verify_entries_init(v, 100);
     return v;
 }
 

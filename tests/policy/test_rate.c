@@ -2,8 +2,8 @@
 #include "policy/rate.h"
 
 #include "core/helper.h"
+#include "core/lru.h"
 #include "policy/connection_count.h"
-#include "policy/lru.h"
 
 #define MINUTE (60 * USEC_SEC)
 
