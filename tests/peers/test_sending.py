@@ -16,6 +16,15 @@ TEXT = "From: alice@home.test\r\nSubject: to the neighbour\r\nMIME-Version: 1.0\
        "Content-Transfer-Encoding: 8bit\r\n\r\n"
 
 
+AUTH = """auth_mechanisms = plain login scram-sha-1 scram-sha-256
+service auth {{
+  unix_listener sasl {{
+    mode = 0666
+  }}
+}}
+"""
+
+
 class Neighbours:
     """maild, whose mail for example.test goes to Postfix by the route."""
 
@@ -23,7 +32,7 @@ class Neighbours:
         if not reference.available():
             raise Skip("needs root, Postfix and Dovecot 2.3 (./test --with-peers)")
         self.server = Instance(domain="home.test")
-        self.peer = reference.Reference()
+        self.peer = reference.Reference(extra=AUTH)
         key, certificate = self.peer.root + "/key.pem", self.peer.root + "/certificate.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3",
                         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
@@ -127,3 +136,14 @@ def test_lmtp_to_dovecot():
             assert content(path).endswith("\n\ncaf\u00e9\n.dot\n".encode()), content(path)[-200:]
         wait_for(lambda: len(re.findall(r"relay=\S+/dovecot/lmtp .*status=sent \(250 2.0.0 <u\d@example.test>",
                                         n.server.log())) == 5, "a reply for each", 60)
+
+
+def test_login():
+    """SCRAM and the others, at Postfix with Dovecot's SASL."""
+    sasl = "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = ../dovecot/sasl\n"
+    for mechanisms, expected in (("", "SCRAM-SHA-256"), ("SCRAM-SHA-1", "SCRAM-SHA-1"), ("LOGIN", "LOGIN")):
+        with Neighbours("tls = verify\n    user = someone@example.test\n    password = secret\n    mechanisms = \"%s\"" % mechanisms,
+                        postfix=sasl) as n:
+            submit(n.server, "alice@home.test", ["x@example.test"], TEXT + "body\r\n")
+            n.delivered(1)
+            assert "sasl_method=%s, sasl_username=someone@example.test" % expected in n.log(), n.log()[-3000:]
