@@ -83,6 +83,7 @@ SUSPENDS static bool exchange(struct login *x, struct client_failure *f)
             return false;
     }
     if (!client_session_is_positive(x->s)) {
+        x->s->login_failed = true;
         client_session_refused(x->s, "AUTH", f);
         client_failure_soften(f);
         return false;

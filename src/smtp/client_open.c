@@ -112,7 +112,7 @@ static const char *source_of(const struct client_session *s, const char *address
 static void begin(struct client_session *s, const char *address)
 {
     s->address = address;
-    s->dead = s->tls_failed = s->needs_reset = s->verified = false;
+    s->dead = s->tls_failed = s->login_failed = s->needs_reset = s->verified = false;
     s->mails = 0;
     client_reply_clear(&s->reply);
     buf_clear(&s->ticket);
@@ -158,9 +158,28 @@ static bool all_silent(const struct client_session *s, const struct client_host 
     return true;
 }
 
-/* Connects to the first of these addresses that answers; it becomes the first of them, so that the
- * rest can be asked later. */
-SUSPENDS static bool connect_any(struct client_session *s, struct client_host *h, size_t from,
+/* The address that answered goes behind those that failed, and in front of those that were not
+ * asked. Returns its place. */
+static size_t note_race(struct client_host *h, size_t from, const struct stream_target *targets,
+                        size_t count, size_t winner)
+{
+    const char *address = h->addresses[from + winner];
+    size_t failed = 0, others = 0;
+    const char *rest[CLIENT_ADDRESSES_MAX];
+    for (size_t i = 0; i < count; i++)
+        if (targets[i].error.kind != ERR_NONE)
+            h->addresses[from + failed++] = targets[i].address;
+        else if (i != winner)
+            rest[others++] = targets[i].address;
+    h->addresses[from + failed] = address;
+    for (size_t i = 0; i < others; i++)
+        h->addresses[from + failed + 1 + i] = rest[i];
+    return from + failed;
+}
+
+/* Connects to the first of these addresses that answers; *at is its place among the host's, those
+ * before it have been asked. */
+SUSPENDS static bool connect_any(struct client_session *s, struct client_host *h, size_t *at,
                                  size_t count, struct client_failure *f)
 {
     struct stream_target targets[CLIENT_ADDRESSES_MAX] = {{.address = NULL}};
@@ -169,21 +188,23 @@ SUSPENDS static bool connect_any(struct client_session *s, struct client_host *h
     struct err e = {.kind = ERR_NONE};
     size_t winner;
     for (size_t i = 0; i < count; i++)
-        targets[i] = (struct stream_target){.address = h->addresses[from + i],
+        targets[i] = (struct stream_target){.address = h->addresses[*at + i],
                                             .port = h->port,
-                                            .source = source_of(s, h->addresses[from + i])};
+                                            .source = source_of(s, h->addresses[*at + i])};
     s->stream = stream_connect_race(s->job->loop, targets, count, &race, &winner, &e);
     for (size_t i = 0; i < count; i++)
         if (targets[i].error.kind == ERR_TIMEOUT)
             client_memory_silent(s->shared->memory, targets[i].address, h->port);
-    begin(s, h->addresses[from + (s->stream ? winner : count - 1)]);
-    if (!s->stream) {
-        client_failure_set(f, false, "4.4.1", "%s (%s)", e.text, h->name);
-        return false;
+    if (s->stream) {
+        begin(s, targets[winner].address);
+        *at = note_race(h, *at, targets, count, winner);
+        return true;
     }
-    h->addresses[from + winner] = h->addresses[from];
-    h->addresses[from] = s->address;
-    return true;
+    if (f->text.n == 0) /* what an address said that could be connected to says more */
+        client_failure_set(f, false, "4.4.1", "%s (%s)", e.text, h->name);
+    if (!s->address)
+        begin(s, targets[count - 1].address);
+    return false;
 }
 
 /* A server that connects and keeps silent is as bad as one that does not connect. */
@@ -204,7 +225,7 @@ SUSPENDS static bool open_plain(struct client_session *s, struct client_host *h,
                                 const char *id, struct client_failure *f)
 {
     log_info("smtp", id, "%.*s; once more without TLS", STR_ARG(buf_str(&f->text)));
-    return connect_any(s, h, at, 1, f) && introduce_and_remember(s, false, f);
+    return connect_any(s, h, &at, 1, f) && introduce_and_remember(s, false, f);
 }
 
 static bool is_over(const struct client_session *s, const struct client_round *round)
@@ -218,17 +239,22 @@ SUSPENDS static bool open_host(struct client_session *s, struct client_host *h,
                                struct client_round *round, const char *id, struct client_failure *f)
 {
     while (!is_over(s, round)) {
-        size_t count = order_addresses(s, h, round->address);
-        if (count == 0)
-            return false;
-        if (!connect_any(s, h, round->address, count, f)) {
-            round->address = h->address_count;
+        size_t count = order_addresses(s, h, round->address), at = round->address;
+        if (count == 0) {
+            if (f->text.n == 0)
+                client_failure_set(f, false, "4.4.1", "%s does not answer (asked a moment ago)",
+                                   h->name);
             return false;
         }
-        size_t at = round->address++;
+        round->address = h->address_count;
+        if (!connect_any(s, h, &at, count, f))
+            return false;
+        round->address = at + 1;
         round->sessions++;
         if (introduce_and_remember(s, true, f) || (s->tls_failed && open_plain(s, h, at, id, f)))
             return true;
+        if (s->login_failed) /* the same password would lock the account at last */
+            return false;
         if (round->address < h->address_count)
             log_info("smtp", id, "relay=%.*s not used: %.*s", STR_ARG(buf_str(&s->relay)),
                      STR_ARG(buf_str(&f->text)));
@@ -252,7 +278,7 @@ SUSPENDS static bool try_host(struct client_session *s, struct client_host *h,
     }
     if (!client_tls_prepare(s, h, a, f))
         return false;
-    client_failure_set(f, false, "4.4.1", "%s does not answer (asked a moment ago)", h->name);
+    s->address = NULL;
     return open_host(s, h, round, id, f);
 }
 

@@ -33,13 +33,14 @@ struct client_session {
     bool without_chunks;            /* a server offered CHUNKING and did not know BDAT */
     struct client_tls_decision tls; /* what TLS with the host has to be like */
     bool tls_optional;              /* for the next open: no policy of the domain is to bind */
-    bool must_verify; /* for the next open: TLS, the server's name verified, REQUIRETLS */
-    bool verified;    /* the server is who it should be, as far as that was asked for */
-    bool tls_refused; /* a host was there, but TLS was not as it has to be; until it is cleared */
-    bool tls_failed;  /* the opportunistic handshake: without TLS it may work */
-    bool may_recover; /* client_session_open_next met a host that could not be used for now */
-    bool dead;        /* only good for closing */
-    bool needs_reset; /* a transaction was begun and not ended */
+    bool must_verify;  /* for the next open: TLS, the server's name verified, REQUIRETLS */
+    bool verified;     /* the server is who it should be, as far as that was asked for */
+    bool tls_refused;  /* a host was there, but TLS was not as it has to be; until it is cleared */
+    bool tls_failed;   /* the opportunistic handshake: without TLS it may work */
+    bool login_failed; /* the server would not have it */
+    bool may_recover;  /* client_session_open_next met a host that could not be used for now */
+    bool dead;         /* only good for closing */
+    bool needs_reset;  /* a transaction was begun and not ended */
 };
 
 /* job and shared outlive the session. */

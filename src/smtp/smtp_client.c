@@ -66,6 +66,9 @@ static void start_over(struct attempt *x)
 static void give_up(struct attempt *x)
 {
     struct transport_message *m = x->job->message;
+    if (x->failure.text.n == 0)
+        client_failure_set(&x->failure, false, "4.4.1", "no server of %.*s could be asked in time",
+                           STR_ARG(x->job->destination));
     if (x->session.may_recover)
         client_failure_soften(&x->failure);
     client_mail_fail(m, buf_str(&x->session.relay), &x->failure);
