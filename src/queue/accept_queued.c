@@ -201,6 +201,8 @@ SUSPENDS bool accept_into_queue(struct queue *q, const struct envelope *envelope
         else if (!m->deleted)
             take_back(m, appended);
         message_release(m);
+        if (b.count > 1)
+            fiber_yield(); /* each has thousands of recipients */
     }
     free(b.list);
     queue_consider_texts(q);

@@ -26,9 +26,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Attempts that wait for servers which have not answered, fresh and stale ones, by the number of
- * connections that carry mail. */
-#define STALE_SHARE 5
+/* Attempts to reach servers which have not answered: fresh ones as many as connections may carry
+ * mail, but so many at least; with the stale ones several times as many. */
+#define ATTEMPTS_LEAST 10
+#define STALE_SHARE    5
+#define STALE_LEAST    100
 
 /* --- messages --- */
 
@@ -229,6 +231,8 @@ static size_t connections_max(const struct scheduler *s)
 static bool may_start(const struct scheduler *s, enum run_class class)
 {
     size_t most = connections_max(s), attempts = s->counts[SLOT_ATTEMPT];
+    size_t fresh = most > ATTEMPTS_LEAST ? most : ATTEMPTS_LEAST;
+    size_t all = most * STALE_SHARE > STALE_LEAST ? most * STALE_SHARE : STALE_LEAST;
     switch (class) {
     case RUN_LOCAL:
         return true;
@@ -237,7 +241,7 @@ static bool may_start(const struct scheduler *s, enum run_class class)
     case RUN_SLOW:
         return s->counts[SLOT_CARRYING] < most && s->slow_connections < (most + 1) / 2;
     case RUN_UNKNOWN:
-        return attempts < most && attempts + s->counts[SLOT_STALE] < most * STALE_SHARE;
+        return attempts < fresh && attempts + s->counts[SLOT_STALE] < all;
     }
     return false;
 }
@@ -375,6 +379,17 @@ static bool is_busy(const struct scheduler *s)
     return !link_is_empty(&s->slots) || s->deferring > 0 || s->sweeping;
 }
 
+/* Those that carry nothing need no time to finish. */
+static void cancel_slots(struct scheduler *s, bool attempts_only)
+{
+    for (struct link *l = s->slots.next; l != &s->slots; l = l->next) {
+        struct slot *slot = slot_from_link(l);
+        bool attempt = slot->kind == SLOT_ATTEMPT || slot->kind == SLOT_STALE;
+        if (attempt || !attempts_only)
+            connection_cancel(slot);
+    }
+}
+
 SUSPENDS void scheduler_stop(struct scheduler *s, usec deadline)
 {
     struct err e;
@@ -383,10 +398,10 @@ SUSPENDS void scheduler_stop(struct scheduler *s, usec deadline)
     timer_clear(&s->revive_timer);
     timer_clear(&s->sweep_timer);
     slots_give_up_all(s);
+    cancel_slots(s, true);
     while (is_busy(s) && cond_wait(&s->ended, deadline, &e)) {
     }
-    for (struct link *l = s->slots.next; l != &s->slots; l = l->next)
-        connection_cancel(slot_from_link(l));
+    cancel_slots(s, false);
     while (is_busy(s))
         cond_wait_certain(&s->ended);
     while (s->pump_pending)
