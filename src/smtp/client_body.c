@@ -41,12 +41,12 @@ SUSPENDS static bool read_block(struct client_mail *x, uint64_t at, struct buf *
     return true;
 }
 
-/* Slower than a server in its right mind: *f. */
+/* False: slower than a server in its right mind; x->failure. */
 static bool is_in_time(struct client_mail *x, uint64_t sent)
 {
-    usec rate = x->s->settings.rate_min;
     usec elapsed = clock_monotonic() - x->begun - x->s->settings.data_block_timeout;
-    if (rate <= 0 || elapsed <= 0 || (uint64_t)(elapsed / USEC_SEC) * (uint64_t)rate <= sent)
+    uint64_t rate = (uint64_t)x->s->settings.rate_min;
+    if (elapsed <= 0 || (uint64_t)(elapsed / USEC_MSEC) * rate / 1000 <= sent)
         return true;
     x->s->dead = true;
     client_failure_set(&x->failure, false, "4.4.2", "%.*s takes the message too slowly",

@@ -319,6 +319,35 @@ static void test_sizes(void **state)
     in_loop(sizes);
 }
 
+/* A server that wants to shake hands once more (TLS 1.2) is told no, and heard no more. */
+static void renegotiation(void)
+{
+    struct tls_settings settings = tls_test_settings();
+    struct tls_context *own = tls_server;
+    struct stream *s[2];
+    struct str line;
+    assert_ok((tls_server = tls_server_context(&settings, e)));
+    SSL_CTX_clear_options(tls_server->ssl, SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_max_proto_version(tls_server->ssl, TLS1_2_VERSION);
+    tls_pair(s);
+    assert_string_equal(stream_tls_version(s[0]), "TLSv1.2");
+    SSL_renegotiate(s[1]->ssl);
+    SSL_do_handshake(s[1]->ssl);
+    stream_set_timeout(s[0], 50 * USEC_MSEC);
+    assert_false(stream_read_line(s[0], 100, &line, NULL, NULL));
+    assert_ok(stream_printf(s[0], e, "still here\r\n"));
+    stream_close(s[0]);
+    stream_close(s[1]);
+    tls_context_unref(tls_server);
+    tls_server = own;
+}
+
+static void test_renegotiation(void **state)
+{
+    (void)state;
+    in_loop(renegotiation);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_broken_records),
         cmocka_unit_test(test_old_versions),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_renegotiation),
     };
     return cmocka_run_group_tests(tests, tls_setup, tls_teardown);
 }

@@ -617,6 +617,22 @@ static void slow_in_all(void)
     end();
 }
 
+/* A block now and then is not enough. */
+static void slow_with_the_message(void)
+{
+    begin();
+    char *text = large(1500);
+    out.timeouts.data_block_timeout = USEC_MSEC;
+    out.timeouts.rate_min = (int64_t)1 << 30;
+    SCRIPT(HELLO, "S: 250-mx.far.test", "S: 250 CHUNKING", MAIL, TO("x"), "BDAT",
+           "D: 250 2.0.0 one block\r\n");
+    struct transport_message *m = message(text, "x@far.test", NULL);
+    run();
+    expect(m, 0, TRANSPORT_DEFERRED, "4.4.2", "takes the message too slowly");
+    free(text);
+    end();
+}
+
 #define TESTS(X)                                                                                   \
     X(chunk_at_once)                                                                               \
     X(chunk_nobody_wants)                                                                          \
@@ -648,7 +664,8 @@ static void slow_in_all(void)
     X(mechanisms)                                                                                  \
     X(logins_that_lie)                                                                             \
     X(byte_by_byte)                                                                                \
-    X(slow_in_all)
+    X(slow_in_all)                                                                                 \
+    X(slow_with_the_message)
 
 TESTS(LOOP_TEST)
 
