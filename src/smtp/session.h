@@ -58,6 +58,7 @@ struct smtp_transaction {
     struct mime_unbinary *unbinary; /* then in front of the decoder, */
     struct buf encoded;             /* with what it made of the present piece */
     bool chunking;                  /* BDAT has begun */
+    usec data_begun;                /* clock_monotonic */
     uint64_t wire_size;
 };
 

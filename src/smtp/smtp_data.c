@@ -24,6 +24,7 @@ static void message_begin(struct smtp_session *s, enum data_form form)
         most += most / 2;
     }
     incoming_begin(&t->incoming, s->context->spool_dir, t->envelope.id, &rules, most);
+    t->data_begun = clock_monotonic();
     data_decoder_init(&t->decoder, form);
     t->policy = data_policy_of(s->settings, smtp_is_trusted(s));
     data_policy_apply(&t->policy, &t->decoder);
@@ -165,6 +166,9 @@ enum smtp_next smtp_bdat(struct smtp_session *s, struct str argument)
         message_begin(s, DATA_COUNTED);
         t->chunking = true;
     }
+    /* A byte now and then is as slow in chunks as it is in one piece. */
+    if (usable && !stream_is_in_time(s->net.stream, t->data_begun, t->wire_size, &e))
+        return message_broken_off(s, &e);
     if (!usable && size > (uint64_t)s->settings->message_size_max) {
         smtp_reply(s, 552, "5.3.4", "Too large, and not expected");
         return SMTP_CLOSE;

@@ -256,6 +256,26 @@ def test_who_only_talks_is_sent_away():
             s.close()
 
 
+def test_a_message_in_slow_chunks():
+    """A byte now and then, in chunks of their own: the time counts for the whole message."""
+    with Instance() as server:
+        server.add_config("smtp { timeout = 2s }")
+        server.restart()
+        s = server.connect("smtp")
+        read_until(s, b"\r\n")
+        ask(s, b"EHLO c.test", b"250 ")
+        ask(s, b"MAIL FROM:<a@elsewhere.test>")
+        ask(s, b"RCPT TO:<alice@example.test>")
+        for i in range(100):
+            s.sendall(b"BDAT 1\r\nx")
+            reply = read_until(s, b"\r\n")
+            if not reply.startswith(b"250 "):
+                break
+            time.sleep(0.2)
+        assert reply.startswith(b"421 4.4.2 "), reply
+        assert rest(s) == b""
+
+
 def test_lines_without_an_end():
     """Refused with a word, or the connection is closed; the next command is understood."""
     with Instance() as server:
