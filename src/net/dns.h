@@ -40,8 +40,8 @@ struct dns_answer {
     bool bogus;  /* on DNS_TEMPFAIL: there is an answer, and it was tampered with */
     bool nxdomain;
     uint32_t ttl;
-    struct str canonical; /* the name that the records belong to, behind all aliases; of addresses
-                             and TLSA that were found */
+    struct str canonical; /* the name that the records belong to; "" : the one that was asked for,
+                             which is no alias */
     size_t count;
     union {
         struct dns_address *addresses;

@@ -31,7 +31,7 @@ SUSPENDS static void refresh(struct mta_sts *m, const char *name)
     struct mta_sts_entry *e = mta_sts_entry_find(m, name);
     if (e && published)
         mta_sts_fetch(m, e, id);
-    else if (e)
+    else if (e && mta_sts_entry_holds(e))
         e->tried = clock_wall();
     arena_free(a);
 }
