@@ -212,12 +212,9 @@ static void make_body(size_t size)
 }
 
 static const struct option options[] = {
-    {"lmtp", no_argument, NULL, 'l'},
-    {"recipients", required_argument, NULL, 'r'},
-    {"domain", required_argument, NULL, 'd'},
-    {"sources", required_argument, NULL, 's'},
-    {"domains", required_argument, NULL, 'n'},
-    {0},
+    {"lmtp", no_argument, NULL, 'l'},          {"recipients", required_argument, NULL, 'r'},
+    {"domain", required_argument, NULL, 'd'},  {"sources", required_argument, NULL, 's'},
+    {"domains", required_argument, NULL, 'n'}, {0},
 };
 
 /* How many of the arguments they are. */
@@ -246,10 +243,9 @@ int main(int argc, char **argv)
     argc -= skip;
     argv += skip;
     if (argc < 6 || recipients < 1 || recipients > 1000) {
-        fprintf(stderr,
-                "usage: bench_smtp_load [--lmtp] [--recipients N] [--domain NAME] "
-                "[--domains N] [--sources N] "
-                "PORT CONNECTIONS MESSAGES SIZE USERS [PER-CONNECTION]\n");
+        fprintf(stderr, "usage: bench_smtp_load [--lmtp] [--recipients N] [--domain NAME] "
+                        "[--domains N] [--sources N] "
+                        "PORT CONNECTIONS MESSAGES SIZE USERS [PER-CONNECTION]\n");
         return 2;
     }
     place = argv[1];
