@@ -86,8 +86,19 @@ SUSPENDS static bool queue_group(struct acceptance *x, const struct target *grou
     return true;
 }
 
+/* The usual case, and that of very large messages, needs no groups. */
+static bool is_one_group(const struct acceptance *x)
+{
+    for (size_t i = 0; i < x->target_count; i++)
+        if (x->targets[i].copy || !str_equal(x->targets[i].sender, x->targets[0].sender))
+            return false;
+    return x->target_count > 0;
+}
+
 SUSPENDS bool accept_queue_targets(struct acceptance *x, struct err *e)
 {
+    if (is_one_group(x))
+        return queue_group(x, x->targets, x->target_count, true, e);
     bool *gathered = arena_array(x->arena, x->target_count + 1, sizeof(*gathered));
     bool ok = true, first = true;
     /* The message's own sender comes first: that group keeps the transaction's id. */

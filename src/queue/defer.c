@@ -34,7 +34,7 @@ SUSPENDS static void defer_item(struct scheduler *s, struct destination *d)
     for (size_t i = 0; i < item->count; i++)
         recipient_apply(m, &m->recipients[item->recipients[i]], &a);
     scheduler_return(item, 0);
-    if (!m->deleted && m->active == 0)
+    if (!m->deleted && !scheduler_is_under_way(m))
         message_settle(m);
     message_release(m);
     arena_free(texts);

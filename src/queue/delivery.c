@@ -124,7 +124,7 @@ SUSPENDS static void end_item(struct connection *c, usec postpone)
     c->message.body = NULL;
     scheduler_return(c->item, postpone);
     c->item = NULL;
-    if (!m->deleted && m->active == 0 && !postpone)
+    if (!m->deleted && !postpone && !scheduler_is_under_way(m))
         message_settle(m);
     message_release(m);
 }
@@ -135,7 +135,7 @@ static bool put_back(struct connection *c)
 {
     struct queue_message *m = c->item->message;
     if (c->item->again >= AGAIN_MAX || c->slot.destination->connections < 2 || m->deleted ||
-        c->queue->stopping)
+        m->on_hold || c->queue->stopping)
         return false;
     log_info("queue", m->id, "to=%s not sent over this connection: %.*s", c->slot.destination->key,
              STR_ARG(c->message.recipients[0].text));
@@ -153,7 +153,7 @@ SUSPENDS static void take_results(struct connection *c)
         const struct transport_recipient *r = &c->message.recipients[0];
         if (slot_failed(&c->slot, r->code, r->text) && !is_local(c) && put_back(c))
             return;
-    } else {
+    } else if (c->ever_connected || is_local(c)) {
         slot_delivered(&c->slot);
     }
     apply_results(c);

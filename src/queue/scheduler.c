@@ -21,6 +21,7 @@
 #include "core/random.h"
 #include "queue/delivery.h"
 #include "queue/message.h"
+#include "queue/pause.h"
 #include "queue/scheduler_internal.h"
 
 #include <assert.h>
@@ -168,6 +169,18 @@ void scheduler_return(struct queue_item *item, usec postpone)
     item_wait(s, item, postpone ? postpone : item_delay(item));
     if (item->state == ITEM_WAITING && destination_is_dead(item->destination))
         link_append(&item->destination->parked, &item->parked);
+}
+
+bool scheduler_is_under_way(const struct queue_message *m)
+{
+    const struct pause *pause = m->queue->pause;
+    if (m->active == 0 || !pause_is_any(pause))
+        return m->active > 0;
+    for (const struct queue_item *item = m->items; item; item = item->next)
+        if (item->state == ITEM_SENDING ||
+            (item->state == ITEM_READY && !pause_covers(pause, item->destination->key)))
+            return true;
+    return false;
 }
 
 struct queue_item *scheduler_take(struct scheduler *s, struct destination *d)

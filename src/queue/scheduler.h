@@ -38,6 +38,9 @@ void scheduler_settle_later(struct queue_message *m);
 /* The item has been tried, or was not (postpone: another time, after that duration): recipients
  * that are done leave it; it waits for the first of the others, or is freed. */
 void scheduler_return(struct queue_item *item, usec postpone);
+/* Something of it is being sent or soon will be, so that reports to the sender are better made
+ * together afterwards. */
+bool scheduler_is_under_way(const struct queue_message *m);
 /* The item was not tried: it is ready again. */
 void scheduler_put_back(struct queue_item *item);
 /* The next ready item of a destination, now being sent; there is one, and it may be sent. */

@@ -103,8 +103,10 @@ void slot_sends(struct slot *slot)
 
 void slot_connected(struct slot *slot)
 {
-    if (slot->kind == SLOT_ATTEMPT || slot->kind == SLOT_STALE)
+    if (slot->kind == SLOT_ATTEMPT || slot->kind == SLOT_STALE) {
         set_kind(slot, SLOT_CARRYING);
+        timer_set(&slot->timer, clock_monotonic() + SLOW, timer_fired, slot);
+    }
     if (slot->kind == SLOT_CARRYING)
         destination_connected(slot->scheduler, slot->destination);
 }
