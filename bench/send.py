@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from common import program, show
 from file_system import FileSystem
-from processes import PeakMemory, cpu_seconds, memory_bytes
+from processes import PeakMemory, cpu_seconds, memory_bytes, settle
 from support import reference
 from support.instance import Instance
 
@@ -177,28 +177,34 @@ def compare(directory, line, kinds, quick, rounds):
         show(line.name + ": CPU per message", a[1] / b[1], "of theirs, asked %g%s" % (CPU_ASKED, verdict(a[1] <= CPU_ASKED * b[1])))
 
 
+LIST_CONFIG = "smtp {\n    recipients_max = %d\n}\n" % LIST_RECIPIENTS
+
+
+def send_list(side, recipients):
+    with smtplib.SMTP("127.0.0.1", side.smtp, timeout=300) as client:
+        client.ehlo("client.test")
+        names = ["u%d@d%d.relay.test" % (i, i % LIST_DOMAINS) for i in range(recipients)]
+        client.putcmd("mail", "FROM:<news@elsewhere.test>")
+        client.getreply()
+        for first in range(0, recipients, 1000):
+            part = names[first:first + 1000]
+            client.send("".join("RCPT TO:<%s>\r\n" % name for name in part))
+            for _ in part:
+                assert client.getreply()[0] == 250
+        assert client.data("Subject: news\r\n\r\n" + "x" * 70 * 50)[0] == 250
+
+
 def large_list(directory, quick):
     """One message for very many recipients: what it takes until all of them have it."""
     recipients = LIST_RECIPIENTS // (5 if quick else 1)
-    side = Maild(directory, living(LIST_DOMAINS), "smtp {\n    recipients_max = %d\n}\n" % LIST_RECIPIENTS)
-    sink = Sink()
+    side, sink = Maild(directory, living(LIST_DOMAINS), LIST_CONFIG), Sink()
     try:
         peak = PeakMemory(side.roots)
         peak.start()
         begin = time.monotonic()
-        with smtplib.SMTP("127.0.0.1", side.smtp, timeout=300) as client:
-            client.ehlo("client.test")
-            names = ["u%d@d%d.relay.test" % (i, i % LIST_DOMAINS) for i in range(recipients)]
-            client.putcmd("mail", "FROM:<news@elsewhere.test>")
-            client.getreply()
-            for first in range(0, recipients, 1000):
-                part = names[first:first + 1000]
-                client.send("".join("RCPT TO:<%s>\r\n" % name for name in part))
-                for _ in part:
-                    assert client.getreply()[0] == 250
-            assert client.data("Subject: news\r\n\r\n" + "x" * 70 * 50)[0] == 250
+        send_list(side, recipients)
         accepted = time.monotonic() - begin
-        while side.server.mailctl_json("status").get("queue", {}).get("recipients", 0) > 0:
+        while side.server.mailctl_json("status")["queue"]["recipients"] > 0:
             time.sleep(0.2)
         seconds = time.monotonic() - begin
         memory = peak.stop() / 2**20
@@ -208,6 +214,26 @@ def large_list(directory, quick):
     show("one message, %d recipients, %d domains" % (recipients, LIST_DOMAINS), recipients / seconds, "recipients/s; accepted after %.3g s, sent in %d transactions after %.3g s" % (
         accepted, sink.messages, seconds))
     show("... memory at its peak", memory, "MiB, asked %d%s" % (LIST_MEMORY_ASKED, verdict(memory < LIST_MEMORY_ASKED)))
+
+
+def waiting(directory, quick):
+    """What a recipient costs that waits for a dead destination: each was deferred once."""
+    lists = 4 if quick else 20
+    hole = BlackHole()
+    side = Maild(directory, [(name, host, DEAD_PORT) for name, host, _ in living(LIST_DOMAINS)], LIST_CONFIG)
+    try:
+        before = memory_bytes(side.roots)
+        for _ in range(lists):
+            send_list(side, LIST_RECIPIENTS)
+        count = lists * LIST_RECIPIENTS
+        end = time.monotonic() + 300
+        while side.server.mailctl_json("status")["queue"]["deferred"] < count and time.monotonic() < end:
+            time.sleep(1)
+        memory = settle(side.roots)
+    finally:
+        hole.close()
+        side.close()
+    show("%d recipients that wait" % count, memory / 2**20, "MiB, %.3g bytes each" % ((memory - before) / count))
 
 
 def live_rate(side, sink, messages):
@@ -258,5 +284,7 @@ def run(quick, groups=None, rounds=2):
                 compare(directory, line, kinds, quick, rounds)
         if not groups or "list" in groups:
             large_list(directory, quick)
+        if not groups or "waiting" in groups:
+            waiting(directory, quick)
         if not groups or "dead" in groups:
             dead_destinations(directory, quick, rounds)

@@ -11,7 +11,12 @@
  *   queue_files_*.c             the spool directory, at start and at checkpoints; what is in it:
  *   state_*.c, text_file.c, body_file.c
  *   message_text.c              the way of texts into files, and back
- *   scheduler.c                 what is tried when, over how many connections
+ *   scheduler.c, _sweep.c       what is tried when, over how many connections:
+ *     item.c, due_heap.c          recipients that go together; waiting for their time
+ *     destination.c, window.c     where to; how many connections it can take
+ *     rate.c, lane.c              how fast
+ *     fair_list.c, senders.c      whose turn it is
+ *     slot.c, defer.c, reason.c   counting connections; dead destinations; why something waits
  *   delivery.c, result.c        one connection; what became of a recipient
  *   settle.c                    reports and the end of a message
  *   filter.c, operate.c, pause.c  for operators: finding messages, what is done with them, pauses
