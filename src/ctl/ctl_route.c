@@ -85,6 +85,7 @@ static void set_hop(json_t *json, const struct route_way *w)
     for (size_t i = 0; i < w->host_count; i++)
         json_array_append_new(hosts, host_json(&w->hosts[i]));
     json_object_set_new(json, "route", ctl_json_c(w->hop.route));
+    json_object_set_new(json, "sender", ctl_json_str(w->sender));
     json_object_set_new(json, "destination", ctl_json_str(w->key));
     json_object_set_new(json, "hosts", hosts);
     json_object_set_new(json, "protocol", ctl_json_c(protocol_name(w->hop.protocol)));

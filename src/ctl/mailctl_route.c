@@ -134,6 +134,7 @@ static void print_hop(struct mailctl *m, const json_t *way)
     size_t i;
     printf("hosts, over %s:\n", text_of(way, "protocol"));
     json_array_foreach(json_object_get(way, "hosts"), i, h) print_host(h);
+    print_line("sender", text_of(way, "sender"));
     print_line("tls", text_of(way, "tls"));
     print_line("login", text_of(way, "user"));
     print_line("mechanisms", text_of(way, "mechanisms"));

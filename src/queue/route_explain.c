@@ -10,6 +10,7 @@
 #include "queue/destination_key.h"
 #include "queue/next_hop.h"
 #include "queue/queue_internal.h"
+#include "queue/srs_queue.h"
 
 /* Final addresses that are explained. */
 #define WAYS_MAX 20
@@ -32,6 +33,8 @@ struct explaining {
     struct queue *queue;
     struct arena *arena;
     struct route_question question; /* folded */
+    struct str sender;              /* as it was handed in */
+    struct str forwarder;           /* domain of the address here that sends it on; "" : none */
     struct route_way *way;
     bool decided;
 };
@@ -214,6 +217,20 @@ SUSPENDS static void follow_key(struct explaining *x)
     queue_config_unref(config);
 }
 
+/* Of mail that an address here sends on. */
+SUSPENDS static struct str sender_of_forwarded(struct explaining *x)
+{
+    struct str sender = x->sender;
+    struct domain domain;
+    struct err ignored;
+    if (x->forwarder.n == 0 || x->question.relay_domain || sender.n == 0 ||
+        directory_find_domain(x->queue->context.directory,
+                              str_skip(sender, (size_t)(str_find_last_char(sender, '@') + 1)),
+                              x->arena, &domain, &ignored) == LOOKUP_FOUND)
+        return STR("");
+    return queue_srs_forward(x->queue, sender, x->forwarder, x->arena);
+}
+
 /* target: of the question's recipient. */
 SUSPENDS static void explain_remote(struct explaining *x, const struct route_target *target)
 {
@@ -222,6 +239,8 @@ SUSPENDS static void explain_remote(struct explaining *x, const struct route_tar
     const struct queue_settings *s = &x->queue->config->settings;
     x->question.recipient = address_fold(target->address, x->arena);
     x->question.relay_domain = target->kind == TARGET_RELAY;
+    x->way->sender = sender_of_forwarded(x);
+    x->question.sender = x->way->sender.n > 0 ? address_fold(x->way->sender, x->arena) : x->sender;
     if (!x->question.relay_domain)
         step(x, "directory", false, arena_printf(x->arena, "%.*s is not ours", STR_ARG(domain)));
     ask_rules(x, true);
@@ -265,6 +284,8 @@ SUSPENDS bool route_explain(struct queue *q, const struct route_question *questi
         return err_set(e, ERR_SYNTAX, "\"%.*s\": %s", STR_ARG(str_head(question->recipient, 80)),
                        reason);
     struct route *route = route_recipient(q, question->recipient, a);
+    x.sender = x.question.sender;
+    x.forwarder = route->domain ? route->domain->name : STR("");
     size_t targets = route->count < WAYS_MAX ? route->count : WAYS_MAX;
     size_t steps = queue_route_table(q)->count + 4;
     *count = targets ? targets : 1;

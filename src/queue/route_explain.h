@@ -29,8 +29,9 @@ struct route_way {
     enum route_outcome outcome;
     struct route_step *steps;
     size_t step_count;
-    struct str text; /* of what does not go out: the mailbox, or why not */
-    struct str key;  /* of the destination; "" : none */
+    struct str text;   /* of what does not go out: the mailbox, or why not */
+    struct str sender; /* under which it leaves; "" : its own */
+    struct str key;    /* of the destination; "" : none */
     struct next_hop hop;
     struct pacing pacing;
     struct route_host *hosts;

@@ -189,6 +189,22 @@ SUSPENDS bool probe_next(struct probe_job *job)
 
 static void start(struct verify *v, struct verify_server *s);
 
+/* A route that names the domain goes before the directory, for mail and so for questions. */
+SUSPENDS static void follow_route(struct asking *x)
+{
+    struct err e;
+    struct next_hop hop;
+    const struct route_question question = {
+        .sender = x->job.sender,
+        .recipient = arena_printf(x->arena, "@%.*s", STR_ARG(x->job.where.destination)),
+        .relay_domain = true};
+    struct str key = destination_key_of(x->config, &question, x->arena);
+    if (destination_key_rule(key).n > 0 &&
+        next_hop_find(x->verify->queue->context.directory, x->config, key, x->arena, &hop, &e) ==
+            NEXT_HOP_SEND)
+        x->job.where.next_hop = hop;
+}
+
 SUSPENDS static void connect_and_ask(struct asking *x)
 {
     struct queue *q = x->verify->queue;
@@ -209,6 +225,7 @@ SUSPENDS static void connect_and_ask(struct asking *x)
     if (domain.kind != DOMAIN_RELAY)
         return;
     x->job.where.next_hop = next_hop_of(&domain, x->arena);
+    follow_route(x);
     x->job.unreachable = false;
     q->probe(q->probe_arg, &x->job);
 }

@@ -172,6 +172,28 @@ static void once(void)
     world_close();
 }
 
+/* That they were made is remembered over a crash. */
+static void once_over_a_crash(void)
+{
+    static const char rules[] = "copy archive { all = yes\n to = bob@example.test\n }";
+    open_with(rules);
+    fake.fails = "alice@example.test";
+    struct gift g = gift("s@far.test", "x@other.test", "alice@example.test");
+    assert_true(give(&g));
+    settle();
+    only_mail("bob@example.test");
+    char *before = world.root, *after = crash_copy(before);
+    world_close();
+    remove_directory(before);
+    world.root = after;
+    open_with(rules);
+    fake.fails = NULL;
+    advance(3600 * USEC_SEC);
+    only_mail("bob@example.test");
+    only_mail("alice@example.test");
+    world_close();
+}
+
 static const struct {
     const char *rule, *sender, *recipient;
     bool copied;
@@ -348,6 +370,7 @@ WORLD_TEST(failed_copy)
 WORLD_TEST(late_copy)
 WORLD_TEST(copy_of_nothing)
 WORLD_TEST(once)
+WORLD_TEST(once_over_a_crash)
 WORLD_TEST(whose_mail)
 WORLD_TEST(forwarded)
 WORLD_TEST(not_forwarded)
@@ -357,17 +380,12 @@ WORLD_TEST(forged_address)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_local_copy),
-        cmocka_unit_test(test_remote_copy),
-        cmocka_unit_test(test_failed_copy),
-        cmocka_unit_test(test_late_copy),
-        cmocka_unit_test(test_copy_of_nothing),
-        cmocka_unit_test(test_once),
-        cmocka_unit_test(test_whose_mail),
-        cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_forwarded),
-        cmocka_unit_test(test_not_forwarded),
-        cmocka_unit_test(test_failure_of_forwarded),
+        cmocka_unit_test(test_local_copy),        cmocka_unit_test(test_remote_copy),
+        cmocka_unit_test(test_failed_copy),       cmocka_unit_test(test_late_copy),
+        cmocka_unit_test(test_copy_of_nothing),   cmocka_unit_test(test_once),
+        cmocka_unit_test(test_once_over_a_crash), cmocka_unit_test(test_whose_mail),
+        cmocka_unit_test(test_mistakes),          cmocka_unit_test(test_forwarded),
+        cmocka_unit_test(test_not_forwarded),     cmocka_unit_test(test_failure_of_forwarded),
         cmocka_unit_test(test_forged_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
