@@ -5,6 +5,7 @@
 #include "ctl/server_settings.h"
 #include "net/tls.h"
 #include "policy/policy.h"
+#include "queue/rules.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +24,7 @@ int command_config_check(struct mailctl *m, const struct arguments *a)
             return fail("%s", e.text);
         tls_context_unref(context);
     }
-    if (!policy_check_tables(m->config, &e))
+    if (!policy_check_tables(m->config, &e) || !queue_rules_check(m->config, &e))
         return fail("%s", e.text);
     printf("%s is correct\n", m->config_path);
     return EXIT_OK;

@@ -218,18 +218,10 @@ bool server_check(const struct config *c, struct err *e)
     return policy_check_config(c, e);
 }
 
-/* What is made of the rules for mail on its way out shows whether they are right. */
-static bool check_queue_rules(struct config *c, struct err *e)
-{
-    struct queue_rules *rules = queue_rules_new(c, e);
-    queue_rules_unref(rules);
-    return rules != NULL;
-}
-
 struct config *server_read_config(const char *path, struct err *e)
 {
     struct config *c = config_read(path, server_blocks, e);
-    if (c && (!server_check(c, e) || !check_queue_rules(c, e))) {
+    if (c && !server_check(c, e)) {
         config_unref(c);
         return NULL;
     }

@@ -22,6 +22,13 @@ struct queue_rules *queue_rules_new(struct config *config, struct err *e)
     return NULL;
 }
 
+bool queue_rules_check(struct config *config, struct err *e)
+{
+    struct queue_rules *r = queue_rules_new(config, e);
+    queue_rules_unref(r);
+    return r != NULL;
+}
+
 struct queue_rules *queue_rules_ref(struct queue_rules *r)
 {
     r->references++;

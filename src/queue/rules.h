@@ -21,6 +21,8 @@ struct queue_rules {
 
 /* Takes its own reference to config. Reads files: blocking. NULL: *e. */
 struct queue_rules *queue_rules_new(struct config *config, struct err *e);
+/* Are they right, files included? Blocking. */
+bool queue_rules_check(struct config *config, struct err *e);
 struct queue_rules *queue_rules_ref(struct queue_rules *r);
 /* NULL is allowed. */
 void queue_rules_unref(struct queue_rules *r);
