@@ -4,6 +4,8 @@
  */
 #include "store_helper.h"
 
+#include "store/store_internal.h"
+
 #include <sys/mount.h>
 
 #define MAILDIR "example.test/alice/Maildir"
@@ -45,7 +47,9 @@ static void one_mailbox(void *arg)
     assert_true(disk_remove_dir(tmp, &e));
     write_test_file(tmp, STR("in the way"));
     deliver(f, &alice, "INBOX", STR("P: q\n"), STR("second\n"));
-    fiber_sleep(50 * USEC_MSEC, &e);
+    for (int i = 0; i < 6000 && !m->write_failed; i++)
+        fiber_sleep(10 * USEC_MSEC, &e);
+    assert_true(m->write_failed);
     assert_message(m, 2, "P: q\nsecond\n");
     deliver_fails(f, &alice, ERR_IO);
     deliver(f, &bob, "INBOX", STR(""), STR("for bob\n"));
