@@ -508,21 +508,28 @@ static void relay_host_takes_all(void)
     world_close();
 }
 
+static void wait_for_open(unsigned count)
+{
+    struct err e;
+    for (int i = 0; i < 6000 && wire.open < count; i++)
+        assert_true(fiber_sleep(10 * USEC_MSEC, &e));
+    assert_true(fiber_sleep(10 * USEC_MSEC, &e));
+    assert_int_equal(wire.open, count);
+}
+
 static void reload_raises_limits(void)
 {
     world.settings.connections_max = 1;
     world_open();
-    wire.takes = 100 * USEC_MSEC;
+    wire.held = true;
     struct gift g = {.sender = "alice@example.test", .recipients = {"x@far.test"}};
-    struct err e;
     for (int i = 0; i < 4; i++)
         assert_true(give(&g));
-    assert_true(fiber_sleep(10 * USEC_MSEC, &e));
-    assert_int_equal(wire.open, 1);
+    wait_for_open(1);
     world.settings.connections_max = 20;
     queue_reload(world.queue, &world.settings, NULL);
-    assert_true(fiber_sleep(10 * USEC_MSEC, &e));
-    assert_int_equal(wire.open, 4);
+    wait_for_open(4);
+    wire_release();
     world_close();
 }
 
