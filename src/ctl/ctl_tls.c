@@ -56,7 +56,7 @@ static json_t *host_json(struct client_security *s, const struct client_tls_host
         tls_record_write(&text, &h->tls.records[i]);
         json_array_append_new(
             records, json_pack("{s:o, s:b}", "record", ctl_json_str(buf_str(&text)), "usable",
-                               (int)tls_record_is_usable(s->tls, &h->tls.records[i])));
+                               tls_usable_records(s->tls, &h->tls.records[i], 1) > 0));
         buf_free(&text);
     }
     set_str(json, "name", str_from_c(h->name));

@@ -69,7 +69,7 @@ bool tls_expect(SSL *ssl, const struct tls_expectation *x)
     if (checked && x->name_count == 0)
         return false;
     bool told = x->check == TLS_CHECK_DANE ? expect_records(ssl, x) : expect_names(ssl, x);
-    return told && (!x->sni || SSL_set_tlsext_host_name(ssl, x->sni) == 1);
+    return (told || !checked) && (!x->sni || SSL_set_tlsext_host_name(ssl, x->sni) == 1);
 }
 
 /* Of a resumed session: the certificate of its first handshake. */
@@ -142,10 +142,13 @@ const char *stream_tls_verdict_text(const struct stream *s)
     }
 }
 
-bool tls_record_is_usable(struct tls_context *c, const struct dns_tlsa *record)
+size_t tls_usable_records(struct tls_context *c, const struct dns_tlsa *records, size_t count)
 {
     SSL *ssl = SSL_new(c->ssl);
-    bool usable = ssl && SSL_dane_enable(ssl, NULL) == 1 && add_record(ssl, record);
+    size_t usable = 0;
+    if (ssl && SSL_dane_enable(ssl, NULL) == 1)
+        for (size_t i = 0; i < count; i++)
+            usable += add_record(ssl, &records[i]);
     SSL_free(ssl);
     ERR_clear_error();
     return usable;

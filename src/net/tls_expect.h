@@ -39,8 +39,8 @@ enum tls_verdict stream_tls_verdict(const struct stream *s);
 /* The same in OpenSSL's words; "" for TLS_UNKNOWN and TLS_FAILED. */
 const char *stream_tls_verdict_text(const struct stream *s);
 
-/* Whether DANE for mail knows what to do with the record: usages DANE-TA and DANE-EE (RFC 7672
+/* With how many of the records DANE for mail knows what to do: usages DANE-TA and DANE-EE (RFC 7672
  * 3.1.3), a known selector and matching type, data that is what it should be. */
-bool tls_record_is_usable(struct tls_context *c, const struct dns_tlsa *record);
+size_t tls_usable_records(struct tls_context *c, const struct dns_tlsa *records, size_t count);
 /* "3 1 1 0123...": as in a zone. */
 void tls_record_write(struct buf *out, const struct dns_tlsa *record);

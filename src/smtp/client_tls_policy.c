@@ -43,12 +43,11 @@ static bool refuse(struct deciding *x, bool permanent, const char *code, struct 
 static void take_records(struct deciding *x, const char *base, const struct dns_answer *answer)
 {
     struct client_tls_decision *tls = x->tls;
-    size_t usable = 0;
-    for (size_t i = 0; i < answer->count; i++)
-        usable += tls_record_is_usable(x->q->tls, &answer->tlsa[i]);
+    size_t count = answer->count < CLIENT_TLSA_MAX ? answer->count : CLIENT_TLSA_MAX;
+    size_t usable = tls_usable_records(x->q->tls, answer->tlsa, count);
     tls->dane = usable > 0 ? CLIENT_DANE_FOUND : CLIENT_DANE_UNUSABLE;
     tls->records = answer->tlsa;
-    tls->record_count = answer->count;
+    tls->record_count = count;
     const char **names = arena_array(x->arena, 2, sizeof(*names));
     names[0] = base;
     names[1] = arena_c(x->arena, x->q->domain);
@@ -130,7 +129,7 @@ SUSPENDS static void find_records(struct deciding *x)
 SUSPENDS static bool decide_dane(struct deciding *x)
 {
     struct client_tls_decision *tls = x->tls;
-    if (!x->q->host_secure || host_is_numeric(str_from_c(x->q->host)))
+    if (!x->q->tls || !x->q->host_secure || host_is_numeric(str_from_c(x->q->host)))
         return true;
     find_records(x);
     switch (tls->dane) {

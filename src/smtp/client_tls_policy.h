@@ -9,6 +9,9 @@
 #include "smtp/client_failure.h"
 #include "smtp/mta_sts.h"
 
+/* TLSA records of a host that are looked at; more than a handful would be a mistake. */
+#define CLIENT_TLSA_MAX 50
+
 enum client_tls_policy {
     CLIENT_TLS_NONE,          /* not even where offered */
     CLIENT_TLS_OPPORTUNISTIC, /* where offered, whoever it is */

@@ -7,6 +7,8 @@
 #include "smtp/client_tls.h"
 #include "smtp/tls_report.h"
 
+#define POLICY_TEXT_MAX 4096
+
 static bool is_counted(const struct client_session *s)
 {
     return s->shared->report && s->host->by_mx && !s->tls_optional;
@@ -35,14 +37,24 @@ static void write_policy(const struct client_session *s, struct tls_report_row *
     }
 }
 
+/* A policy of thousands of lines is not kept with each count: its beginning is. */
+static struct str some_lines(const struct buf *b)
+{
+    struct str all = buf_str(b);
+    if (all.n <= POLICY_TEXT_MAX)
+        return all;
+    all = str_head(all, POLICY_TEXT_MAX);
+    return str_head(all, (size_t)(str_find_last_char(all, '\n') + 1));
+}
+
 /* result "" : success. */
 static void count(const struct client_session *s, const char *result, const char *reason)
 {
     struct buf text = BUF_EMPTY, hosts = BUF_EMPTY;
     struct tls_report_row row = {.domain = s->job->destination, .result = str_from_c(result)};
     write_policy(s, &row, &text, &hosts);
-    row.policy_text = buf_str(&text);
-    row.hosts = buf_str(&hosts);
+    row.policy_text = some_lines(&text);
+    row.hosts = some_lines(&hosts);
     if (*result) {
         row.host = str_from_c(s->host->name);
         row.address = str_from_c(s->stream ? s->address : "");

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     char *exact = malloc(n > 0 ? n : 1);
     memcpy(exact, p, n);
     if (dns_decode_tlsa(str_from(exact, n), a, &record)) {
-        bool usable = tls_record_is_usable(context(), &record);
+        bool usable = tls_usable_records(context(), &record, 1) > 0;
         if (usable && record.usage != 2 && record.usage != 3)
             abort();
         tls_record_write(&text, &record);
