@@ -77,6 +77,12 @@ void stream_socket_options(int fd)
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
+void stream_acknowledge(struct stream *s)
+{
+    int on = 1;
+    setsockopt(stream_fd(s), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
 static void own_address(int fd, struct socket_address *a)
 {
     a->length = sizeof(a->storage);

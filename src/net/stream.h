@@ -48,6 +48,10 @@ bool stream_is_in_time(const struct stream *s, usec begun, uint64_t received, st
  * regular end of the stream: ERR_CLOSED. */
 SUSPENDS bool stream_fill(struct stream *s, size_t max, struct err *e);
 void stream_consume(struct stream *s, size_t n);
+/* Acknowledges at once what was received. For who has one of several replies of a server that
+ * writes each by itself, and so waits for this before it sends the next (RFC 896 and RFC 1122
+ * 4.2.3.2 together: 40 ms). */
+void stream_acknowledge(struct stream *s);
 /* Looks without waiting: nothing has come and the connection stands. For who has asked nothing and
  * expects no word, before it says the next thing. */
 bool stream_is_quiet(struct stream *s);

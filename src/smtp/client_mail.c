@@ -42,6 +42,8 @@ SUSPENDS static bool read_reply(struct client_mail *x, usec timeout, const char 
 {
     struct client_session *s = x->s;
     usec latest = clock_monotonic() + timeout;
+    if (x->in_group && x->answered && stream_buffered(s->stream).n == 0)
+        stream_acknowledge(s->stream);
     if (!client_session_read(s, timeout, command, &x->failure)) {
         x->timed_out = clock_monotonic() >= latest || clock_monotonic() >= s->deadline;
         return false;
@@ -172,6 +174,7 @@ SUSPENDS static bool read_data(struct client_mail *x, bool *go_on)
 {
     if (!read_reply(x, x->s->settings.data_timeout, "DATA"))
         return false;
+    x->in_group = false;
     *go_on = x->s->reply.code == 354;
     if (*go_on)
         return true;
@@ -328,6 +331,7 @@ SUSPENDS static bool talk_pipelined(struct client_mail *x)
     if (x->at_once && !client_body_add(x))
         return false;
     x->in_doubt = x->at_once;
+    x->in_group = true;
     if (!push(x, "MAIL") || !read_mail(x, &mail_ok))
         return false;
     if (!mail_ok)
@@ -370,7 +374,7 @@ SUSPENDS static bool reset(struct client_mail *x)
 SUSPENDS static bool transact(struct client_mail *x)
 {
     x->s->deadline = transaction_deadline(x);
-    x->in_doubt = x->answered = x->timed_out = false;
+    x->in_doubt = x->answered = x->in_group = x->timed_out = false;
     bool ok = reset(x) &&
               (client_session_has(x->s, CLIENT_PIPELINING) ? talk_pipelined(x) : talk_in_turn(x));
     x->s->deadline = DEADLINE_NONE;

@@ -35,6 +35,7 @@ struct client_mail {
     usec begun; /* sending of the body */
     bool use_utf8;
     bool at_once;  /* the message leaves with the envelope */
+    bool in_group; /* several replies are owed */
     bool answered; /* the server has replied to something of this transaction */
     bool timed_out;
     bool again;    /* the same hosts may do better */

@@ -1,6 +1,7 @@
 """An SMTP server for tests that takes mail as scripted: another site's mail server."""
 
 import queue
+import socket
 import socketserver
 import ssl
 import threading
@@ -11,10 +12,14 @@ class Handler(socketserver.StreamRequestHandler):
         self.wfile.write(text.encode() + b"\r\n")
 
     def handle(self):
+        self.server.sink.open.add(self.request)
+        plain = self.request
         try:
             self.converse()
-        except ConnectionError:
-            pass  # the server under test was killed
+        except (ConnectionError, ValueError):
+            pass  # the server under test was killed, or the sink has hung up
+        finally:
+            self.server.sink.open.discard(plain)
 
     def converse(self):
         sink = self.server.sink
@@ -94,6 +99,7 @@ class SmtpSink:
                                                  "ENHANCEDSTATUSCODES", "SIZE 10000000"),
                  tls=None, extensions_over_tls=(), address=("127.0.0.1", 0)):
         """tls: an ssl.SSLContext for STARTTLS."""
+        self.open = set()
         self.reply = replies or (lambda verb, command: None)
         self.extensions = extensions
         self.tls = tls
@@ -105,6 +111,19 @@ class SmtpSink:
         self.server.sink = self
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __setattr__(self, name, value):
+        """Who has a connection knows the old extensions: it is ended."""
+        object.__setattr__(self, name, value)
+        if name == "extensions":
+            self.hang_up()
+
+    def hang_up(self):
+        for connection in list(self.open):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
     def next(self, seconds=30):
         return self.messages.get(timeout=seconds)
