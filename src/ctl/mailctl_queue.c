@@ -150,14 +150,14 @@ static void print_header(const char *header)
 static void add_text(struct buf *b, const char *title, const char *text)
 {
     if (*text)
-        buf_printf(b, "%-10s%s\n", title, text);
+        buf_printf(b, "%-11s%s\n", title, text);
 }
 
 static void add_moment(struct buf *b, const char *title, int64_t time, const char *more)
 {
     if (time == 0)
         return;
-    buf_printf(b, "%-10s", title);
+    buf_printf(b, "%-11s", title);
     add_time(b, time);
     buf_printf(b, "%s\n", more);
 }
