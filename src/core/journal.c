@@ -229,13 +229,13 @@ static void put_record(const struct journal *j, char *at, uint8_t flags, lsn pos
     put_u32(at + 16, crc32c(crc, at + JOURNAL_HEADER_SIZE, length));
 }
 
-lsn journal_append(struct journal *j, enum journal_owner owner, uint8_t type, uint8_t version,
-                   const struct str *parts, size_t count)
+static lsn append(struct journal *j, const uint8_t kind[3], uint8_t flags, const struct str *parts,
+                  size_t count)
 {
     size_t length = 0;
     for (size_t i = 0; i < count; i++)
         length += parts[i].n;
-    assert(j->started && owner > 0 && length <= JOURNAL_RECORD_MAX &&
+    assert(j->started && kind[0] > 0 && length <= JOURNAL_RECORD_MAX &&
            length + JOURNAL_HEADER_SIZE <= batch_room(j));
     lsn position = j->next;
     if (j->failed) {
@@ -246,9 +246,8 @@ lsn journal_append(struct journal *j, enum journal_owner owner, uint8_t type, ui
     struct batch *b = j->pending_last;
     if (!b || b->n + size > batch_room(j))
         b = batch_new(j);
-    const uint8_t kind[3] = {(uint8_t)owner, type, version};
-    put_record(j, b->memory + JOURNAL_BLOCK + b->n, b->n == 0 ? JOURNAL_BATCH_FIRST : 0, position,
-               kind, length, parts, count);
+    flags |= b->n == 0 ? JOURNAL_BATCH_FIRST : 0;
+    put_record(j, b->memory + JOURNAL_BLOCK + b->n, flags, position, kind, length, parts, count);
     b->n += size;
     b->last = position;
     j->next++;
@@ -258,6 +257,20 @@ lsn journal_append(struct journal *j, enum journal_owner owner, uint8_t type, ui
     if (!timer_is_set(&j->idle_flush))
         timer_set(&j->idle_flush, deadline_in(IDLE_FLUSH), idle_flush, j);
     return position;
+}
+
+lsn journal_append(struct journal *j, enum journal_owner owner, uint8_t type, uint8_t version,
+                   const struct str *parts, size_t count)
+{
+    const uint8_t kind[3] = {(uint8_t)owner, type, version};
+    return append(j, kind, 0, parts, count);
+}
+
+lsn journal_append_more(struct journal *j, enum journal_owner owner, uint8_t type, uint8_t version,
+                        const struct str *parts, size_t count)
+{
+    const uint8_t kind[3] = {(uint8_t)owner, type, version};
+    return append(j, kind, JOURNAL_MORE, parts, count);
 }
 
 /* --- segments in advance --- */

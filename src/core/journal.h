@@ -77,6 +77,10 @@ SUSPENDS bool journal_ready(struct journal *j, usec deadline, struct err *e);
  * a journal_commit it becomes durable within a tenth of a second. */
 lsn journal_append(struct journal *j, enum journal_owner owner, uint8_t type, uint8_t version,
                    const struct str *parts, size_t count);
+/* The same for a record that needs the one appended next, in the same turn: after a crash it is not
+ * replayed without that. Commit the last. */
+lsn journal_append_more(struct journal *j, enum journal_owner owner, uint8_t type, uint8_t version,
+                        const struct str *parts, size_t count);
 /* Waits until the record is durable. Waiters are resumed in order of position, so what they do
  * before their next suspension happens in the journal's order. Not ended by cancellation.
  * ERR_IO: it may or may not be durable; the asker gets a temporary error. */

@@ -19,6 +19,8 @@
 /* The first record of a batch. Batches are written one at a time, so one that is whole says
  * that everything before it was. */
 #define JOURNAL_BATCH_FIRST 1
+/* It counts only if the next one is there. */
+#define JOURNAL_MORE 2
 
 struct segment {
     struct segment *next;
@@ -150,6 +152,7 @@ struct scan {
     uint64_t gap;              /* so many records before it are missing */
     uint64_t gap_from, gap_to; /* bytes where they were */
     bool new_batch;            /* it begins a batch: everything before was durable once */
+    bool more;                 /* it needs the next one */
 };
 
 /* bytes: of the whole segment. */

@@ -11,6 +11,9 @@
  * what is gone. What helps against the worst: the checkpoint file has a copy, and it knows the salt
  * of the records, so that they can be read without the header of their segment.
  *
+ * Records that belong together are replayed all or, when the last of them is behind the end, not at
+ * all.
+ *
  * All segments are checked before the first record is replayed. New records go to a fresh segment.
  */
 #include "core/crc32c.h"
@@ -31,6 +34,10 @@
 
 /* --- finding segments (on a worker) --- */
 
+struct row {
+    lsn first, last;
+};
+
 struct recovery {
     struct journal *j;
     struct checkpoint checkpoint;
@@ -40,7 +47,10 @@ struct recovery {
     struct segment_list needed; /* by position */
     struct segment_list old;    /* before the checkpoint */
     uint64_t highest;           /* sequence seen */
-    lsn end;                    /* last whole record */
+    lsn end;                    /* last whole record that has all that it needs */
+    lsn seen;                   /* last whole record */
+    lsn row;                    /* first of those that need the next one; 0: none */
+    struct buf broken;          /* struct row: rows that are not complete */
     struct err e;
     bool ok;
 };
@@ -299,6 +309,29 @@ static bool batch_follows(const struct segment *s, struct scan scan)
     return false;
 }
 
+/* Of the last write, records that need one which is missing do not count. What a disk has spoilt
+ * later does: everything that is left of that is wanted. */
+static void note_row(struct recovery *r, const struct scan *scan, lsn position, bool torn)
+{
+    if (r->row > 0 && torn) {
+        struct row row = {r->row, position - 1};
+        buf_add(&r->broken, &row, sizeof(row));
+    }
+    if (scan->gap > 0 || !scan->more)
+        r->row = 0;
+    if (scan->more && r->row == 0)
+        r->row = position;
+}
+
+static bool is_broken(const struct recovery *r, lsn position)
+{
+    const struct row *rows = (const struct row *)r->broken.p;
+    for (size_t i = 0; i < r->broken.n / sizeof(*rows); i++)
+        if (position >= rows[i].first && position <= rows[i].last)
+            return true;
+    return false;
+}
+
 static bool check_segment(struct recovery *r, struct segment *before, struct segment *s,
                           struct buf *b)
 {
@@ -307,16 +340,21 @@ static bool check_segment(struct recovery *r, struct segment *before, struct seg
     struct journal_record record;
     if (!read_segment(s, b, &bad, &r->e))
         return false;
-    lsn expected = r->end + 1;
+    lsn expected = r->seen + 1;
     if (s->first > expected)
         note_missing(r, before, s, expected, s->first - 1);
     scan_begin(&scan, buf_str(b), s->seed, s->first);
-    while (scan_next(&scan, &record))
+    while (scan_next(&scan, &record)) {
+        bool torn = scan.gap > 0 && !batch_follows(s, scan);
         if (scan.gap > 0)
-            note_gap(r, s, &scan, !batch_follows(s, scan));
+            note_gap(r, s, &scan, torn);
+        note_row(r, &scan, record.lsn, torn);
+        if (record.lsn > r->end && !scan.more)
+            r->end = record.lsn;
+        if (record.lsn > r->seen)
+            r->seen = record.lsn;
+    }
     s->used = scan.at;
-    if (scan.next - 1 > r->end)
-        r->end = scan.next - 1;
     if (!s->next && scan_is_torn(&scan))
         log_warning("maild", NULL,
                     "%s: the last write before the crash was not complete, it begins with record "
@@ -335,6 +373,7 @@ static bool check_all(struct recovery *r)
     r->end = r->checkpoint.upto;
     if (!r->have_checkpoint && r->needed.first)
         r->end = r->checkpoint.upto = r->needed.first->first - 1;
+    r->seen = r->end;
     if (r->checkpoint.begun && !r->needed.first) {
         buf_printf(&b,
                    "%s: segment %" PRIu64 " of the journal is missing or cannot be read; whatever "
@@ -404,8 +443,8 @@ static bool replay_record(struct journal *j, const struct journal_record *record
                    (unsigned long long)record->lsn, record->owner);
 }
 
-static bool replay_segment(struct journal *j, const struct segment *s, lsn upto, lsn end,
-                           struct err *e)
+SUSPENDS static bool replay_segment(const struct recovery *r, const struct segment *s,
+                                    struct err *e)
 {
     struct load l = {.segment = s, .e = e};
     worker_run(WORKER_DISK, load_on_worker, &l);
@@ -413,9 +452,9 @@ static bool replay_segment(struct journal *j, const struct segment *s, lsn upto,
     struct scan scan;
     struct journal_record record;
     scan_begin(&scan, buf_str(&l.b), s->seed, s->first);
-    while (ok && scan.next <= end && scan_next(&scan, &record))
-        if (record.lsn > upto)
-            ok = replay_record(j, &record, e);
+    while (ok && scan.next <= r->end && scan_next(&scan, &record) && record.lsn <= r->end)
+        if (record.lsn > r->checkpoint.upto && !is_broken(r, record.lsn))
+            ok = replay_record(r->j, &record, e);
     buf_free(&l.b);
     return ok;
 }
@@ -469,7 +508,7 @@ static void free_list(struct segment_list *list)
 static bool replay_all(struct recovery *r, struct err *e)
 {
     for (struct segment *s = r->needed.first; s; s = s->next)
-        if (!replay_segment(r->j, s, r->checkpoint.upto, r->end, e))
+        if (!replay_segment(r, s, e))
             return false;
     return true;
 }
@@ -483,14 +522,16 @@ bool journal_recover(struct journal *j, struct err *e)
         *e = r.e;
     ok = ok && replay_all(&r, e);
     free_list(&r.found);
+    buf_free(&r.broken);
     if (!ok) {
         free_list(&r.blank);
         free_list(&r.needed);
         return false;
     }
     j->active = r.needed;
-    j->next = r.end + 1;
-    j->durable = r.end;
+    /* The checkpoint that follows covers those that are left out. */
+    j->next = r.seen + 1;
+    j->durable = r.seen;
     j->checkpointed = r.checkpoint.upto;
     struct opening o = {.j = j, .blank = r.blank};
     worker_run(WORKER_DISK, open_on_worker, &o);

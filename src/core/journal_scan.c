@@ -50,6 +50,7 @@ static void take(struct scan *s, uint64_t at, const struct journal_record *recor
     s->gap_from = s->gap > 0 ? s->at : at;
     s->gap_to = at;
     s->new_batch = flags & JOURNAL_BATCH_FIRST;
+    s->more = flags & JOURNAL_MORE;
     s->at = at + JOURNAL_HEADER_SIZE + record->payload.n;
     s->next = record->lsn + 1;
 }

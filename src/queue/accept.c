@@ -243,45 +243,26 @@ static void log_delivery(struct acceptance *x, const struct target *t,
                     t->outcome == OUTCOME_TEMPORARY ? "deferred" : "refused", t->error->text);
 }
 
-static void take_delivery(struct acceptance *x, struct target *t, const struct store_delivery *d,
-                          const struct err *whole)
+static void set_outcome(struct acceptance *x, struct target *t, const struct store_delivery *d,
+                        const struct err *whole)
 {
     if (d->delivered) {
         t->outcome = OUTCOME_DELIVERED;
         t->success = t->notify & NOTIFY_SUCCESS ? SUCCESS_DELIVERED : SUCCESS_SILENT;
-        x->queue->stats.delivered_local++;
     } else {
         t->error = copy_error(x, d->error.kind != ERR_NONE ? &d->error : whole);
         if (t->role && t->error->kind == ERR_QUOTA) /* as recipient.c says it */
             t->error->kind = ERR_QUOTA_NOW;
         t->outcome = err_is_temporary(t->error->kind) ? OUTCOME_TEMPORARY : OUTCOME_PERMANENT;
     }
-    log_delivery(x, t, d);
 }
 
-SUSPENDS static void deliver_here(struct acceptance *x)
+static void take_delivery(struct acceptance *x, struct target *t, const struct store_delivery *d,
+                          const struct err *whole)
 {
-    struct err e = {.kind = ERR_TEMP, .text = "not delivered"};
-    size_t count = 0;
-    for (size_t i = 0; i < x->target_count; i++)
-        count += x->targets[i].account != NULL;
-    struct store_delivery *list = arena_array(x->arena, count + 1, sizeof(*list));
-    struct target **targets = arena_array(x->arena, count + 1, sizeof(*targets));
-    count = 0;
-    for (size_t i = 0; i < x->target_count; i++) {
-        if (!x->targets[i].account)
-            continue;
-        targets[count] = &x->targets[i];
-        list[count].account = x->targets[i].account;
-        list[count++].mailbox = STR("INBOX");
-    }
-    if (count == 0)
-        return;
-    struct str prefix = arena_printf(x->arena, "Return-Path: <%.*s>\n%.*s",
-                                     STR_ARG(x->envelope->sender), STR_ARG(x->envelope->prefix));
-    store_deliver(x->queue->context.store, x->envelope->id, x->message, prefix, list, count, &e);
-    for (size_t i = 0; i < count; i++)
-        take_delivery(x, targets[i], &list[i], &e);
+    set_outcome(x, t, d, whole);
+    x->queue->stats.delivered_local += d->delivered;
+    log_delivery(x, t, d);
 }
 
 /* --- what is queued --- */
@@ -343,6 +324,19 @@ static void choose_queued(struct acceptance *x)
     }
 }
 
+static void unmark_queued(struct acceptance *x)
+{
+    for (size_t i = 0; i < x->target_count; i++)
+        x->targets[i].queued = false;
+    x->queued = 0;
+}
+
+static void choose_all(struct acceptance *x)
+{
+    choose_queued(x);
+    accept_choose_copies(x, is_taken_whole(x) || any_progress(x, 0, x->use_count));
+}
+
 /* --- results --- */
 
 /* The error of a recipient of whom nothing was delivered or queued: a temporary one first. */
@@ -394,10 +388,85 @@ static void set_results(struct acceptance *x, const struct err *failure)
     }
 }
 
-static void unmark_queued(struct acceptance *x)
+/* --- both at once --- */
+
+/* Of more recipients no messages can be made within a turn of the loop. */
+#define TOGETHER_MAX 2000
+
+struct together {
+    struct acceptance *x;
+    struct target **targets; /* of the store's list */
+};
+
+static void count_companions(struct acceptance *x)
 {
+    const struct envelope_companion *c = x->envelope->companion;
+    set_results(x, NULL);
+    x->companions = c ? c->count(c->arg, x->envelope) : 0;
+}
+
+static lsn append_records(struct acceptance *x, bool more)
+{
+    const struct envelope_companion *c = x->envelope->companion;
+    if (x->companions > 0)
+        x->last = c->append(c->arg, x->envelope, more || x->batch.count > 0);
+    if (x->batch.count > 0)
+        x->last = accept_append(&x->batch, more);
+    return x->last;
+}
+
+/* The store knows who gets the message, and is about to write it down: what has to be queued of it
+ * is written with the same commit. A large body must be placed first, which takes a while; then the
+ * queue comes after the store. */
+static bool prepare_queued(void *arg, const struct store_delivery *list, size_t count)
+{
+    static const struct err unknown = {ERR_TEMP, "not delivered"};
+    const struct together *t = arg;
+    struct acceptance *x = t->x;
+    struct err e;
+    for (size_t i = 0; i < count; i++)
+        set_outcome(x, t->targets[i], &list[i], &unknown);
+    choose_all(x);
+    x->batch.at_once = true;
+    if (x->queued > 0 &&
+        (spool_path(x->message) || x->queued > TOGETHER_MAX || !accept_make_messages(x, &e)))
+        return false;
+    count_companions(x);
+    return x->queued > 0 || x->companions > 0;
+}
+
+static void append_queued(void *arg)
+{
+    const struct together *t = arg;
+    append_records(t->x, true);
+}
+
+SUSPENDS static void deliver_here(struct acceptance *x)
+{
+    struct err e = {.kind = ERR_TEMP, .text = "not delivered"};
+    size_t count = 0;
     for (size_t i = 0; i < x->target_count; i++)
-        x->targets[i].queued = false;
+        count += x->targets[i].account != NULL;
+    struct store_delivery *list = arena_array(x->arena, count + 1, sizeof(*list));
+    struct target **targets = arena_array(x->arena, count + 1, sizeof(*targets));
+    count = 0;
+    for (size_t i = 0; i < x->target_count; i++) {
+        if (!x->targets[i].account)
+            continue;
+        targets[count] = &x->targets[i];
+        list[count].account = x->targets[i].account;
+        list[count++].mailbox = STR("INBOX");
+    }
+    if (count == 0)
+        return;
+    struct str prefix = arena_printf(x->arena, "Return-Path: <%.*s>\n%.*s",
+                                     STR_ARG(x->envelope->sender), STR_ARG(x->envelope->prefix));
+    struct together t = {.x = x, .targets = targets};
+    const struct store_companion companion = {&t, prepare_queued, append_queued};
+    store_deliver_with(x->queue->context.store, x->envelope->id, x->message, prefix, list, count,
+                       &companion, &e);
+    for (size_t i = 0; i < count; i++)
+        take_delivery(x, targets[i], &list[i], &e);
 }
 
 static void refuse_all(struct acceptance *x, const struct err *why)
@@ -424,6 +493,50 @@ static bool whole_result(const struct acceptance *x, struct err *e)
     return accepted == x->envelope->recipient_count;
 }
 
+/* What could not be written with the delivery here, in a commit of its own. */
+SUSPENDS static bool queue_rest(struct acceptance *x, struct err *e)
+{
+    accept_discard(&x->batch);
+    unmark_queued(x);
+    choose_all(x);
+    if (x->queued == 0)
+        return true;
+    bool ok = accept_room(x->queue, x->envelope, e) && accept_make_messages(x, e);
+    if (!ok) {
+        accept_discard(&x->batch);
+        return false;
+    }
+    count_companions(x);
+    ok = journal_commit(x->queue->context.journal, append_records(x, false), e);
+    accept_end(&x->batch, x->envelope->id, ok);
+    return ok;
+}
+
+/* Both were one commit, which is over. */
+SUSPENDS static bool end_together(struct acceptance *x, struct err *e)
+{
+    bool ok = journal_commit(x->queue->context.journal, x->last, e);
+    accept_end(&x->batch, x->envelope->id, ok);
+    return ok;
+}
+
+static bool leads_out(const struct acceptance *x)
+{
+    for (size_t i = 0; i < x->target_count; i++)
+        if (x->targets[i].outcome == OUTCOME_REMOTE)
+            return true;
+    return false;
+}
+
+SUSPENDS static bool accept_targets(struct acceptance *x, struct err *e)
+{
+    /* Whoever is here gets nothing yet when the others would not: the client tries again. */
+    if (leads_out(x) && !accept_room(x->queue, x->envelope, e))
+        return false;
+    deliver_here(x);
+    return x->last ? end_together(x, e) : queue_rest(x, e);
+}
+
 SUSPENDS static void accept_all(struct acceptance *x)
 {
     struct err e = {.kind = ERR_NONE};
@@ -434,10 +547,7 @@ SUSPENDS static void accept_all(struct acceptance *x)
         accept_add_copies(x);
     }
     accept_choose_senders(x);
-    deliver_here(x);
-    choose_queued(x);
-    accept_choose_copies(x, is_taken_whole(x) || any_progress(x, 0, x->use_count));
-    bool ok = x->queued == 0 || accept_queue_targets(x, &e);
+    bool ok = accept_targets(x, &e);
     if (!ok) {
         err_as_io(&e);
         unmark_queued(x);

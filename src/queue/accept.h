@@ -36,6 +36,13 @@ struct use {
     uint32_t recipient, target;
 };
 
+/* Messages that are made of one acceptance, in the order of their records. */
+struct accept_batch {
+    struct queue_message **list;
+    size_t count;
+    bool at_once; /* making them does not suspend */
+};
+
 struct acceptance {
     struct queue *queue;
     struct envelope *envelope;
@@ -47,6 +54,9 @@ struct acceptance {
     struct target *targets;
     size_t target_count, target_room;
     size_t queued;
+    struct accept_batch batch;
+    size_t companions; /* records of the envelope's companion */
+    lsn last;          /* of all records of the queue; 0: none was appended */
 };
 
 /* --- accept_copies.c --- */
@@ -60,14 +70,24 @@ void accept_choose_copies(struct acceptance *x, bool progress);
 
 /* Sets the targets' senders. */
 SUSPENDS void accept_choose_senders(struct acceptance *x);
-/* Queues the targets that are marked, those with the same sender together. */
-SUSPENDS bool accept_queue_targets(struct acceptance *x, struct err *e);
+/* Makes messages of the targets that are marked, those with the same sender together. Suspends only
+ * for large ones. */
+SUSPENDS bool accept_make_messages(struct acceptance *x, struct err *e);
 
 /* --- accept_queued.c --- */
 
-/* Journals the message for the targets marked `queued`, and hands it to the scheduler. True:
- * durable. Targets with OUTCOME_PERMANENT are queued as failed, so that the report is as safe as
- * the mail. */
-SUSPENDS bool accept_into_queue(struct queue *q, const struct envelope *envelope,
-                                struct spool *message, const struct target *targets, size_t count,
-                                struct err *e);
+/* Whether anything can be queued now. ERR_NO_SPACE, ERR_IO, ERR_TIMEOUT. */
+SUSPENDS bool accept_room(struct queue *q, const struct envelope *envelope, struct err *e);
+/* Makes messages of the targets, more than one if they are many, and adds them to the batch.
+ * Targets with OUTCOME_PERMANENT are queued as failed, so that the report is as safe as the mail.
+ * Suspends only for a large body. */
+SUSPENDS bool accept_make(struct accept_batch *b, struct queue *q, const struct envelope *envelope,
+                          struct spool *body, const struct target *targets, size_t count,
+                          struct err *e);
+/* Their records, all or none of which a replay has; more: with one that the caller appends next.
+ * Returns the last. Not of an empty batch. */
+lsn accept_append(struct accept_batch *b, bool more);
+/* After the commit: they are handed to the scheduler, or taken back. id: of the transaction. */
+SUSPENDS void accept_end(struct accept_batch *b, const char *id, bool ok);
+/* They were not appended. */
+SUSPENDS void accept_discard(struct accept_batch *b);

@@ -83,13 +83,16 @@ static uint64_t wire_size(const struct spool *body, struct str prefix)
     return size;
 }
 
+/* further: the envelope's id is taken. */
 static struct queue_message *new_message(struct queue *q, const struct envelope *envelope,
-                                         struct spool *body)
+                                         struct spool *body, bool further)
 {
     struct queue_message *m = message_new(q);
     memcpy(m->id, envelope->id, sizeof(m->id));
-    while (message_find(q, str_from_c(m->id)))
+    while (further || message_find(q, str_from_c(m->id))) {
         random_id(m->id);
+        further = false;
+    }
     message_set_envelope(m, envelope->sender, envelope->login, str_from_c(envelope->component),
                          &envelope->options);
     message_set_text(m, envelope->prefix, spool_ref(body));
@@ -126,85 +129,93 @@ SUSPENDS static bool place_large_body(struct queue_message *m, struct err *e)
     return true;
 }
 
-/* Messages that are made of one acceptance, in the order of their records. */
-struct batch {
-    struct queue_message **list;
-    size_t count;
-};
-
-/* In the table, appended, held. */
-SUSPENDS static bool append_all(struct queue *q, const struct envelope *envelope,
-                                struct spool *body, const struct target *targets, size_t count,
-                                struct batch *b, struct err *e)
+SUSPENDS bool accept_make(struct accept_batch *b, struct queue *q, const struct envelope *envelope,
+                          struct spool *body, const struct target *targets, size_t count,
+                          struct err *e)
 {
     size_t next = 0;
     while (next < count) {
-        struct queue_message *m = new_message(q, envelope, body);
+        struct queue_message *m = new_message(q, envelope, body, next > 0);
         take_recipients(m, targets, count, &next);
         set_first_attempts(m);
-        if (!place_large_body(m, e)) {
-            message_free(m);
-            return false;
-        }
         b->list = mem_resize(b->list, (b->count + 1) * sizeof(struct queue_message *));
         b->list[b->count++] = m;
-        message_insert(m);
-        message_hold(m);
-        journal_log_accept(m);
+        if (!place_large_body(m, e))
+            return false;
+        if (next < count && !b->at_once)
+            fiber_yield(); /* each has thousands of recipients */
     }
     return true;
 }
 
-static void begin(struct queue_message *m, const struct envelope *envelope)
+lsn accept_append(struct accept_batch *b, bool more)
 {
-    bool same = strcmp(m->id, envelope->id) == 0;
+    for (size_t i = 0; i < b->count; i++) {
+        struct queue_message *m = b->list[i];
+        message_insert(m);
+        message_hold(m);
+        journal_log_accept(m, more || i + 1 < b->count);
+    }
+    return b->list[b->count - 1]->accept_lsn;
+}
+
+static void begin(struct queue_message *m, const char *id)
+{
+    bool same = strcmp(m->id, id) == 0;
     struct buf options = BUF_EMPTY;
     envelope_options_write(&options, &m->options);
-    log_info(envelope->component, m->id, "from=<%.*s> size=%llu recipients=%zu%.*s queued%s%s",
+    log_info(m->component, m->id, "from=<%.*s> size=%llu recipients=%zu%.*s queued%s%s",
              STR_ARG(m->sender), (unsigned long long)m->size_crlf, m->recipient_count,
-             STR_ARG(buf_str(&options)), same ? "" : " of=", same ? "" : envelope->id);
+             STR_ARG(buf_str(&options)), same ? "" : " of=", same ? "" : id);
     buf_free(&options);
     if (m->queue->started)
         scheduler_add_message(m);
 }
 
-/* Nobody was told that we have it. When the journal has failed its record may be there all the
- * same: then the next start needs the body, or else removes it. */
-SUSPENDS static void take_back(struct queue_message *m, bool recorded)
+/* Nobody was told that we have it. The journal has failed then, but its record may be there all the
+ * same: the next start needs the body, or else removes it. */
+static void take_back(struct queue_message *m)
 {
     lsn position = journal_log_done(m);
-    struct queue *q = m->queue;
-    bool drop = m->body_in_file && !recorded;
-    m->body_in_file &= !drop;
     queue_files_remove_later(m, position);
     message_remove(m);
-    if (drop)
-        body_file_drop(q, m->id);
 }
 
-SUSPENDS bool accept_into_queue(struct queue *q, const struct envelope *envelope,
-                                struct spool *message, const struct target *targets, size_t count,
-                                struct err *e)
+SUSPENDS void accept_end(struct accept_batch *b, const char *id, bool ok)
 {
-    struct batch b = {.count = 0};
-    if (envelope->prefix.n > QUEUE_HEADER_MAX)
-        return err_set(e, ERR_LIMIT, "the header lines added here are too long");
-    if (!journal_ready(q->context.journal, deadline_in(JOURNAL_WAIT), e) ||
-        !queue_text_room(q, deadline_in(JOURNAL_WAIT), e))
-        return false;
-    bool appended = append_all(q, envelope, message, targets, count, &b, e) && b.count > 0;
-    bool ok = appended && journal_commit(q->context.journal, b.list[b.count - 1]->accept_lsn, e);
-    for (size_t i = 0; i < b.count; i++) {
-        struct queue_message *m = b.list[i];
+    struct queue *q = b->count > 0 ? b->list[0]->queue : NULL;
+    for (size_t i = 0; i < b->count; i++) {
+        struct queue_message *m = b->list[i];
         if (ok && !m->deleted)
-            begin(m, envelope);
+            begin(m, id);
         else if (!m->deleted)
-            take_back(m, appended);
+            take_back(m);
         message_release(m);
-        if (b.count > 1)
+        if (b->count > 1)
             fiber_yield(); /* each has thousands of recipients */
     }
-    free(b.list);
-    queue_consider_texts(q);
-    return ok;
+    if (q)
+        queue_consider_texts(q);
+    free(b->list);
+    *b = (struct accept_batch){.count = 0};
+}
+
+SUSPENDS void accept_discard(struct accept_batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        struct queue_message *m = b->list[i];
+        if (m->body_in_file)
+            body_file_drop(m->queue, m->id);
+        message_free(m);
+    }
+    free(b->list);
+    *b = (struct accept_batch){.count = 0};
+}
+
+SUSPENDS bool accept_room(struct queue *q, const struct envelope *envelope, struct err *e)
+{
+    if (envelope->prefix.n > QUEUE_HEADER_MAX)
+        return err_set(e, ERR_LIMIT, "the header lines added here are too long");
+    return journal_ready(q->context.journal, deadline_in(JOURNAL_WAIT), e) &&
+           queue_text_room(q, deadline_in(JOURNAL_WAIT), e);
 }

@@ -77,7 +77,7 @@ SUSPENDS static bool queue_group(struct acceptance *x, const struct target *grou
         envelope.options =
             (struct envelope_options){.require_tls = x->envelope->options.require_tls,
                                       .tls_optional = x->envelope->options.tls_optional};
-    if (!accept_into_queue(x->queue, &envelope, x->message, group, count, e))
+    if (!accept_make(&x->batch, x->queue, &envelope, x->message, group, count, e))
         return false;
     if (!str_equal(group->sender, x->envelope->sender))
         log_info("queue", x->envelope->id, "%s%s from=<%.*s> recipients=%zu",
@@ -95,7 +95,7 @@ static bool is_one_group(const struct acceptance *x)
     return x->target_count > 0;
 }
 
-SUSPENDS bool accept_queue_targets(struct acceptance *x, struct err *e)
+SUSPENDS bool accept_make_messages(struct acceptance *x, struct err *e)
 {
     if (is_one_group(x))
         return queue_group(x, x->targets, x->target_count, true, e);

@@ -248,6 +248,25 @@ static void set_error(struct connection *c, size_t i, const struct err *e)
                err_status_code(e), e->text);
 }
 
+/* That the account has it is written down with the delivery: should the server crash, it is not
+ * delivered again. */
+struct to_account {
+    struct queue_message *m;
+    struct queue_recipient *r;
+};
+
+static bool account_gets_it(void *arg, const struct store_delivery *list, size_t count)
+{
+    (void)arg;
+    return count == 1 && list->delivered;
+}
+
+static void record_account(void *arg)
+{
+    const struct to_account *to = arg;
+    recipient_record_delivery(to->m, to->r, &(struct attempt){.code = STR("2.0.0")}, true);
+}
+
 /* Into the account's mailbox; the account is asked for again, since it may have changed. */
 SUSPENDS static void deliver_to_account(struct connection *c, size_t i)
 {
@@ -272,7 +291,10 @@ SUSPENDS static void deliver_to_account(struct connection *c, size_t i)
     struct str prefix =
         arena_printf(c->arena, "Return-Path: <%.*s>\n%.*s", STR_ARG(m->sender), STR_ARG(m->prefix));
     struct store_delivery d = {.account = &account, .mailbox = STR("INBOX")};
-    if (store_deliver(c->queue->context.store, m->id, c->message.body, prefix, &d, 1, &e))
+    struct to_account to = {m, &m->recipients[c->item->recipients[i]]};
+    const struct store_companion companion = {&to, account_gets_it, record_account};
+    if (store_deliver_with(c->queue->context.store, m->id, c->message.body, prefix, &d, 1,
+                           &companion, &e))
         set_result(c, i, TRANSPORT_DELIVERED, "2.0.0", "delivered to INBOX");
     else
         set_error(c, i, d.error.kind != ERR_NONE ? &d.error : &e);
@@ -308,6 +330,35 @@ SUSPENDS static size_t route_again(struct connection *c, struct envelope_recipie
     return count;
 }
 
+/* Recipients that are accepted there are written down as done here with the same commit. */
+struct passing_on {
+    struct connection *c;
+    const size_t *indices; /* in the item, of the envelope's recipients */
+};
+
+static size_t count_passed(void *arg, const struct envelope *envelope)
+{
+    size_t count = 0;
+    (void)arg;
+    for (size_t i = 0; i < envelope->recipient_count; i++)
+        count += envelope->recipients[i].accepted;
+    return count;
+}
+
+static lsn record_passed(void *arg, const struct envelope *envelope, bool more)
+{
+    const struct passing_on *p = arg;
+    const struct attempt a = {.code = STR("2.0.0"), .handed_over = true};
+    struct queue_message *m = p->c->item->message;
+    size_t left = count_passed(arg, envelope);
+    lsn last = 0;
+    for (size_t i = 0; i < envelope->recipient_count; i++)
+        if (envelope->recipients[i].accepted)
+            last = recipient_record_delivery(
+                m, &m->recipients[p->c->item->recipients[p->indices[i]]], &a, --left > 0 || more);
+    return last;
+}
+
 /* Once more through the front door, all together, now that the directory may answer or that the
  * time has come which their sender set. */
 SUSPENDS static void deliver_unrouted(struct connection *c)
@@ -332,6 +383,9 @@ SUSPENDS static void deliver_unrouted(struct connection *c)
                                 .copied = m->copied,
                                 .prefix = m->prefix};
     envelope.options.hold_until = 0;
+    struct passing_on passing_on = {c, indices};
+    const struct envelope_companion companion = {&passing_on, count_passed, record_passed};
+    envelope.companion = &companion;
     memcpy(envelope.id, m->id, sizeof(envelope.id));
     m->copied = true; /* if a crash comes before it is written down, they are made twice */
     queue_accept(c->queue, &envelope, c->message.body, true, &e);

@@ -7,9 +7,11 @@
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/err.h"
+#include "core/journal.h"
 #include "core/random.h"
 
 struct route;
+struct envelope;
 
 /* RET (RFC 3461 4.3) */
 enum dsn_return { DSN_RETURN_UNSET, DSN_RETURN_HEADERS, DSN_RETURN_FULL };
@@ -57,6 +59,15 @@ struct envelope_recipient {
     struct err *error; /* in the route's arena; NULL: accepted */
 };
 
+/* Records of the caller that are to become durable with the message's: a crash leaves both or none.
+ * Called when it is known which recipients will be accepted; not at all when nothing is written. */
+struct envelope_companion {
+    void *arg;
+    size_t (*count)(void *arg, const struct envelope *envelope); /* how many there are */
+    /* Appends them with journal_append_more, but for the last if `more` is false; returns that. */
+    lsn (*append)(void *arg, const struct envelope *envelope, bool more);
+};
+
 struct envelope {
     char id[ID_SIZE];  /* of the transaction: in the Received header, every log line and the 250 */
     struct str sender; /* "" : null sender */
@@ -73,4 +84,5 @@ struct envelope {
     /* Header lines to stand in front (Received ...), LF; Return-Path is added for local copies
      * only. */
     struct str prefix;
+    const struct envelope_companion *companion; /* NULL: none */
 };

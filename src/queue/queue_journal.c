@@ -35,29 +35,47 @@ static lsn append(struct queue *q, enum record_type type, const struct str *part
     return journal_append(q->context.journal, JOURNAL_QUEUE, type, RECORD_VERSION, parts, count);
 }
 
-void journal_log_accept(struct queue_message *m)
+void journal_log_accept(struct queue_message *m, bool more)
 {
     struct buf envelope = BUF_EMPTY, head = BUF_EMPTY;
     message_encode(&envelope, m);
     buf_add_counted(&head, buf_str(&envelope));
     struct str parts[] = {buf_str(&head), m->body_in_file ? STR("") : spool_memory(m->body)};
-    m->accept_lsn = append(m->queue, RECORD_ACCEPT, parts, 2);
+    m->accept_lsn = (more ? journal_append_more : journal_append)(
+        m->queue->context.journal, JOURNAL_QUEUE, RECORD_ACCEPT, RECORD_VERSION, parts, 2);
     buf_free(&envelope);
     buf_free(&head);
     message_mark_dirty(m);
 }
 
+static void encode_result(struct buf *out, const struct queue_message *m,
+                          const struct queue_recipient *r)
+{
+    buf_add_counted(out, str_from_c(m->id));
+    buf_add_u32(out, (uint32_t)(r - m->recipients));
+    recipient_encode_change(out, m, r);
+}
+
 void journal_log_result(struct queue_message *m, struct queue_recipient *r)
 {
     struct buf out = BUF_EMPTY;
-    buf_add_counted(&out, str_from_c(m->id));
-    buf_add_u32(&out, (uint32_t)(r - m->recipients));
-    recipient_encode_change(&out, m, r);
+    encode_result(&out, m, r);
     r->changed = true;
     struct str part = buf_str(&out);
     append(m->queue, RECORD_RESULT, &part, 1);
     buf_free(&out);
     message_mark_dirty(m);
+}
+
+lsn journal_log_delivery(struct queue_message *m, const struct queue_recipient *r, bool more)
+{
+    struct buf out = BUF_EMPTY;
+    encode_result(&out, m, r);
+    struct str part = buf_str(&out);
+    lsn position = (more ? journal_append_more : journal_append)(
+        m->queue->context.journal, JOURNAL_QUEUE, RECORD_RESULT, RECORD_VERSION, &part, 1);
+    buf_free(&out);
+    return position;
 }
 
 enum { TOLD_DELAY = 1, TOLD_LATE = 2 };

@@ -127,6 +127,18 @@ static enum recipient_success success_of(const struct queue_message *m,
     return lost_notify || lost_deliver_by || traced ? SUCCESS_RELAYED : SUCCESS_SILENT;
 }
 
+lsn recipient_record_delivery(struct queue_message *m, struct queue_recipient *r,
+                              const struct attempt *a, bool more)
+{
+    const struct queue_recipient now = *r;
+    r->attempts++;
+    r->state = RECIPIENT_DELIVERED;
+    r->success = (uint8_t)success_of(m, r, a);
+    lsn position = journal_log_delivery(m, r, more);
+    *r = now;
+    return position;
+}
+
 /* queue.soft_bounce: "5.1.1" becomes "4.1.1", the words stay as they are. */
 static void soften(struct attempt *a, struct buf *code)
 {

@@ -21,6 +21,10 @@ struct attempt {
 
 /* The recipient was being sent. When the server stops, a deferral does not count as an attempt. */
 void recipient_apply(struct queue_message *m, struct queue_recipient *r, const struct attempt *a);
+/* Writes down that it is delivered before that is applied: a record that becomes durable with the
+ * delivery's. more: see journal_append_more. */
+lsn recipient_record_delivery(struct queue_message *m, struct queue_recipient *r,
+                              const struct attempt *a, bool more);
 /* One line for a recipient that is done or deferred. component: "smtp" or "queue". */
 void recipient_log(const struct queue_message *m, const struct queue_recipient *r,
                    const struct attempt *a);

@@ -126,9 +126,29 @@ static void report(struct delivery *d, const char *id, struct store_delivery *li
     }
 }
 
+/* Those of the store's list that are to get it with the next record. */
+static void foretell(struct store_delivery *list, size_t count, const size_t *order)
+{
+    for (size_t i = 0; i < count; i++)
+        list[i].delivered = order[i] != SIZE_MAX;
+}
+
+/* The whole list, of which the record takes the last `count`. */
+struct companions {
+    const struct store_companion *with; /* NULL: nothing comes with it */
+    const struct store_delivery *list;
+    size_t count;
+};
+
+static const struct store_companion *companion_for(const struct companions *c)
+{
+    return c->with && c->with->prepare(c->with->arg, c->list, c->count) ? c->with : NULL;
+}
+
 /* One record. */
 static void deliver_some(struct store *s, const char *id, struct spool *message, struct str prefix,
-                         struct store_delivery *list, size_t count, bool again)
+                         struct store_delivery *list, size_t count, bool again,
+                         const struct companions *companions)
 {
     struct delivery d = {.store = s,
                          .message = message,
@@ -144,7 +164,12 @@ static void deliver_some(struct store *s, const char *id, struct spool *message,
     ok = ok && delivery_prepare(&d, &error);
     if (ok) {
         size_t *order = mem_array(count, sizeof(*order));
-        ok = gather(&d, list, count, order, &error) && delivery_commit(&d, 1, NULL, &error);
+        ok = gather(&d, list, count, order, &error);
+        if (ok) {
+            foretell(list, count, order);
+            d.companion = companion_for(companions);
+        }
+        ok = ok && delivery_commit(&d, 1, NULL, &error);
         report(&d, id, list, count, order, ok, &error);
         free(order);
     } else {
@@ -169,6 +194,15 @@ static size_t fitting(const struct store_delivery *list, size_t count)
 bool store_deliver(struct store *s, const char *id, struct spool *message, struct str prefix,
                    struct store_delivery *list, size_t count, struct err *e)
 {
+    return store_deliver_with(s, id, message, prefix, list, count, NULL, e);
+}
+
+bool store_deliver_with(struct store *s, const char *id, struct spool *message, struct str prefix,
+                        struct store_delivery *list, size_t count,
+                        const struct store_companion *companion, struct err *e)
+{
+    const struct companions none = {.with = NULL};
+    const struct companions last = {companion, list, count};
     bool complete = true;
 
     for (size_t i = 0; i < count; i++) {
@@ -177,7 +211,8 @@ bool store_deliver(struct store *s, const char *id, struct spool *message, struc
     }
     for (size_t i = 0, n; i < count; i += n) {
         n = fitting(list + i, count - i);
-        deliver_some(s, id, message, prefix, list + i, n, n < count);
+        deliver_some(s, id, message, prefix, list + i, n, n < count,
+                     i + n == count ? &last : &none);
     }
     for (size_t i = count; i-- > 0;) {
         complete &= list[i].delivered;

@@ -289,6 +289,8 @@ static lsn append_records(struct delivery *list, size_t count, struct expunge *r
     size_t records = count + (replaced ? 1 : 0);
     lsn group = records > 1 ? append_group_record(s, records) : 0;
 
+    if (list->companion)
+        list->companion->append(list->companion->arg);
     for (size_t i = 0; i < count; i++)
         list[i].pending->lsn = append_record(&list[i]);
     in_flight_begin(s, in_flight, group ? group : list->pending->lsn);

@@ -22,7 +22,8 @@ struct delivery {
     char *path;              /* large: the file with all bytes */
     uint64_t size, size_crlf;
     bool again; /* the message is delivered more than once: its file cannot be taken */
-    struct restore_request *restore; /* NULL: an ordinary one */
+    struct restore_request *restore;         /* NULL: an ordinary one */
+    const struct store_companion *companion; /* of an only delivery, which has records; or NULL */
 };
 
 /* Measures the message, names its file, and makes room for `count` targets, which the caller

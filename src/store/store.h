@@ -68,6 +68,21 @@ SUSPENDS bool store_deliver(struct store *s, const char *id, struct spool *messa
                             struct str prefix, struct store_delivery *list, size_t count,
                             struct err *e);
 
+/* Records of somebody else that are to become durable with a delivery: a crash leaves both or none.
+ * They are with the last of the store's records; without any, nothing is called. */
+struct store_companion {
+    void *arg;
+    /* The list tells who gets the message (`delivered`, as if it were so already). Says whether
+     * there are any records. Must not suspend. */
+    bool (*prepare)(void *arg, const struct store_delivery *list, size_t count);
+    /* Appends them, each with journal_append_more: the delivery's follows. Must not suspend. */
+    void (*append)(void *arg);
+};
+/* companion may be NULL. */
+SUSPENDS bool store_deliver_with(struct store *s, const char *id, struct spool *message,
+                                 struct str prefix, struct store_delivery *list, size_t count,
+                                 const struct store_companion *companion, struct err *e);
+
 /* --- mailboxes of an account --- */
 
 struct mailbox_info {

@@ -275,6 +275,49 @@ static void torn_tail(void *arg)
     free(copy), free(copy2), free(path);
 }
 
+static void append_more(struct journal *j, const char *text)
+{
+    struct str part = str_from_c(text);
+    journal_append_more(j, JOURNAL_STORE, 1, 3, &part, 1);
+}
+
+/* What needs the next record is not replayed without it, when that was not durable. */
+static void together(void *arg)
+{
+    static const struct {
+        const char *bad, *replayed;
+    } rows[] = {
+        {"three", "1:1:first 5:1:four "},
+        {"two", "1:1:first 4:1:three 5:1:four "},
+        {"four", "1:1:first 2:1:one 3:1:two 4:1:three "},
+        {NULL, "1:1:first 2:1:one 3:1:two 4:1:three 5:1:four "},
+    };
+    (void)arg;
+    struct log l;
+    char *path = path_in(dir, "together");
+    struct journal *j = must_open(path, &l);
+    append(j, 1, "first");
+    must_commit(j, 1);
+    append_more(j, "one");
+    append_more(j, "two");
+    append(j, 1, "three");
+    append(j, 1, "four");
+    must_commit(j, 5);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct log l2;
+        char *copy = crash(path);
+        if (rows[i].bad)
+            free(damage(copy, rows[i].bad));
+        struct journal *j2 = must_open(copy, &l2);
+        assert_string_equal(buf_c(&l2.text), rows[i].replayed);
+        must_commit(j2, append(j2, 1, "next"));
+        must_close(j2, &l2);
+        free(copy);
+    }
+    must_close(j, &l);
+    free(path);
+}
+
 /* Opens a damaged journal: it has replayed `expected`, says what contains `report` (NULL: nothing),
  * and says so again at the next start. Frees path. */
 static void assert_salvages(char *path, const char *expected, const char *report)
@@ -795,9 +838,11 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(replays), TEST(locks),   TEST(torn_tail),     TEST(damaged),    TEST(damaged_segments),
-        TEST(forged),  TEST(groups),  TEST(in_order),      TEST(unattended), TEST(reuse),
-        TEST(full),    TEST(reserve), TEST(random_damage), TEST(fails),
+        TEST(replays),    TEST(locks),         TEST(torn_tail),
+        TEST(together),   TEST(damaged),       TEST(damaged_segments),
+        TEST(forged),     TEST(groups),        TEST(in_order),
+        TEST(unattended), TEST(reuse),         TEST(full),
+        TEST(reserve),    TEST(random_damage), TEST(fails),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

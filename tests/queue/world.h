@@ -50,18 +50,30 @@ static struct {
     char dir[200];
 } mail_store;
 
-bool store_deliver(struct store *s, const char *id, struct spool *message, struct str prefix,
-                   struct store_delivery *list, size_t count, struct err *e)
+static bool gets_mail(const struct store_delivery *d)
+{
+    return !mail_store.fails || (strcmp(mail_store.fails, "*") != 0 &&
+                                 !str_equal(d->account->login, str_from_c(mail_store.fails)));
+}
+
+/* What comes with the delivery is durable before it is seen. */
+static bool commit_companion(const struct store_companion *c, struct store_delivery *list,
+                             size_t count, struct err *e);
+
+bool store_deliver_with(struct store *s, const char *id, struct spool *message, struct str prefix,
+                        struct store_delivery *list, size_t count,
+                        const struct store_companion *companion, struct err *e)
 {
     bool all = true;
     (void)s;
     (void)id;
     mail_store.calls++;
     fiber_yield();
+    if (!commit_companion(companion, list, count, e))
+        return false;
     for (size_t i = 0; i < count; i++) {
         struct str login = list[i].account->login;
-        if (mail_store.fails && (strcmp(mail_store.fails, "*") == 0 ||
-                                 str_equal(login, str_from_c(mail_store.fails)))) {
+        if (!gets_mail(&list[i])) {
             err_set(&list[i].error, mail_store.failure, "the mailbox is not well");
             err_set(e, mail_store.failure, "the mailbox is not well");
             all = false;
@@ -224,6 +236,35 @@ static struct {
     struct queue_settings settings;
     bool opened;
 } world;
+
+static bool commit_companion(const struct store_companion *c, struct store_delivery *list,
+                             size_t count, struct err *e)
+{
+    size_t delivered = 0;
+    for (size_t i = 0; i < count; i++) {
+        list[i].delivered = gets_mail(&list[i]);
+        delivered += list[i].delivered;
+        if (!list[i].delivered)
+            err_set(&list[i].error, mail_store.failure, "the mailbox is not well");
+    }
+    bool ok = true;
+    if (delivered > 0 && c && c->prepare(c->arg, list, count)) {
+        /* The store's own record follows: here one of the queue that says nothing new. */
+        struct buf done = BUF_EMPTY;
+        c->append(c->arg);
+        buf_add_counted(&done, STR("nobody"));
+        struct str part = buf_str(&done);
+        lsn last = journal_append(world.journal, JOURNAL_QUEUE, 4, 1, &part, 1);
+        ok = journal_commit(world.journal, last, e);
+        buf_free(&done);
+    }
+    for (size_t i = 0; i < count; i++) {
+        list[i].delivered = false;
+        if (!ok)
+            list[i].error = *e;
+    }
+    return ok;
+}
 
 static inline bool world_try_open(struct err *e)
 {
