@@ -97,15 +97,17 @@ static void report(struct worker_pool *p, struct job *j)
         log_error("maild", NULL, "a worker cannot wake the loop: %s", strerror(errno));
 }
 
-/* With the lock held: calls one thread, unless one is on its way; that one calls the next if there
- * is more to do than for itself. So a burst of short jobs costs the loop one system call. */
-static void call_thread(struct class *c)
+/* With the lock held: is a thread to be called? Not while one is on its way; that one calls the
+ * next if there is more to do than for itself. So a burst of short jobs costs the loop one system
+ * call. The call comes after the lock is given up: a thread that wakes at once would wait for it.
+ */
+static bool takes_call(struct class *c)
 {
     if (c->idle == 0 || c->wakeups > 0)
-        return;
+        return false;
     c->idle--;
     c->wakeups++;
-    pthread_cond_signal(&c->work);
+    return true;
 }
 
 static void *thread_main(void *arg)
@@ -126,9 +128,10 @@ static void *thread_main(void *arg)
             continue;
         }
         c->backlog--;
-        if (c->waiting.first)
-            call_thread(c);
+        bool call = c->waiting.first && takes_call(c);
         pthread_mutex_unlock(&c->lock);
+        if (call)
+            pthread_cond_signal(&c->work);
         j->fn(j->arg);
         report(c->pool, j);
         pthread_mutex_lock(&c->lock);
@@ -227,9 +230,11 @@ static void submit(struct loop *l, enum worker_class class, struct job *j)
     pthread_mutex_lock(&c->lock);
     list_append(&c->waiting, j);
     c->backlog++;
-    call_thread(c);
+    bool call = takes_call(c);
     bool more = c->backlog > c->idle + c->wakeups && c->started < c->limit;
     pthread_mutex_unlock(&c->lock);
+    if (call)
+        pthread_cond_signal(&c->work);
     if (more && !start_thread(c) && c->started == 0) {
         log_error("maild", NULL, "no thread for the work that would block the loop");
         log_flush();

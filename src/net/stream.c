@@ -107,6 +107,7 @@ struct stream *stream_take(struct loop *l, int fd, const struct socket_address *
     memcpy(s->peer + text_length + 1, host, host_length);
     s->text_length = (uint8_t)text_length;
     s->loopback = socket_address_is_loopback(peer);
+    s->unix_socket = socket_address_is_unix(peer);
     s->timeout = STREAM_TIMEOUT_DEFAULT;
     s->writable = true;
     s->hub = hub_ref(l);
@@ -296,13 +297,9 @@ bool stream_peer_is_loopback(const struct stream *s)
 
 bool stream_peer_credentials(const struct stream *s, uid_t *uid, gid_t *gid, pid_t *pid)
 {
-    struct sockaddr_storage own;
-    socklen_t n = sizeof(own);
     struct ucred c;
-    if (getsockname(stream_fd(s), (struct sockaddr *)&own, &n) < 0 || own.ss_family != AF_UNIX)
-        return false;
-    n = sizeof(c);
-    if (getsockopt(stream_fd(s), SOL_SOCKET, SO_PEERCRED, &c, &n) < 0)
+    socklen_t n = sizeof(c);
+    if (!s->unix_socket || getsockopt(stream_fd(s), SOL_SOCKET, SO_PEERCRED, &c, &n) < 0)
         return false;
     *uid = c.uid;
     *gid = c.gid;

@@ -48,17 +48,18 @@ struct stream {
     void (*tap)(void *arg, bool input, struct str bytes);
     void *tap_arg;
 
-    uint8_t park;        /* enum park_state */
-    uint8_t broken;      /* enum err_kind; ERR_NONE: works */
-    bool readable;       /* a read may find something */
-    bool writable;       /* a write may find room */
-    bool hangup;         /* the peer ended its side; the end is behind what is unread */
-    bool ended;          /* ... and has been read */
-    bool skipping;       /* the rest of an over-long line is to be dropped */
-    bool handshaken;     /* TLS is established */
-    bool small_records;  /* TLS: what is written has been small, and so is the buffer for it */
-    bool more;           /* TLS: the next record follows at once */
-    bool loopback;       /* the peer is on this machine */
+    uint8_t park;       /* enum park_state */
+    uint8_t broken;     /* enum err_kind; ERR_NONE: works */
+    bool readable;      /* a read may find something */
+    bool writable;      /* a write may find room */
+    bool hangup;        /* the peer ended its side; the end is behind what is unread */
+    bool ended;         /* ... and has been read */
+    bool skipping;      /* the rest of an over-long line is to be dropped */
+    bool handshaken;    /* TLS is established */
+    bool small_records; /* TLS: what is written has been small, and so is the buffer for it */
+    bool more;          /* TLS: the next record follows at once */
+    bool loopback;      /* the peer is on this machine */
+    bool unix_socket;
     uint8_t text_length; /* of the first string in `peer` */
     char *local;         /* made when asked for */
     char peer[];         /* "192.0.2.1:4711" NUL "192.0.2.1" NUL */

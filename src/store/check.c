@@ -17,6 +17,7 @@
 #include "core/worker.h"
 #include "store/check_disk.h"
 #include "store/limits.h"
+#include "store/pending.h"
 #include "store/store_internal.h"
 #include "store/summary_cache.h"
 
@@ -262,24 +263,13 @@ static bool check_counters(struct checking *k)
     return report(k, false, true, "the counters in memory are wrong");
 }
 
-static bool wait_for_files(struct mailbox *m)
-{
-    usec deadline = deadline_in(READY_TIMEOUT);
-
-    while (m->pending > 0) {
-        if (!cond_wait(&m->changed, deadline, NULL))
-            return false;
-    }
-    return true;
-}
-
 static bool check_open(struct checking *k)
 {
     struct mailbox *m = k->mailbox;
     struct check_listing l = {0};
     struct err error = {0};
 
-    if (!wait_for_files(m) || !mailbox_flush(m, FLUSH_ALL, &error))
+    if (!pending_wait(m, deadline_in(READY_TIMEOUT), NULL) || !mailbox_flush(m, FLUSH_ALL, &error))
         return report(k, false, false, "it cannot be brought up to date on disk: %s", error.text);
     bool ok = check_names(k, &l) && (!l.ok || check_sizes(k, &l)) && check_counters(k);
     check_listing_free(&l);
@@ -431,7 +421,7 @@ static bool read_anew(struct store *s, struct store_account *a, struct str name,
 {
     if (!mailbox_get(s, a, name, m, e))
         return false;
-    if (!wait_for_files(*m) || !mailbox_flush(*m, FLUSH_ALL, e)) {
+    if (!pending_wait(*m, deadline_in(READY_TIMEOUT), e) || !mailbox_flush(*m, FLUSH_ALL, e)) {
         mailbox_unref(*m);
         return false;
     }

@@ -18,6 +18,7 @@
 #include "store/change.h"
 #include "store/limits.h"
 #include "store/link_file.h"
+#include "store/pending.h"
 #include "store/summary_cache.h"
 
 #include <fcntl.h>
@@ -105,6 +106,7 @@ static bool take_written(struct mailbox *from, const uint32_t *uids, size_t coun
 
     for (;;) {
         while (any_pending(from, uids, count)) {
+            pending_hurry(from->store);
             if (!cond_wait(&from->changed, deadline, e))
                 return false;
         }

@@ -17,6 +17,7 @@
 #include "store/folder_disk.h"
 #include "store/homes.h"
 #include "store/limits.h"
+#include "store/pending.h"
 #include "store/undelete.h"
 
 #include <stdlib.h>
@@ -50,10 +51,8 @@ bool expunged_prepare_mailbox(struct mailbox *m, struct buf *note)
 
     if (m->store->settings.keep_expunged <= 0 || m->c.count == 0)
         return false;
-    while (m->pending > 0) {
-        if (!cond_wait(&m->changed, deadline_in(READY_TIMEOUT), &e))
-            return false;
-    }
+    if (!pending_wait(m, deadline_in(READY_TIMEOUT), &e))
+        return false;
     bool ok = mailbox_flush(m, FLUSH_ALL, &e);
     if (ok) {
         worker_run(WORKER_DISK, run_sync, &sync);

@@ -17,6 +17,7 @@
 #include "store/folder_name.h"
 #include "store/limits.h"
 #include "store/metadata.h"
+#include "store/pending.h"
 #include "store/special_use.h"
 #include "store/subscriptions.h"
 
@@ -185,12 +186,8 @@ bool store_subscribe(struct store *s, const struct account *account, struct str 
 /* Until no file of the mailbox waits to be written, and nobody changes its names. */
 static bool settle(struct mailbox *m, struct err *e)
 {
-    usec deadline = deadline_in(READY_TIMEOUT);
-
-    while (m->pending > 0) {
-        if (!cond_wait(&m->changed, deadline, e))
-            return false;
-    }
+    if (!pending_wait(m, deadline_in(READY_TIMEOUT), e))
+        return false;
     mailbox_take_names(m);
     return true;
 }

@@ -323,12 +323,8 @@ static void run_gone(void *arg)
 
 static bool settle(struct mailbox *m, struct err *e)
 {
-    usec deadline = deadline_in(READY_TIMEOUT);
-
-    while (m->pending > 0) {
-        if (!cond_wait(&m->changed, deadline, e))
-            return false;
-    }
+    if (!pending_wait(m, deadline_in(READY_TIMEOUT), e))
+        return false;
     mailbox_take_names(m);
     return true;
 }

@@ -53,6 +53,11 @@
 /* Files written by one hand-off to a worker, and hand-offs at a time. */
 #define PENDING_BATCH   128
 #define PENDING_WRITERS 2
+/* A hand-off waits for so many, or so many bytes, or for so long: each wakes a thread and then the
+ * loop. */
+#define PENDING_GATHER       32
+#define PENDING_GATHER_BYTES (256u * 1024)
+#define PENDING_DELAY        (5 * USEC_MSEC)
 /* After a failed write. */
 #define PENDING_RETRY USEC_SEC
 /* How long a delivery waits for the journal or for pending files before it is refused. */

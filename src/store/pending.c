@@ -1,10 +1,12 @@
 /*
  * Writing the files of delivered messages, behind the reply.
  *
- * A batch of messages goes to a worker, which for each creates tmp/<name> in the first mailbox,
- * writes header lines and message, links it into the other mailboxes and renames it to new/ (or
- * cur/): four system calls for a message with one recipient, no sync; the next checkpoint syncs. A
- * large message has its file in the spool directory already and is only linked.
+ * Messages are gathered for a few milliseconds, unless somebody waits for their files: the journal
+ * has them, and readers are served from memory. A batch goes to a worker, which for each creates
+ * tmp/<name> in the first mailbox, writes header lines and message, links it into the other
+ * mailboxes and renames it to new/ (or cur/): four system calls for a message with one recipient,
+ * no sync; the next checkpoint syncs. A large message has its file in the spool directory already
+ * and is only linked.
  *
  * A write that fails is tried again after a while, for ever: the message was accepted. As long as
  * it fails for lack of space new mail is refused, and the checkpoint waits, so the journal keeps
@@ -46,6 +48,7 @@ struct batch {
     struct write_item items[PENDING_BATCH];
 };
 
+static void write_soon(struct store *s);
 static void kick(void *arg);
 static void retry(void *arg);
 
@@ -329,6 +332,7 @@ static void batch_done(void *arg)
         struct write_item *item = &b->items[i];
         item->pending->writing = false;
         failed += item->error != NULL;
+        s->pending_waiting += item->error != NULL;
         if (item->error)
             note_failure(s, item);
         else
@@ -341,7 +345,7 @@ static void batch_done(void *arg)
     free(b->targets);
     free(b);
     cond_broadcast(&s->pending_done);
-    kick(s);
+    write_soon(s);
 }
 
 static void add_item(struct batch *b, struct pending *p, size_t *used)
@@ -358,6 +362,7 @@ static void add_item(struct batch *b, struct pending *p, size_t *used)
     }
     *used += item->count;
     p->writing = true;
+    b->store->pending_waiting--;
 }
 
 static void start_batch(struct store *s)
@@ -392,6 +397,7 @@ static void kick(void *arg)
     struct store *s = arg;
 
     s->pending_kicked = false;
+    timer_clear(&s->pending_gather);
     for (size_t before = SIZE_MAX; s->writers < PENDING_WRITERS && before != s->writers;) {
         before = s->writers;
         start_batch(s);
@@ -412,6 +418,20 @@ static void retry(void *arg)
         timer_set(&s->pending_retry, next, retry, s);
 }
 
+static void write_soon(struct store *s)
+{
+    if (s->pending_kicked || s->pending_waiting == 0 || s->writers >= PENDING_WRITERS)
+        return;
+    if (s->pending_waiting < PENDING_GATHER && s->pending_bytes < PENDING_GATHER_BYTES &&
+        !s->closing) {
+        if (!timer_is_set(&s->pending_gather))
+            timer_set(&s->pending_gather, deadline_in(PENDING_DELAY), kick, s);
+        return;
+    }
+    s->pending_kicked = true;
+    loop_defer(s->loop, kick, s);
+}
+
 void pending_add(struct store *s, struct pending *p)
 {
     p->previous = s->pending_last;
@@ -423,11 +443,9 @@ void pending_add(struct store *s, struct pending *p)
     s->pending_last = p;
     p->listed = true;
     s->pending_count++;
+    s->pending_waiting++;
     s->pending_bytes += p->path ? 0 : p->size;
-    if (!s->pending_kicked && s->writers < PENDING_WRITERS) {
-        s->pending_kicked = true;
-        loop_defer(s->loop, kick, s);
-    }
+    write_soon(s);
 }
 
 void pending_expunge(struct pending_target *t, const struct leaving_file *leaving)
@@ -449,10 +467,28 @@ void pending_try_again(struct store *s)
     kick(s);
 }
 
+void pending_hurry(struct store *s)
+{
+    if (timer_is_set(&s->pending_gather))
+        kick(s);
+}
+
+bool pending_wait(struct mailbox *m, usec deadline, struct err *e)
+{
+    while (m->pending > 0) {
+        pending_hurry(m->store);
+        if (!cond_wait(&m->changed, deadline, e))
+            return false;
+    }
+    return true;
+}
+
 void pending_drop_all(struct store *s)
 {
     assert(s->writers == 0);
     timer_clear(&s->pending_retry);
+    timer_clear(&s->pending_gather);
+    s->pending_waiting = 0;
     while (s->pending_first) {
         struct pending *p = s->pending_first;
         take_off_list(s, p);

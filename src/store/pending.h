@@ -49,5 +49,9 @@ void pending_expunge(struct pending_target *t, const struct leaving_file *leavin
 lsn pending_oldest(const struct store *s);
 /* Writes what failed again at once. */
 void pending_try_again(struct store *s);
+/* Somebody waits for files: they are not gathered any longer. */
+void pending_hurry(struct store *s);
+/* Until all files of the mailbox are written. ERR_TIMEOUT, ERR_CANCELLED. */
+SUSPENDS bool pending_wait(struct mailbox *m, usec deadline, struct err *e);
 /* At the store's end: forgets what could not be written (the journal has it). */
 void pending_drop_all(struct store *s);

@@ -148,13 +148,13 @@ struct store {
     struct in_flight *in_flight_first, *in_flight_last;
     struct cond in_flight_done;
 
-    struct pending *pending_first, *pending_last; /* in the journal's order */
-    size_t pending_count, writers;
+    struct pending *pending_first, *pending_last;   /* in the journal's order */
+    size_t pending_count, pending_waiting, writers; /* waiting: no writer has them */
     uint64_t pending_bytes;
     struct cond pending_done;
     bool pending_kicked;
     struct err pending_error; /* why files cannot be written now; kind ERR_NONE: they can */
-    struct timer pending_retry;
+    struct timer pending_retry, pending_gather;
 
     size_t summary_bytes; /* of summaries that are not written yet */
     struct cond summary_room;
