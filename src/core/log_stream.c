@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define PENDING_MAX ((size_t)1024 * 1024)
-#define GATHER_USEC 2000
+#define GATHER_USEC 10000
 
 /* A log that cannot be written must not stop the mail. */
 static void write_all(int fd, const char *p, size_t n)
@@ -72,12 +72,13 @@ static void *writer_main(void *arg)
     pthread_setname_np(pthread_self(), "maild-log");
     for (;;) {
         pthread_mutex_lock(&l->lock);
-        while (l->pending_n == 0) {
-            l->sleeping = true;
-            pthread_cond_wait(&l->wake, &l->lock);
-        }
-        l->sleeping = false;
+        l->sleeping = l->pending_n == 0;
+        bool sleep = l->sleeping;
         pthread_mutex_unlock(&l->lock);
+        if (sleep) {
+            while (sem_wait(&l->calls) < 0 && errno == EINTR)
+                ;
+        }
         usleep(GATHER_USEC);
         write_pending(l);
     }
@@ -98,7 +99,7 @@ static bool start_writer(struct log_stream *l)
 }
 
 /* With the lock held. False: the line must be written by the caller. */
-static bool add_pending(struct log_stream *l, const char *p, size_t n)
+static bool add_pending(struct log_stream *l, const char *p, size_t n, bool *call)
 {
     if (!l->opened)
         return false;
@@ -110,20 +111,21 @@ static bool add_pending(struct log_stream *l, const char *p, size_t n)
     }
     memcpy(l->pending + l->pending_n, p, n);
     l->pending_n += n;
-    if (l->sleeping) {
-        l->sleeping = false;
-        pthread_cond_signal(&l->wake);
-    }
+    *call = l->sleeping;
+    l->sleeping = false;
     return true;
 }
 
 void log_stream_write(struct log_stream *l, bool urgent, const char *p, size_t n)
 {
+    bool call = false;
     pthread_mutex_lock(&l->lock);
-    bool pending = add_pending(l, p, n);
+    bool pending = add_pending(l, p, n, &call);
     bool now = pending && urgent && l->regular;
     int fd = l->fd;
     pthread_mutex_unlock(&l->lock);
+    if (call)
+        sem_post(&l->calls);
     if (!pending)
         write_all(fd, p, n);
     else if (now)
@@ -207,7 +209,7 @@ void log_stream_forked(struct log_stream *l)
 {
     pthread_mutex_init(&l->lock, NULL);
     pthread_mutex_init(&l->output, NULL);
-    pthread_cond_init(&l->wake, NULL);
+    sem_init(&l->calls, 0, 0);
     l->running = l->sleeping = false;
     l->pending_n = 0;
 }

@@ -5,11 +5,12 @@
 #include "core/err.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 
 struct log_stream {
     pthread_mutex_t lock;   /* of the buffer and all that follows */
     pthread_mutex_t output; /* held while writing, so that lines stay in order; taken first */
-    pthread_cond_t wake;
+    sem_t calls;            /* of the writer, which is `sleeping` */
     int fd;
     char *path; /* NULL: none, or standard error */
     bool opened, regular, running, sleeping;
@@ -19,8 +20,7 @@ struct log_stream {
 };
 #define LOG_STREAM_INIT(descriptor)                                                                \
     {                                                                                              \
-        .lock = PTHREAD_MUTEX_INITIALIZER, .output = PTHREAD_MUTEX_INITIALIZER,                    \
-        .wake = PTHREAD_COND_INITIALIZER, .fd = (descriptor)                                       \
+        .lock = PTHREAD_MUTEX_INITIALIZER, .output = PTHREAD_MUTEX_INITIALIZER, .fd = (descriptor) \
     }
 
 /* path NULL: standard error. What was written before goes to the old file. Not from two threads at

@@ -3,6 +3,9 @@
  * inode, so two watches of one directory (by a symbolic link, say) share a number; they are found
  * in a small hash table.
  *
+ * News is looked at a few milliseconds apart: while files are made by the hundred, each would wake
+ * the loop by itself otherwise.
+ *
  * An event is put into the kernel's queue by the system call that causes it. So when a thread of
  * our own has finished its system calls, watch_drain sees all their events: that is how the store
  * tells its own changes from those of others (store/own_change.c).
@@ -15,6 +18,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -23,6 +27,10 @@
     (IN_CREATE | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF |       \
      IN_ONLYDIR)
 #define BUFFER_SIZE ((size_t)64 * 1024)
+/* The longest event. */
+#define EVENT_SIZE (sizeof(struct inotify_event) + NAME_MAX + 1)
+/* Between two looks. */
+#define REST (5 * USEC_MSEC)
 /* Of one call from the loop; the rest waits for the next turn. */
 #define READS_MAX 4
 /* More than the kernel's queue holds. */
@@ -31,6 +39,7 @@
 struct watch_set {
     struct loop *loop;
     struct event *event;
+    struct timer rest; /* set: the event is not */
     int fd;
     struct watch **buckets;
     size_t count, mask;
@@ -111,31 +120,48 @@ static void tell(struct watch_set *s, const struct inotify_event *event)
     s->next = NULL;
 }
 
-/* Reads once; false when there was nothing. */
-static bool read_events(struct watch_set *s)
+/* Reads once; false when that was all. */
+static bool read_events(struct watch_set *s, bool *any)
 {
     ssize_t n = read(s->fd, s->buffer, sizeof s->buffer);
     if (n <= 0)
         return n < 0 && errno == EINTR;
+    *any = true;
     for (char *p = s->buffer; p < s->buffer + n;) {
         const struct inotify_event *event = (const struct inotify_event *)p;
         tell(s, event);
         p += sizeof *event + event->len;
     }
-    return true;
+    return (size_t)n + EVENT_SIZE > sizeof s->buffer; /* another one would have had room */
+}
+
+static void look(void *arg)
+{
+    struct watch_set *s = arg;
+    bool any = false;
+
+    for (int i = 0; i < READS_MAX && read_events(s, &any); i++)
+        ;
+    if (any)
+        timer_set(&s->rest, deadline_in(REST), look, s);
+    else
+        event_add(s->event, NULL);
 }
 
 static void readable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    for (int i = 0; i < READS_MAX && read_events(arg); i++)
-        ;
+    struct watch_set *s = arg;
+    event_del(s->event);
+    look(s);
 }
 
 void watch_drain(struct watch_set *s)
 {
-    for (int i = 0; s->count > 0 && i < DRAIN_READS_MAX && read_events(s); i++)
+    bool any = false;
+
+    for (int i = 0; s->count > 0 && i < DRAIN_READS_MAX && read_events(s, &any); i++)
         ;
 }
 
@@ -160,6 +186,7 @@ void watch_set_free(struct watch_set *s)
     if (!s)
         return;
     assert(s->count == 0);
+    timer_clear(&s->rest);
     event_free(s->event);
     close(s->fd);
     free(s->buckets);
