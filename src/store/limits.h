@@ -122,10 +122,13 @@
 #define SCAN_WARM ((usec)8)
 
 /* Summaries: the largest that is kept, bytes of a block when it is written though not full, and of
- * all that wait to be written. */
-#define SUMMARY_RECORD_MAX  ((size_t)256 * 1024)
-#define SUMMARY_BLOCK_BYTES ((size_t)1024 * 1024)
-#define SUMMARY_DRAFTS_MAX  ((size_t)32 * 1024 * 1024)
+ * all that wait to be written. Some may wait for their blocks to become full: so many bytes, or so
+ * many for each mailbox that has any. */
+#define SUMMARY_RECORD_MAX     ((size_t)256 * 1024)
+#define SUMMARY_BLOCK_BYTES    ((size_t)1024 * 1024)
+#define SUMMARY_DRAFTS_MAX     ((size_t)32 * 1024 * 1024)
+#define SUMMARY_WAITING        ((size_t)1024 * 1024)
+#define SUMMARY_WAITING_OF_ONE ((size_t)16 * 1024)
 
 /* The file of what was set aside (set_aside.c): less than a journal of its greatest size holds. */
 #define SET_ASIDE_FILE_MAX ((size_t)16 * 1024 * 1024 * 1024)

@@ -156,7 +156,10 @@ struct store {
     struct err pending_error; /* why files cannot be written now; kind ERR_NONE: they can */
     struct timer pending_retry, pending_gather;
 
-    size_t summary_bytes; /* of summaries that are not written yet */
+    size_t summary_bytes;                                /* of summaries that are not written yet */
+    struct mailbox *summaries_oldest, *summaries_newest; /* that have such, in this order */
+    size_t summary_mailboxes;
+    bool summaries_shrinking;
     struct cond summary_room;
 
     size_t scan_large; /* large messages that scans have in memory */

@@ -2,9 +2,11 @@
  * Which message has a summary where.
  *
  * New summaries go into the last draft; a full one is written by a fiber in the background, block
- * by block, and the places of its messages then point into the file. What cannot be written is
- * forgotten: such messages are read again when they are asked for. The same fiber writes the file
- * anew when most of it belongs to messages that are gone, or when it has become many small blocks.
+ * by block, and the places of its messages then point into the file. When drafts that are not full
+ * take too much memory, those of the mailbox that waits longest are written. What cannot be written
+ * is forgotten: such messages are read again when they are asked for. The same fiber writes the
+ * file anew when most of it belongs to messages that are gone, or when it has become many small
+ * blocks.
  *
  * One worker at a time works on a mailbox's file, and counts as in flight for the account: no
  * folder is renamed or deleted meanwhile, so the file is this mailbox's.
@@ -180,8 +182,48 @@ static bool is_full(const struct summary_draft *d)
     return d->count == SUMMARY_BLOCK || d->bytes >= SUMMARY_BLOCK_BYTES;
 }
 
-static struct summary_draft *open_draft(struct summary_cache *c)
+static void list_waiting(struct mailbox *m)
 {
+    struct store *s = m->store;
+    struct summary_cache *c = m->summaries;
+
+    if (c->waiting)
+        return;
+    c->waiting = true;
+    c->newer = NULL;
+    c->older = s->summaries_newest;
+    if (c->older)
+        c->older->summaries->newer = m;
+    else
+        s->summaries_oldest = m;
+    s->summaries_newest = m;
+    s->summary_mailboxes++;
+}
+
+static void unlist_waiting(struct mailbox *m)
+{
+    struct store *s = m->store;
+    struct summary_cache *c = m->summaries;
+
+    if (!c->waiting)
+        return;
+    c->waiting = false;
+    if (c->older)
+        c->older->summaries->newer = c->newer;
+    else
+        s->summaries_oldest = c->newer;
+    if (c->newer)
+        c->newer->summaries->older = c->older;
+    else
+        s->summaries_newest = c->older;
+    s->summary_mailboxes--;
+}
+
+static struct summary_draft *open_draft(struct mailbox *m)
+{
+    struct summary_cache *c = cache_of(m);
+
+    list_waiting(m);
     if (c->last && !is_full(c->last))
         return c->last;
     struct summary_draft *d = MEM_NEW(struct summary_draft);
@@ -194,6 +236,8 @@ static struct summary_draft *open_draft(struct summary_cache *c)
     return d;
 }
 
+static void shrink_soon(struct store *s);
+
 void summary_put(struct mailbox *m, uint32_t uid, struct summary_record *record)
 {
     struct store *s = m->store;
@@ -203,7 +247,7 @@ void summary_put(struct mailbox *m, uint32_t uid, struct summary_record *record)
     if (!message || message->cached || size > SUMMARY_RECORD_MAX ||
         s->summary_bytes + size > SUMMARY_DRAFTS_MAX)
         return;
-    struct summary_draft *d = open_draft(cache_of(m));
+    struct summary_draft *d = open_draft(m);
     message->cached = SUMMARY_IN_DRAFT | d->number << 8 | d->count;
     d->entries[d->count++] = (struct summary_entry){
         .size = message->size, .uid = uid, .record = summary_record_ref(record)};
@@ -212,6 +256,7 @@ void summary_put(struct mailbox *m, uint32_t uid, struct summary_record *record)
     bool many = s->summary_bytes > SUMMARY_DRAFTS_MAX / 2;
     if (many || is_full(d))
         summary_write(m, many);
+    shrink_soon(s);
 }
 
 static bool has_work(const struct summary_cache *c)
@@ -281,8 +326,10 @@ static void write_first(struct mailbox *m)
     uint64_t generation = c->generation;
 
     c->first = d->next;
-    if (!c->first)
+    if (!c->first) {
         c->last = NULL;
+        unlist_waiting(m);
+    }
     c->writing = d;
     file_path(m, &job.path);
     worker_run(WORKER_DISK, run_write, &job);
@@ -421,12 +468,45 @@ void summary_write(struct mailbox *m, bool all)
         mailbox_unref(m);
 }
 
+/* --- the memory of all --- */
+
+static bool too_many_wait(const struct store *s)
+{
+    size_t fair = s->summary_mailboxes * SUMMARY_WAITING_OF_ONE;
+    return s->summary_bytes > SUMMARY_WAITING && s->summary_bytes > fair && s->summaries_oldest;
+}
+
+static void shrink(void *arg)
+{
+    struct store *s = arg;
+
+    while (too_many_wait(s) && !s->closing) {
+        struct mailbox *m = mailbox_ref(s->summaries_oldest);
+        unlist_waiting(m); /* something new lists it again */
+        m->summaries->flush = true;
+        write_all(m);
+        mailbox_unref(m);
+    }
+    s->summaries_shrinking = false;
+    s->background--;
+    cond_broadcast(&s->background_done);
+}
+
+static void shrink_soon(struct store *s)
+{
+    if (s->summaries_shrinking || s->closing || !too_many_wait(s))
+        return;
+    s->summaries_shrinking = fiber_start(s->loop, "summaries", shrink, s) != NULL;
+    s->background += s->summaries_shrinking;
+}
+
 void summary_free(struct mailbox *m)
 {
     struct summary_cache *c = m->summaries;
 
     if (!c)
         return;
+    unlist_waiting(m);
     while (c->first) {
         struct summary_draft *d = c->first;
         c->first = d->next;

@@ -29,6 +29,8 @@ struct summary_cache {
     size_t blocks, summaries; /* in it, of expunged messages as well */
     uint64_t generation;      /* grows when places change their meaning */
     struct summary_draft *first, *last, *writing;
+    bool waiting; /* in the store's list of mailboxes with drafts: between these */
+    struct mailbox *older, *newer;
     struct summary_builder *builder; /* NULL: none is at work */
     uint64_t builders;               /* that there have been */
     uint64_t next_number;
