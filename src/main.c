@@ -13,6 +13,7 @@
 
 #include <openssl/crypto.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,9 @@ static void prepare_memory(void)
     mem_set_reserve();
     if (!CRYPTO_set_mem_functions(crypto_alloc, crypto_resize, crypto_free))
         log_warning("maild", NULL, "OpenSSL has memory of its own already");
+    /* Pages of databases one by one, not 20 in advance for each connection. */
+    if (sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0) != SQLITE_OK)
+        log_warning("maild", NULL, "SQLite has memory of its own already");
 }
 
 static int run(const char *config_path)

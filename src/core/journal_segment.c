@@ -18,7 +18,8 @@
 #define MAGIC        "MAILDJNL"
 #define VERSION      1
 #define HEADER_BYTES 36 /* before the checksum */
-#define ZERO_STEP    ((size_t)1024 * 1024)
+#define ZERO_BLOCK   ((size_t)64 * 1024)
+#define ZERO_BLOCKS  16 /* written by one call */
 
 void segment_list_append(struct segment_list *list, struct segment *s)
 {
@@ -67,12 +68,18 @@ void segment_free(struct segment *s)
 
 static bool write_zeros(int fd, uint64_t size, const char *path, struct err *e)
 {
-    char *zeros = mem_zero(ZERO_STEP);
+    char *zeros = mem_zero(ZERO_BLOCK);
+    struct iovec blocks[ZERO_BLOCKS];
     bool ok = true;
     for (uint64_t done = 0; ok && done < size;) {
-        size_t n = size - done < ZERO_STEP ? (size_t)(size - done) : ZERO_STEP;
-        ok = disk_write(fd, zeros, n, path, e);
-        done += n;
+        int count = 0;
+        uint64_t offset = done;
+        for (; count < ZERO_BLOCKS && done < size; count++) {
+            size_t n = size - done < ZERO_BLOCK ? (size_t)(size - done) : ZERO_BLOCK;
+            blocks[count] = (struct iovec){zeros, n};
+            done += n;
+        }
+        ok = disk_write_at(fd, blocks, count, offset, path, e);
     }
     free(zeros);
     return ok && disk_sync(fd, path, e);

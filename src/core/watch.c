@@ -26,7 +26,7 @@
 #define EVENTS                                                                                     \
     (IN_CREATE | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF |       \
      IN_ONLYDIR)
-#define BUFFER_SIZE ((size_t)64 * 1024)
+#define BUFFER_SIZE ((size_t)16 * 1024)
 /* The longest event. */
 #define EVENT_SIZE (sizeof(struct inotify_event) + NAME_MAX + 1)
 /* Between two looks. */

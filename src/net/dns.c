@@ -1,7 +1,8 @@
 /*
  * DNS through libunbound: recursion or forwarding, cache and DNSSEC validation happen in its own
  * thread, so that no answer, however laborious to validate, holds up the loop. Its descriptor in
- * the loop says that answers are there; ub_process then calls on_answer on the loop's thread.
+ * the loop says that answers are there; ub_process then calls on_answer on the loop's thread. All
+ * of this is made when the first question is asked.
  *
  * A waiting fiber and libunbound share a request on the heap. A fiber that stops waiting cancels
  * it: after a successful ub_cancel no callback comes; should it not succeed, the callback frees
@@ -18,6 +19,7 @@
 #include "net/dns.h"
 
 #include "core/disk.h"
+#include "core/log.h"
 #include "core/loop.h"
 #include "core/mem.h"
 #include "core/random.h"
@@ -43,7 +45,9 @@
 #define DNS_RECORDS_MAX 200 /* of one answer; more are ignored */
 
 struct dns {
-    struct ub_ctx *context;
+    struct loop *loop;
+    char *server, *trust_anchor;
+    struct ub_ctx *context; /* NULL: nobody asked yet */
     struct event *event;
     usec timeout;
     bool validates;
@@ -125,12 +129,10 @@ static bool leave_private_zones(struct ub_ctx *c, struct err *e)
            set_option(c, "local-zone:", "127.in-addr.arpa. transparent", e);
 }
 
-static bool set_servers(struct ub_ctx *c, const struct dns_settings *s, struct err *e)
+static bool set_servers(struct ub_ctx *c, const char *server, struct err *e)
 {
-    struct socket_address a;
-    if (s->server[0])
-        return parse_server(s->server, &a, e) &&
-               checked(ub_ctx_set_fwd(c, s->server), s->server, e) && leave_private_zones(c, e);
+    if (server[0])
+        return checked(ub_ctx_set_fwd(c, server), server, e) && leave_private_zones(c, e);
     if (ub_ctx_resolvconf(c, NULL) == 0)
         return leave_private_zones(c, e);
     return true; /* no such file: recursion from the root */
@@ -138,13 +140,16 @@ static bool set_servers(struct ub_ctx *c, const struct dns_settings *s, struct e
 
 static bool set_trust_anchor(struct ub_ctx *c, const char *path, struct err *e)
 {
-    if (path[0] == '\0')
-        return true;
+    return path[0] == '\0' || checked(ub_ctx_add_ta_file(c, path), path, e);
+}
+
+static bool is_readable(const char *path, struct err *e)
+{
     int fd;
     if (!disk_open(path, O_RDONLY, 0, &fd, e))
         return err_prefix(e, "trust anchor");
     disk_close(fd);
-    return checked(ub_ctx_add_ta_file(c, path), path, e);
+    return true;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -157,23 +162,48 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 struct dns *dns_new(struct loop *l, const struct dns_settings *s, struct err *e)
 {
+    struct socket_address a;
+    if ((s->server[0] && !parse_server(s->server, &a, e)) ||
+        (s->trust_anchor[0] && !is_readable(s->trust_anchor, e)))
+        return NULL;
     struct dns *d = MEM_NEW(struct dns);
+    d->loop = l;
+    d->server = mem_dup(s->server, strlen(s->server));
+    d->trust_anchor = mem_dup(s->trust_anchor, strlen(s->trust_anchor));
     d->timeout = s->timeout;
     d->validates = s->trust_anchor[0] != '\0';
-    d->context = ub_ctx_create();
-    if (!d->context) {
+    return d;
+}
+
+static struct ub_ctx *make_context(const struct dns *d, struct err *e)
+{
+    struct ub_ctx *c = ub_ctx_create();
+    if (!c) {
         err_set(e, ERR_PERM, "DNS resolver: libunbound cannot be set up");
-    } else if (checked(ub_ctx_debugout(d->context, NULL), "log", e) &&
-               checked(ub_ctx_async(d->context, 1), "thread", e) && set_servers(d->context, s, e) &&
-               set_trust_anchor(d->context, s->trust_anchor, e)) {
-        d->event =
-            event_new(loop_events(l), ub_fd(d->context), EV_READ | EV_PERSIST, on_readable, d);
-        if (!d->event || event_add(d->event, NULL) < 0)
-            abort();
-        return d;
+        return NULL;
     }
-    dns_free(d);
+    if (checked(ub_ctx_debugout(c, NULL), "log", e) && checked(ub_ctx_async(c, 1), "thread", e) &&
+        set_servers(c, d->server, e) && set_trust_anchor(c, d->trust_anchor, e))
+        return c;
+    ub_ctx_delete(c);
     return NULL;
+}
+
+static bool prepare(struct dns *d)
+{
+    struct err e;
+    if (d->context)
+        return true;
+    d->context = make_context(d, &e);
+    if (!d->context) {
+        log_error("dns", NULL, "%s", e.text);
+        return false;
+    }
+    d->event =
+        event_new(loop_events(d->loop), ub_fd(d->context), EV_READ | EV_PERSIST, on_readable, d);
+    if (!d->event || event_add(d->event, NULL) < 0)
+        abort();
+    return true;
 }
 
 void dns_free(struct dns *d)
@@ -184,6 +214,8 @@ void dns_free(struct dns *d)
     if (d->event)
         event_free(d->event);
     ub_ctx_delete(d->context);
+    free(d->server);
+    free(d->trust_anchor);
     free(d);
 }
 
@@ -216,7 +248,8 @@ static struct request *ask(struct dns *d, const char *name, int type)
 {
     struct request *r = MEM_NEW(struct request);
     d->waiting++;
-    r->error = ub_resolve_async(d->context, name, type, CLASS_IN, r, on_answer, &r->id);
+    r->error = prepare(d) ? ub_resolve_async(d->context, name, type, CLASS_IN, r, on_answer, &r->id)
+                          : UB_INITFAIL;
     r->done = r->error != 0;
     return r;
 }

@@ -232,7 +232,8 @@ bool stream_start_tls_server(struct stream *s, struct tls_context *c, struct err
 bool stream_start_tls_expecting(struct stream *s, struct tls_context *c,
                                 const struct tls_expectation *x, struct err *e)
 {
-    if (!leave_plain_text(s, e) || !attach(s, c, e))
+    if (!leave_plain_text(s, e) || (!tls_context_trust(c, e) && x->check == TLS_CHECK_NAMES) ||
+        !attach(s, c, e))
         return false;
     if (!tls_expect(s->ssl, x)) {
         ERR_clear_error();

@@ -9,6 +9,9 @@
  * opportunistically (RFC 7435): where RSA key exchange is all the other side can do, the
  * alternative to it is plain text.
  *
+ * The system's authorities take some hundred kilobytes and milliseconds: they are loaded when TLS is
+ * begun with another server for the first time.
+ *
  * Files are read through core/disk and parsed from memory, so an error can name the file and say
  * whether reading or understanding it failed. A key with a passphrase is refused: nobody is there
  * to type it.
@@ -17,6 +20,7 @@
 
 #include "core/disk.h"
 #include "core/mem.h"
+#include "core/worker.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -182,13 +186,16 @@ static bool use_authorities(SSL_CTX *ssl, BIO *bio, const char *path, struct err
 }
 
 /* The system's bundle; where there is none, OpenSSL's own idea of the place. */
-static bool use_system_authorities(SSL_CTX *ssl, struct err *e)
+static bool find_system_authorities(struct tls_context *c, struct err *e)
 {
     struct stat st;
-    for (size_t i = 0; i < sizeof(system_ca_files) / sizeof(system_ca_files[0]); i++)
-        if (disk_stat(system_ca_files[i], &st, NULL))
-            return with_pem(ssl, system_ca_files[i], use_authorities, e);
-    return SSL_CTX_set_default_verify_paths(ssl) == 1 ||
+    for (size_t i = 0; i < sizeof(system_ca_files) / sizeof(system_ca_files[0]); i++) {
+        if (disk_stat(system_ca_files[i], &st, NULL)) {
+            c->system_authorities = system_ca_files[i];
+            return true;
+        }
+    }
+    return SSL_CTX_set_default_verify_paths(c->ssl) == 1 ||
            tls_error(e, "tls", "the system's certificate authorities cannot be found");
 }
 
@@ -265,12 +272,42 @@ struct tls_context *tls_client_context(const struct tls_settings *s, struct err 
         return NULL;
     }
     bool trusting = s->ca_file[0] ? with_pem(c->ssl, s->ca_file, use_authorities, e)
-                                  : use_system_authorities(c->ssl, e);
+                                  : find_system_authorities(c, e);
     if (!trusting) {
         tls_context_unref(c);
         return NULL;
     }
     return c;
+}
+
+struct loading {
+    struct tls_context *context;
+    bool ok;
+    struct err error;
+};
+
+static void load_on_worker(void *arg)
+{
+    struct loading *l = arg;
+    struct tls_context *c = l->context;
+    l->ok = with_pem(c->ssl, c->system_authorities, use_authorities, &l->error);
+}
+
+bool tls_context_trust(struct tls_context *c, struct err *e)
+{
+    while (c->loading)
+        cond_wait_certain(&c->loaded);
+    if (!c->system_authorities)
+        return true;
+    struct loading l = {.context = tls_context_ref(c)};
+    c->loading = true;
+    worker_run(WORKER_DISK, load_on_worker, &l);
+    c->loading = false;
+    if (l.ok)
+        c->system_authorities = NULL;
+    cond_broadcast(&c->loaded);
+    tls_context_unref(c);
+    return l.ok || err_set(e, ERR_TEMP, "%s", l.error.text);
 }
 
 struct tls_context *tls_context_ref(struct tls_context *c)

@@ -1,5 +1,6 @@
 #pragma once
 /* The context as stream_tls.c and tls.c see it. */
+#include "core/fiber.h"
 #include "net/tls.h"
 
 #include <openssl/ssl.h>
@@ -10,7 +11,13 @@ struct tls_context {
     SSL_CTX *ssl;
     BIO_METHOD *bio_method; /* a stream as OpenSSL's transport */
     bool server;
+    const char *system_authorities; /* a client's: the file; NULL: they are loaded */
+    bool loading;
+    struct cond loaded;
 };
+
+/* Before a server's certificate is looked at. ERR_TEMP: the authorities cannot be read. */
+SUSPENDS bool tls_context_trust(struct tls_context *c, struct err *e);
 
 /* The methods by which OpenSSL reads and writes a struct stream (the BIO's data). */
 BIO_METHOD *stream_bio_method_new(void);

@@ -127,7 +127,7 @@
 #define SUMMARY_RECORD_MAX     ((size_t)256 * 1024)
 #define SUMMARY_BLOCK_BYTES    ((size_t)1024 * 1024)
 #define SUMMARY_DRAFTS_MAX     ((size_t)32 * 1024 * 1024)
-#define SUMMARY_WAITING        ((size_t)1024 * 1024)
+#define SUMMARY_WAITING        ((size_t)512 * 1024)
 #define SUMMARY_WAITING_OF_ONE ((size_t)16 * 1024)
 
 /* The file of what was set aside (set_aside.c): less than a journal of its greatest size holds. */
