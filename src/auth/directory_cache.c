@@ -108,15 +108,23 @@ void cache_put(struct cache *c, struct answer *a)
     *place = a;
 }
 
+/* Writes only where something is: the rest was never touched and takes no memory. */
 void cache_clear(struct cache *c)
 {
     for (size_t s = 0; s < CACHE_SETS; s++) {
         for (size_t i = 0; i < CACHE_WAYS; i++) {
+            if (!c->sets[s][i])
+                continue;
             answer_unref(c->sets[s][i]);
             c->sets[s][i] = NULL;
         }
     }
-    memset(c->successes, 0, sizeof(c->successes));
+    for (size_t s = 0; s < SUCCESS_SETS; s++) {
+        for (size_t i = 0; i < SUCCESS_WAYS; i++) {
+            if (c->successes[s][i].expires != 0)
+                c->successes[s][i] = (struct success){0};
+        }
+    }
 }
 
 void success_make_tag(const struct cache *c, struct str login, const char *hash,
