@@ -16,7 +16,7 @@ import subprocess
 import threading
 import time
 
-from support import Skip
+from support import Skip, wait_for
 from support.disk_layer import Control, Layered
 from support.instance import Instance
 from support.load import Load
@@ -256,6 +256,8 @@ def test_pieces_that_cannot_be_read():
         box = imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=60)
         box.login("alice@example.test", "secret")
         assert box.append("Archive", None, None, b"Subject: x\r\n\r\n" + b"large\r\n" * 50000)[0] == "OK"
+        maildir = server.root + "/data/mail/example.test/alice/Maildir/.Archive/"
+        wait_for(lambda: any(os.listdir(maildir + place) for place in ("new", "cur")), "its file is not there")
         for url, failing, right in (("/Archive/;UID=1", True, b"a NO [UNAVAILABLE] "),
                                     ("/Archive/;UID=2", False, b"a NO [BADURL /Archive/;UID=2] "),
                                     ("/Archive/;UID=1", False, b"a OK ")):

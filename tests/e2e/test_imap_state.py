@@ -241,8 +241,9 @@ def truth(server):
     found = {}
     for item in raw.fetch(b"1:*", b"(UID FLAGS)") if count else ():
         found[int(item[b"UID"])] = frozenset(bytes(f) for f in item[b"FLAGS"]) - {b"\\Recent"}
-    assert len(found) == count
     raw.close()
+    if len(found) != count:  # something came in between
+        return truth(server)
     return found, modseq, uid_next
 
 
