@@ -17,6 +17,7 @@
 #include "core/file.h"
 #include "core/journal.h"
 #include "core/log.h"
+#include "core/mem.h"
 #include "core/session_list.h"
 #include "net/dns.h"
 #include "net/recording.h"
@@ -215,6 +216,7 @@ static void start_fiber(void *arg)
     pickup_start(s->pickup);
     log_info("maild", NULL, "maild " MAILD_VERSION " serves as %s, process %d",
              server_hostname(s->settings, s->arena), (int)getpid());
+    mem_leave_start();
     if (geteuid() == 0)
         log_warning("maild", NULL, "running as root: set \"user\" in %s", s->config_path);
     if (s->stopping) { /* asked to end meanwhile */

@@ -95,17 +95,34 @@ bool log_enabled(enum log_level level)
 
 /* --- lines --- */
 
+#define SECOND_SIZE sizeof "2026-11-21T08:56:41"
+
+/* Formatted once for all lines of a second. */
+static const char *second_text(time_t seconds)
+{
+    static _Thread_local struct {
+        time_t seconds;
+        char text[SECOND_SIZE];
+    } last;
+
+    if (last.text[0] == '\0' || last.seconds != seconds) {
+        struct tm t;
+        gmtime_r(&seconds, &t);
+        strftime(last.text, sizeof last.text, "%Y-%m-%dT%H:%M:%S", &t);
+        last.seconds = seconds;
+    }
+    return last.text;
+}
+
 static void add_head(struct log_line *l, enum log_level level, const char *component,
                      const char *id)
 {
     static const char *const names[] = {"debug", "info", "warning", "error"};
     usec now = clock_wall();
-    time_t seconds = (time_t)(now / USEC_SEC);
-    struct tm t;
-    gmtime_r(&seconds, &t);
-    l->n = strftime(l->bytes, 64, "%Y-%m-%dT%H:%M:%S", &t);
-    l->n += (size_t)snprintf(l->bytes + l->n, 32, ".%03dZ %s ", (int)(now % USEC_SEC / USEC_MSEC),
-                             names[level]);
+    int msec = (int)(now % USEC_SEC / USEC_MSEC);
+    memcpy(l->bytes, second_text((time_t)(now / USEC_SEC)), SECOND_SIZE - 1);
+    l->n = SECOND_SIZE - 1;
+    l->n += (size_t)snprintf(l->bytes + l->n, 32, ".%03dZ %s ", msec, names[level]);
     log_line_add(l, component, strlen(component));
     if (id) {
         log_line_add(l, "[", 1);

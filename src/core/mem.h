@@ -18,6 +18,9 @@ char *mem_dup(const char *p, size_t n); /* copy with a NUL behind it */
 
 /* Sets the reserve aside: once, at start. */
 void mem_set_reserve(void);
+/* When the start is over: what it alone needed of the program and its libraries leaves the process,
+ * and free memory goes back to the kernel. What is needed again comes from the page cache. */
+void mem_leave_start(void);
 /* Whether the reserve is in use. Asks from time to time whether there is memory for a new one. For
  * the loop thread. */
 bool mem_is_short(void);

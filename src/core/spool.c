@@ -43,7 +43,9 @@ struct spool *spool_new(const char *dir, const char *id)
 {
     struct spool *s = MEM_NEW(struct spool);
     struct buf path = BUF_EMPTY;
-    buf_printf(&path, "%s/%s", dir, id);
+    buf_add_c(&path, dir);
+    buf_add_char(&path, '/');
+    buf_add_c(&path, id);
     buf_c(&path);
     *s = (struct spool){.references = 1, .dir = dir, .path = path.p, .counted = true, .fd = -1};
     return s;

@@ -9,8 +9,8 @@
  * opportunistically (RFC 7435): where RSA key exchange is all the other side can do, the
  * alternative to it is plain text.
  *
- * The system's authorities take some hundred kilobytes and milliseconds: they are loaded when TLS is
- * begun with another server for the first time.
+ * The system's authorities take some hundred kilobytes and milliseconds: they are loaded when TLS
+ * is begun with another server for the first time.
  *
  * Files are read through core/disk and parsed from memory, so an error can name the file and say
  * whether reading or understanding it failed. A key with a passphrase is refused: nobody is there

@@ -46,7 +46,9 @@ static void add_client(struct buf *out, const struct received *r)
             add_word(out, r->name);
             buf_add_char(out, ' ');
         }
-        buf_printf(out, "[%s%s])", strchr(r->address, ':') ? "IPv6:" : "", r->address);
+        buf_add_c(out, strchr(r->address, ':') ? "[IPv6:" : "[");
+        buf_add_c(out, r->address);
+        buf_add_c(out, "])");
     }
     buf_add_c(out, "\n\t");
 }
@@ -73,13 +75,21 @@ void received_write(struct buf *out, const struct received *r)
 {
     buf_add_c(out, "Received:");
     add_client(out, r);
-    buf_printf(out, "%sby %s (maild)", r->hide_client ? " " : "", r->host);
-    if (r->protocol)
-        buf_printf(out, " with %s", r->protocol);
-    buf_printf(out, " id %s", r->id);
+    buf_add_c(out, r->hide_client ? " by " : "by ");
+    buf_add_c(out, r->host);
+    buf_add_c(out, " (maild)");
+    if (r->protocol) {
+        buf_add_c(out, " with ");
+        buf_add_c(out, r->protocol);
+    }
+    buf_add_c(out, " id ");
+    buf_add_c(out, r->id);
     add_security(out, r);
-    if (r->recipient.n > 0)
-        buf_printf(out, "\n\tfor <%.*s>", STR_ARG(r->recipient));
+    if (r->recipient.n > 0) {
+        buf_add_c(out, "\n\tfor <");
+        buf_add_str(out, r->recipient);
+        buf_add_char(out, '>');
+    }
     if (r->priority != 0)
         buf_printf(out, "\n\tPRIORITY %d", r->priority);
     buf_add_c(out, ";\n\t");

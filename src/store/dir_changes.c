@@ -30,7 +30,9 @@ static void read_stamps(struct dir_changes *c, bool after)
     for (size_t i = 0; i < c->count; i++) {
         struct dir_change *d = &c->list[i];
         buf_clear(&path);
-        buf_printf(&path, "%s/%s", d->dir, d->name);
+        buf_add_c(&path, d->dir);
+        buf_add_char(&path, '/');
+        buf_add_c(&path, d->name);
         *(after ? &d->after : &d->before) = dir_stamp_read(buf_c(&path));
     }
     buf_free(&path);

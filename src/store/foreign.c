@@ -120,7 +120,9 @@ static void on_event(struct mailbox *m, int dir, enum watch_event event, const c
     if (name[0] == '.')
         return;
     buf_clear(path);
-    buf_printf(path, "%s/%s", dir_names[dir], name);
+    buf_add_c(path, dir_names[dir]);
+    buf_add_char(path, '/');
+    buf_add_c(path, name);
     if (!own_change_includes(m->store, m, buf_str(path)))
         merge_in(m, event == WATCH_CREATED ? FOREIGN_CREATED_DELAY : FOREIGN_DELAY);
 }
