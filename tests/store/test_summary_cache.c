@@ -3,6 +3,7 @@
  * file after a restart, taken along by copies, built again when the file is damaged, deleted or
  * another mailbox's. What is read is always what the message's bytes say.
  */
+#include "store/limits.h"
 #include "store/summary.h"
 #include "store_helper.h"
 
@@ -113,6 +114,65 @@ static void reopen(struct fixture *f)
 {
     fixture_close(f);
     fixture_open(f, f->root);
+}
+
+/* Few messages in each of many mailboxes: no block becomes full, they are written all the same. */
+enum { MANY = 20, OF_EACH = 8, LARGE = 9000 };
+
+static struct str large_text(struct arena *a, unsigned number)
+{
+    char *label = arena_alloc(a, LARGE);
+    memset(label, 'x', LARGE);
+    return arena_printf(a, "From: user%u@example.net\nX-Label: %.*s\n\n", number, LARGE, label);
+}
+
+static void wait_until_few_wait(struct fixture *f)
+{
+    struct store_stats st;
+    struct err e;
+    for (int i = 0; i < 1000; i++) {
+        store_get_stats(f->store, &st);
+        if (st.files_pending == 0 && st.summaries_waiting <= SUMMARY_WAITING)
+            return;
+        fiber_sleep(5 * USEC_MSEC, &e);
+    }
+    fail_msg("%zu bytes of summaries wait", st.summaries_waiting);
+}
+
+static void assert_large(struct mailbox *m, uint32_t uid, unsigned number, struct arena *a)
+{
+    struct summary_reader *r = summary_reader_new(m, SUMMARY_HEADER);
+    struct message_summary s, right;
+    struct str text = large_text(a, number);
+    struct err e = {0};
+    summary_build(a, text, text.n, &right);
+    if (!summary_read(r, uid, &s, &e))
+        fail_msg("uid %u: %s", uid, e.text);
+    assert_same(s.header, right.header);
+    summary_reader_free(r);
+}
+
+static void many_mailboxes(void *arg)
+{
+    struct fixture *f = arg;
+    struct arena *a = arena_new();
+    char name[16];
+    fixture_open(f, f->root);
+    for (unsigned i = 0; i < MANY * OF_EACH; i++) {
+        snprintf(name, sizeof(name), "Box%u", i % MANY);
+        deliver(f, &alice, name, STR(""), large_text(a, i));
+    }
+    wait_until_few_wait(f);
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(name, sizeof(name), "Box%u", i);
+        struct mailbox *m = open_box(f, &alice, name);
+        assert_int_equal(cached(m), OF_EACH);
+        for (unsigned k = 0; k < OF_EACH; k++)
+            assert_large(m, k + 1, i + k * MANY, a);
+        mailbox_unref(m);
+    }
+    arena_free(a);
+    fixture_close(f);
 }
 
 static void at_delivery(void *arg)
@@ -323,6 +383,7 @@ static void compaction(void *arg)
         with_store(name);                                                                          \
     }
 STORE_TEST(at_delivery)
+STORE_TEST(many_mailboxes)
 STORE_TEST(on_demand)
 STORE_TEST(damaged)
 STORE_TEST(of_another_mailbox)
@@ -332,9 +393,10 @@ STORE_TEST(compaction)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_at_delivery), cmocka_unit_test(test_on_demand),
-        cmocka_unit_test(test_damaged),     cmocka_unit_test(test_of_another_mailbox),
-        cmocka_unit_test(test_copies),      cmocka_unit_test(test_compaction),
+        cmocka_unit_test(test_at_delivery),        cmocka_unit_test(test_many_mailboxes),
+        cmocka_unit_test(test_on_demand),          cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_of_another_mailbox), cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_compaction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
