@@ -48,7 +48,7 @@
 #define INDEX_SETTLE (25 * USEC_MSEC)
 
 /* Delivered messages whose file is not written yet; beyond that deliveries wait. */
-#define PENDING_FILES_MAX 1000
+#define PENDING_FILES_MAX 500
 #define PENDING_BYTES_MAX (64u * 1024 * 1024)
 /* Files written by one hand-off to a worker, and hand-offs at a time. */
 #define PENDING_BATCH   128
