@@ -197,6 +197,9 @@ void smtp_client_reload(struct smtp_client *c, const struct smtp_client_settings
 {
     client_config_unref(c->shared.config);
     c->shared.config = client_config_new(s);
+    /* The authorities that vouched for servers may be others now. */
+    client_tickets_free(c->shared.tickets);
+    c->shared.tickets = client_tickets_new();
 }
 
 struct client_shared *smtp_client_shared(struct smtp_client *c)
