@@ -31,7 +31,7 @@ def wait_for(condition, seconds=30):
 
 def instance(sink, queue="", smtp=""):
     server = Instance()
-    server.add_config("queue {\n    relay_host = [127.0.0.1]:%d\n    retry_first = 1s\n    %s\n}\n"
+    server.add_config("queue {\n    relay_host = [127.0.0.1]:%d\n    retry_first = 1s\n    connection_linger = 0\n    %s\n}\n"
                       % (sink.port, queue))
     if smtp:
         server.add_config("smtp { %s }\n" % smtp)
