@@ -18,9 +18,11 @@ struct deferral {
     struct destination *destination;
 };
 
-SUSPENDS static void defer_item(struct scheduler *s, struct destination *d)
+/* Returns the number of recipients. */
+SUSPENDS static size_t defer_item(struct scheduler *s, struct destination *d)
 {
     struct queue_item *item = item_take(s, d);
+    size_t count = item->count;
     struct queue_message *m = item->message;
     usec waited = clock_monotonic() - item->since;
     /* The destination may get other words meanwhile. */
@@ -38,6 +40,7 @@ SUSPENDS static void defer_item(struct scheduler *s, struct destination *d)
         message_settle(m);
     message_release(m);
     arena_free(texts);
+    return count;
 }
 
 SUSPENDS static void run(void *arg)
@@ -45,13 +48,15 @@ SUSPENDS static void run(void *arg)
     struct deferral *x = arg;
     struct scheduler *s = x->scheduler;
     struct destination *d = x->destination;
-    unsigned steps = 0;
+    size_t steps = 0;
     usec until;
     free(x);
     while (!s->stopping && destination_block(s, d, false, &until) == BLOCK_DEAD) {
-        defer_item(s, d);
-        if (++steps % QUEUE_STEPS_PER_TURN == 0)
+        steps += 1 + defer_item(s, d);
+        if (steps >= QUEUE_DEFERRALS_PER_TURN) {
+            steps = 0;
             fiber_yield();
+        }
     }
     d->deferring = false;
     s->deferring--;

@@ -12,11 +12,16 @@ void walk_begin(struct walk *w, struct queue *q)
 
 SUSPENDS struct queue_message *walk_next(struct walk *w)
 {
-    if (w->next && ++w->steps % QUEUE_MESSAGES_PER_TURN == 0)
+    if (w->next && w->steps >= QUEUE_MESSAGES_PER_TURN) {
+        w->steps = 0;
         fiber_yield();
+    }
     struct queue_message *m = w->next;
-    if (m)
-        w->next = m->next;
+    if (!m)
+        return NULL;
+    /* Whoever looks at the recipients as well has more to do. */
+    w->steps += 1 + m->recipient_count / QUEUE_RECIPIENTS_PER_STEP;
+    w->next = m->next;
     return m;
 }
 

@@ -15,7 +15,7 @@ struct walk {
     struct queue *queue;
     struct queue_message *next;
     struct walk *other; /* walks of this queue */
-    unsigned steps;
+    size_t steps;
 };
 
 void walk_begin(struct walk *w, struct queue *q);

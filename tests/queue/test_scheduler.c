@@ -338,7 +338,7 @@ static void slow_destinations_leave_room(void)
     usec alone = time_of_the_living("", 0);
     forget_wire();
     usec beside = time_of_the_living("x@slow#.test", 60);
-    assert_true(alone >= beside / 20);
+    assert_true(alone >= beside / 8);
 }
 
 /* A list of domains that nobody knows, nine in ten dead: the tenth does not wait for time-outs. */
