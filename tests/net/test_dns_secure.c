@@ -6,6 +6,7 @@
 #include "net/net_test.h"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 static char dir[] = "/tmp/maild-dns-XXXXXX";
@@ -121,6 +122,7 @@ static bool start_server(uint16_t port)
         int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         dup2(fd, 1);
         dup2(fd, 2);
+        prctl(PR_SET_PDEATHSIG, SIGTERM); /* also when a failed test ends the program */
         execlp("knotd", "knotd", "-m", "64", "-c", config, NULL);
         _exit(127);
     }
