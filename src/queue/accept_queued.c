@@ -216,6 +216,9 @@ SUSPENDS bool accept_room(struct queue *q, const struct envelope *envelope, stru
 {
     if (envelope->prefix.n > QUEUE_HEADER_MAX)
         return err_set(e, ERR_LIMIT, "the header lines added here are too long");
+    /* Reports take the place of what they tell of. */
+    if (message_table_is_full(q) && strcmp(envelope->component, "queue") != 0)
+        return err_set(e, ERR_NO_SPACE, "the queue is full");
     return journal_ready(q->context.journal, deadline_in(JOURNAL_WAIT), e) &&
            queue_text_room(q, deadline_in(JOURNAL_WAIT), e);
 }

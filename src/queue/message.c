@@ -92,6 +92,23 @@ struct queue_message *message_find(struct queue *q, struct str id)
     return node ? *(struct queue_message **)node : NULL;
 }
 
+/* With what the scheduler keeps for it: an item and, for each recipient, maybe one more. */
+#define ITEM_MEMORY 150
+
+size_t message_memory(const struct queue_message *m)
+{
+    const struct envelope_options *o = &m->options;
+    size_t strings = m->sender.n + m->login.n + o->envelope_id.n + o->hold_request.n;
+    size_t recipients = m->recipient_count ? (size_t)(m->words_end - (char *)m->recipients) : 0;
+    return sizeof(*m) + strings + recipients + ITEM_MEMORY;
+}
+
+bool message_table_is_full(const struct queue *q)
+{
+    int64_t most = q->config->settings.memory_max;
+    return most > 0 && q->memory > (size_t)most;
+}
+
 void message_insert(struct queue_message *m)
 {
     struct queue *q = m->queue;
@@ -100,6 +117,7 @@ void message_insert(struct queue_message *m)
     m->previous = q->last;
     *(q->last ? &q->last->next : &q->first) = m;
     q->bytes += m->size_crlf;
+    q->memory += message_memory(m);
     q->last = m;
     message_text_counts(m);
     if (message_is_held(m))
@@ -116,6 +134,7 @@ void message_remove(struct queue_message *m)
     walk_step_off(q, m);
     tdelete(m, &q->by_id, compare);
     q->bytes -= m->size_crlf;
+    q->memory -= message_memory(m);
     *(m->previous ? &m->previous->next : &q->first) = m->next;
     *(m->next ? &m->next->previous : &q->last) = m->previous;
     message_text_counts_no_more(m);

@@ -18,6 +18,10 @@ void message_free(struct queue_message *m);
 
 /* NULL when there is none. */
 struct queue_message *message_find(struct queue *q, struct str id);
+/* About what it takes, without its text. */
+size_t message_memory(const struct queue_message *m);
+/* Those in the table take more than the settings allow: nothing new is to come. */
+bool message_table_is_full(const struct queue *q);
 /* Its id must not be in the table yet. */
 void message_insert(struct queue_message *m);
 /* Out of the table and every list; freed now, or when the last fiber that holds it lets go. */

@@ -21,6 +21,7 @@ struct queue_settings {
     usec retry_first, retry_max; /* back-off: doubled, with jitter */
     usec lifetime;               /* 4 days */
     usec delay_warning;          /* 4 hours; 0: none */
+    int64_t memory_max;          /* of waiting messages; 0: no limit */
     int64_t connections_max;     /* outgoing, in all */
     int64_t connections_per_destination, connections_at_first;
     usec connection_linger;         /* a connection waits for more to do; 0: not */

@@ -168,6 +168,7 @@ struct queue {
     struct walk *walks; /* under way, over the messages */
     size_t message_count, recipient_count;
     uint64_t bytes; /* of all messages */
+    size_t memory;  /* that they take */
     struct statistics *statistics;
     struct {
         usec hour; /* wall clock */

@@ -25,6 +25,11 @@ static const struct setting queue_setting_table[] = {
      "After this time a message that could not be delivered goes back to its sender."},
     {"delay_warning", SETTING_DURATION, OFFSET(delay_warning), "4h", 0, 30 * DAY, NULL,
      "After this time the sender is told once that the message is delayed; 0: not at all."},
+    {"memory_max", SETTING_SIZE, OFFSET(memory_max), "512M", 0, (int64_t)1 << 40, NULL,
+     "Memory for what waits; when it is used up, mail for others is refused for the time being "
+     "(452 "
+     "4.3.1). A message takes about 600 bytes, and each further recipient of it 100 to 500. 0: no "
+     "limit."},
     {"connections_max", SETTING_NUMBER, OFFSET(connections_max), "200", 1, 10000, NULL,
      "Outgoing connections at a time that carry mail. Attempts to reach servers that have not "
      "answered lately are counted apart, so that dead ones do not take the others' connections."},

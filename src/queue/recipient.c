@@ -11,6 +11,7 @@
 #include "queue/recipient.h"
 
 #include "mime/address.h"
+#include "queue/message.h"
 #include "queue/queue_internal.h"
 
 static void answer_set(struct recipient_answer *answer, enum recipient_fate fate, int code,
@@ -72,7 +73,9 @@ static bool sender_may(const struct recipient_question *question, const struct r
 SUSPENDS static bool has_room(struct queue *q, const struct recipient_question *question,
                               const struct route *route, struct err *e)
 {
-    if (route->kind == ROUTE_RELAY || route_has_room(q, route, question->size, e))
+    if (route->kind == ROUTE_RELAY)
+        return !message_table_is_full(q) || err_set(e, ERR_NO_SPACE, "the queue is full");
+    if (route_has_room(q, route, question->size, e))
         return true;
     if (route->role && e->kind == ERR_QUOTA)
         e->kind = ERR_QUOTA_NOW;
