@@ -522,7 +522,76 @@ static void state_begins_anew(void)
     world_close();
 }
 
+/* The mailbox has the message, and the server crashes before anybody else knows. */
+static void crash_in_a_delivery(bool unrouted)
+{
+    world_open();
+    mail_store.fails = unrouted ? NULL : "bob@example.test";
+    mail_store.failure = ERR_TEMP;
+    struct gift g = {.sender = "alice@example.test",
+                     .recipients = {"bob@example.test", "x@far.test"}};
+    if (unrouted)
+        g.options.hold_until = clock_wall() + 300 * USEC_SEC;
+    wire.script = not_now;
+    assert_true(give(&g));
+    settle();
+    mail_store.fails = NULL;
+    mail_store.crash = true;
+    advance(400 * USEC_SEC);
+    assert_int_equal(mail_store.count, 1);
+    assert_non_null(mail_store.copy);
+    world_close();
+    remove_directory(world.root);
+    world.root = mail_store.copy;
+    world_open();
+    forget_wire();
+    advance(8000 * USEC_SEC);
+    assert_int_equal(mail_store.count, 1);
+    assert_true(was_sent("x@far.test"));
+    assert_int_equal(queued(), 0);
+    world_close();
+}
+
+static void crash_in_a_retried_delivery(void)
+{
+    crash_in_a_delivery(false);
+}
+
+static void crash_in_a_held_delivery(void)
+{
+    crash_in_a_delivery(true);
+}
+
+/* What waits is bounded; what is for here does not wait. */
+static void limit_of_memory(void)
+{
+    world.settings.memory_max = 20000;
+    world_open();
+    wire.script = not_now;
+    struct gift g = {.sender = "alice@example.test", .recipients = {"x@far.test"}};
+    size_t taken = 0;
+    while (taken < 1000 && give(&g))
+        taken++;
+    assert_in_range(taken, 10, 60);
+    assert_int_equal(g.whole.kind, ERR_NO_SPACE);
+    struct gift both = {.sender = "alice@example.test",
+                        .recipients = {"bob@example.test", "x@far.test"}};
+    assert_false(give(&both));
+    assert_int_equal(mail_store.count, 0); /* it will come again */
+    struct gift here = {.sender = "alice@example.test", .recipients = {"bob@example.test"}};
+    assert_true(give(&here));
+    forget_wire();
+    advance(400 * USEC_SEC);
+    assert_int_equal(queued(), 0);
+    assert_int_equal(world.queue->memory, 0);
+    assert_true(give(&g));
+    world_close();
+}
+
 WORLD_TEST(damaged_state)
+WORLD_TEST(crash_in_a_retried_delivery)
+WORLD_TEST(crash_in_a_held_delivery)
+WORLD_TEST(limit_of_memory)
 WORLD_TEST(state_of_zeros)
 WORLD_TEST(damaged_text)
 WORLD_TEST(missing_texts)
@@ -541,6 +610,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_damaged_state),
+        cmocka_unit_test(test_crash_in_a_retried_delivery),
+        cmocka_unit_test(test_crash_in_a_held_delivery),
+        cmocka_unit_test(test_limit_of_memory),
         cmocka_unit_test(test_state_of_zeros),
         cmocka_unit_test(test_damaged_text),
         cmocka_unit_test(test_missing_texts),

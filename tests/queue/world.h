@@ -47,6 +47,8 @@ static struct {
     size_t count, calls;
     const char *fails; /* login that cannot get mail, or "*" */
     enum err_kind failure;
+    bool crash; /* takes a copy of the disk when the next delivery is durable */
+    char *copy;
     char dir[200];
 } mail_store;
 
@@ -55,6 +57,8 @@ static bool gets_mail(const struct store_delivery *d)
     return !mail_store.fails || (strcmp(mail_store.fails, "*") != 0 &&
                                  !str_equal(d->account->login, str_from_c(mail_store.fails)));
 }
+
+static char *copy_of_the_world(void);
 
 /* What comes with the delivery is durable before it is seen. */
 static bool commit_companion(const struct store_companion *c, struct store_delivery *list,
@@ -71,6 +75,9 @@ bool store_deliver_with(struct store *s, const char *id, struct spool *message, 
     fiber_yield();
     if (!commit_companion(companion, list, count, e))
         return false;
+    if (mail_store.crash)
+        mail_store.copy = copy_of_the_world();
+    mail_store.crash = false;
     for (size_t i = 0; i < count; i++) {
         struct str login = list[i].account->login;
         if (!gets_mail(&list[i])) {
@@ -236,6 +243,11 @@ static struct {
     struct queue_settings settings;
     bool opened;
 } world;
+
+static char *copy_of_the_world(void)
+{
+    return crash_copy(world.root);
+}
 
 static bool commit_companion(const struct store_companion *c, struct store_delivery *list,
                              size_t count, struct err *e)
