@@ -46,7 +46,7 @@
 /* Deferrals in a row before a fiber lets others run. */
 #define QUEUE_STEPS_PER_TURN 50
 /* Recipients deferred in a row, without an attempt, before others run. */
-#define QUEUE_DEFERRALS_PER_TURN 300
+#define QUEUE_DEFERRALS_PER_TURN 100
 /* Recipients of a message that count as one more message in a walk. */
 #define QUEUE_RECIPIENTS_PER_STEP 50
 /* Messages that a walk over all of them visits before others run. */
