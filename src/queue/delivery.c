@@ -95,10 +95,12 @@ static struct delays delays_of(const struct connection *c)
     return d;
 }
 
-static void apply_results(struct connection *c)
+/* Returns the position of the last delivery's record; 0: nothing was delivered. */
+static lsn apply_results(struct connection *c)
 {
     struct queue_message *m = c->item->message;
     struct delays delays = delays_of(c);
+    lsn delivered = 0;
     for (size_t i = 0; i < c->item->count; i++) {
         const struct transport_recipient *t = &c->message.recipients[i];
         struct attempt a = {.status = t->status,
@@ -111,9 +113,24 @@ static void apply_results(struct connection *c)
                             .handed_over = t->handed_over,
                             .notify_passed = t->notify_passed,
                             .deliver_by_passed = t->deliver_by_passed};
-        if (!m->deleted)
-            recipient_apply(m, &m->recipients[c->item->recipients[i]], &a);
+        if (m->deleted)
+            break;
+        lsn position = recipient_apply(m, &m->recipients[c->item->recipients[i]], &a);
+        if (t->status == TRANSPORT_DELIVERED)
+            delivered = position;
     }
+    return delivered;
+}
+
+/* What another server has taken is durable before the connection says anything more: so a crash
+ * sends again at most what was in flight. The end of a message has waited already. Should it fail,
+ * the journal has failed, and nothing more is sent. */
+SUSPENDS static void remember(struct connection *c, lsn delivered)
+{
+    struct journal *j = c->queue->context.journal;
+    struct err e;
+    if (!is_local(c) && delivered > journal_durable(j) && !journal_commit(j, delivered, &e))
+        log_error("queue", NULL, "%s", e.text);
 }
 
 /* Gives the item back, and settles the message if it was the last one under way. */
@@ -156,8 +173,9 @@ SUSPENDS static void take_results(struct connection *c)
     } else if (c->ever_connected || is_local(c)) {
         slot_delivered(&c->slot);
     }
-    apply_results(c);
+    lsn delivered = apply_results(c);
     end_item(c, 0);
+    remember(c, delivered);
 }
 
 /* Its sender's time is over, and no further attempt may be made (RFC 2852 4.1.3): a deferral now is

@@ -56,15 +56,16 @@ static void encode_result(struct buf *out, const struct queue_message *m,
     recipient_encode_change(out, m, r);
 }
 
-void journal_log_result(struct queue_message *m, struct queue_recipient *r)
+lsn journal_log_result(struct queue_message *m, struct queue_recipient *r)
 {
     struct buf out = BUF_EMPTY;
     encode_result(&out, m, r);
     r->changed = true;
     struct str part = buf_str(&out);
-    append(m->queue, RECORD_RESULT, &part, 1);
+    lsn position = append(m->queue, RECORD_RESULT, &part, 1);
     buf_free(&out);
     message_mark_dirty(m);
+    return position;
 }
 
 lsn journal_log_delivery(struct queue_message *m, const struct queue_recipient *r, bool more)

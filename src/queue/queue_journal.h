@@ -11,9 +11,9 @@
 /* The message with its body (unless that is a file in the spool directory). Sets m->accept_lsn;
  * the caller commits. */
 void journal_log_accept(struct queue_message *m, bool more);
-/* The state of one recipient. Not waited for: what is lost is tried (and perhaps delivered) again,
- * never forgotten. */
-void journal_log_result(struct queue_message *m, struct queue_recipient *r);
+/* The state of one recipient. What is lost is tried (and perhaps delivered) again, never forgotten.
+ * Returns the record's position. */
+lsn journal_log_result(struct queue_message *m, struct queue_recipient *r);
 /* The same, ahead: r is as it will be when what comes with the record is durable. Returns its
  * position. */
 lsn journal_log_delivery(struct queue_message *m, const struct queue_recipient *r, bool more);

@@ -150,14 +150,14 @@ static void soften(struct attempt *a, struct buf *code)
     a->code = buf_str(code);
 }
 
-void recipient_apply(struct queue_message *m, struct queue_recipient *r, const struct attempt *a)
+lsn recipient_apply(struct queue_message *m, struct queue_recipient *r, const struct attempt *a)
 {
     struct queue *q = m->queue;
     struct attempt result = *a;
     struct buf text = BUF_EMPTY, code = BUF_EMPTY;
     if (result.status == TRANSPORT_DEFERRED && q->stopping) {
         r->state = RECIPIENT_WAITING;
-        return;
+        return 0;
     }
     r->attempts++;
     if (result.status == TRANSPORT_FAILED && q->config->settings.soft_bounce)
@@ -182,8 +182,9 @@ void recipient_apply(struct queue_message *m, struct queue_recipient *r, const s
     }
     if (r->state != RECIPIENT_DELIVERED)
         attempts_note(m, r, clock_wall() / USEC_SEC);
-    journal_log_result(m, r);
+    lsn position = journal_log_result(m, r);
     recipient_log(m, r, &result);
     buf_free(&text);
     buf_free(&code);
+    return position;
 }

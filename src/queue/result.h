@@ -19,8 +19,9 @@ struct attempt {
     struct delays delays;
 };
 
-/* The recipient was being sent. When the server stops, a deferral does not count as an attempt. */
-void recipient_apply(struct queue_message *m, struct queue_recipient *r, const struct attempt *a);
+/* The recipient was being sent. When the server stops, a deferral does not count as an attempt.
+ * Returns the record's position; 0: there is none. */
+lsn recipient_apply(struct queue_message *m, struct queue_recipient *r, const struct attempt *a);
 /* Writes down that it is delivered before that is applied: a record that becomes durable with the
  * delivery's. more: see journal_append_more. */
 lsn recipient_record_delivery(struct queue_message *m, struct queue_recipient *r,
