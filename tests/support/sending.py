@@ -27,7 +27,7 @@ queue {
 }
 quota {
     over_quota = later
-    warnings = 1000%
+    warnings = ""
 }
 """
 
@@ -167,6 +167,14 @@ class Sinks:
             server.server_close()
 
 
+def hand_in(client, sender, token, recipients):
+    client.say(b"MAIL FROM:<%s>" % sender.encode())
+    for recipient in recipients:
+        client.say(b"RCPT TO:<%s>" % recipient.encode())
+    client.say(b"DATA")
+    client.say(message(token) + b".")
+
+
 class Sender(threading.Thread):
     """Hands in so many messages; each has a name of its own."""
 
@@ -181,13 +189,6 @@ class Sender(threading.Thread):
             return ["team@example.test"]
         return ["r%d@d%d.test" % (i, self.random.randrange(DOMAINS)) for i in range(self.random.choice(LISTS))]
 
-    def hand_in(self, client, token, recipients):
-        client.say(b"MAIL FROM:<s%d@elsewhere.test>" % self.random.randrange(5))
-        for recipient in recipients:
-            client.say(b"RCPT TO:<%s>" % recipient.encode())
-        client.say(b"DATA")
-        client.say(message(token) + b".")
-
     def run(self):
         try:
             client = Lines(self.trial.server.port("local"))
@@ -195,7 +196,7 @@ class Sender(threading.Thread):
             for number in range(self.count):
                 token, recipients = "%s-%d" % (self.prefix, number), self.recipients()
                 self.trial.attempted[token] = recipients
-                self.hand_in(client, token, recipients)
+                hand_in(client, "s%d@elsewhere.test" % self.random.randrange(5), token, recipients)
                 self.trial.acknowledged[token] = recipients
             client.close()
         except Refused as refused:
@@ -205,12 +206,12 @@ class Sender(threading.Thread):
 
 
 class Trial:
-    def __init__(self, seed):
+    def __init__(self, seed, control=False):
         self.seed = seed
         self.random = random.Random(seed)
         self.sinks = Sinks(seed)
         self.attempted, self.acknowledged = {}, {}  # token: recipients
-        self.server = Layered(sync_delay=1500, extra=QUEUE + self.sinks.routes())
+        self.server = Layered(control=control, sync_delay=1500, extra=QUEUE + self.sinks.routes())
 
     def close(self):
         self.server.kill()
@@ -223,7 +224,7 @@ class Trial:
         self.server.mailctl("address", "add", "team@example.test", *["%s@example.test" % u for u in USERS])
         client = Lines(self.server.port("local"))
         client.say(b"EHLO c.test")
-        Sender(self, "first", 0).hand_in(client, "first", ["bob@example.test"])
+        hand_in(client, "s@elsewhere.test", "first", ["bob@example.test"])
         client.close()
 
     def let_bob_have_mail(self, yes):
