@@ -105,7 +105,8 @@ static void add_queue(json_t *status, const struct queue *queue)
     SET_ALL(json, {"messages", s.messages}, {"recipients", s.recipients}, {"sending", s.sending},
             {"connections", s.connections}, {"accepted", s.accepted},
             {"delivered_local", s.delivered_local}, {"delivered_remote", s.delivered_remote},
-            {"deferred", s.deferred}, {"bounced", s.bounced}, {"bytes", s.bytes});
+            {"deferred", s.deferred}, {"bounced", s.bounced}, {"bytes", s.bytes},
+            {"damaged_files", s.damaged_files});
     json_object_set_new(json, "soft_bounce", json_boolean(s.soft_bounce));
     add_paused(json, queue);
 }

@@ -276,6 +276,15 @@ static void print_attention(const json_t *status, struct buf *b)
         buf_printf(b, "the journal was damaged: %s", json_string_value(text));
         line("attention", b);
     }
+    int64_t damaged = number_of(json_object_get(status, "queue"), "damaged_files");
+    if (damaged > 0) {
+        buf_printf(b,
+                   "files of the queue were damaged, waiting messages may be missing: what there "
+                   "was is kept as %s/queue/*.damaged (%lld), remove it when it is not needed any "
+                   "more",
+                   text_of(status, "data_dir"), (long long)damaged);
+        line("attention", b);
+    }
     json_array_foreach(json_object_get(json_object_get(status, "store"), "set_aside"), i, text)
     {
         buf_add_c(b, json_string_value(text));

@@ -82,6 +82,11 @@ void queue_start(struct queue *q)
     if (q->message_count > 0)
         log_info("queue", NULL, "messages=%zu recipients=%zu waiting from before", q->message_count,
                  q->recipient_count);
+    if (q->stats.damaged_files > 0)
+        log_warning("queue", NULL,
+                    "%s holds %zu files *.damaged: messages may be missing since they were set "
+                    "aside; remove them when they are not needed any more",
+                    q->context.spool_dir, q->stats.damaged_files);
     scheduler_start(q->scheduler);
     statistics_start(q->statistics);
 }

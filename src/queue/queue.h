@@ -129,6 +129,7 @@ struct queue_stats {
     size_t messages, recipients, sending, connections;
     uint64_t bytes; /* of the messages */
     bool soft_bounce;
+    size_t damaged_files; /* `*.damaged` in the spool directory, at the start or since */
     uint64_t accepted, delivered_local, delivered_remote, deferred, bounced;
 };
 void queue_get_stats(const struct queue *q, struct queue_stats *s);

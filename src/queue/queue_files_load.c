@@ -33,6 +33,7 @@ struct list_job {
     struct buf states;    /* uint32_t */
     struct buf texts;     /* struct found_file */
     struct buf leftovers; /* names, NUL-terminated */
+    size_t damaged;       /* set aside, at this start or before */
     bool ok;
     struct err error;
 };
@@ -76,6 +77,8 @@ static bool list_name(void *arg, const char *name, unsigned char type)
         buf_add(&j->bodies, &body, sizeof(body));
     else if (name_id(name, ".env.tmp", body.id))
         buf_add(&j->leftovers, name, strlen(name) + 1);
+    else if (str_ends_with_nocase(str_from_c(name), STR(".damaged")))
+        j->damaged++;
     return true;
 }
 
@@ -218,6 +221,7 @@ static void take_names(struct queue *q, const struct list_job *j)
 {
     const struct found_file *texts = (const struct found_file *)j->texts.p;
     const uint32_t *states = (const uint32_t *)j->states.p;
+    q->stats.damaged_files = j->damaged;
     for (size_t i = 0; i < j->texts.n / sizeof(*texts); i++)
         text_files_found(&q->texts, texts[i].number, texts[i].size);
     for (size_t i = 0; i < j->states.n / sizeof(*states); i++)
@@ -258,6 +262,7 @@ static bool set_aside(struct queue *q, const char *id, const char *suffix)
     struct buf to = BUF_EMPTY;
     buf_printf(&to, "%s.damaged", from);
     bool ok = disk_rename(from, buf_c(&to), &e);
+    q->stats.damaged_files += ok;
     if (!ok && e.kind != ERR_NOT_FOUND)
         log_error("queue", id, "%s", e.text);
     free(from);
@@ -317,6 +322,8 @@ static void free_startup(struct queue *q)
 
 void queue_files_tidy(struct queue *q)
 {
+    /* Nothing to replay, so there was no checkpoint that did it. */
+    state_log_judge(q->state, journal_checkpointed(q->context.journal));
     tidy_damaged(q);
     tidy_missing(q);
     tidy_orphans(q);

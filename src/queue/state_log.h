@@ -18,8 +18,8 @@ void state_log_found(struct state_log *s, uint32_t number);
  * are left out, and said. False: it cannot be read for now. */
 SUSPENDS bool state_log_load(struct state_log *s, struct err *e);
 /* After the journal's replay, before its first checkpoint is over: tells what is missing for good.
- * `checkpointed`: where the replay began. */
-SUSPENDS void state_log_judge(struct state_log *s, lsn checkpointed);
+ * `checkpointed`: where the replay began. Blocking: start-up. */
+void state_log_judge(struct state_log *s, lsn checkpointed);
 
 /* At a checkpoint: writes what has changed of messages accepted up to that record, whose texts
  * are in files, and that those in queue->removals are gone. */

@@ -6,9 +6,8 @@
  * Bytes that are no entry are skipped to the next that is one. When everything is sound up to the
  * last checkpoint that the journal knows as complete, a crash tore what is behind it, and the
  * journal has what that said. Otherwise a disk spoilt it, and messages may be missing: then the
- * file is kept as
- * `*.damaged`, and so are the texts (links to the files that hold them), and `mailctl status` says
- * so until somebody has removed them.
+ * file is kept as `*.damaged`, and so are the texts (links to the files that hold them), and each
+ * start and `mailctl status` say so until somebody has removed them.
  */
 #include "core/disk.h"
 #include "core/file.h"
@@ -231,6 +230,7 @@ SUSPENDS bool state_log_load(struct state_log *s, struct err *e)
 struct keep_job {
     const char *dir;
     struct buf names; /* NUL-terminated */
+    size_t kept;
 };
 
 static bool add_text_name(void *arg, const char *name, unsigned char type)
@@ -244,9 +244,8 @@ static bool add_text_name(void *arg, const char *name, unsigned char type)
 }
 
 /* Links, so that what is removed from now on stays where somebody can look for it. */
-static void keep_files(void *arg)
+static void keep_files(struct keep_job *j)
 {
-    struct keep_job *j = arg;
     struct buf from = BUF_EMPTY, to = BUF_EMPTY;
     struct err e;
     if (!disk_list(j->dir, add_text_name, j, &e))
@@ -256,21 +255,24 @@ static void keep_files(void *arg)
         buf_clear(&to);
         buf_printf(&from, "%s/%s", j->dir, j->names.p + at);
         buf_printf(&to, "%s.damaged", buf_c(&from));
-        if (!disk_link(from.p, buf_c(&to), &e) && e.kind != ERR_EXISTS)
+        if (disk_link(from.p, buf_c(&to), &e))
+            j->kept++;
+        else if (e.kind != ERR_EXISTS)
             log_error("queue", NULL, "%s", e.text);
     }
     buf_free(&from);
     buf_free(&to);
 }
 
-SUSPENDS static void report_damage(struct state_log *s)
+static void report_damage(struct state_log *s)
 {
     char *path = state_log_path(s, s->number);
     struct keep_job j = {.dir = s->queue->context.spool_dir};
     buf_printf(&j.names, "state.%u", s->number);
     buf_add_char(&j.names, '\0');
-    worker_run(WORKER_DISK, keep_files, &j);
+    keep_files(&j);
     buf_free(&j.names);
+    s->queue->stats.damaged_files += j.kept;
     log_error(
         "queue", NULL,
         "%s is damaged or missing: %llu bytes from %llu on cannot be understood. All else was "
@@ -281,7 +283,7 @@ SUSPENDS static void report_damage(struct state_log *s)
     free(path);
 }
 
-SUSPENDS void state_log_judge(struct state_log *s, lsn checkpointed)
+void state_log_judge(struct state_log *s, lsn checkpointed)
 {
     if (s->judged)
         return;

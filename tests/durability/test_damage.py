@@ -119,6 +119,32 @@ def test_bits_flip_everywhere():
             shutil.rmtree(journal(server) + "/damaged", ignore_errors=True)
 
 
+def queue_attention(server):
+    return [line for line in server.mailctl("status").splitlines() if "attention" in line and "/queue/*.damaged" in line]
+
+
+def test_damage_of_the_queue_is_told_until_somebody_has_looked():
+    server = Instance()
+    server.add_config("queue {\n    relay_host = 127.0.0.1:1\n}\n")
+    with server:
+        inject(server, "s@elsewhere.test", ["x@far.test"], "Subject: x\r\n\r\nwaits\r\n", port="local")
+        assert not queue_attention(server)
+        server.stop()
+        (path,) = glob.glob(os.path.join(server.root, "data/queue/state.*"))
+        at = open(path, "rb").read().find(b"x@far.test")
+        change(path, at, b"y")
+        server.start()
+        assert queue_attention(server)
+        assert server.mailctl_json("queue", "list") == [] and path + " is damaged" in server.log()
+        inject(server, "s@elsewhere.test", ["x@far.test"], "Subject: x\r\n\r\nwaits\r\n", port="local")
+        server.restart()
+        assert len(queue_attention(server)) == 1 and "(2)" in queue_attention(server)[0], queue_attention(server)
+        for kept in glob.glob(os.path.join(server.root, "data/queue/*.damaged")):
+            os.unlink(kept)
+        server.restart()
+        assert not queue_attention(server) and len(server.mailctl_json("queue", "list")) == 1
+
+
 def fetched(server, mailbox="INBOX"):
     """What a client sees of a mailbox: UID, flags, modification sequence of each message."""
     client = imap(server, "alice")
