@@ -18,9 +18,8 @@ static struct str waiting_reason(const struct queue_message *m, const struct que
 {
     const struct pause *p = m->queue->pause;
     if (m->on_hold)
-        return m->hold_reason == HOLD_DAMAGED   ? STR("on hold: its text cannot be read")
-               : m->hold_reason == HOLD_CRASHED ? STR("on hold: the server crashed with it, twice")
-                                                : STR("on hold: an operator stopped it");
+        return m->hold_reason == HOLD_DAMAGED ? STR("on hold: its text cannot be read")
+                                              : STR("on hold: an operator stopped it");
     if (message_is_held(m))
         return STR("held, as its sender asked");
     if (item && pause_covers(p, item->destination->key))

@@ -134,7 +134,7 @@ static void fill(struct queue_message *m)
     struct err e;
     memcpy(m->id, "new", 4);
     m->told_late = m->on_hold = true;
-    m->hold_reason = HOLD_CRASHED;
+    m->hold_reason = HOLD_DAMAGED;
     const struct envelope_options options = {.dsn_return = DSN_RETURN_FULL,
                                              .envelope_id = STR("QQ 314159"),
                                              .require_tls = true,
@@ -167,7 +167,7 @@ static void all_that_was_asked_for(void)
     m = message_decode(world.queue, buf_str(&bytes), MESSAGE_VERSION);
     assert_non_null(m);
     assert_str(m->prefix, "Received: x\n");
-    assert_true(m->on_hold && m->hold_reason == HOLD_CRASHED);
+    assert_true(m->on_hold && m->hold_reason == HOLD_DAMAGED);
     const struct envelope_options *o = &m->options;
     assert_int_equal(o->dsn_return, DSN_RETURN_FULL);
     assert_str(o->envelope_id, "QQ 314159");
