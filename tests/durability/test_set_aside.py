@@ -34,7 +34,7 @@ def test_a_file_for_a_maildir_stops_only_its_user():
             assert bodies(server, "bob") == [b"to both"]
             (said,) = attention(server)
             assert "example.test/alice" in said and "remove the cause" in said, said
-            assert "example.test/alice" in server.log()
+            assert server.logged("example.test/alice")
             assert len(server.mailctl_json("status")["store"]["set_aside"]) == 1
             server.kill()
         os.unlink(maildir)

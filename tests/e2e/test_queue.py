@@ -44,7 +44,7 @@ def test_by_mx_with_fallback_to_the_next_host():
         assert not got["data"].startswith(b"Return-Path")
         assert len(imap_bodies(server, "bob")) == 1
         wait_for(lambda: server.mailctl_json("queue", "list") in ([], {"messages": []}))
-        assert "status=sent" in server.log()
+        assert server.logged("status=sent")
 
 
 def test_without_mx_by_address():

@@ -13,6 +13,8 @@ import tempfile
 import threading
 import time
 
+from support import wait_for
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PORTS = {"lmtp": 24, "smtp": 25, "local": 26, "submission": 587, "submissions": 465, "imap": 143,
          "imaps": 993, "pop3": 110, "pop3s": 995}
@@ -126,6 +128,10 @@ class Instance:
                 with open(path, errors="replace") as f:
                     text += f.read()
         return text
+
+    def logged(self, text):
+        """The log says so, or does in a moment: lines are gathered."""
+        return wait_for(lambda: text in self.log(), "the log does not say %r" % text)
 
     def add_config(self, text):
         with open(self.config_path, "a") as f:
