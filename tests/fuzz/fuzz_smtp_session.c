@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "net/listener.h"
+#include "queue/queue_internal.h"
 #include "queue/recipient.h"
 #include "smtp/smtp_server.h"
 
@@ -27,6 +28,10 @@ static void check(bool holds)
 }
 
 /* --- the queue: what it is given --- */
+
+/* Without rules that rewrite addresses. */
+static struct queue_config queue_config;
+static struct queue queue = {.config = &queue_config};
 
 static struct buf accepted; /* texts of the messages of this session */
 
@@ -409,7 +414,7 @@ static void begin(void)
                           blocks, &e);
     check(loop && config);
     context = (struct smtp_context){
-        .loop = loop, .sessions = session_list_new(), .spool_dir = "/nonexistent"};
+        .queue = &queue, .loop = loop, .sessions = session_list_new(), .spool_dir = "/nonexistent"};
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
