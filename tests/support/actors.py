@@ -6,7 +6,7 @@ import socket
 import threading
 
 from .imap_raw import ProtocolError
-from .ledger import DATE, CountingImap, Ledger, message, sort_flags
+from .ledger import DATE, CountingImap, Ledger, connection_name, message, sort_flags
 
 SHARED = ("INBOX", "Archive", "Trash")
 FLAGS = ("\\Seen", "\\Flagged", "\\Answered", "\\Draft", "$Forwarded", "todo", "später".encode().hex())
@@ -36,7 +36,7 @@ class Lines:
     def __init__(self, port, timeout=60):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self.file = self.socket.makefile("rwb")
-        self.count, self.local_port = 0, self.socket.getsockname()[1]
+        self.count, self.name = 0, connection_name(self.socket)
         self.answer()
 
     def line(self):
@@ -70,7 +70,7 @@ class Lines:
         return lines
 
     def mark(self):
-        return self.local_port, self.count
+        return self.name, self.count
 
     def close(self):
         self.file.close()

@@ -52,8 +52,8 @@ enum entry {
     ENTRY_REMOVE_DIR,
     ENTRY_SYNC,   /* fd; number: 0 fsync, 1 fdatasync, 2 syncfs; id */
     ENTRY_TIMES,  /* path; number: modification, nanoseconds */
-    ENTRY_ACCEPT, /* fd: the client's port */
-    ENTRY_SEND,   /* fd: the client's port; number: bytes */
+    ENTRY_ACCEPT, /* fd: the connection, see connection_of */
+    ENTRY_SEND,   /* the same; number: bytes */
     ENTRY_OTHER,  /* path: what was called, and is not understood */
 };
 
@@ -656,19 +656,28 @@ EXPORT int symlink(const char *target, const char *path)
 
 /* --- what clients are told --- */
 
-static int port_of(const struct sockaddr_storage *a)
+static uint32_t port_of(int fd, int (*name)(int, struct sockaddr *, socklen_t *))
 {
-    return a->ss_family == AF_INET ? ntohs(((const struct sockaddr_in *)a)->sin_port) : -1;
+    struct sockaddr_storage a = {0};
+    socklen_t n = sizeof a;
+    name(fd, (struct sockaddr *)&a, &n);
+    return a.ss_family == AF_INET ? ntohs(((const struct sockaddr_in *)&a)->sin_port) : 0;
+}
+
+/* Both ports, the server's above: connections to several servers may have the same one at the
+ * client's end. */
+static int connection_of(int fd)
+{
+    return (int)(port_of(fd, getsockname) << 16 | port_of(fd, getpeername));
 }
 
 EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *n, int flags)
 {
     int accepted = (int)kernel(SYS_accept4, fd, address, n, flags);
-    if (accepted >= 0 && log_fd >= 0 && address) {
-        struct sockaddr_storage a;
-        memcpy(&a, address, *n < sizeof a ? *n : sizeof a);
+    if (accepted >= 0 && log_fd >= 0) {
+        int connection = connection_of(accepted);
         pthread_mutex_lock(&lock);
-        note(ENTRY_ACCEPT, 0, port_of(&a), 0, NULL, NULL);
+        note(ENTRY_ACCEPT, 0, connection, 0, NULL, NULL);
         pthread_mutex_unlock(&lock);
     }
     return accepted;
@@ -678,13 +687,11 @@ EXPORT ssize_t send(int fd, const void *p, size_t n, int flags)
 {
     if (log_fd < 0)
         return kernel(SYS_sendto, fd, p, n, flags, NULL, 0);
-    struct sockaddr_storage a = {0};
-    socklen_t size = sizeof a;
-    getpeername(fd, (struct sockaddr *)&a, &size);
+    int connection = connection_of(fd);
     pthread_mutex_lock(&lock);
     ssize_t sent = kernel(SYS_sendto, fd, p, n, flags, NULL, 0);
     if (sent > 0)
-        note(ENTRY_SEND, 0, port_of(&a), (uint64_t)sent, NULL, NULL);
+        note(ENTRY_SEND, 0, connection, (uint64_t)sent, NULL, NULL);
     pthread_mutex_unlock(&lock);
     return sent;
 }

@@ -139,7 +139,7 @@ class Recording:
         self.operations = []  # on names: (index, function, arguments)
         self.file_systems = []  # syncfs: (begin, end)
         self.sure_names = []  # (end, number of operations that are sure from then on)
-        self.sent = {}  # (port): [(bytes so far, index)]
+        self.sent = {}  # by connection (connection_name): [(bytes so far, index)]
         self.nodes, self.ends = [], {}
         self.names = {}  # of each directory's node
         self.snapshots = [(0, self.load(tree))]
@@ -267,10 +267,10 @@ class Recording:
         self.nodes[node].times.append((self.operate(index, "touch"), entry.number))
 
     def do_13(self, index, entry):  # ACCEPT
-        self.sent[entry.fd] = []
+        self.sent[entry.fd & 0xffffffff] = []
 
     def do_14(self, index, entry):  # SEND
-        list_ = self.sent.setdefault(entry.fd, [])
+        list_ = self.sent.setdefault(entry.fd & 0xffffffff, [])
         list_.append(((list_[-1][0] if list_ else 0) + entry.number, index))
 
     def do_15(self, index, entry):  # OTHER
@@ -279,9 +279,9 @@ class Recording:
     # --- moments ---
 
     def told_at(self, mark):
-        """The index of the entry with which a client on `port` was sent its `count`-th byte."""
-        port, count = mark
-        for so_far, index in self.sent[port]:
+        """The index of the entry with which a client was sent the `count`-th byte of its connection."""
+        connection, count = mark
+        for so_far, index in self.sent[connection]:
             if so_far >= count:
                 return index
         raise AssertionError("a client saw bytes that were never sent")

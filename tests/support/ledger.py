@@ -132,20 +132,25 @@ def change(world, changes):
             world[key] = value
 
 
+def connection_name(client):
+    """Both ports, as the recorder has them: connections to several servers may share that of the client's end."""
+    return client.getpeername()[1] << 16 | client.getsockname()[1]
+
+
 class CountingImap(RawImap):
     """Knows which byte of the connection it has read up to."""
 
     def __init__(self, port, timeout=60):
         self.count = 0
         super().__init__(port, timeout=timeout)
-        self.local_port = self.socket.getsockname()[1]
+        self.name = connection_name(self.socket)
 
     def take(self, size):
         self.count += size
         return super().take(size)
 
     def mark(self):
-        return self.local_port, self.count
+        return self.name, self.count
 
 
 def waiting_users(entry):
