@@ -5,6 +5,7 @@
 #include "core/disk.h"
 #include "core/journal.h"
 #include "core/load.h"
+#include "core/log.h"
 #include "core/loop.h"
 #include "core/session_list.h"
 #include "core/worker.h"
@@ -240,6 +241,23 @@ static bool reload(const struct ctl_context *c, const json_t *args, json_t **res
     return c->reload(c->arg, *result, e);
 }
 
+static void flush_on_worker(void *arg)
+{
+    (void)arg;
+    log_flush();
+}
+
+static bool flush_log(const struct ctl_context *c, const json_t *args, json_t **result,
+                      struct err *e)
+{
+    (void)c;
+    (void)args;
+    (void)result;
+    (void)e;
+    worker_run(WORKER_DISK, flush_on_worker, NULL);
+    return true;
+}
+
 static bool stop(const struct ctl_context *c, const json_t *args, json_t **result, struct err *e)
 {
     (void)args;
@@ -250,8 +268,5 @@ static bool stop(const struct ctl_context *c, const json_t *args, json_t **resul
 }
 
 const struct ctl_verb ctl_status_verbs[] = {
-    {"status", status},
-    {"reload", reload},
-    {"stop", stop},
-    {NULL, NULL},
+    {"status", status}, {"reload", reload}, {"log flush", flush_log}, {"stop", stop}, {NULL, NULL},
 };

@@ -188,7 +188,7 @@ extern const size_t command_count;
 const char *command_examples(const char *name);
 
 command_function command_init;
-command_function command_start, command_stop, command_status, command_reload;
+command_function command_start, command_stop, command_status, command_reload, command_log_flush;
 command_function command_config_check, command_config_show, command_config_manual;
 command_function command_user_add, command_user_list, command_user_show, command_user_delete,
     command_user_password, command_user_disable, command_user_enable;

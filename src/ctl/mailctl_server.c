@@ -1,5 +1,5 @@
 /*
- * start, stop, status, reload.
+ * start, stop, status, reload, log flush.
  *
  * start is done when the server answers on its control socket, which it opens last; when it ends
  * before that, its own line on standard error is the reason. stop is done when the process is gone,
@@ -151,6 +151,12 @@ int command_reload(struct mailctl *m, const struct arguments *a)
         printf("but these settings need a restart: %s\n", restart);
     json_decref(result);
     return status;
+}
+
+int command_log_flush(struct mailctl *m, const struct arguments *a)
+{
+    (void)a;
+    return ask(m, "log flush", NULL, NULL);
 }
 
 /* --- status --- */

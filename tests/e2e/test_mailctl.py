@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import signal
+import smtplib
 import socket
 import subprocess
 import tempfile
@@ -171,3 +172,14 @@ def test_rights_are_given_up_and_only_the_owner_may_ask():
             assert mailctl("--root", root, "stop").returncode == 0
     finally:
         shutil.rmtree(directory)
+
+
+def test_log_flush():
+    with Instance() as server:
+        path = os.path.join(server.root, "log", "maild.log")
+        with smtplib.SMTP("127.0.0.1", server.port("smtp")) as smtp:
+            for i in range(20):
+                smtp.sendmail("a%d@remote.example" % i, "alice@example.test", "Subject: x\r\n\r\nx\r\n")
+                server.mailctl("log", "flush")
+                with open(path) as f:
+                    assert "from=<a%d@remote.example>" % i in f.read()

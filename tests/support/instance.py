@@ -120,8 +120,21 @@ class Instance:
     def log_path(self):
         return os.path.join(self.directory, "stderr.log")
 
+    def flush_log(self):
+        """Lines that are gathered are written out; not where the server cannot answer."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(5)
+            try:
+                s.connect(os.path.join(self.root, "run", "control.sock"))
+                s.sendall(b'{"verb": "log flush"}\n')
+                s.recv(100)
+            except OSError:
+                pass
+
     def log(self):
-        """What maild logged, and what it or a sanitizer said on standard error."""
+        """What maild logged until now, and what it or a sanitizer said on standard error."""
+        if self.process and self.process.poll() is None:
+            self.flush_log()
         text = ""
         for path in (os.path.join(self.root, "log", "maild.log"), self.log_path):
             if os.path.exists(path):
@@ -130,7 +143,7 @@ class Instance:
         return text
 
     def logged(self, text):
-        """The log says so, or does in a moment: lines are gathered."""
+        """The log says so, or does in a moment."""
         return wait_for(lambda: text in self.log(), "the log does not say %r" % text)
 
     def add_config(self, text):
