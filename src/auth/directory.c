@@ -248,15 +248,6 @@ void directory_forget(struct directory *d)
 
 /* --- look-ups --- */
 
-static struct account copy_account(struct arena *a, const struct account *from)
-{
-    struct account account = *from;
-    account.login = arena_str(a, from->login);
-    account.name = arena_str(a, from->name);
-    account.home = arena_str(a, from->home);
-    return account;
-}
-
 /* Ends a look-up whose answer is not FOUND or whose answer has been copied. */
 static enum lookup finish(struct answer *answer, struct err *e)
 {
@@ -318,7 +309,7 @@ enum lookup directory_find_account(struct directory *d, struct str login, struct
         return status;
     struct answer *answer = directory_ask(d, ANSWER_ACCOUNT, full, e);
     if (found(answer))
-        *account = copy_account(a, &answer->account);
+        *account = account_copy(a, &answer->account);
     return finish(answer, e);
 }
 
@@ -360,7 +351,7 @@ enum lookup directory_find_verifier(struct directory *d, struct str login, struc
     if (status != LOOKUP_FOUND)
         return status;
     struct answer *answer = directory_ask(d, ANSWER_ACCOUNT, full, e);
-    bool usable = found(answer) && !answer->account.disabled && answer->verifier.n > 0;
+    bool usable = found(answer) && !answer->account.no_login && answer->verifier.n > 0;
     if (usable)
         *verifier = arena_str(a, answer->verifier);
     status = finish(answer, e);
@@ -399,7 +390,7 @@ static enum lookup judge(const struct answer *answer, enum password_match match,
     }
     if (match == PASSWORD_WRONG)
         return refuse(e, "wrong_password");
-    return answer->account.disabled ? refuse(e, "disabled") : LOOKUP_FOUND;
+    return answer->account.no_login ? refuse(e, answer->account.no_login) : LOOKUP_FOUND;
 }
 
 /* Compares with the stored hash, or one nobody's password has, at the same cost. */
@@ -439,7 +430,7 @@ enum lookup directory_check_password(struct directory *d, struct str login, stru
         return finish(answer, e);
     status = check_hash(d, answer, password, e);
     if (status == LOOKUP_FOUND)
-        *account = copy_account(a, &answer->account);
+        *account = account_copy(a, &answer->account);
     answer_unref(answer);
     return status;
 }

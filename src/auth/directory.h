@@ -5,7 +5,7 @@
  * dropped at every change. A directory that cannot answer is LOOKUP_TEMPFAIL, which nobody may
  * fold into "not found": senders get 4xx, users "try later".
  */
-#include "core/arena.h"
+#include "auth/account.h"
 #include "core/fiber.h"
 #include "core/settings.h"
 
@@ -21,19 +21,6 @@ struct directory_settings {
     usec cache_lifetime;
 };
 extern const struct settings_block directory_settings_block; /* "directory" */
-
-struct account {
-    int64_t id;
-    struct str login; /* "alice@example.test", lower case */
-    struct str name;  /* for people, may be empty */
-    struct str home;  /* below the store's path: "example.test/alice"; path separators in it are the
-                         directory's own */
-    bool disabled;    /* no login, no mail */
-    /* The user's own limits. -1: those of the settings; 0: none. */
-    int64_t quota_storage; /* bytes */
-    int64_t quota_messages;
-    int64_t quota_version; /* grows with each change of them */
-};
 
 /* What happens to mail for addresses of a domain that are not listed here. */
 enum domain_kind {

@@ -18,7 +18,11 @@ static void read_account(sqlite3_stmt *s, struct arena *a, struct account *accou
     account->login = sql_text(s, 1, a);
     account->name = sql_text(s, 2, a);
     account->home = sql_text(s, 3, a);
-    account->disabled = sqlite3_column_int(s, 4) != 0;
+    bool disabled = sqlite3_column_int(s, 4) != 0;
+    account->no_login = disabled ? "disabled" : NULL;
+    account->mail = disabled ? ACCOUNT_MAIL_REFUSE : ACCOUNT_MAIL_ACCEPT;
+    account->protocols = ACCOUNT_ALL_PROTOCOLS;
+    account->keep_copy = true;
     account->quota_storage = sqlite3_column_int64(s, 5);
     account->quota_messages = sqlite3_column_int64(s, 6);
     account->quota_version = sqlite3_column_int64(s, 7);

@@ -12,7 +12,7 @@ static json_t *user_json(const struct account *u)
     json_object_set_new(json, "login", ctl_json_str(u->login));
     json_object_set_new(json, "name", ctl_json_str(u->name));
     json_object_set_new(json, "home", ctl_json_str(u->home));
-    json_object_set_new(json, "disabled", json_boolean(u->disabled));
+    json_object_set_new(json, "disabled", json_boolean(u->no_login != NULL));
     json_object_set_new(json, "quota_storage", json_integer(u->quota_storage));
     json_object_set_new(json, "quota_messages", json_integer(u->quota_messages));
     return json;

@@ -302,8 +302,12 @@ SUSPENDS static void deliver_to_account(struct connection *c, size_t i)
     case LOOKUP_FOUND:
         break;
     }
-    if (account.disabled) {
+    if (account.mail == ACCOUNT_MAIL_REFUSE) {
         set_result(c, i, TRANSPORT_FAILED, "5.2.1", "mailbox disabled");
+        return;
+    }
+    if (account.mail == ACCOUNT_MAIL_DEFER) {
+        set_result(c, i, TRANSPORT_DEFERRED, "4.2.1", "mailbox takes no mail just now");
         return;
     }
     struct str prefix =

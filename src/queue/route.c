@@ -105,7 +105,7 @@ SUSPENDS static enum step expand_account(struct expansion *x, struct str key, bo
         break;
     }
     *found = true;
-    if (target.account.disabled)
+    if (target.account.mail == ACCOUNT_MAIL_REFUSE)
         return leads_nowhere(x, key, "5.2.1", "mailbox disabled");
     target.address = target.account.login;
     return add_target(x, &target);

@@ -46,7 +46,8 @@ IN_FIBER(find)
         assert_str(account.login, "alice@example.test");
         assert_str(account.name, "Alice A.");
         assert_str(account.home, "example.test/alice");
-        assert_false(account.disabled);
+        assert_null(account.no_login);
+        assert_int_equal(account.mail, ACCOUNT_MAIL_ACCEPT);
         assert_int_equal(
             directory_find_account(f.d, STR("nobody@example.test"), f.a, &account, &f.e),
             LOOKUP_NOT_FOUND);
@@ -55,7 +56,8 @@ IN_FIBER(find)
     }
     assert_int_equal(directory_find_account(f.d, STR("carol@example.test"), f.a, &account, &f.e),
                      LOOKUP_FOUND);
-    assert_true(account.disabled);
+    assert_string_equal(account.no_login, "disabled");
+    assert_int_equal(account.mail, ACCOUNT_MAIL_REFUSE);
     struct stat st;
     assert_int_equal(stat(f.path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);

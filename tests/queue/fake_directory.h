@@ -54,7 +54,8 @@ enum lookup directory_find_account(struct directory *d, struct str login, struct
         name = str_skip(name, disabled);
         if (!str_equal_nocase(login, name))
             continue;
-        *account = (struct account){.id = (int64_t)i, .disabled = disabled};
+        *account = (struct account){.id = (int64_t)i, .keep_copy = true};
+        account->mail = disabled ? ACCOUNT_MAIL_REFUSE : ACCOUNT_MAIL_ACCEPT;
         account->login = arena_str(a, name);
         account->home = arena_str(a, name);
         return LOOKUP_FOUND;
