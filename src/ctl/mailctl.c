@@ -121,9 +121,10 @@ static void print_options(const struct option_row *options, size_t most)
 static int print_help(void)
 {
     printf("usage: mailctl [OPTIONS] COMMAND ...\n\ncommands:\n");
-    for (size_t i = 0; i < command_count; i++) {
-        int width = printf("    %s %s", commands[i].name, commands[i].words);
-        print_wrapped(commands[i].help, (size_t)width, 42);
+    const struct command *c;
+    for (size_t i = 0; (c = command_at(i)); i++) {
+        int width = printf("    %s %s", c->name, c->words);
+        print_wrapped(c->help, (size_t)width, 42);
     }
     printf("\noptions:\n");
     print_options(global_options, OPTIONS_MAX);
@@ -148,9 +149,10 @@ static int print_command_help(const struct command *c)
 static size_t print_group_help(const char *group, FILE *to)
 {
     size_t n = strlen(group), found = 0;
-    for (size_t i = 0; i < command_count; i++)
-        if (strncmp(commands[i].name, group, n) == 0 && commands[i].name[n] == ' ')
-            found += fprintf(to, "    mailctl %s %s\n", commands[i].name, commands[i].words) > 0;
+    const struct command *c;
+    for (size_t i = 0; (c = command_at(i)); i++)
+        if (strncmp(c->name, group, n) == 0 && c->name[n] == ' ')
+            found += fprintf(to, "    mailctl %s %s\n", c->name, c->words) > 0;
     return found;
 }
 
@@ -176,8 +178,9 @@ static const struct option_row *find_option(const struct option_row *rows, size_
 static const struct option_row *find_any_option(const char *name, size_t n)
 {
     const struct option_row *row = find_option(global_options, OPTIONS_MAX, name, n);
-    for (size_t i = 0; i < command_count && !row; i++)
-        row = find_option(commands[i].options, OPTIONS_MAX, name, n);
+    const struct command *c;
+    for (size_t i = 0; !row && (c = command_at(i)); i++)
+        row = find_option(c->options, OPTIONS_MAX, name, n);
     return row;
 }
 
@@ -235,7 +238,6 @@ static bool parse_command_line(int argc, char **argv, struct command_line *line)
     return true;
 }
 
-/* The command named by the first one or two words, which are taken. */
 /* How many words the name has, if the arguments begin with them; else 0. */
 static size_t words_matched(const struct arguments *a, const char *name)
 {
@@ -249,15 +251,17 @@ static size_t words_matched(const struct arguments *a, const char *name)
     return n;
 }
 
+/* The command named by the first words, which are taken. */
 static const struct command *find_command(struct arguments *a)
 {
-    for (size_t i = 0; i < command_count; i++) {
-        size_t n = words_matched(a, commands[i].name);
+    const struct command *c;
+    for (size_t i = 0; (c = command_at(i)); i++) {
+        size_t n = words_matched(a, c->name);
         if (n == 0)
             continue;
         a->words += n;
         a->count -= n;
-        return &commands[i];
+        return c;
     }
     return NULL;
 }

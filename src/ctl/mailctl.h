@@ -182,8 +182,8 @@ struct command {
     struct option_row options[OPTIONS_MAX];
 };
 
-extern const struct command commands[];
-extern const size_t command_count;
+/* In the order of the help; NULL behind the last one. */
+const struct command *command_at(size_t i);
 /* Lines for its --help, mailctl_examples.c; NULL: none. */
 const char *command_examples(const char *name);
 
