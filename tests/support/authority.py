@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -30,7 +31,7 @@ class Authority:
         self.count += 1
         base = "c%d" % self.count
         with open(os.path.join(self.directory, base + ".ext"), "w") as f:
-            f.write("subjectAltName=" + ",".join("DNS:" + n for n in names) + "\n")
+            f.write("subjectAltName=" + ",".join(alternative_name(n) for n in names) + "\n")
         self.run("req", *KEY, "-subj", "/CN=" + base, "-keyout", base + ".key", "-out", base + ".csr")
         signer = ["-signkey", base + ".key"] if foreign else ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
         self.run("x509", "-req", "-in", base + ".csr", *signer, "-days", str(days), "-extfile", base + ".ext",
@@ -42,6 +43,10 @@ class Authority:
         """The authority's own certificate."""
         return subprocess.run(["openssl", "x509", "-in", self.certificate, "-outform", "DER"], check=True,
                               capture_output=True).stdout.hex()
+
+
+def alternative_name(name):
+    return ("IP:" if re.fullmatch(r"[0-9.]+|[0-9a-f:]*:[0-9a-f:]*", name) else "DNS:") + name
 
 
 class Certificate:

@@ -1,0 +1,56 @@
+"""The directory servers that other tests stand on do what is expected of them."""
+
+import os
+import subprocess
+
+from support.kdc import Kdc
+from support.ldap_people import ADMIN_DN, ADMIN_PASSWORD, PEOPLE, SERVICE_DN, password_of
+from support.slapd import Slapd
+
+
+def test_slapd():
+    with Slapd(users=5, bulk=50) as ldap:
+        assert ldap.user_works("anna") and not ldap.user_works("anna", "wrong")
+        assert ldap.user_works("jörg") and ldap.bind_works("cn=Doe\\, John (Test)*+uid=odd," + PEOPLE, "sesame-odd")
+        assert not ldap.user_works("lukas"), "a locked account"
+        # TLS with and without StartTLS; the Unix socket tells who asks
+        for arguments in (("-ZZ", "-H", ldap.uri), ("-H", ldap.ldaps_uri)):
+            answer = ldap.run("ldapwhoami", "-x", "-D", "uid=anna," + PEOPLE, "-w", password_of("anna"), *arguments).stdout
+            assert "uid=anna" in answer, answer
+        assert SERVICE_DN in ldap.run("ldapwhoami", "-Q", "-Y", "EXTERNAL", "-H", ldap.ldapi_uri).stdout
+        assert ldap.search("(cn=bulk)", "member").count("member:") == 50
+        assert "cn=engineers" in ldap.search("(uid=anna)", "memberOf")
+        # the service account may set passwords, and cannot read them
+        assert "userPassword" not in ldap.search("(uid=anna)", "userPassword")
+        ldap.run("ldappasswd", "-Q", "-Y", "EXTERNAL", "-H", ldap.ldapi_uri, "-s", "another one", "uid=anna," + PEOPLE)
+        assert ldap.user_works("anna", "another one")
+        ldap.modify("dn: uid=anna,%s\nchangetype: modify\nreplace: mail\nmail: new@example.test\n" % PEOPLE)
+        assert "new@" in ldap.search("(uid=anna)", "mail")
+        pid = ldap.process.pid
+        ldap.freeze()
+        assert ldap.state() == "T"
+        ldap.thaw()
+        ldap.restart()
+        assert ldap.bind_works(ADMIN_DN, ADMIN_PASSWORD) and ldap.process.pid != pid
+        directory = ldap.directory
+    assert not os.path.exists(directory) and not os.path.exists("/proc/%d" % pid)
+
+
+def test_kdc():
+    with Kdc() as kdc:
+        client = dict(os.environ, **kdc.ticket("anna"))
+        listed = subprocess.run(["klist"], capture_output=True, text=True, env=client).stdout
+        assert "anna@EXAMPLE.TEST" in listed, listed
+        try:
+            kdc.ticket("anna", "wrong")
+            raise AssertionError("a ticket for a wrong password")
+        except AssertionError as error:
+            assert "kinit" in str(error), error
+        assert "imap/localhost@EXAMPLE.TEST" in subprocess.run(["klist", "-k", kdc.keytab], capture_output=True, text=True).stdout
+        with Slapd(users=1, kdc=kdc) as ldap:
+            answer = ldap.run("ldapwhoami", "-Q", "-Y", "GSSAPI", "-N", "-H", "ldap://localhost:%d" % ldap.port, environment=client)
+            assert "uid=anna,ou=people" in answer.stdout, answer
+            keytab = os.path.join(kdc.directory, "maild.keytab")
+            service = dict(kdc.environment, KRB5_CLIENT_KTNAME="FILE:" + keytab, KRB5CCNAME="MEMORY:service")
+            answer = ldap.run("ldapwhoami", "-Q", "-Y", "GSSAPI", "-N", "-H", "ldap://localhost:%d" % ldap.port, environment=service)
+            assert SERVICE_DN in answer.stdout, answer
