@@ -25,3 +25,13 @@
 
 /* Bytes of a user's name for people. */
 #define DISPLAY_NAME_MAX 200
+
+/* Hashes from elsewhere: memory of one (bytes), and what makes it slow; at most about a second. */
+#define HASH_TEXT_MAX        1024
+#define HASH_MEMORY_MAX      ((uint64_t)256 * 1024 * 1024)
+#define ARGON2_WORK_MAX      ((uint64_t)1024 * 1024) /* KiB of memory times passes */
+#define ARGON2_LANES_MAX     16
+#define BCRYPT_COST_MAX      14
+#define SHA_CRYPT_ROUNDS_MAX 1000000
+#define SCRAM_ITERATIONS_MAX 1000000u
+#define DIGEST_SALT_MAX      256

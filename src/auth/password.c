@@ -1,25 +1,23 @@
 /*
  * yescrypt through libxcrypt's re-entrant calls, with its default cost: about 20 ms and 16 MB for
- * each guess. The SCRAM verifier is computed when a password is set, the only time the server
- * has it in clear (RFC 5802 section 3, RFC 7677):
+ * each guess.
  *
- *   SaltedPassword = PBKDF2(HMAC-SHA-256, SASLprep(password), salt, iterations)
- *   StoredKey      = SHA-256(HMAC(SaltedPassword, "Client Key"))
- *   ServerKey      = HMAC(SaltedPassword, "Server Key")
+ * Hashes that other systems made are checked by what made them: libxcrypt for all of crypt(5),
+ * libargon2, OpenSSL for salted digests (password_scheme.c), PBKDF2 for SCRAM verifiers
+ * (password_scram.c). A hash of another method that does not match costs a yescrypt computation as
+ * well, so that the time does not tell who was imported from where, and who does not exist.
  */
-#include "auth/password.h"
+#include "auth/password_internal.h"
 
 #include "core/mem.h"
 #include "core/random.h"
 
 #include <crypt.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
 
 #define HASH_METHOD "$y$"
+#define HASH_NOW    "$y$j9T$" /* what HASH_METHOD gives with the default cost */
 #define SALT_BYTES  16
 
 bool password_check_form(struct str password, struct err *e)
@@ -35,7 +33,7 @@ bool password_check_form(struct str password, struct err *e)
 }
 
 /* The phrase with a NUL behind it is wiped, and so is crypt's own memory. */
-static char *run_crypt(struct str password, const char *setting)
+char *password_crypt(struct str password, const char *setting)
 {
     char phrase[PASSWORD_MAX + 1];
     struct crypt_data *data = MEM_NEW(struct crypt_data);
@@ -61,7 +59,7 @@ bool password_hash(struct str password, struct buf *hash, struct err *e)
     random_bytes(random, sizeof(random));
     if (!crypt_gensalt_rn(HASH_METHOD, 0, random, sizeof(random), setting, sizeof(setting)))
         return err_set(e, ERR_PERM, "libcrypt cannot make yescrypt salts");
-    char *result = run_crypt(password, setting);
+    char *result = password_crypt(password, setting);
     if (!result)
         return err_set(e, ERR_TEMP, "hashing the password failed (out of memory?)");
     buf_add_c(hash, result);
@@ -69,59 +67,45 @@ bool password_hash(struct str password, struct buf *hash, struct err *e)
     return true;
 }
 
-enum password_match password_verify(struct str password, const char *hash)
+bool password_is_current(const char *hash)
 {
-    /* What no stored password can be is compared all the same, so that it takes the same time. */
-    bool possible = password_check_form(password, NULL);
-    char *result = run_crypt(possible ? password : STR("x"), hash);
+    return str_starts_with(str_from_c(hash), STR(HASH_NOW));
+}
+
+static enum password_match verify_crypt(struct str password, const char *hash)
+{
+    char *result = password_crypt(password, hash);
     if (!result)
         return PASSWORD_UNUSABLE;
     size_t n = strlen(hash);
     bool same = strlen(result) == n && CRYPTO_memcmp(result, hash, n) == 0;
     explicit_bzero(result, strlen(result));
     free(result);
-    return same && possible ? PASSWORD_RIGHT : PASSWORD_WRONG;
+    return same ? PASSWORD_RIGHT : PASSWORD_WRONG;
 }
 
-static bool hmac_text(const unsigned char key[SHA256_DIGEST_LENGTH], struct str text,
-                      unsigned char out[SHA256_DIGEST_LENGTH])
+static void spend_time(struct str password)
 {
-    return HMAC(EVP_sha256(), key, SHA256_DIGEST_LENGTH, (const unsigned char *)text.p, text.n, out,
-                NULL) != NULL;
+    char *result = password_crypt(password, HASH_NOW "......................$");
+    if (result)
+        explicit_bzero(result, strlen(result));
+    free(result);
 }
 
-static struct str digest_str(const unsigned char digest[SHA256_DIGEST_LENGTH])
+enum password_match password_verify(struct str password, const char *hash)
 {
-    return str_from((const char *)digest, SHA256_DIGEST_LENGTH);
-}
-
-bool password_scram_sha256(struct str password, struct buf *verifier, struct err *e)
-{
-    unsigned char salt[SALT_BYTES], salted[SHA256_DIGEST_LENGTH], client[SHA256_DIGEST_LENGTH],
-        stored[SHA256_DIGEST_LENGTH], server[SHA256_DIGEST_LENGTH];
-    struct buf prepared = BUF_EMPTY;
-    if (!saslprep(password, &prepared)) {
-        buf_free(&prepared);
-        return true;
-    }
-    random_bytes(salt, sizeof(salt));
-    bool ok = PKCS5_PBKDF2_HMAC(prepared.p, (int)prepared.n, salt, sizeof(salt), SCRAM_ITERATIONS,
-                                EVP_sha256(), sizeof(salted), salted) == 1 &&
-              hmac_text(salted, STR("Client Key"), client) &&
-              hmac_text(salted, STR("Server Key"), server) &&
-              SHA256(client, sizeof(client), stored) != NULL;
-    if (ok) {
-        buf_printf(verifier, "SCRAM-SHA-256$%d:", SCRAM_ITERATIONS);
-        buf_add_base64(verifier, str_from((const char *)salt, sizeof(salt)));
-        buf_add_char(verifier, '$');
-        buf_add_base64(verifier, digest_str(stored));
-        buf_add_char(verifier, ':');
-        buf_add_base64(verifier, digest_str(server));
-    }
-    explicit_bzero(prepared.p, prepared.n);
-    explicit_bzero(salted, sizeof(salted));
-    explicit_bzero(client, sizeof(client));
-    explicit_bzero(server, sizeof(server));
-    buf_free(&prepared);
-    return ok || err_set(e, ERR_TEMP, "OpenSSL cannot compute the SCRAM verifier");
+    /* What no stored password can be is compared all the same, so that it takes the same time. */
+    bool possible = password_check_form(password, NULL), known;
+    struct str tried = possible ? password : STR("x");
+    if (!password_check_hash(str_from_c(hash), NULL))
+        return PASSWORD_UNUSABLE;
+    enum password_match match = password_scheme_verify(tried, str_from_c(hash), &known);
+    if (!known)
+        match = verify_crypt(tried, hash);
+    if (match == PASSWORD_UNUSABLE)
+        return match;
+    bool right = match == PASSWORD_RIGHT && possible;
+    if (!right && !str_starts_with(str_from_c(hash), STR(HASH_METHOD)))
+        spend_time(tried);
+    return right ? PASSWORD_RIGHT : PASSWORD_WRONG;
 }
