@@ -5,6 +5,7 @@ import subprocess
 
 from support.kdc import Kdc
 from support.ldap_people import ADMIN_DN, ADMIN_PASSWORD, PEOPLE, SERVICE_DN, password_of
+from support.samba_ad import BASE, BULK, controller
 from support.slapd import Slapd
 
 
@@ -54,3 +55,22 @@ def test_kdc():
             service = dict(kdc.environment, KRB5_CLIENT_KTNAME="FILE:" + keytab, KRB5CCNAME="MEMORY:service")
             answer = ldap.run("ldapwhoami", "-Q", "-Y", "GSSAPI", "-N", "-H", "ldap://localhost:%d" % ldap.port, environment=service)
             assert SERVICE_DN in answer.stdout, answer
+
+
+def test_samba():
+    ad = controller()
+    assert controller() is ad
+    assert ad.bind_works("anna@ad.example.test", "sesame-anna") and ad.bind_works("ADTEST\\anna", "sesame-anna")
+    assert not ad.bind_works("anna@ad.example.test", "wrong") and ad.bind_works("ben.berg@corp.example.test", "sesame-ben")
+    assert not ad.bind_works("dora@ad.example.test", "sesame-dora") and not ad.bind_works("erik@ad.example.test", "sesame-erik")
+    found = ad.search("(sAMAccountName=anna)", "memberOf", "proxyAddresses")
+    assert "CN=engineers" in found and "smtp:A.Arden@" in found and "CN=mailstaff" not in found, found
+    assert ad.search("(cn=bulk)", "member").count("member:") == BULK
+    client = ad.ticket("anna")
+    listed = subprocess.run(["klist"], capture_output=True, text=True, env=dict(os.environ, **client)).stdout
+    assert "anna@AD.EXAMPLE.TEST" in listed, listed
+    assert "imap/localhost@AD" in subprocess.run(["klist", "-k", ad.keytab], capture_output=True, text=True).stdout
+    service = dict(ad.environment, KRB5_CLIENT_KTNAME="FILE:" + ad.maild_keytab, KRB5CCNAME="MEMORY:service")
+    answer = ad.run("ldapsearch", "-Q", "-Y", "GSSAPI", "-N", "-LLL", "-H", ad.uri, "-b", BASE, "(sAMAccountName=anna)", "mail",
+                    environment=service)
+    assert "mail: anna@example.test" in answer.stdout, answer
