@@ -88,37 +88,6 @@ void scheduler_forget_message(struct queue_message *m)
     scheduler_set_timer(s);
 }
 
-static bool item_matches(const struct queue_item *item,
-                         bool (*match)(const void *arg, const struct queue_recipient *r),
-                         const void *arg)
-{
-    for (size_t i = 0; i < item->count; i++)
-        if (match(arg, &item->message->recipients[item->recipients[i]]))
-            return true;
-    return false;
-}
-
-bool scheduler_retry_matching(struct queue_message *m,
-                              bool (*match)(const void *arg, const struct queue_recipient *r),
-                              const void *arg)
-{
-    struct scheduler *s = m->queue->scheduler;
-    bool found = false;
-    if (message_is_held(m))
-        return false;
-    scheduler_add_unscheduled(m);
-    for (struct queue_item *item = m->items; item; item = item->next) {
-        if (item->state != ITEM_WAITING || (match && !item_matches(item, match, arg)))
-            continue;
-        item_detach(s, item);
-        destination_forgive(item->destination);
-        item_make_ready(s, item);
-        found = true;
-    }
-    scheduler_set_timer(s);
-    return found;
-}
-
 bool scheduler_retry_items(struct queue_message *m,
                            bool (*match)(const void *arg, const struct queue_item *item),
                            const void *arg)
@@ -136,6 +105,30 @@ bool scheduler_retry_items(struct queue_message *m,
     }
     scheduler_set_timer(s);
     return found;
+}
+
+struct recipient_match {
+    bool (*match)(const void *arg, const struct queue_recipient *r); /* NULL: all */
+    const void *arg;
+};
+
+static bool any_recipient_matches(const void *arg, const struct queue_item *item)
+{
+    const struct recipient_match *m = arg;
+    if (!m->match)
+        return true;
+    for (size_t i = 0; i < item->count; i++)
+        if (m->match(m->arg, &item->message->recipients[item->recipients[i]]))
+            return true;
+    return false;
+}
+
+bool scheduler_retry_matching(struct queue_message *m,
+                              bool (*match)(const void *arg, const struct queue_recipient *r),
+                              const void *arg)
+{
+    struct recipient_match recipients = {match, arg};
+    return !message_is_held(m) && scheduler_retry_items(m, any_recipient_matches, &recipients);
 }
 
 void scheduler_retry_message(struct queue_message *m)

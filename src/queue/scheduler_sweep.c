@@ -31,13 +31,13 @@ SUSPENDS static void sweep_messages(struct scheduler *s)
 
 SUSPENDS static void sweep_destinations(struct scheduler *s)
 {
-    struct link todo;
+    struct link unswept;
     unsigned steps = 0;
-    link_init(&todo);
-    link_append_all(&todo, &s->destinations_list);
-    while (!link_is_empty(&todo)) {
+    link_init(&unswept);
+    link_append_all(&unswept, &s->destinations_list);
+    while (!link_is_empty(&unswept)) {
         struct destination *d =
-            (struct destination *)((char *)todo.next - offsetof(struct destination, all));
+            (struct destination *)((char *)unswept.next - offsetof(struct destination, all));
         link_remove(&d->all);
         link_append(&s->destinations_list, &d->all);
         destination_set_limits(s, d);
