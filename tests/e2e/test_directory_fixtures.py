@@ -4,7 +4,9 @@ import os
 import subprocess
 
 from support.kdc import Kdc
+from support.ldap_fake import LdapFake
 from support.ldap_people import ADMIN_DN, ADMIN_PASSWORD, PEOPLE, SERVICE_DN, password_of
+from support.ldap_proxy import LdapProxy
 from support.samba_ad import BASE, BULK, controller
 from support.slapd import Slapd
 
@@ -74,3 +76,24 @@ def test_samba():
     answer = ad.run("ldapsearch", "-Q", "-Y", "GSSAPI", "-N", "-LLL", "-H", ad.uri, "-b", BASE, "(sAMAccountName=anna)", "mail",
                     environment=service)
     assert "mail: anna@example.test" in answer.stdout, answer
+
+
+def test_the_proxy_and_the_fake():
+    members = ["cn=m%04d,dc=x" % n for n in range(25)]
+    with LdapFake({"cn=g,dc=x": {"objectClass": ["group"], "cn": ["g"], "member": members}}, range=10) as fake, \
+            LdapProxy(fake.port) as proxy, Slapd(users=1) as tools:
+        def ask(*what, check=True):
+            return tools.run("ldapsearch", "-x", "-LLL", "-H", proxy.uri, "-l", "2", "-o", "nettimeout=2", "-b", "dc=x", *what, check=check)
+
+        assert "member;range=0-9: " in ask("(cn=g)").stdout and not ask("(cn=h)").stdout.strip()
+        assert ask("(cn=g)", "member;range=20-*").stdout.count("member;range=20-*: ") == 5
+        proxy.set("drip")
+        assert "member;range=0-9: " in ask("(cn=g)").stdout
+        for mode in ("cut", "garbage", "reset"):
+            proxy.set(mode, bytes=60)
+            assert ask("(cn=g)", check=False).returncode != 0, mode
+        proxy.set("pass")
+        fake.raw = b"HTTP/1.0 400 Bad Request\r\n\r\n" * 20
+        assert ask("(cn=g)", check=False).returncode != 0
+        fake.raw = None
+        assert "dn: cn=g" in ask("(cn=g)").stdout
