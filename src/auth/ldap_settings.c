@@ -5,11 +5,13 @@
  */
 #include "auth/ldap_settings.h"
 
+#include "auth/ldap_mapping.h"
 #include "auth/ldap_uri.h"
 
 #include <stddef.h>
 
-#define FIELD(name) offsetof(struct ldap_settings, connection.name)
+#define FIELD(name)   offsetof(struct ldap_settings, connection.name)
+#define MAPPING(name) offsetof(struct ldap_settings, mapping.name)
 
 static const char *const bind_methods[] = {"simple", "external", "gssapi", NULL};
 
@@ -62,6 +64,158 @@ static const struct setting table[] = {
      "A connection that nobody uses is closed after this time. 0: never."},
     {"keepalive", SETTING_DURATION, FIELD(keepalive), "1m", 0, 86400 * USEC_SEC, NULL,
      "Idle time after which TCP looks whether the server is still there. 0: never."},
+
+    /* --- what stands where --- */
+    {"preset", SETTING_CHOICE, MAPPING(preset), "openldap", 0, 0, ldap_preset_names,
+     "What the directory looks like: the values of all settings below that say \"preset\". "
+     "openldap: people with uid and mail. rfc2307: Unix accounts, posixGroup, nisMailAlias. "
+     "university: mailAlternateAddress, mailForwardingAddress, mailUserStatus and their kind. "
+     "ad: Active Directory. freeipa: FreeIPA and 389 Directory Server."},
+    {"base", SETTING_STRING, MAPPING(base), "", 0, 0, NULL,
+     "Where searches begin, if no other base says more: \"dc=example,dc=com\". Bases know "
+     "{domain}, {domain_dn} (dc=...,dc=...) and {host}. Empty: the root, which a global "
+     "catalog answers."},
+    {"domains", SETTING_STRING_LIST, MAPPING(domains), "", 0, 0, NULL,
+     "Domains whose addresses are looked for here; others are not asked for. Empty: all."},
+    {"default_domain", SETTING_STRING, MAPPING(default_domain), "", 0, 0, NULL,
+     "An account without a mail address has its user name in this domain, and so have members "
+     "of groups. Empty: the first of domains; when there is none either, such accounts do not "
+     "exist for mail."},
+    {"upn_addresses", SETTING_BOOL, MAPPING(upn_addresses), "no", 0, 0, NULL,
+     "The userPrincipalName of an account is one of its addresses, too."},
+    {"keep_copy", SETTING_BOOL, MAPPING(keep_copy), "no", 0, 0, NULL,
+     "Forwarded mail is also kept, where the entry does not say (delivery_attribute)."},
+    {"local_hosts", SETTING_STRING_LIST, MAPPING(local_hosts), "", 0, 0, NULL,
+     "Names in mail_host_attribute that mean this server; mail of accounts with others is "
+     "sent there. The first is {host}. Empty: the attribute is not looked at."},
+    {"netbios_domains", SETTING_STRING_LIST, MAPPING(netbios_domains), "", 0, 0, NULL,
+     "Domains that a login DOMAIN\\\\user may name. Empty: any."},
+    {"group_members_max", SETTING_NUMBER, MAPPING(group_members_max), "50000", 1, 1000000, NULL,
+     "Members that a list may have, those of groups inside included. A larger one is not "
+     "written to at all: \"try later\", and the reason in the log."},
+    {"group_depth_max", SETTING_NUMBER, MAPPING(group_depth_max), "16", 1, 100, NULL,
+     "Groups inside of each other; deeper is the same."},
+    {"global_catalog", SETTING_BOOL, MAPPING(global_catalog), "no", 0, 0, NULL,
+     "Ask the global catalog (ports 3268, 3269) of the servers that discover finds, which "
+     "knows the accounts of all domains of a forest. It lacks attributes that are not "
+     "replicated to it."},
+    {"discover_interval", SETTING_DURATION, MAPPING(discover_interval), "15m", 10 * USEC_SEC,
+     86400 * USEC_SEC, NULL, "How often the servers that discover finds are looked up again."},
+    {"user_base", SETTING_STRING, MAPPING(fields[LDAP_USER_BASE]), "", 0, 0, NULL,
+     "Where accounts are searched. Preset, else base."},
+    {"user_scope", SETTING_STRING, MAPPING(fields[LDAP_USER_SCOPE]), "", 0, 0, NULL,
+     "subtree, one (level below the base) or entry."},
+    {"user_filter", SETTING_STRING, MAPPING(fields[LDAP_USER_FILTER]), "", 0, 0, NULL,
+     "What every entry of an account meets; the other filters are added to it, and the list "
+     "of all accounts is made with it alone. Preset."},
+    {"login_filter", SETTING_STRING, MAPPING(fields[LDAP_LOGIN_FILTER]), "", 0, 0, NULL,
+     "The account of a login. {login}: as typed. {user}: a login without a domain, or behind "
+     "DOMAIN\\\\. {address}, {local}, {domain}: a login with one. {default_local}: the local "
+     "part of one in default_domain. A comparison whose placeholder has no value is never "
+     "true. Preset."},
+    {"address_filter", SETTING_STRING, MAPPING(fields[LDAP_ADDRESS_FILTER]), "", 0, 0, NULL,
+     "The account of a mail address. Empty: made of mail_attribute, alias_attribute and "
+     "user_attribute."},
+    {"user_attribute", SETTING_STRING, MAPPING(fields[LDAP_USER_ATTRIBUTE]), "", 0, 0, NULL,
+     "The user name."},
+    {"id_attribute", SETTING_STRING, MAPPING(fields[LDAP_ID_ATTRIBUTE]), "", 0, 0, NULL,
+     "What stays the same when an account is renamed."},
+    {"name_attribute", SETTING_STRING, MAPPING(fields[LDAP_NAME_ATTRIBUTE]), "", 0, 0, NULL,
+     "The name for people: the first that has a value."},
+    {"mail_attribute", SETTING_STRING, MAPPING(fields[LDAP_MAIL_ATTRIBUTE]), "", 0, 0, NULL,
+     "Addresses; the main one, which is the account's name here, is the one whose local part "
+     "is the user name, or the first."},
+    {"alias_attribute", SETTING_STRING, MAPPING(fields[LDAP_ALIAS_ATTRIBUTE]), "", 0, 0, NULL,
+     "More addresses. \"proxyAddresses:smtp\": values that begin with smtp:, of which one "
+     "with SMTP: is the main address."},
+    {"forward_attribute", SETTING_STRING, MAPPING(fields[LDAP_FORWARD_ATTRIBUTE]), "", 0, 0, NULL,
+     "Addresses that its mail goes to instead, or too."},
+    {"delivery_attribute", SETTING_STRING, MAPPING(fields[LDAP_DELIVERY_ATTRIBUTE]), "", 0, 0, NULL,
+     "mailbox, forward or both (mailDeliveryOption); nolocal, noforward (deliveryMode)."},
+    {"quota_attribute", SETTING_STRING, MAPPING(fields[LDAP_QUOTA_ATTRIBUTE]), "", 0, 0, NULL,
+     "Size of the account: 100M, 2 GB, 1000000S,500C; a number alone counts in quota_unit; 0 "
+     "and -1: no limit."},
+    {"quota_unit", SETTING_STRING, MAPPING(fields[LDAP_QUOTA_UNIT]), "", 0, 0, NULL,
+     "bytes, kilobytes, megabytes or gigabytes."},
+    {"quota_messages_attribute", SETTING_STRING, MAPPING(fields[LDAP_QUOTA_MESSAGES_ATTRIBUTE]), "",
+     0, 0, NULL, "Number of messages."},
+    {"status_attribute", SETTING_STRING, MAPPING(fields[LDAP_STATUS_ATTRIBUTE]), "", 0, 0, NULL,
+     "A word for what may happen to the account, one of the following lists. One that is not "
+     "known: no login, mail waits."},
+    {"status_active", SETTING_STRING, MAPPING(fields[LDAP_STATUS_ACTIVE]), "", 0, 0, NULL,
+     "Words for accounts in use."},
+    {"status_no_login", SETTING_STRING, MAPPING(fields[LDAP_STATUS_NO_LOGIN]), "", 0, 0, NULL,
+     "Words for: no login; disabled_accounts_receive says what happens to mail."},
+    {"status_defer", SETTING_STRING, MAPPING(fields[LDAP_STATUS_DEFER]), "", 0, 0, NULL,
+     "Words for: no login, and mail waits at the sender."},
+    {"status_refuse", SETTING_STRING, MAPPING(fields[LDAP_STATUS_REFUSE]), "", 0, 0, NULL,
+     "Words for: no login, and mail is refused."},
+    {"expires_attribute", SETTING_STRING, MAPPING(fields[LDAP_EXPIRES_ATTRIBUTE]), "", 0, 0, NULL,
+     "When the account ends: FILETIME, GeneralizedTime or days since 1970."},
+    {"account_control", SETTING_STRING, MAPPING(fields[LDAP_ACCOUNT_CONTROL]), "", 0, 0, NULL,
+     "yes: userAccountControl, lockoutTime and pwdLastSet say whether one may log in."},
+    {"disabled_accounts_receive", SETTING_STRING, MAPPING(fields[LDAP_DISABLED_ACCOUNTS_RECEIVE]),
+     "", 0, 0, NULL,
+     "Mail for accounts that are disabled or expired: yes (it is delivered), defer (it waits "
+     "at the sender) or no (it is refused). Accounts that are locked, or whose password is "
+     "too old, always receive."},
+    {"mail_host_attribute", SETTING_STRING, MAPPING(fields[LDAP_MAIL_HOST_ATTRIBUTE]), "", 0, 0,
+     NULL, "The server that has the account's mailboxes; see local_hosts."},
+    {"protocols_attribute", SETTING_STRING, MAPPING(fields[LDAP_PROTOCOLS_ATTRIBUTE]), "", 0, 0,
+     NULL, "What the account may use: smtp, imap, pop3, sieve, all, none. Without: all."},
+    {"home_attribute", SETTING_STRING, MAPPING(fields[LDAP_HOME_ATTRIBUTE]), "", 0, 0, NULL,
+     "Folder of the account below the store's."},
+    {"home", SETTING_STRING, MAPPING(fields[LDAP_HOME]), "", 0, 0, NULL,
+     "The same, made of {domain}, {local}, {address}, {user} and {id}. Empty: "
+     "{domain}/{local} of the main address."},
+    {"group_base", SETTING_STRING, MAPPING(fields[LDAP_GROUP_BASE]), "", 0, 0, NULL,
+     "Where groups are searched. Preset, else base."},
+    {"group_scope", SETTING_STRING, MAPPING(fields[LDAP_GROUP_SCOPE]), "", 0, 0, NULL,
+     "subtree, one or entry."},
+    {"group_filter", SETTING_STRING, MAPPING(fields[LDAP_GROUP_FILTER]), "", 0, 0, NULL,
+     "What every group meets. none: the directory has no groups for us."},
+    {"group_address_filter", SETTING_STRING, MAPPING(fields[LDAP_GROUP_ADDRESS_FILTER]), "", 0, 0,
+     NULL,
+     "The group of an address. Empty: made of group_mail_attribute and group_alias_attribute."},
+    {"group_name_attribute", SETTING_STRING, MAPPING(fields[LDAP_GROUP_NAME_ATTRIBUTE]), "", 0, 0,
+     NULL, "The name of a group in access rules."},
+    {"group_mail_attribute", SETTING_STRING, MAPPING(fields[LDAP_GROUP_MAIL_ATTRIBUTE]), "", 0, 0,
+     NULL, "Address of a group that is a list. none: groups are only for access rules."},
+    {"group_alias_attribute", SETTING_STRING, MAPPING(fields[LDAP_GROUP_ALIAS_ATTRIBUTE]), "", 0, 0,
+     NULL, "More addresses of it."},
+    {"group_internal_attribute", SETTING_STRING, MAPPING(fields[LDAP_GROUP_INTERNAL_ATTRIBUTE]), "",
+     0, 0, NULL, "TRUE: only for senders who are logged in or of a trusted network."},
+    {"member_attribute", SETTING_STRING, MAPPING(fields[LDAP_MEMBER_ATTRIBUTE]), "", 0, 0, NULL,
+     "Members: DNs of accounts, contacts and groups."},
+    {"member_name_attribute", SETTING_STRING, MAPPING(fields[LDAP_MEMBER_NAME_ATTRIBUTE]), "", 0, 0,
+     NULL, "Members: user names (memberUid)."},
+    {"member_address_attribute", SETTING_STRING, MAPPING(fields[LDAP_MEMBER_ADDRESS_ATTRIBUTE]), "",
+     0, 0, NULL, "Members: mail addresses, also of elsewhere."},
+    {"member_of_attribute", SETTING_STRING, MAPPING(fields[LDAP_MEMBER_OF_ATTRIBUTE]), "", 0, 0,
+     NULL,
+     "In an account or group: DNs of the groups it is in. none: they are searched by "
+     "membership_filter."},
+    {"membership_filter", SETTING_STRING, MAPPING(fields[LDAP_MEMBERSHIP_FILTER]), "", 0, 0, NULL,
+     "Groups of {dn} or {user}."},
+    {"nested_groups", SETTING_STRING, MAPPING(fields[LDAP_NESTED_GROUPS]), "", 0, 0, NULL,
+     "Groups of groups count in access rules: no; breadth: looked up step by step; chain: by "
+     "the rule 1.2.840.113556.1.4.1941 of Active Directory, one search, which can be slow in "
+     "large domains."},
+    {"primary_group", SETTING_STRING, MAPPING(fields[LDAP_PRIMARY_GROUP]), "", 0, 0, NULL,
+     "yes: primaryGroupID counts as a group."},
+    {"dn_attribute", SETTING_STRING, MAPPING(fields[LDAP_DN_ATTRIBUTE]), "", 0, 0, NULL,
+     "Attribute by which entries are found by their DN, many in one search. none: one search "
+     "for each."},
+    {"alias_base", SETTING_STRING, MAPPING(fields[LDAP_ALIAS_BASE]), "", 0, 0, NULL,
+     "Where aliases are searched. Preset, else base."},
+    {"alias_filter", SETTING_STRING, MAPPING(fields[LDAP_ALIAS_FILTER]), "", 0, 0, NULL,
+     "Entries that say where an address leads which is no account's and no group's "
+     "(nisMailAlias). none: there are none."},
+    {"alias_member_attribute", SETTING_STRING, MAPPING(fields[LDAP_ALIAS_MEMBER_ATTRIBUTE]), "", 0,
+     0, NULL, "Where it leads; names without a domain are in default_domain."},
+    {"password_change", SETTING_STRING, MAPPING(fields[LDAP_PASSWORD_CHANGE]), "", 0, 0, NULL,
+     "modify (RFC 3062), unicodePwd (Active Directory, needs TLS) or none. Users change "
+     "theirs with the old one, operators as the service account."},
     {0},
 };
 
@@ -105,10 +259,18 @@ static bool check_bind(const struct ldap_connection_settings *s, struct err *e)
     return true;
 }
 
+static bool check_mapping(const struct ldap_settings *s, struct err *e)
+{
+    struct arena *a = arena_new();
+    bool ok = ldap_mapping_make(a, s->name, &s->mapping, e) != NULL;
+    arena_free(a);
+    return ok;
+}
+
 static bool check(const void *values, struct err *e)
 {
     const struct ldap_settings *s = values;
-    return check_servers(&s->connection, e) && check_bind(&s->connection, e);
+    return check_servers(&s->connection, e) && check_bind(&s->connection, e) && check_mapping(s, e);
 }
 
 const struct settings_block ldap_settings_block = {

@@ -3,7 +3,7 @@
  * The blocks `ldap NAME { ... }`: where the servers are and how they are spoken to; what stands
  * where in the directory. Private to auth, but for the block.
  */
-#include "core/settings.h"
+#include "auth/ldap_mapping_settings.h"
 
 enum ldap_bind_method { LDAP_BIND_SIMPLE, LDAP_BIND_EXTERNAL, LDAP_BIND_GSSAPI };
 
@@ -31,6 +31,7 @@ struct ldap_connection_settings {
 struct ldap_settings {
     const char *name;
     struct ldap_connection_settings connection;
+    struct ldap_mapping_settings mapping;
 };
 
 extern const struct settings_block ldap_settings_block; /* "ldap" */

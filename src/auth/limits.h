@@ -35,3 +35,8 @@
 #define SHA_CRYPT_ROUNDS_MAX 1000000
 #define SCRAM_ITERATIONS_MAX 1000000u
 #define DIGEST_SALT_MAX      256
+
+/* Bytes of the path of an account's folders below the store, as an LDAP server gives it. */
+#define LDAP_HOME_MAX 512
+/* Bytes of a login that an LDAP server is asked for. */
+#define LDAP_LOGIN_MAX 512
