@@ -210,16 +210,33 @@ static bool set_up(struct call *x, struct err *e)
     return ok || err_set(e, ERR_PERM, "libcurl refuses an option");
 }
 
+static void add_field(struct call *x, const char *name, const char *value)
+{
+    const struct http_curl *c = &x->client->curl;
+    struct buf line = BUF_EMPTY;
+    buf_printf(&line, "%s:%s%s", name, *value ? " " : "", value);
+    x->headers = c->slist_append(x->headers, buf_c(&line));
+    explicit_bzero(line.p, line.capacity);
+    buf_free(&line);
+}
+
+static void set_fields(struct call *x)
+{
+    if (x->request->authorization)
+        add_field(x, "Authorization", x->request->authorization);
+    if (x->request->content_type) {
+        add_field(x, "Content-Type", x->request->content_type);
+        add_field(x, "Expect", "");
+    }
+    x->client->curl.easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->headers);
+}
+
 static void set_body(struct call *x)
 {
     const struct http_curl *c = &x->client->curl;
     const struct http_request *r = x->request;
     if (!r->content_type)
         return;
-    const char *line = arena_printf(x->arena, "Content-Type: %s", r->content_type).p;
-    x->headers = c->slist_append(NULL, line);
-    x->headers = c->slist_append(x->headers, "Expect:");
-    c->easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->headers);
     c->easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
     c->easy_setopt(x->easy, CURLOPT_POSTFIELDS, r->body.n > 0 ? r->body.p : "");
 }
@@ -325,6 +342,7 @@ SUSPENDS static bool transfer(struct call *x, usec deadline, struct err *e)
     usec left = deadline - clock_monotonic();
     if (!set_up(x, e))
         return false;
+    set_fields(x);
     set_body(x);
     c->easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, left > USEC_MSEC ? (long)(left / USEC_MSEC) : 1L);
     if (c->multi_add_handle(x->multi, x->easy) != CURLM_OK)

@@ -20,9 +20,10 @@ struct http_client *http_client_new(struct loop *l, struct dns *dns);
 void http_client_free(struct http_client *c);
 
 struct http_request {
-    const char *url;          /* "https://..." */
-    struct tls_context *tls;  /* the authorities that are trusted */
-    const char *content_type; /* of the body; NULL: GET without one, else POST */
+    const char *url;           /* "https://..." */
+    struct tls_context *tls;   /* the authorities that are trusted */
+    const char *content_type;  /* of the body; NULL: GET without one, else POST */
+    const char *authorization; /* "Basic ..."; NULL: none */
     struct str body;
     usec timeout;    /* for all of it */
     size_t size_max; /* of the answer's body */
