@@ -13,6 +13,7 @@
  */
 #include "server.h"
 
+#include "auth/oauth.h"
 #include "core/disk.h"
 #include "core/file.h"
 #include "core/journal.h"
@@ -172,6 +173,9 @@ static SUSPENDS bool open_parts(struct server *s, struct err *e)
     s->auth = auth_new(s->directory, config_block(s->boot, &auth_settings_block), e);
     if (!s->auth)
         return false;
+    s->oauth = oauth_new(&(struct oauth_context){.loop = s->loop, .dns = s->dns}, s->config,
+                         s->tls_client);
+    auth_set_oauth(s->auth, s->oauth);
     s->load = load_new(s->sessions, s->journal);
     load_on_pressure(s->load, relieve, s);
     s->smtp = (struct smtp_context){.loop = s->loop,
@@ -358,6 +362,7 @@ static SUSPENDS void stop_parts(struct server *s)
     queue_free(s->queue);
     store_close(s->store);
     auth_free(s->auth);
+    oauth_free(s->oauth);
     directory_close(s->directory);
     file_unlink(pid_path(s), NULL);
 }

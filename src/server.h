@@ -52,6 +52,7 @@ struct server {
     struct verify *verify;
     struct smtp_client *client;
     struct client_security *security;
+    struct oauth *oauth;
     struct auth *auth;
     struct ctl *ctl;
     struct smtp_context smtp;

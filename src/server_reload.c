@@ -6,6 +6,7 @@
  */
 #include "server.h"
 
+#include "auth/oauth.h"
 #include "core/log.h"
 #include "core/session_list.h"
 #include "core/worker.h"
@@ -132,6 +133,7 @@ static void apply(struct server *s, struct loading *l)
     store_set_quota(s->store, config_block(s->config, &quota_settings_block));
     verify_reload(s->verify, config_block(s->config, &verify_settings_block));
     client_security_reload(s->security, s->config, s->tls_client);
+    oauth_reload(s->oauth, s->config, s->tls_client);
     smtp_client_reload(s->client, config_block(s->config, &smtp_client_settings_block));
     pickup_reload(s->pickup, s->config,
                   server_hostname(config_block(s->config, &server_settings_block), s->arena));

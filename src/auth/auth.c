@@ -51,6 +51,11 @@ void auth_free(struct auth *a)
     free(a);
 }
 
+void auth_set_oauth(struct auth *a, struct oauth *o)
+{
+    a->oauth = o;
+}
+
 int64_t auth_failures_max(const struct auth *a)
 {
     return a->settings.failures_max;

@@ -8,6 +8,7 @@
 #include "auth/directory.h"
 
 struct auth;
+struct oauth;
 struct sasl;
 
 struct auth_settings {
@@ -28,6 +29,8 @@ struct auth_peer {
 struct auth *auth_new(struct directory *d, const struct auth_settings *s, struct err *e);
 /* NULL is allowed. */
 void auth_free(struct auth *a);
+/* Who checks tokens (auth/oauth.h); outlives the logins. NULL: none are taken. */
+void auth_set_oauth(struct auth *a, struct oauth *o);
 /* Failed logins after which a protocol closes the connection. */
 int64_t auth_failures_max(const struct auth *a);
 

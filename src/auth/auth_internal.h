@@ -6,6 +6,7 @@
 
 struct auth {
     struct directory *directory;
+    struct oauth *oauth; /* NULL: no tokens */
     struct auth_settings settings;
 };
 

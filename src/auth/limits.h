@@ -40,3 +40,21 @@
 #define LDAP_HOME_MAX 512
 /* Bytes of a login that an LDAP server is asked for. */
 #define LDAP_LOGIN_MAX 512
+
+/* Tokens of OAuth. What carries one is no longer than SASL_RESPONSE_MAX. */
+#define TOKEN_MAX       12288
+#define TOKEN_DEPTH_MAX 12  /* of its JSON */
+#define TOKEN_LOGIN_MAX 320 /* bytes of the claim that names the user */
+/* An issuer's keys. */
+#define TOKEN_KEYS_MAX         100
+#define TOKEN_KEYS_TRIED_MAX   4 /* for a token that does not say which */
+#define TOKEN_KEYS_SIZE_MAX    ((size_t)256 * 1024)
+#define TOKEN_RSA_MIN          2048 /* bits; RFC 7518 3.3 */
+#define TOKEN_RSA_MAX          8192
+#define TOKEN_RSA_EXPONENT_MAX 4 /* bytes */
+/* How often an unknown key's name, or a failure, makes us ask the issuer again. */
+#define TOKEN_KEYS_REFRESH_MIN (10 * USEC_SEC)
+/* An introspection's answer; how many are under way at a time, and remembered. */
+#define TOKEN_ANSWER_MAX     ((size_t)64 * 1024)
+#define TOKEN_ASKING_MAX     100
+#define TOKEN_REMEMBERED_MAX 10000

@@ -14,6 +14,8 @@
  * exist.
  */
 #include "auth/auth_internal.h"
+#include "auth/oauth.h"
+#include "auth/oauth_sasl.h"
 #include "core/log.h"
 
 #include <assert.h>
@@ -31,6 +33,7 @@ struct sasl {
     struct arena *arena;
     sasl_conn_t *connection;
     sasl_callback_t callbacks[4];
+    struct oauth_exchange *oauth; /* in place of the library */
     const char *mechanism;
     struct str user;    /* as the client named itself */
     bool malformed;     /* a name is empty or too long */
@@ -219,8 +222,9 @@ static int authorize(sasl_conn_t *connection, void *context, const char *request
 
 const char *sasl_mechanisms(struct auth *a, const struct auth_peer *peer)
 {
-    (void)a; /* what has_mechanisms has found to be there */
-    return peer->secure ? MECHANISMS : "";
+    if (!peer->secure)
+        return "";
+    return oauth_is_configured(a->oauth) ? MECHANISMS " " OAUTH_MECHANISMS : MECHANISMS;
 }
 
 struct sasl *sasl_new(struct auth *a, const struct auth_peer *peer)
@@ -284,6 +288,17 @@ static enum sasl_status conclude(struct sasl *s, int result, const char *out, un
     return fail(s, e, ERR_TEMP, reason);
 }
 
+/* One step of a mechanism that is not the library's. */
+static enum sasl_status step_oauth(struct sasl *s, struct str response, struct str *challenge,
+                                   struct err *e)
+{
+    struct err why = {0};
+    enum sasl_status status =
+        oauth_exchange_step(s->oauth, response, challenge, &s->user, &s->account, &why);
+    s->done = status == SASL_STATUS_DONE;
+    return status == SASL_STATUS_FAILED ? fail(s, e, why.kind, why.text) : status;
+}
+
 /* LOGIN would cut the strings at a NUL, so that "alice\0..." passed for "alice". */
 static bool response_is_sane(const struct sasl *s, struct str response)
 {
@@ -307,6 +322,10 @@ enum sasl_status sasl_start(struct sasl *s, struct str mechanism, struct str ini
     s->mechanism = arena_c(s->arena, name);
     if (initial.p && !response_is_sane(s, initial))
         return fail(s, e, ERR_SYNTAX, "malformed");
+    if (oauth_has_mechanism(s->mechanism)) {
+        s->oauth = oauth_exchange_new(s->auth, s->mechanism, s->arena);
+        return step_oauth(s, initial, challenge, e);
+    }
     int result = sasl_server_new(s->peer.service, HOSTNAME, NULL, NULL, NULL, s->callbacks, 0,
                                  &s->connection);
     if (result == SASL_OK)
@@ -320,9 +339,11 @@ enum sasl_status sasl_step(struct sasl *s, struct str response, struct str *chal
 {
     const char *out = NULL;
     unsigned n = 0;
-    assert(s->connection && !s->done);
+    assert((s->connection || s->oauth) && !s->done);
     if (!response_is_sane(s, response))
         return fail(s, e, ERR_SYNTAX, "malformed");
+    if (s->oauth)
+        return step_oauth(s, response.p ? response : STR(""), challenge, e);
     int result = sasl_server_step(s->connection, response.p ? response.p : "", (unsigned)response.n,
                                   &out, &n);
     return conclude(s, result, out, n, challenge, e);
