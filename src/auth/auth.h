@@ -10,10 +10,15 @@
 struct auth;
 struct oauth;
 struct sasl;
+struct stream;
 
 struct auth_settings {
-    usec failure_delay;   /* before a failure is answered */
-    int64_t failures_max; /* per connection, then it is closed by the protocol */
+    usec failure_delay;              /* before a failure is answered */
+    int64_t failures_max;            /* per connection, then it is closed by the protocol */
+    struct string_list mechanisms;   /* empty: all that can work */
+    struct string_list master_users; /* logins and names of groups */
+    const char *master_separator;    /* one character; "" : none */
+    bool master_disabled;            /* masters may be users who may not log in themselves */
 };
 extern const struct settings_block auth_settings_block; /* "auth" */
 
@@ -24,6 +29,8 @@ struct auth_peer {
     const char *id;        /* of the session, for the log */
     const char *address;   /* numeric */
     bool secure;           /* TLS, or loopback where the listener allows it */
+    /* For channel bindings and the client's certificate; NULL: has none. */
+    const struct stream *stream;
 };
 
 struct auth *auth_new(struct directory *d, const struct auth_settings *s, struct err *e);
@@ -61,5 +68,10 @@ SUSPENDS enum sasl_status sasl_step(struct sasl *s, struct str response, struct 
 /* After DONE: who; strings live as long as s. */
 const struct account *sasl_account(const struct sasl *s);
 const char *sasl_mechanism(const struct sasl *s);
-/* The mechanism has been tried with bytes longer than this: refused before libsasl2 sees them. */
+/* Bytes a response of the exchange that is under way may have, base64 decoded: longer ones are
+ * refused before anybody looks at them. */
+size_t sasl_response_max(const struct sasl *s);
+/* Of most mechanisms (RFC 4954 4); a Kerberos ticket that lists the groups of its user is longer.
+ */
 #define SASL_RESPONSE_MAX 12288
+#define SASL_TICKET_MAX   65536

@@ -3,23 +3,47 @@
  * What plain logins and SASL exchanges share. Private to auth.
  */
 #include "auth/auth.h"
+#include "auth/sasl_library.h"
+
+#define AUTH_SECRET_SIZE 32
 
 struct auth {
     struct directory *directory;
     struct oauth *oauth; /* NULL: no tokens */
     struct auth_settings settings;
+    struct sasl_library sasl;
+    /* Of this installation (auth_open_secret): what users who do not exist are made of. */
+    unsigned char secret[AUTH_SECRET_SIZE];
 };
 
-/* Asks the directory; no delay and no log line. ERR_DENIED: the text is the reason for the log. Any
- * other failure is ERR_TEMP or ERR_CANCELLED. */
-SUSPENDS bool auth_check(struct auth *a, struct str user, struct str password, struct arena *arena,
-                         struct account *account, struct err *e);
+/* A user and a password: asks the directory; no delay and no log line. ERR_DENIED: the text is the
+ * reason for the log, one word. Any other failure is ERR_TEMP or ERR_CANCELLED. */
+SUSPENDS bool auth_check(struct auth *a, const struct auth_peer *peer, struct str user,
+                         struct str password, struct arena *arena, struct account *account,
+                         struct err *e);
 
-/* What every failed login ends with: the log line, for ERR_DENIED the delay, and in *e the text
- * that the client may hear. Returns false. */
+/* Every other proof of who somebody is: before it is tried for this user. Failures as for
+ * auth_check. */
+SUSPENDS bool auth_may_try(struct auth *a, const struct auth_peer *peer, struct str user,
+                           struct err *e);
+
+/* After any proof, before anybody is let in: may the account be used by this peer? Failures as for
+ * auth_check. */
+SUSPENDS bool auth_admit(struct auth *a, const struct auth_peer *peer,
+                         const struct account *account, struct err *e);
+
+/* What every failed login ends with: the log line, for ERR_DENIED the answer's delay, counted from
+ * `begun` (clock_monotonic), and in *e the text that the client may hear. Returns false. */
 SUSPENDS bool auth_fail(struct auth *a, const struct auth_peer *peer, struct str user,
-                        const char *mechanism, struct err *e);
+                        const char *mechanism, usec begun, struct err *e);
 
-/* libsasl2 for this process; ERR_PERM names the mechanism that is missing. */
-bool sasl_library_start(struct err *e);
-void sasl_library_stop(void);
+/* --- auth_master.c --- */
+
+/* "john*admin" is admin who wants to be john: *user and *as; else *as is empty. */
+void auth_split_login(const struct auth *a, struct str text, struct str *user, struct str *as);
+
+/* *account has proved to be who he is and wants to be `as` (empty: himself). True: he may log in,
+ * and *account is who he is from now on. ERR_DENIED: the text is the reason for the log. */
+SUSPENDS bool auth_become(struct auth *a, const struct auth_peer *peer, struct str as,
+                          struct arena *arena, struct account *account, const char *mechanism,
+                          struct err *e);

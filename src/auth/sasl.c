@@ -1,231 +1,130 @@
 /*
- * SASL (RFC 4422) through libsasl2: PLAIN (RFC 4616) and LOGIN. The library runs the exchange and
- * calls checkpass below when it has user and password; checkpass asks the directory straight away:
- * the fiber that runs the exchange suspends inside of libsasl2, whose connection is its own. All of
- * it happens on the loop's thread, so the library needs no locks.
+ * SASL (RFC 4422) exchanges. A table has all mechanisms; those of libsasl2 run in sasl_library.c,
+ * which other files prepare (secrets, channel binding, Kerberos, certificates), our own beside it.
  *
- * Nothing of the system's configuration takes part. No appname is given, so no file is read; the
- * options that matter are answered by get_option; only the plugins of the offered mechanisms are
- * loaded. What decides is not the library's result but the verdict that checkpass has left:
- * libsasl2 folds "wrong" and "cannot tell" into one code, and goes on to other password checkers
- * (none are configured) after a refusal.
+ * What is common stands here: which mechanisms a peer is offered, how many and how long responses
+ * may be, and what follows from a result. A mechanism only finds out who somebody is. Whether that
+ * account may log in, and may be whom it wants to be (auth_master.c), is asked as soon as the proof
+ * is there, before the client hears of it: SCRAM's server has a last word of its own, and it must
+ * not be a yes to somebody who is refused.
  *
- * PLAIN may name an identity to act as. It must be the user's own: acting for others does not
- * exist.
+ * All refusals look the same and come at the same time after the beginning of the exchange.
  */
-#include "auth/auth_internal.h"
 #include "auth/oauth.h"
 #include "auth/oauth_sasl.h"
-#include "core/log.h"
+#include "auth/sasl_internal.h"
+
+#include "core/mem.h"
 
 #include <assert.h>
-#include <sasl/sasl.h>
-#include <sasl/saslplug.h>
-#include <stdio.h>
+#include <stdlib.h>
 
-#define MECHANISMS "PLAIN LOGIN"
-/* Without a name the library asks the resolver, and waits; none of these mechanisms uses it. */
-#define HOSTNAME "localhost"
+static bool always(const struct auth *a, const struct auth_peer *peer)
+{
+    (void)a;
+    (void)peer;
+    return true;
+}
 
-struct sasl {
-    struct auth *auth;
-    struct auth_peer peer;
-    struct arena *arena;
-    sasl_conn_t *connection;
-    sasl_callback_t callbacks[4];
-    struct oauth_exchange *oauth; /* in place of the library */
-    const char *mechanism;
-    struct str user;    /* as the client named itself */
-    bool malformed;     /* a name is empty or too long */
-    bool checked;       /* checkpass was called, `verdict` tells what came out */
-    struct err verdict; /* ERR_NONE: the password is right */
-    struct account account;
-    bool done;
+static bool tokens_are_taken(const struct auth *a, const struct auth_peer *peer)
+{
+    (void)peer;
+    return oauth_is_configured(a->oauth);
+}
+
+static enum sasl_status step_oauth(struct sasl *s, struct str response, struct str *challenge,
+                                   struct err *e)
+{
+    if (!s->state)
+        s->state = oauth_exchange_new(s->auth, s->mechanism->name, s->arena);
+    enum sasl_status status =
+        oauth_exchange_step(s->state, response, challenge, &s->user, &s->account, e);
+    s->proved = status == SASL_STATUS_DONE;
+    return status;
+}
+
+static const struct sasl_mechanism mechanisms[] = {
+    {.name = "PLAIN",
+     .response_max = SASL_RESPONSE_MAX,
+     .steps_max = 1,
+     .available = always,
+     .step = sasl_library_step},
+    {.name = "LOGIN",
+     .response_max = SASL_RESPONSE_MAX,
+     .steps_max = 3,
+     .no_nul = true, /* libsasl2 would cut "alice\0..." to "alice" */
+     .available = always,
+     .step = sasl_library_step},
+    {.name = "OAUTHBEARER",
+     .response_max = SASL_RESPONSE_MAX,
+     .steps_max = 2,
+     .available = tokens_are_taken,
+     .step = step_oauth},
+    {.name = "XOAUTH2",
+     .response_max = SASL_RESPONSE_MAX,
+     .steps_max = 2,
+     .available = tokens_are_taken,
+     .step = step_oauth},
 };
 
-/* --- the library --- */
+#define MECHANISMS (sizeof(mechanisms) / sizeof(*mechanisms))
 
-static int get_option(void *context, const char *plugin, const char *option, const char **result,
-                      unsigned *length)
+/* --- what is offered --- */
+
+bool sasl_name_is_known(struct str name)
 {
-    static const struct {
-        const char *name, *value;
-    } options[] = {
-        {"mech_list", MECHANISMS}, {"pwcheck_method", "none"}, {"auxprop_plugin", "maild"},
-        {"auto_transition", "no"}, {"log_level", "1"},
-    };
-    (void)context;
-    (void)plugin;
-    for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
-        if (strcmp(option, options[i].name) != 0)
-            continue;
-        *result = options[i].value;
-        if (length)
-            *length = (unsigned)strlen(*result);
-        return SASL_OK;
-    }
-    return SASL_FAIL;
-}
-
-static int verify_file(void *context, const char *file, sasl_verify_type_t type)
-{
-    (void)context;
-    if (type == SASL_VRFY_CONF || type == SASL_VRFY_PASSWD)
-        return SASL_CONTINUE;
-    return strstr(file, "/libplain.") || strstr(file, "/liblogin.") ? SASL_OK : SASL_CONTINUE;
-}
-
-/* The library's own messages repeat what the caller logs, in other words. */
-static int write_log(void *context, int level, const char *message)
-{
-    (void)context;
-    (void)level;
-    log_debug("auth", NULL, "libsasl2: %s", message);
-    return SASL_OK;
-}
-
-typedef int (*callback)(void);
-#define CALLBACK(function) ((callback)(void (*)(void))(function))
-
-static const sasl_callback_t library_callbacks[] = {
-    {SASL_CB_GETOPT, CALLBACK(get_option), NULL},
-    {SASL_CB_VERIFYFILE, CALLBACK(verify_file), NULL},
-    {SASL_CB_LOG, CALLBACK(write_log), NULL},
-    {SASL_CB_LIST_END, NULL, NULL},
-};
-
-/* The library looks up properties of each identity, and fails when nobody answers. We have none to
- * tell: checkpass and authorize decide. */
-static int look_up_properties(void *context, sasl_server_params_t *params, unsigned flags,
-                              const char *user, unsigned n)
-{
-    (void)context;
-    (void)params;
-    (void)flags;
-    (void)user;
-    (void)n;
-    return SASL_OK;
-}
-
-static int add_properties(const sasl_utils_t *utils, int max_version, int *version,
-                          sasl_auxprop_plug_t **plugin, const char *name)
-{
-    static char own_name[] = "maild";
-    static sasl_auxprop_plug_t own = {.auxprop_lookup = look_up_properties, .name = own_name};
-    (void)utils;
-    (void)name;
-    if (max_version < SASL_AUXPROP_PLUG_VERSION)
-        return SASL_BADVERS;
-    *version = SASL_AUXPROP_PLUG_VERSION;
-    *plugin = &own;
-    return SASL_OK;
-}
-
-static bool has_mechanisms(struct err *e)
-{
-    struct str names = STR(MECHANISMS), name;
-    const char *list = "";
-    sasl_conn_t *connection = NULL;
-    bool ok =
-        sasl_server_new("smtp", HOSTNAME, NULL, NULL, NULL, NULL, 0, &connection) == SASL_OK &&
-        sasl_listmech(connection, NULL, "", " ", "", &list, NULL, NULL) >= SASL_OK;
-    while (name = str_word(&names), ok && name.p) {
-        struct str rest = str_from_c(list), word;
-        while (word = str_word(&rest), word.p && !str_equal_nocase(word, name))
-            ;
-        ok = word.p != NULL;
-    }
-    sasl_dispose(&connection);
-    return ok || err_set(e, ERR_PERM,
-                         "libsasl2 lacks one of the mechanisms " MECHANISMS " (it has: %s): is "
-                         "libsasl2-modules installed?",
-                         list);
-}
-
-bool sasl_library_start(struct err *e)
-{
-    int result = sasl_server_init(library_callbacks, NULL);
-    if (result != SASL_OK)
-        return err_set(e, ERR_PERM, "libsasl2 does not start: %s",
-                       sasl_errstring(result, NULL, NULL));
-    result = sasl_auxprop_add_plugin("maild", add_properties);
-    if (result == SASL_OK && has_mechanisms(e))
-        return true;
-    if (result != SASL_OK)
-        err_set(e, ERR_PERM, "libsasl2 takes no auxprop plugin: %s",
-                sasl_errstring(result, NULL, NULL));
-    sasl_server_done();
+    for (size_t i = 0; i < MECHANISMS; i++)
+        if (str_equal_nocase(name, str_from_c(mechanisms[i].name)))
+            return true;
     return false;
 }
 
-void sasl_library_stop(void)
+bool sasl_is_wanted(const struct auth *a, const char *name)
 {
-    sasl_server_done();
+    const struct string_list *wanted = &a->settings.mechanisms;
+    for (size_t i = 0; i < wanted->count; i++)
+        if (str_equal_nocase(str_from_c(name), str_from_c(wanted->items[i])))
+            return true;
+    return wanted->count == 0;
 }
 
-/* --- one exchange --- */
-
-static int checkpass(sasl_conn_t *connection, void *context, const char *user, const char *password,
-                     unsigned length, struct propctx *properties)
+static bool is_offered(const struct auth *a, const struct auth_peer *peer,
+                       const struct sasl_mechanism *m)
 {
-    struct sasl *s = context;
-    (void)connection;
-    (void)properties;
-    s->user = arena_str(s->arena, str_from_c(user));
-    s->checked = true;
-    if (s->malformed) {
-        err_set(&s->verdict, ERR_SYNTAX, "malformed");
-        return SASL_BADAUTH;
-    }
-    s->verdict = (struct err){ERR_NONE, ""};
-    if (!auth_check(s->auth, s->user, str_from(password, length), s->arena, &s->account,
-                    &s->verdict))
-        return SASL_BADAUTH;
-    return SASL_OK;
+    return peer->secure && sasl_is_wanted(a, m->name) && m->available(a, peer);
 }
 
-/* Keeps the name as it came: the directory knows how names compare. It never fails, since LOGIN
- * then forgets to free the password: a name that cannot be is noted, and checkpass refuses it. */
-static int keep_user(sasl_conn_t *connection, void *context, const char *user, unsigned n,
-                     unsigned flags, const char *realm, char *out, unsigned out_max,
-                     unsigned *out_n)
+static char *write_offer(size_t offered)
 {
-    struct sasl *s = context;
-    (void)connection;
-    (void)flags;
-    (void)realm;
-    if (n >= out_max || strspn(user, " \t\r\n\v\f") >= n) {
-        s->malformed = true;
-        user = "?";
-        n = 1;
-    }
-    memcpy(out, user, n);
-    out[n] = '\0';
-    *out_n = n;
-    return SASL_OK;
+    struct buf text = BUF_EMPTY;
+    for (size_t i = 0; i < MECHANISMS; i++)
+        if (offered & (size_t)1 << i)
+            buf_printf(&text, "%s%s", text.n > 0 ? " " : "", mechanisms[i].name);
+    char *copy = mem_dup(buf_c(&text), text.n);
+    buf_free(&text);
+    return copy;
 }
 
-static int authorize(sasl_conn_t *connection, void *context, const char *requested,
-                     unsigned requested_n, const char *user, unsigned user_n, const char *realm,
-                     unsigned realm_n, struct propctx *properties)
-{
-    struct sasl *s = context;
-    struct str as = str_from(requested, requested_n);
-    (void)connection;
-    (void)realm;
-    (void)realm_n;
-    (void)properties;
-    if (str_equal_nocase(as, str_from(user, user_n)) || str_equal_nocase(as, s->account.login))
-        return SASL_OK;
-    return SASL_NOAUTHZ;
-}
-
+/* There are never as many different ones as places. */
 const char *sasl_mechanisms(struct auth *a, const struct auth_peer *peer)
 {
-    if (!peer->secure)
-        return "";
-    return oauth_is_configured(a->oauth) ? MECHANISMS " " OAUTH_MECHANISMS : MECHANISMS;
+    size_t offered = 0, i = 0;
+    for (size_t m = 0; m < MECHANISMS; m++)
+        offered |= (size_t)is_offered(a, peer, &mechanisms[m]) << m;
+    while (i < SASL_OFFERS - 1 && a->sasl.offers[i].text && a->sasl.offers[i].set != offered)
+        i++;
+    if (a->sasl.offers[i].text && a->sasl.offers[i].set != offered) {
+        free(a->sasl.offers[i].text);
+        a->sasl.offers[i].text = NULL;
+    }
+    if (!a->sasl.offers[i].text) {
+        a->sasl.offers[i].set = offered;
+        a->sasl.offers[i].text = write_offer(offered);
+    }
+    return a->sasl.offers[i].text;
 }
+
+/* --- an exchange --- */
 
 struct sasl *sasl_new(struct auth *a, const struct auth_peer *peer)
 {
@@ -234,12 +133,7 @@ struct sasl *sasl_new(struct auth *a, const struct auth_peer *peer)
     s->arena = arena;
     s->auth = a;
     s->peer = *peer;
-    s->mechanism = "-";
-    s->user = STR("");
-    s->callbacks[0] = (sasl_callback_t){SASL_CB_SERVER_USERDB_CHECKPASS, CALLBACK(checkpass), s};
-    s->callbacks[1] = (sasl_callback_t){SASL_CB_CANON_USER, CALLBACK(keep_user), s};
-    s->callbacks[2] = (sasl_callback_t){SASL_CB_PROXY_POLICY, CALLBACK(authorize), s};
-    s->callbacks[3] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
+    s->user = s->as = STR("");
     return s;
 }
 
@@ -247,106 +141,80 @@ void sasl_free(struct sasl *s)
 {
     if (!s)
         return;
-    sasl_dispose(&s->connection);
+    sasl_library_end(s);
     arena_free(s->arena);
 }
 
-static enum sasl_status fail(struct sasl *s, struct err *e, enum err_kind kind, const char *reason)
+static enum sasl_status fail(struct sasl *s, struct err *e)
 {
-    struct err own;
-    if (!e)
-        e = &own;
-    sasl_dispose(&s->connection);
-    err_set(e, kind, "%s", reason);
-    auth_fail(s->auth, &s->peer, s->user, s->mechanism, e);
+    sasl_library_end(s);
+    auth_fail(s->auth, &s->peer, s->user, s->mechanism->name, s->begun, e);
     return SASL_STATUS_FAILED;
 }
 
-/* What the library's result means. */
-static enum sasl_status conclude(struct sasl *s, int result, const char *out, unsigned n,
-                                 struct str *challenge, struct err *e)
+/* LOGIN cannot be told apart from a guess before its last step, others when they are proved. */
+static bool settle(struct sasl *s, struct err *e)
 {
-    char reason[sizeof(((struct err *)0)->text)];
-    if (result == SASL_CONTINUE) {
-        *challenge = arena_str(s->arena, str_from(out ? out : "", n));
-        return SASL_STATUS_CONTINUE;
-    }
-    if (s->checked && s->verdict.kind != ERR_NONE) {
-        struct err verdict = s->verdict;
-        return fail(s, e, verdict.kind, verdict.text);
-    }
-    if (s->checked && result == SASL_OK && !s->malformed) {
-        s->done = true;
-        sasl_dispose(&s->connection);
-        return SASL_STATUS_DONE;
-    }
-    if (s->checked)
-        return fail(s, e, ERR_DENIED, "authorization_identity");
-    if (result == SASL_BADPROT || result == SASL_BADPARAM || result == SASL_BUFOVER)
-        return fail(s, e, ERR_SYNTAX, "malformed");
-    snprintf(reason, sizeof(reason), "libsasl2: %s", sasl_errstring(result, NULL, NULL));
-    return fail(s, e, ERR_TEMP, reason);
+    s->settled = true;
+    return auth_become(s->auth, &s->peer, s->as, s->arena, &s->account, s->mechanism->name, e);
 }
 
-/* One step of a mechanism that is not the library's. */
-static enum sasl_status step_oauth(struct sasl *s, struct str response, struct str *challenge,
-                                   struct err *e)
+static enum sasl_status take(struct sasl *s, struct str response, struct str *challenge,
+                             struct err *e)
 {
-    struct err why = {0};
-    enum sasl_status status =
-        oauth_exchange_step(s->oauth, response, challenge, &s->user, &s->account, &why);
-    s->done = status == SASL_STATUS_DONE;
-    return status == SASL_STATUS_FAILED ? fail(s, e, why.kind, why.text) : status;
-}
-
-/* LOGIN would cut the strings at a NUL, so that "alice\0..." passed for "alice". */
-static bool response_is_sane(const struct sasl *s, struct str response)
-{
-    return response.n <= SASL_RESPONSE_MAX &&
-           (strcmp(s->mechanism, "LOGIN") != 0 || !memchr(response.p, '\0', response.n));
+    const struct sasl_mechanism *m = s->mechanism;
+    s->steps += response.p != NULL;
+    s->received += response.n;
+    if (response.n > m->response_max || s->steps > m->steps_max ||
+        (m->no_nul && response.n > 0 && memchr(response.p, '\0', response.n))) {
+        err_set(e, ERR_SYNTAX, "malformed");
+        return fail(s, e);
+    }
+    enum sasl_status status = m->step(s, response, challenge, e);
+    if (status == SASL_STATUS_FAILED || (s->proved && !s->settled && !settle(s, e)))
+        return fail(s, e);
+    if (status == SASL_STATUS_CONTINUE) {
+        *challenge = arena_str(s->arena, *challenge);
+        return status;
+    }
+    assert(s->settled);
+    sasl_library_end(s);
+    s->done = true;
+    return SASL_STATUS_DONE;
 }
 
 enum sasl_status sasl_start(struct sasl *s, struct str mechanism, struct str initial,
                             struct str *challenge, struct err *e)
 {
-    struct str names = str_from_c(sasl_mechanisms(s->auth, &s->peer)), name;
-    const char *out = NULL;
-    unsigned n = 0;
-    assert(!s->connection && !s->done);
-    while (name = str_word(&names), name.p && !str_equal_nocase(name, mechanism))
-        ;
-    if (!name.p) {
+    struct err why;
+    size_t i;
+    if (!e)
+        e = &why;
+    assert(!s->mechanism);
+    for (i = 0; i < MECHANISMS; i++)
+        if (str_equal_nocase(mechanism, str_from_c(mechanisms[i].name)) &&
+            is_offered(s->auth, &s->peer, &mechanisms[i]))
+            break;
+    if (i == MECHANISMS) {
         err_set(e, ERR_NOT_FOUND, "the mechanism is not available");
         return SASL_STATUS_FAILED;
     }
-    s->mechanism = arena_c(s->arena, name);
-    if (initial.p && !response_is_sane(s, initial))
-        return fail(s, e, ERR_SYNTAX, "malformed");
-    if (oauth_has_mechanism(s->mechanism)) {
-        s->oauth = oauth_exchange_new(s->auth, s->mechanism, s->arena);
-        return step_oauth(s, initial, challenge, e);
-    }
-    int result = sasl_server_new(s->peer.service, HOSTNAME, NULL, NULL, NULL, s->callbacks, 0,
-                                 &s->connection);
-    if (result == SASL_OK)
-        result = sasl_server_start(s->connection, s->mechanism, initial.p, (unsigned)initial.n,
-                                   &out, &n);
-    return conclude(s, result, out, n, challenge, e);
+    s->mechanism = &mechanisms[i];
+    s->begun = clock_monotonic();
+    return take(s, initial, challenge, e);
 }
 
 enum sasl_status sasl_step(struct sasl *s, struct str response, struct str *challenge,
                            struct err *e)
 {
-    const char *out = NULL;
-    unsigned n = 0;
-    assert((s->connection || s->oauth) && !s->done);
-    if (!response_is_sane(s, response))
-        return fail(s, e, ERR_SYNTAX, "malformed");
-    if (s->oauth)
-        return step_oauth(s, response.p ? response : STR(""), challenge, e);
-    int result = sasl_server_step(s->connection, response.p ? response.p : "", (unsigned)response.n,
-                                  &out, &n);
-    return conclude(s, result, out, n, challenge, e);
+    struct err why;
+    assert(s->mechanism && !s->done);
+    return take(s, response.p ? response : STR(""), challenge, e ? e : &why);
+}
+
+size_t sasl_response_max(const struct sasl *s)
+{
+    return s->mechanism->response_max;
 }
 
 const struct account *sasl_account(const struct sasl *s)
@@ -357,5 +225,5 @@ const struct account *sasl_account(const struct sasl *s)
 
 const char *sasl_mechanism(const struct sasl *s)
 {
-    return s->mechanism;
+    return s->mechanism ? s->mechanism->name : "-";
 }

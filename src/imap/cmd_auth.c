@@ -8,6 +8,8 @@
 #include "imap/limits.h"
 #include "imap/reader.h"
 
+#define BASE64_MAX(n) (4 * (((n) + 2) / 3))
+
 /* --- STARTTLS --- */
 
 static void start_tls(struct imap_session *s)
@@ -108,8 +110,6 @@ void imap_cmd_login(struct imap_command *c)
 
 /* --- AUTHENTICATE --- */
 
-#define RESPONSE_LINE_MAX (4 * ((SASL_RESPONSE_MAX + 2) / 3))
-
 static bool decode(struct imap_command *c, struct str text, struct str *response)
 {
     struct buf bytes = BUF_EMPTY;
@@ -123,7 +123,8 @@ static bool decode(struct imap_command *c, struct str text, struct str *response
 }
 
 /* Sends the challenge, reads the response. False: the result is set, or the session is over. */
-static bool exchange(struct imap_command *c, struct str challenge, struct str *response)
+static bool exchange(struct imap_command *c, size_t response_max, struct str challenge,
+                     struct str *response)
 {
     struct imap_session *s = c->session;
     struct buf line = BUF_EMPTY;
@@ -136,7 +137,7 @@ static bool exchange(struct imap_command *c, struct str challenge, struct str *r
     bool too_long;
     if (!session_flush(&s->net))
         return false;
-    if (!imap_read_line(s, RESPONSE_LINE_MAX, &text, &too_long)) {
+    if (!imap_read_line(s, BASE64_MAX(response_max), &text, &too_long)) {
         imap_bad(c, "The response is too long");
         return false;
     }
@@ -154,7 +155,7 @@ static void authenticate(struct imap_command *c, struct sasl *sasl, struct str m
     struct err e;
     enum sasl_status status = sasl_start(sasl, mechanism, initial, &challenge, &e);
     while (status == SASL_STATUS_CONTINUE) {
-        if (!exchange(c, challenge, &response))
+        if (!exchange(c, sasl_response_max(sasl), challenge, &response))
             return;
         status = sasl_step(sasl, response, &challenge, &e);
     }

@@ -172,7 +172,8 @@ struct auth_peer imap_session_peer(const struct imap_session *s)
                               .component = "imap",
                               .id = s->net.id,
                               .address = s->net.entry.peer,
-                              .secure = session_is_secure(&s->net)};
+                              .secure = session_is_secure(&s->net),
+                              .stream = s->net.stream};
 }
 
 void imap_session_choose_workarounds(struct imap_session *s)

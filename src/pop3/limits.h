@@ -6,8 +6,7 @@
 
 /* A command line without CRLF. RFC 2449 4: 255 octets with CRLF. */
 #define POP3_LINE_MAX 1000
-/* Before the login: AUTH with an initial response, and the responses. RFC 4954 4 (for SMTP): 12288.
- */
+/* Before the login: AUTH with an initial response. RFC 4954 4 (for SMTP): 12288. */
 #define POP3_LOGIN_LINE_MAX 12288
 /* Malformed commands of one connection, then it is closed. */
 #define POP3_ERRORS_MAX 20

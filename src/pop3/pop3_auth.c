@@ -11,6 +11,8 @@
 
 #include <stdlib.h>
 
+#define BASE64_MAX(n) (4 * (((n) + 2) / 3))
+
 static struct auth_peer peer_of(const struct pop3_session *s)
 {
     return (struct auth_peer){
@@ -19,6 +21,7 @@ static struct auth_peer peer_of(const struct pop3_session *s)
         .id = s->net.id,
         .address = s->net.entry.peer,
         .secure = session_is_secure(&s->net),
+        .stream = s->net.stream,
     };
 }
 
@@ -130,8 +133,8 @@ static enum pop3_next list_mechanisms(struct pop3_session *s)
 
 /* The client's answer to a challenge. False: a reply was sent, or the connection is gone (*next).
  */
-static bool read_response(struct pop3_session *s, struct str challenge, struct buf *response,
-                          enum pop3_next *next)
+static bool read_response(struct pop3_session *s, size_t max, struct str challenge,
+                          struct buf *response, enum pop3_next *next)
 {
     struct err e = {0};
     struct str line;
@@ -145,7 +148,7 @@ static bool read_response(struct pop3_session *s, struct str challenge, struct b
     *next = POP3_CLOSE;
     if (!sent)
         return false;
-    if (!stream_read_line(s->net.stream, POP3_LOGIN_LINE_MAX, &line, NULL, &e)) {
+    if (!stream_read_line(s->net.stream, BASE64_MAX(max), &line, NULL, &e)) {
         if (e.kind == ERR_LIMIT)
             *next = pop3_error(s, "The response is too long");
         return false;
@@ -169,7 +172,7 @@ static enum pop3_next run_exchange(struct pop3_session *s, struct sasl *sasl, st
     bool answered = true;
     enum sasl_status status = sasl_start(sasl, mechanism, initial, &challenge, &e);
     while (status == SASL_STATUS_CONTINUE &&
-           (answered = read_response(s, challenge, &response, &next)))
+           (answered = read_response(s, sasl_response_max(sasl), challenge, &response, &next)))
         status = sasl_step(sasl, buf_str(&response), &challenge, &e);
     if (response.p)
         explicit_bzero(response.p, response.n);

@@ -102,7 +102,7 @@ bool smtp_is_trusted(const struct smtp_session *s);
 void smtp_session_reset(struct smtp_session *s);
 /* stream_read_line after the replies have left. False when the line came as the settings do not
  * allow it, too: the reply is sent, e->kind is ERR_DENIED and the session ends. */
-SUSPENDS bool smtp_read_line(struct smtp_session *s, struct str *line, struct err *e);
+SUSPENDS bool smtp_read_line(struct smtp_session *s, size_t max, struct str *line, struct err *e);
 
 /* --- smtp_load.c: what the machine's load means for this client --- */
 /* Who it is has been learnt anew: connection, login, XCLIENT. */

@@ -5,6 +5,8 @@
 #include "smtp/limits.h"
 #include "smtp/smtp_command.h"
 
+#define BASE64_MAX(n) (4 * (((n) + 2) / 3))
+
 static struct auth_peer auth_peer_of(const struct smtp_session *s)
 {
     return (struct auth_peer){
@@ -13,6 +15,7 @@ static struct auth_peer auth_peer_of(const struct smtp_session *s)
         .id = s->net.id,
         .address = s->peer.address,
         .secure = session_is_secure(&s->net),
+        .stream = s->net.stream,
     };
 }
 
@@ -57,8 +60,8 @@ static enum smtp_next auth_failed(struct smtp_session *s, const struct err *e)
 
 /* The client's answer to a challenge. False: a reply was sent, or the connection is gone (*next).
  */
-static bool read_response(struct smtp_session *s, struct str challenge, struct buf *response,
-                          enum smtp_next *next)
+static bool read_response(struct smtp_session *s, size_t max, struct str challenge,
+                          struct buf *response, enum smtp_next *next)
 {
     struct err e = {0};
     struct buf line = BUF_EMPTY;
@@ -72,7 +75,7 @@ static bool read_response(struct smtp_session *s, struct str challenge, struct b
     *next = SMTP_CLOSE;
     if (!sent)
         return false;
-    if (!smtp_read_line(s, &text, &e)) {
+    if (!smtp_read_line(s, BASE64_MAX(max), &text, &e)) {
         if (e.kind == ERR_LIMIT)
             *next = smtp_reply_error(s, 500, "5.5.6", "The response is too long");
         else if (e.kind == ERR_TIMEOUT)
@@ -99,7 +102,7 @@ static enum smtp_next auth_run(struct smtp_session *s, struct sasl *sasl, struct
     enum smtp_next next = SMTP_GO_ON;
     enum sasl_status status = sasl_start(sasl, mechanism, initial, &challenge, &e);
     while (status == SASL_STATUS_CONTINUE) {
-        if (!read_response(s, challenge, &response, &next)) {
+        if (!read_response(s, sasl_response_max(sasl), challenge, &response, &next)) {
             buf_free(&response);
             return next;
         }

@@ -157,10 +157,10 @@ static void time_out(struct session *session)
     session_end(session, "timeout");
 }
 
-bool smtp_read_line(struct smtp_session *s, struct str *line, struct err *e)
+bool smtp_read_line(struct smtp_session *s, size_t max, struct str *line, struct err *e)
 {
     bool crlf;
-    if (!session_read_line(&s->net, SMTP_LINE_MAX, line, &crlf, e))
+    if (!session_read_line(&s->net, max, line, &crlf, e))
         return false;
     if (data_line_is_whole(*line, crlf) ||
         !data_policy_of(s->settings, smtp_is_trusted(s)).refuse_bare)
@@ -185,7 +185,7 @@ static void work(struct session *session, unsigned events)
         return;
     }
     stream_set_timeout(session->stream, smtp_timeout(s));
-    if (smtp_read_line(s, &line, &e))
+    if (smtp_read_line(s, SMTP_LINE_MAX, &line, &e))
         next = smtp_command(s, line);
     else if (e.kind == ERR_LIMIT)
         next = session_line_too_long(s);

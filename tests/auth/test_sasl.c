@@ -23,7 +23,7 @@ static void auth_set_up(struct auth_fixture *x, usec delay)
     assert_true(log_open(x->log, LOG_LEVEL_INFO, &x->f.e));
     x->auth = auth_new(x->f.d, &settings, &x->f.e);
     assert_non_null(x->auth);
-    x->peer = (struct auth_peer){"imap", "imap", "ID1", "192.0.2.1", true};
+    x->peer = (struct auth_peer){"imap", "imap", "ID1", "192.0.2.1", true, NULL};
 }
 
 static void auth_tear_down(struct auth_fixture *x)
