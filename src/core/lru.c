@@ -226,6 +226,11 @@ void *lru_add(struct lru *l, struct str key)
     return e->value;
 }
 
+void *lru_oldest(const struct lru *l)
+{
+    return l->oldest ? l->oldest->value : NULL;
+}
+
 struct str lru_key(const void *value)
 {
     const struct entry *e = entry_of(value);

@@ -25,6 +25,8 @@ void *lru_peek(const struct lru *l, struct str key);
  * many; NULL: none may. */
 void *lru_add(struct lru *l, struct str key);
 void lru_remove(struct lru *l, void *value);
+/* The one that would be pushed out first; NULL: there is none. */
+void *lru_oldest(const struct lru *l);
 struct str lru_key(const void *value);
 /* All values, oldest first. */
 void lru_each_oldest(const struct lru *l, void (*fn)(void *arg, const void *value), void *arg);
