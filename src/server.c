@@ -80,7 +80,7 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
     if (directory_is_missing(directory_path, journal_path, e))
         return false;
     s->directory = directory_open(s->loop, directory, directory_path, e);
-    if (!s->directory)
+    if (!s->directory || !directory_check_sources(s->directory, e))
         return false;
     struct policy_context policy = {.loop = s->loop,
                                     .dns = s->dns,

@@ -1,19 +1,14 @@
 /*
- * The directory as the rest of the server sees it. All state is the loop's: a few connections to
- * the database, each lent to one worker at a time, and the cache of answers.
+ * The directory as the rest of the server sees it: opening, the order of the sources, and names in
+ * their one spelling, for which directory_ask.c finds the answer.
  *
- * A question goes to the cache first; then to a question of the same name that is on its way (a
- * message to a hundred of our addresses, a client that opens five connections: one query); then to
- * a worker. A change drops the cache before it is reported as done, and detaches the questions on
- * their way: their askers get what was true when they asked, later ones ask again.
- *
- * Failures (locked by another program, I/O error, corrupt file) are answers of this moment only:
- * LOOKUP_TEMPFAIL with the reason, never kept.
+ * A look-up that the cache answers allocates nothing but the note in the caller's arena that it
+ * has a reference to the answer: names that come in their one spelling already, as nearly all do,
+ * are recognized without being parsed (name_normal).
  */
 #include "auth/directory_internal.h"
 
 #include "auth/password.h"
-#include "core/buf.h"
 #include "core/mem.h"
 #include "core/random.h"
 #include "core/worker.h"
@@ -25,6 +20,10 @@
 #define FIELD(name) offsetof(struct directory_settings, name)
 
 static const struct setting settings[] = {
+    {"sources", SETTING_STRING_LIST, FIELD(sources), "", 0, 0, NULL,
+     "Who is asked for users, addresses and groups, in this order: names of ldap blocks, and "
+     "embedded for the directory that is kept with mailctl; the first that knows one has it. "
+     "Empty: embedded, then the ldap blocks in the order of the file. Needs a restart."},
     {"path", SETTING_PATH, FIELD(path), "", 0, 0, NULL,
      "The database file of the embedded directory; empty: directory.db in the data directory."},
     {"default_domain", SETTING_STRING, FIELD(default_domain), "", 0, 0, NULL,
@@ -33,6 +32,13 @@ static const struct setting settings[] = {
      "How long answers and right passwords are remembered. Changes made with mailctl take effect "
      "at "
      "once. 0: not at all."},
+    {"cache_negative_lifetime", SETTING_DURATION, FIELD(cache_negative_lifetime), "30s", 0,
+     24 * 3600 * USEC_SEC, NULL, "How long it is remembered that something does not exist."},
+    {"cache_stale", SETTING_DURATION, FIELD(cache_stale), "24h", 0, 30 * 24 * 3600 * USEC_SEC, NULL,
+     "While a source fails, mail is taken and delivered by what it said before, when that is not "
+     "older than this. Logins wait for the source."},
+    {"cache_size", SETTING_SIZE, FIELD(cache_size), "64M", 1 << 20, (int64_t)1 << 36, NULL,
+     "Most memory that remembered answers take."},
     {NULL, 0, 0, NULL, 0, 0, NULL, NULL},
 };
 
@@ -60,50 +66,48 @@ const struct settings_block directory_settings_block = {
 struct opening {
     struct directory *d;
     bool ok;
-    struct err error;
+    struct err *error;
 };
 
-static bool open_connections(struct directory *d, struct err *e)
+static void make_impossible_hash(void *arg)
 {
+    struct opening *o = arg;
     struct buf hash = BUF_EMPTY;
     unsigned char random[16];
     char password[2 * sizeof(random) + 1];
     random_bytes(random, sizeof(random));
     for (size_t i = 0; i < sizeof(random); i++)
         snprintf(password + 2 * i, 3, "%02x", random[i]);
-    if (!password_hash(str_from_c(password), &hash, e))
-        return false;
-    d->impossible_hash = mem_dup(hash.p, hash.n);
+    o->ok = password_hash(str_from_c(password), &hash, o->error);
+    if (o->ok)
+        o->d->impossible_hash = mem_dup(hash.p, hash.n);
     buf_free(&hash);
-    if (!directory_db_prepare(d->path, e))
-        return false;
-    for (size_t i = 0; i < CONNECTIONS; i++)
-        if (!(d->connections[i].db = directory_db_open(d->path, e)))
-            return false;
-    return true;
 }
 
-static void open_on_worker(void *arg)
-{
-    struct opening *o = arg;
-    o->ok = open_connections(o->d, &o->error);
-}
-
-static void close_on_worker(void *arg)
-{
-    struct directory *d = arg;
-    for (size_t i = 0; i < CONNECTIONS; i++)
-        directory_db_close(d->connections[i].db);
-}
-
-static void set_default_domain(struct directory *d, const char *name)
+static bool open_embedded(struct directory *d, const struct directory_settings *s, const char *path,
+                          struct err *e)
 {
     struct arena *a = arena_new();
     struct str domain = STR("");
-    if (*name != '\0')
-        name_domain(a, str_from_c(name), &domain);
-    d->default_domain = mem_dup(domain.p, domain.n);
+    if (*s->default_domain != '\0')
+        name_domain(a, str_from_c(s->default_domain), &domain);
+    d->embedded = embedded_open(path, arena_c(a, domain), e);
     arena_free(a);
+    return d->embedded != NULL;
+}
+
+static void copy_order(struct directory *d, const struct string_list *names)
+{
+    d->order_count = names->count;
+    d->order = mem_array(names->count, sizeof(*d->order));
+    for (size_t i = 0; i < names->count; i++)
+        d->order[i] = mem_dup(names->items[i], strlen(names->items[i]));
+}
+
+static bool keep_question(const void *value)
+{
+    (void)value;
+    return true;
 }
 
 struct directory *directory_open(struct loop *l, const struct directory_settings *s,
@@ -111,14 +115,20 @@ struct directory *directory_open(struct loop *l, const struct directory_settings
 {
     (void)l; /* the fiber's own */
     struct directory *d = MEM_NEW(struct directory);
-    d->path = mem_dup(path, strlen(path));
-    d->cache = cache_new(s->cache_lifetime);
-    set_default_domain(d, s->default_domain);
-    struct opening o = {.d = d};
-    worker_run(WORKER_DISK, open_on_worker, &o);
-    if (o.ok)
+    struct cache_limits limits = {s->cache_lifetime, s->cache_negative_lifetime, s->cache_stale,
+                                  (size_t)s->cache_size};
+    struct opening o = {.d = d, .error = e};
+    copy_order(d, &s->sources);
+    d->cache = cache_new(&limits);
+    d->successes = successes_new(s->cache_lifetime);
+    d->asked = lru_new(sizeof(struct question *), QUESTIONS_MAX);
+    lru_set_owner(d->asked, keep_question, NULL);
+    worker_run(WORKER_AUTH, make_impossible_hash, &o);
+    if (o.ok && open_embedded(d, s, path, e)) {
+        if (directory_wants_source(d, EMBEDDED_NAME))
+            directory_add_source(d, embedded_source(d->embedded));
         return d;
-    *e = o.error;
+    }
     directory_close(d);
     return NULL;
 }
@@ -127,208 +137,219 @@ void directory_close(struct directory *d)
 {
     if (!d)
         return;
-    assert(!d->asked);
-    for (size_t i = 0; i < CONNECTIONS; i++)
-        assert(!d->connections[i].busy);
-    worker_run(WORKER_DISK, close_on_worker, d);
+    assert(lru_count(d->asked) == 0);
+    for (size_t i = 0; i < d->source_count; i++)
+        if (!d->embedded || d->sources[i].source != embedded_source(d->embedded))
+            d->sources[i].source->functions->close(d->sources[i].source);
+    embedded_close(d->embedded);
+    free(d->sources);
+    for (size_t i = 0; i < d->order_count; i++)
+        free(d->order[i]);
+    free(d->order);
     cache_free(d->cache);
+    successes_free(d->successes);
+    lru_free(d->asked);
+    buf_free(&d->key);
     free(d->impossible_hash);
-    free(d->default_domain);
-    free(d->path);
     free(d);
-}
-
-/* --- work on the database --- */
-
-struct work {
-    struct directory_db *db;
-    void (*fn)(struct directory_db *db, void *arg);
-    void *arg;
-};
-
-static void run_work(void *arg)
-{
-    struct work *w = arg;
-    w->fn(w->db, w->arg);
 }
 
 void directory_run(struct directory *d, bool change, void (*fn)(struct directory_db *db, void *arg),
                    void *arg)
 {
-    size_t first = change ? 0 : 1, end = change ? 1 : CONNECTIONS, i;
-    struct cond *freed = change ? &d->change_free : &d->connection_free;
-    for (;;) {
-        for (i = first; i < end && d->connections[i].busy; i++)
-            ;
-        if (i < end)
-            break;
-        cond_wait_certain(freed);
+    embedded_run(d->embedded, change, fn, arg);
+}
+
+/* --- sources --- */
+
+/* Its place in the settings; without any, all are wanted where they come. */
+static ptrdiff_t place_of(const struct directory *d, const char *name)
+{
+    for (size_t i = 0; i < d->order_count; i++)
+        if (strcmp(d->order[i], name) == 0)
+            return (ptrdiff_t)i;
+    return d->order_count == 0 ? 0 : -1;
+}
+
+bool directory_wants_source(const struct directory *d, const char *name)
+{
+    return place_of(d, name) >= 0;
+}
+
+void directory_add_source(struct directory *d, struct source *s)
+{
+    size_t at = d->source_count++;
+    d->sources = mem_resize(d->sources, d->source_count * sizeof(*d->sources));
+    while (at > 0 && place_of(d, d->sources[at - 1].source->name) > place_of(d, s->name)) {
+        d->sources[at] = d->sources[at - 1];
+        at--;
     }
-    struct work w = {d->connections[i].db, fn, arg};
-    d->connections[i].busy = true;
-    worker_run(WORKER_DISK, run_work, &w);
-    d->connections[i].busy = false;
-    cond_signal(freed);
+    d->sources[at] = (struct directory_source){.source = s};
 }
 
-static void ask_on_worker(struct directory_db *db, void *arg)
+static bool has_source(const struct directory *d, const char *name)
 {
-    struct answer *a = arg;
-    struct directory_secrets secrets = {"", STR("")};
-    switch (a->kind) {
-    case ANSWER_DOMAIN:
-        a->status = directory_db_find_domain(db, a->key, a->arena, &a->domain, &a->error);
-        break;
-    case ANSWER_ONLY_DOMAIN:
-        a->status = directory_db_only_domain(db, a->arena, &a->domain.name, &a->error);
-        break;
-    case ANSWER_ACCOUNT:
-        a->status =
-            directory_db_find_account(db, a->key, a->arena, &a->account, &secrets, &a->error);
-        a->hash = secrets.hash;
-        a->verifier = secrets.verifier;
-        break;
-    case ANSWER_ADDRESS:
-        a->status = directory_db_find_address(db, a->key, a->arena, &a->address, &a->error);
-        break;
-    }
+    for (size_t i = 0; i < d->source_count; i++)
+        if (strcmp(d->sources[i].source->name, name) == 0)
+            return true;
+    return false;
 }
 
-static struct answer *find_asked(struct directory *d, enum answer_kind kind, struct str key)
+bool directory_check_sources(const struct directory *d, struct err *e)
 {
-    for (struct answer *a = d->asked; a; a = a->next)
-        if (!a->stale && a->kind == kind && str_equal(a->key, key))
-            return a;
-    return NULL;
+    for (size_t i = 0; i < d->order_count; i++)
+        if (!has_source(d, d->order[i]))
+            return err_set(e, ERR_PERM, "directory: sources: there is no ldap block \"%s\"",
+                           d->order[i]);
+    return true;
 }
 
-static void ask_database(struct directory *d, struct answer *a)
+size_t directory_source_count(const struct directory *d)
 {
-    a->next = d->asked;
-    d->asked = a;
-    directory_run(d, false, ask_on_worker, a);
-    struct answer **link = &d->asked;
-    while (*link != a)
-        link = &(*link)->next;
-    *link = a->next;
-    a->done = true;
-    if (a->status != LOOKUP_TEMPFAIL && !a->stale)
-        cache_put(d->cache, a);
-    cond_broadcast(&a->finished);
+    return d->source_count;
 }
 
-struct answer *directory_ask(struct directory *d, enum answer_kind kind, struct str key,
-                             struct err *e)
+const struct source *directory_source(const struct directory *d, size_t i,
+                                      struct directory_source_stats *stats)
 {
-    struct answer *a = cache_find(d->cache, kind, key);
-    if (a)
-        return a;
-    a = find_asked(d, kind, key);
-    if (!a) {
-        a = answer_new(kind, key);
-        ask_database(d, a);
-        return a;
-    }
-    a->references++;
-    while (!a->done) {
-        if (!cond_wait(&a->finished, DEADLINE_NONE, e)) {
-            answer_unref(a);
-            return NULL;
-        }
-    }
-    return a;
+    *stats = d->sources[i].stats;
+    return d->sources[i].source;
 }
 
-void directory_forget(struct directory *d)
-{
-    cache_clear(d->cache);
-    for (struct answer *a = d->asked; a; a = a->next)
-        a->stale = true;
-}
-
-/* --- look-ups --- */
-
-/* Ends a look-up whose answer is not FOUND or whose answer has been copied. */
-static enum lookup finish(struct answer *answer, struct err *e)
-{
-    if (!answer)
-        return LOOKUP_TEMPFAIL;
-    enum lookup status = answer->status;
-    if (status == LOOKUP_TEMPFAIL && e)
-        *e = answer->error;
-    answer_unref(answer);
-    return status;
-}
-
-static bool found(const struct answer *answer)
-{
-    return answer && answer->status == LOOKUP_FOUND;
-}
-
-enum lookup directory_find_domain(struct directory *d, struct str name, struct arena *a,
-                                  struct domain *domain, struct err *e)
-{
-    struct str key;
-    if (!name_domain(a, name, &key))
-        return LOOKUP_NOT_FOUND;
-    struct answer *answer = directory_ask(d, ANSWER_DOMAIN, key, e);
-    if (found(answer)) {
-        *domain = answer->domain;
-        domain->name = key;
-        domain->relay = arena_str(a, answer->domain.relay);
-    }
-    return finish(answer, e);
-}
+/* --- names --- */
 
 enum lookup directory_full_name(struct directory *d, struct str text, struct arena *a,
                                 struct str *full, struct err *e)
 {
     struct name name;
-    enum lookup status = LOOKUP_FOUND;
+    struct answer *usual;
     if (!name_parse(a, text, &name, NULL))
         return LOOKUP_NOT_FOUND;
-    if (name.domain.n == 0)
-        name.domain = str_from_c(d->default_domain);
     if (name.domain.n == 0) {
-        struct answer *only = directory_ask(d, ANSWER_ONLY_DOMAIN, STR(""), e);
-        if (found(only))
-            name.domain = arena_str(a, only->domain.name);
-        status = finish(only, e);
+        enum lookup status =
+            directory_ask(d, directory_key(d, ANSWER_USUAL_DOMAIN, STR("")), &usual, e);
+        if (status != LOOKUP_FOUND)
+            return status;
+        name.domain = usual->domain.name;
+        answer_give(usual, a);
     }
+    *full = name_text(a, &name);
+    return LOOKUP_FOUND;
+}
+
+/* The key of an address in any spelling. */
+static enum lookup address_key_of(struct directory *d, enum answer_kind kind, struct str address,
+                                  struct str *key, struct err *e)
+{
+    struct str full;
+    *key = directory_key(d, kind, STR(""));
+    if (name_normal(address, &d->key)) {
+        *key = buf_str(&d->key);
+        return LOOKUP_FOUND;
+    }
+    struct arena *a = arena_new();
+    enum lookup status = directory_full_name(d, address, a, &full, e);
     if (status == LOOKUP_FOUND)
-        *full = name_text(a, &name);
+        *key = directory_key(d, kind, full);
+    arena_free(a);
     return status;
 }
 
-enum lookup directory_find_account(struct directory *d, struct str login, struct arena *a,
+/* What no address is - DOMAIN\user, a distinguished name - is a login all the same; letters of
+ * ASCII are folded, sources compare the others as they do. */
+static bool is_login(struct str login)
+{
+    for (size_t i = 0; i < login.n; i++)
+        if ((unsigned char)login.p[i] < ' ' || login.p[i] == 0x7f)
+            return false;
+    return login.n > 0 && login.n <= LOGIN_MAX && str_is_utf8(login);
+}
+
+bool directory_login_key(struct directory *d, struct str login, struct str *key)
+{
+    struct name name;
+    login = str_trim(login);
+    if (!is_login(login))
+        return false;
+    directory_key(d, ANSWER_LOGIN, STR(""));
+    if (!name_normal(login, &d->key)) {
+        struct arena *a = arena_new();
+        if (!name_parse(a, login, &name, NULL))
+            directory_key(d, ANSWER_LOGIN, arena_lower(a, login));
+        else
+            directory_key(d, ANSWER_LOGIN, name.domain.n > 0 ? name_text(a, &name) : name.local);
+        arena_free(a);
+    }
+    *key = buf_str(&d->key);
+    return true;
+}
+
+/* --- look-ups --- */
+
+static enum lookup find(struct directory *d, enum answer_kind kind, struct str address,
+                        struct arena *a, struct answer **answer, struct err *e)
+{
+    struct str key;
+    enum lookup status = address_key_of(d, kind, address, &key, e);
+    if (status == LOOKUP_FOUND)
+        status = directory_ask(d, key, answer, e);
+    if (status == LOOKUP_FOUND)
+        answer_give(*answer, a);
+    return status;
+}
+
+enum lookup directory_find_domain(struct directory *d, struct str name, struct arena *a,
+                                  struct domain *domain, struct err *e)
+{
+    struct answer *answer;
+    struct str normal;
+    directory_key(d, ANSWER_DOMAIN, STR(""));
+    if (!name_normal_domain(name, &d->key)) {
+        if (!name_domain(a, name, &normal))
+            return LOOKUP_NOT_FOUND;
+        directory_key(d, ANSWER_DOMAIN, normal);
+    }
+    enum lookup status = directory_ask(d, buf_str(&d->key), &answer, e);
+    if (status == LOOKUP_FOUND) {
+        *domain = answer->domain;
+        answer_give(answer, a);
+    }
+    return status;
+}
+
+enum lookup directory_find_login(struct directory *d, struct str login, struct arena *a,
+                                 struct account *account, struct err *e)
+{
+    struct str key;
+    struct answer *answer;
+    if (!directory_login_key(d, login, &key))
+        return LOOKUP_NOT_FOUND;
+    enum lookup status = directory_ask(d, key, &answer, e);
+    if (status == LOOKUP_FOUND) {
+        *account = answer->found.account;
+        answer_give(answer, a);
+    }
+    return status;
+}
+
+enum lookup directory_find_account(struct directory *d, struct str address, struct arena *a,
                                    struct account *account, struct err *e)
 {
-    struct str full;
-    enum lookup status = directory_full_name(d, login, a, &full, e);
-    if (status != LOOKUP_FOUND)
-        return status;
-    struct answer *answer = directory_ask(d, ANSWER_ACCOUNT, full, e);
-    if (found(answer))
-        *account = account_copy(a, &answer->account);
-    return finish(answer, e);
+    struct answer *answer;
+    enum lookup status = find(d, ANSWER_ACCOUNT, address, a, &answer, e);
+    if (status == LOOKUP_FOUND)
+        *account = answer->found.account;
+    return status;
 }
 
 enum lookup directory_find_entry(struct directory *d, struct str address, struct arena *a,
                                  struct directory_address *entry, struct err *e)
 {
-    struct str full;
-    enum lookup status = directory_full_name(d, address, a, &full, e);
-    if (status != LOOKUP_FOUND)
-        return status;
-    struct answer *answer = directory_ask(d, ANSWER_ADDRESS, full, e);
-    if (found(answer)) {
+    struct answer *answer;
+    enum lookup status = find(d, ANSWER_ADDRESS, address, a, &answer, e);
+    if (status == LOOKUP_FOUND)
         *entry = answer->address;
-        entry->address = full;
-        entry->destinations = arena_array(a, entry->count, sizeof(*entry->destinations));
-        for (size_t i = 0; i < entry->count; i++)
-            entry->destinations[i] = arena_str(a, answer->address.destinations[i]);
-    }
-    return finish(answer, e);
+    return status;
 }
 
 enum lookup directory_find_address(struct directory *d, struct str address, struct arena *a,
@@ -343,94 +364,49 @@ enum lookup directory_find_address(struct directory *d, struct str address, stru
     return status;
 }
 
-enum lookup directory_find_verifier(struct directory *d, struct str login, struct arena *a,
-                                    struct str *verifier, struct err *e)
+enum lookup directory_find_group(struct directory *d, struct str address, struct arena *a,
+                                 struct directory_group *group, struct err *e)
 {
-    struct str full;
-    enum lookup status = directory_full_name(d, login, a, &full, e);
-    if (status != LOOKUP_FOUND)
-        return status;
-    struct answer *answer = directory_ask(d, ANSWER_ACCOUNT, full, e);
-    bool usable = found(answer) && !answer->account.no_login && answer->verifier.n > 0;
-    if (usable)
-        *verifier = arena_str(a, answer->verifier);
-    status = finish(answer, e);
-    return status == LOOKUP_FOUND && !usable ? LOOKUP_NOT_FOUND : status;
-}
-
-/* --- passwords --- */
-
-struct verification {
-    struct str password;
-    const char *hash;
-    enum password_match match;
-};
-
-static void verify_on_worker(void *arg)
-{
-    struct verification *v = arg;
-    v->match = password_verify(v->password, v->hash);
-}
-
-/* The reason is for the log; the client hears the same for all. */
-static enum lookup refuse(struct err *e, const char *reason)
-{
-    err_set(e, ERR_DENIED, "%s", reason);
-    return LOOKUP_NOT_FOUND;
-}
-
-static enum lookup judge(const struct answer *answer, enum password_match match, struct err *e)
-{
-    if (!found(answer))
-        return refuse(e, "unknown_user");
-    if (match == PASSWORD_UNUSABLE) {
-        err_set(e, ERR_TEMP, "the stored password of %.*s is of no method this system knows",
-                STR_ARG(answer->account.login));
-        return LOOKUP_TEMPFAIL;
-    }
-    if (match == PASSWORD_WRONG)
-        return refuse(e, "wrong_password");
-    return answer->account.no_login ? refuse(e, answer->account.no_login) : LOOKUP_FOUND;
-}
-
-/* Compares with the stored hash, or one nobody's password has, at the same cost. */
-static enum lookup check_hash(struct directory *d, struct answer *answer, struct str password,
-                              struct err *e)
-{
-    struct success_tag tag;
-    struct verification v = {password, found(answer) ? answer->hash : d->impossible_hash,
-                             PASSWORD_RIGHT};
-    success_make_tag(d->cache, found(answer) ? answer->account.login : STR(""), v.hash, password,
-                     &tag);
-    if (!found(answer) || !success_find(d->cache, &tag)) {
-        if (worker_backlog(WORKER_AUTH) > LOGINS_WAITING_MAX) {
-            err_set(e, ERR_TEMP, "too many logins are waiting for their password check");
-            return LOOKUP_TEMPFAIL;
-        }
-        worker_run(WORKER_AUTH, verify_on_worker, &v);
-    }
-    enum lookup status = judge(answer, v.match, e);
+    struct answer *answer;
+    enum lookup status = find(d, ANSWER_GROUP, address, a, &answer, e);
     if (status == LOOKUP_FOUND)
-        success_put(d->cache, &tag);
+        *group = answer->group;
     return status;
 }
 
-enum lookup directory_check_password(struct directory *d, struct str login, struct str password,
-                                     struct arena *a, struct account *account, struct err *e)
+/* --- the cache --- */
+
+static bool remove_question(void *arg, void *value)
 {
-    struct str full;
-    struct answer *answer = NULL;
-    enum lookup status = directory_full_name(d, login, a, &full, e);
-    if (status == LOOKUP_FOUND) {
-        if (!(answer = directory_ask(d, ANSWER_ACCOUNT, full, e)))
-            return LOOKUP_TEMPFAIL;
-        status = answer->status;
-    }
-    if (status == LOOKUP_TEMPFAIL)
-        return finish(answer, e);
-    status = check_hash(d, answer, password, e);
-    if (status == LOOKUP_FOUND)
-        *account = account_copy(a, &answer->account);
-    answer_unref(answer);
-    return status;
+    lru_remove(arg, value);
+    return true;
+}
+
+void directory_detach_questions(struct directory *d)
+{
+    d->generation++;
+    lru_each(d->asked, remove_question, d->asked);
+}
+
+void directory_changed(struct directory *d)
+{
+    directory_detach_questions(d);
+    cache_change(d->cache, embedded_source(d->embedded));
+    successes_clear(d->successes);
+}
+
+void directory_forget(struct directory *d)
+{
+    directory_detach_questions(d);
+    cache_clear(d->cache);
+    successes_clear(d->successes);
+}
+
+void directory_get_stats(const struct directory *d, struct directory_stats *stats)
+{
+    struct cache_size size = cache_get_size(d->cache);
+    *stats = d->stats;
+    stats->answers = size.answers;
+    stats->missing = size.missing;
+    stats->bytes = size.bytes;
 }

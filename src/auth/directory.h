@@ -1,9 +1,12 @@
 #pragma once
 /*
- * The directory: which domains, accounts and addresses exist. Embedded in SQLite
- * (synchronous=FULL), used only from workers; answers are cached on the loop and the cache is
- * dropped at every change. A directory that cannot answer is LOOKUP_TEMPFAIL, which nobody may
- * fold into "not found": senders get 4xx, users "try later".
+ * The directory: which domains, accounts, addresses and groups exist. Domains are those of the
+ * embedded directory; the rest is asked of the sources of the configuration in their order, and
+ * answers are cached on the loop. A directory that cannot answer is LOOKUP_TEMPFAIL, which nobody
+ * may fold into "not found": senders get 4xx, users "try later".
+ *
+ * What a look-up finds lives as long as the arena it is given, is shared with others who asked, and
+ * is not to be changed: a copy that costs nothing, however long its lists are.
  */
 #include "auth/account.h"
 #include "core/fiber.h"
@@ -19,6 +22,9 @@ struct directory_settings {
     const char
         *default_domain; /* for logins without a domain; "" : the only domain if there is one */
     usec cache_lifetime;
+    struct string_list sources; /* names; empty: "embedded", then as they are added */
+    usec cache_negative_lifetime, cache_stale;
+    int64_t cache_size; /* bytes */
 };
 extern const struct settings_block directory_settings_block; /* "directory" */
 
@@ -46,14 +52,31 @@ bool domain_relays_by_mx(const struct domain *domain);
 /* Blocking part of opening (creates the schema) runs on a worker. */
 SUSPENDS struct directory *directory_open(struct loop *l, const struct directory_settings *s,
                                           const char *path, struct err *e);
+/* Closes its sources too. */
 SUSPENDS void directory_close(struct directory *d);
+
+/* The source's name among `sources` of the settings. */
+#define EMBEDDED_NAME "embedded"
+struct source;
+/* Whether the settings want a source of this name. */
+bool directory_wants_source(const struct directory *d, const char *name);
+/* Before anything is asked; s is taken over. It gets its place in the order of the settings. */
+void directory_add_source(struct directory *d, struct source *s);
+/* ERR_PERM: the settings name a source that was not added. */
+bool directory_check_sources(const struct directory *d, struct err *e);
 
 /* name: any case, U- or A-labels. */
 SUSPENDS enum lookup directory_find_domain(struct directory *d, struct str name, struct arena *a,
                                            struct domain *domain, struct err *e);
-/* login: full address, or local part in the default domain; any case. Strings are copied to a. */
-SUSPENDS enum lookup directory_find_account(struct directory *d, struct str login, struct arena *a,
-                                            struct account *account, struct err *e);
+/* login: as the user typed it: an address, a name without a domain, whatever the sources know. Not
+ * whether he may log in. */
+SUSPENDS enum lookup directory_find_login(struct directory *d, struct str login, struct arena *a,
+                                          struct account *account, struct err *e);
+/* address: of the account (its login or another one of its own), or local part in the default
+ * domain; any case. For recipients: while a source fails, what it said lately counts. */
+SUSPENDS enum lookup directory_find_account(struct directory *d, struct str address,
+                                            struct arena *a, struct account *account,
+                                            struct err *e);
 /* Destinations (full addresses) of an address that is no account's own; local: "local@domain". */
 SUSPENDS enum lookup directory_find_address(struct directory *d, struct str address,
                                             struct arena *a, struct str **destinations,
@@ -68,10 +91,24 @@ struct directory_address {
 };
 SUSPENDS enum lookup directory_find_entry(struct directory *d, struct str address, struct arena *a,
                                           struct directory_address *entry, struct err *e);
+SUSPENDS enum lookup directory_find_group(struct directory *d, struct str address, struct arena *a,
+                                          struct directory_group *group, struct err *e);
 
-/* Verifies a password. FOUND: right, and *account is filled. NOT_FOUND: unknown user, disabled or
- * wrong password, which neither answer nor time tells apart. Runs the hash on a worker; a recent
- * success is remembered as a keyed hash for cache_lifetime. */
+/* What a login is proved with where the client does not show the password; "": the source has none
+ * of the kind. They are secrets: for SASL alone. */
+struct directory_secrets {
+    struct account account; /* who may not log in is FOUND as well */
+    struct str scram_sha1;  /* verifiers, RFC 5803 */
+    struct str scram_sha256;
+    struct str cram_md5; /* state of the HMAC after the key: 32 bytes */
+};
+SUSPENDS enum lookup directory_find_secrets(struct directory *d, struct str login, struct arena *a,
+                                            struct directory_secrets *secrets, struct err *e);
+
+/* Verifies a password. FOUND: right, and *account is filled. NOT_FOUND: unknown user, one who may
+ * not log in, or wrong password, *e has the reason as one word for the log; the answer takes as
+ * long for each. A hash is computed on a worker and a recent success is remembered as a keyed hash
+ * for cache_lifetime; sources without hashes are asked each time. */
 SUSPENDS enum lookup directory_check_password(struct directory *d, struct str login,
                                               struct str password, struct arena *a,
                                               struct account *account, struct err *e);
@@ -101,6 +138,7 @@ SUSPENDS bool directory_add_user(struct directory *d, struct str login, struct s
                                  struct str name, struct err *e);
 /* The mail stays on disk. */
 SUSPENDS bool directory_delete_user(struct directory *d, struct str login, struct err *e);
+/* In whichever source has the account. ERR_PERM: it does not allow it. */
 SUSPENDS bool directory_set_password(struct directory *d, struct str login, struct str password,
                                      struct err *e);
 SUSPENDS bool directory_set_disabled(struct directory *d, struct str login, bool disabled,
@@ -122,13 +160,45 @@ SUSPENDS bool directory_set_internal(struct directory *d, struct str address, bo
 SUSPENDS bool directory_delete_address(struct directory *d, struct str address,
                                        struct str destination, struct err *e);
 
-/* --- lists, sorted; strings in a --- */
+/* --- lists --- */
 
+/* Calls fn for each account of a domain (empty: all), source after source; those of the embedded
+ * directory by domain and login. fn may suspend and ends the list by returning false, which is
+ * then the result, *e untouched. A source that fails ends it as well. */
+SUSPENDS bool directory_list_users(struct directory *d, struct str domain,
+                                   bool (*fn)(void *arg, const struct account *account), void *arg,
+                                   struct err *e);
+SUSPENDS bool directory_list_groups(struct directory *d, struct str domain,
+                                    bool (*fn)(void *arg, const struct directory_group *group),
+                                    void *arg, struct err *e);
+
+/* Of the embedded directory, sorted; strings in a. */
 SUSPENDS bool directory_list_domains(struct directory *d, struct arena *a, struct domain **list,
                                      size_t *count, struct err *e);
-/* domain empty: all. */
-SUSPENDS bool directory_list_users(struct directory *d, struct str domain, struct arena *a,
-                                   struct account **list, size_t *count, struct err *e);
 SUSPENDS bool directory_list_addresses(struct directory *d, struct str domain, struct arena *a,
                                        struct directory_address **list, size_t *count,
                                        struct err *e);
+
+/* --- the cache --- */
+
+/* All answers and right passwords. */
+void directory_forget(struct directory *d);
+/* Those about a name: a login, an address, a domain; how many there were. */
+size_t directory_forget_name(struct directory *d, struct str name);
+
+struct directory_stats {
+    uint64_t hits, misses; /* look-ups that the cache answered, and others */
+    uint64_t stale;        /* given because a source failed */
+    size_t answers, missing, bytes;
+};
+void directory_get_stats(const struct directory *d, struct directory_stats *stats);
+
+struct directory_source_stats {
+    uint64_t asked, found, failures;
+    usec failed; /* the last time, clock_wall; 0: never */
+    struct err failure;
+};
+/* In their order, embedded included. */
+size_t directory_source_count(const struct directory *d);
+const struct source *directory_source(const struct directory *d, size_t i,
+                                      struct directory_source_stats *stats);

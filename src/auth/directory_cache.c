@@ -1,45 +1,65 @@
 /*
- * A set-associative cache, as in a processor: the key's hash chooses a set of a few places, a new
- * answer takes the place of one that has expired or that was used longest ago. So memory is
- * bounded, and so is the time of every look-up, whatever addresses strangers try at RCPT.
+ * Two tables that push out what was used longest ago (core/lru.h): answers, bounded by their bytes,
+ * and names that do not exist, bounded by their number. They are apart so that whoever tries many
+ * addresses pushes out other wrong ones, and never the answers that mail needs while a directory
+ * is down.
  *
- * Answers that a thing does not exist are kept like the others. Failures never are.
+ * An answer that is too old stays until it is stale: it is given again when a source fails.
+ * Failures are never kept.
  */
 #include "auth/directory_cache.h"
 
 #include "auth/limits.h"
-#include "core/buf.h"
+#include "core/lru.h"
 #include "core/mem.h"
-#include "core/random.h"
 
 #include <assert.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 
-struct success {
-    struct success_tag tag;
-    usec expires;
+struct kept {
+    struct cache *cache;
+    struct answer *answer;
+    usec made, expires;
+};
+struct missing {
+    usec made, expires;
 };
 
 struct cache {
-    usec lifetime;
-    struct answer *sets[CACHE_SETS][CACHE_WAYS];
-    struct success successes[SUCCESS_SETS][SUCCESS_WAYS];
-    unsigned char key[32];
+    struct cache_limits limits;
+    struct lru *answers; /* struct kept */
+    struct lru *missing; /* struct missing */
+    size_t bytes;
 };
 
-struct answer *answer_new(enum answer_kind kind, struct str key)
+/* --- answers --- */
+
+struct answer *answer_new(enum answer_kind kind)
 {
-    struct arena *arena = arena_new();
+    struct arena *arena = arena_new_sized(1024);
     struct answer *a = ARENA_NEW(arena, struct answer);
     a->arena = arena;
-    a->references = 1;
     a->kind = kind;
-    a->key = arena_str(arena, key);
-    a->status = LOOKUP_TEMPFAIL;
+    a->references = 1;
     return a;
+}
+
+/* Secrets do not stay in memory that is used again for something else; it is the answer's own. */
+static void wipe(struct str secret)
+{
+    if (secret.n > 0)
+        explicit_bzero((char *)(uintptr_t)secret.p, secret.n);
+}
+
+static void answer_free(struct answer *a)
+{
+    if (a->kind == ANSWER_LOGIN || a->kind == ANSWER_ACCOUNT) {
+        wipe(str_from_c(a->found.hash));
+        wipe(a->found.scram_sha1);
+        wipe(a->found.scram_sha256);
+        wipe(a->found.cram_md5);
+    }
+    arena_free(a->arena);
 }
 
 void answer_unref(struct answer *a)
@@ -48,14 +68,42 @@ void answer_unref(struct answer *a)
         return;
     assert(a->references > 0);
     if (--a->references == 0)
-        arena_free(a->arena);
+        answer_free(a);
 }
 
-struct cache *cache_new(usec lifetime)
+static void unref(void *a)
+{
+    answer_unref(a);
+}
+
+void answer_give(struct answer *a, struct arena *to)
+{
+    arena_on_free(to, unref, a);
+}
+
+/* --- the tables --- */
+
+static size_t cost(const struct answer *a)
+{
+    return arena_size(a->arena) + CACHE_ENTRY_COST;
+}
+
+static void drop_kept(void *value)
+{
+    struct kept *k = value;
+    if (!k->answer)
+        return;
+    k->cache->bytes -= cost(k->answer);
+    answer_unref(k->answer);
+}
+
+struct cache *cache_new(const struct cache_limits *limits)
 {
     struct cache *c = MEM_NEW(struct cache);
-    c->lifetime = lifetime;
-    random_bytes(c->key, sizeof(c->key));
+    c->limits = *limits;
+    c->answers = lru_new(sizeof(struct kept), SIZE_MAX);
+    c->missing = lru_new(sizeof(struct missing), CACHE_MISSING_MAX);
+    lru_set_owner(c->answers, NULL, drop_kept);
     return c;
 }
 
@@ -63,105 +111,161 @@ void cache_free(struct cache *c)
 {
     if (!c)
         return;
-    cache_clear(c);
-    explicit_bzero(c, sizeof(*c));
+    lru_free(c->answers);
+    lru_free(c->missing);
     free(c);
 }
 
-static struct answer **set_of(struct cache *c, enum answer_kind kind, struct str key)
+enum lookup cache_find(struct cache *c, struct str key, struct answer **found)
 {
-    return c->sets[(str_hash(key) + kind) % CACHE_SETS];
+    struct kept *kept = lru_find(c->answers, key);
+    usec now = clock_monotonic();
+    if (kept && kept->expires > now) {
+        *found = kept->answer;
+        return LOOKUP_FOUND;
+    }
+    struct missing *missing = lru_find(c->missing, key);
+    return missing && missing->expires > now ? LOOKUP_NOT_FOUND : LOOKUP_TEMPFAIL;
 }
 
-struct answer *cache_find(struct cache *c, enum answer_kind kind, struct str key)
+struct answer *cache_find_stale(struct cache *c, struct str key)
 {
-    struct answer **set = set_of(c, kind, key);
-    usec now = clock_monotonic();
-    for (size_t i = 0; i < CACHE_WAYS; i++) {
-        struct answer *a = set[i];
-        if (!a || a->kind != kind || a->expires <= now || !str_equal(a->key, key))
-            continue;
-        a->used = now;
-        a->references++;
-        return a;
-    }
-    return NULL;
+    struct kept *kept = lru_find(c->answers, key);
+    return kept && clock_monotonic() - kept->made < c->limits.stale ? kept->answer : NULL;
 }
 
-void cache_put(struct cache *c, struct answer *a)
+static void remove_key(struct lru *table, struct str key)
 {
-    struct answer **set = set_of(c, a->kind, a->key), **place = &set[0];
+    void *value = lru_peek(table, key);
+    if (value)
+        lru_remove(table, value);
+}
+
+void cache_put(struct cache *c, struct str key, struct answer *a)
+{
     usec now = clock_monotonic();
-    for (size_t i = 0; i < CACHE_WAYS; i++) {
-        bool same = set[i] && set[i]->kind == a->kind && str_equal(set[i]->key, a->key);
-        if (same || !set[i] || set[i]->expires <= now) {
-            place = &set[i];
-            break;
-        }
-        if (set[i]->used < (*place)->used)
-            place = &set[i];
-    }
-    answer_unref(*place);
+    remove_key(c->answers, key);
+    remove_key(c->missing, key);
+    if (c->limits.lifetime == 0 && c->limits.stale == 0)
+        return;
+    struct kept *kept = lru_add(c->answers, key);
     a->references++;
-    a->used = now;
-    a->expires = now + c->lifetime;
-    *place = a;
+    *kept = (struct kept){c, a, now, now + c->limits.lifetime};
+    c->bytes += cost(a);
+    while (c->bytes > c->limits.size)
+        lru_remove(c->answers, lru_oldest(c->answers));
 }
 
-/* Writes only where something is: the rest was never touched and takes no memory. */
+void cache_put_missing(struct cache *c, struct str key)
+{
+    usec now = clock_monotonic();
+    remove_key(c->answers, key);
+    if (c->limits.negative_lifetime == 0)
+        return;
+    struct missing *missing = lru_add(c->missing, key);
+    *missing = (struct missing){now, now + c->limits.negative_lifetime};
+}
+
+/* --- changes --- */
+
+struct change {
+    struct cache *cache;
+    const struct source *source;
+};
+
+static bool change_answer(void *arg, void *value)
+{
+    const struct change *x = arg;
+    struct kept *kept = value;
+    if (kept->answer->source == x->source)
+        lru_remove(x->cache->answers, kept);
+    else
+        kept->expires = 0;
+    return true;
+}
+
+static bool remove_value(void *arg, void *value)
+{
+    lru_remove(arg, value);
+    return true;
+}
+
+void cache_change(struct cache *c, const struct source *source)
+{
+    lru_each(c->answers, change_answer, &(struct change){c, source});
+    lru_each(c->missing, remove_value, c->missing);
+}
+
 void cache_clear(struct cache *c)
 {
-    for (size_t s = 0; s < CACHE_SETS; s++) {
-        for (size_t i = 0; i < CACHE_WAYS; i++) {
-            if (!c->sets[s][i])
-                continue;
-            answer_unref(c->sets[s][i]);
-            c->sets[s][i] = NULL;
-        }
+    lru_each(c->answers, remove_value, c->answers);
+    lru_each(c->missing, remove_value, c->missing);
+}
+
+/* --- for people --- */
+
+struct walk {
+    struct cache *cache;
+    bool (*fn)(void *arg, const struct cache_entry *entry);
+    void *arg;
+    usec now;
+    bool ended, removes;
+    size_t removed;
+};
+
+static bool visit(struct walk *w, struct lru *table, void *value, const struct cache_entry *entry)
+{
+    bool said = w->fn(w->arg, entry);
+    if (!w->removes) {
+        w->ended = !said;
+        return said;
     }
-    for (size_t s = 0; s < SUCCESS_SETS; s++) {
-        for (size_t i = 0; i < SUCCESS_WAYS; i++) {
-            if (c->successes[s][i].expires != 0)
-                c->successes[s][i] = (struct success){0};
-        }
+    if (said) {
+        lru_remove(table, value);
+        w->removed++;
     }
+    return true;
 }
 
-void success_make_tag(const struct cache *c, struct str login, const char *hash,
-                      struct str password, struct success_tag *tag)
+static bool visit_answer(void *arg, void *value)
 {
-    struct buf text = BUF_EMPTY;
-    buf_add_counted(&text, login);
-    buf_add_counted(&text, str_from_c(hash));
-    buf_add_counted(&text, password);
-    unsigned char *made = HMAC(EVP_sha256(), c->key, sizeof(c->key), (unsigned char *)text.p,
-                               text.n, tag->bytes, NULL);
-    assert(made);
-    explicit_bzero(text.p, text.n);
-    buf_free(&text);
+    struct walk *w = arg;
+    const struct kept *kept = value;
+    struct cache_entry entry = {lru_key(kept), kept->answer, w->now - kept->made,
+                                kept->expires - w->now};
+    return visit(w, w->cache->answers, value, &entry);
 }
 
-static size_t success_set(const struct success_tag *tag)
+static bool visit_missing(void *arg, void *value)
 {
-    return (tag->bytes[0] | (size_t)tag->bytes[1] << 8) % SUCCESS_SETS;
+    struct walk *w = arg;
+    const struct missing *missing = value;
+    struct cache_entry entry = {lru_key(missing), NULL, w->now - missing->made,
+                                missing->expires - w->now};
+    return visit(w, w->cache->missing, value, &entry);
 }
 
-bool success_find(const struct cache *c, const struct success_tag *tag)
+static size_t walk(struct walk *w)
 {
-    const struct success *set = c->successes[success_set(tag)];
-    usec now = clock_monotonic();
-    for (size_t i = 0; i < SUCCESS_WAYS; i++)
-        if (set[i].expires > now && CRYPTO_memcmp(&set[i].tag, tag, sizeof(*tag)) == 0)
-            return true;
-    return false;
+    w->now = clock_monotonic();
+    lru_each(w->cache->answers, visit_answer, w);
+    if (!w->ended)
+        lru_each(w->cache->missing, visit_missing, w);
+    return w->removed;
 }
 
-void success_put(struct cache *c, const struct success_tag *tag)
+void cache_each(struct cache *c, bool (*fn)(void *arg, const struct cache_entry *entry), void *arg)
 {
-    struct success *set = c->successes[success_set(tag)], *place = &set[0];
-    for (size_t i = 1; i < SUCCESS_WAYS; i++)
-        if (set[i].expires < place->expires)
-            place = &set[i];
-    place->tag = *tag;
-    place->expires = clock_monotonic() + c->lifetime;
+    walk(&(struct walk){.cache = c, .fn = fn, .arg = arg});
+}
+
+size_t cache_remove(struct cache *c, bool (*fn)(void *arg, const struct cache_entry *entry),
+                    void *arg)
+{
+    return walk(&(struct walk){.cache = c, .fn = fn, .arg = arg, .removes = true});
+}
+
+struct cache_size cache_get_size(const struct cache *c)
+{
+    return (struct cache_size){lru_count(c->answers), lru_count(c->missing), c->bytes};
 }

@@ -2,51 +2,76 @@
 /*
  * What the directory has answered lately, kept on the loop. Private to auth.
  */
-#include "auth/directory.h"
+#include "auth/source.h"
 
-enum answer_kind { ANSWER_DOMAIN, ANSWER_ONLY_DOMAIN, ANSWER_ACCOUNT, ANSWER_ADDRESS };
+/* What is asked; the first byte of a key, the name is the rest. */
+enum answer_kind {
+    ANSWER_DOMAIN = 'd',
+    ANSWER_USUAL_DOMAIN = 'u', /* the domain of names without one */
+    ANSWER_LOGIN = 'l',
+    ANSWER_ACCOUNT = 'a',
+    ANSWER_ADDRESS = 'f',
+    ANSWER_GROUP = 'g',
+};
 
-/* One answer, or the question on its way (done == false). Reference counted: the cache holds one,
- * each fiber that reads it another. */
+/* What was found: immutable and reference counted; the cache holds one reference, each arena whose
+ * owner was given the answer another. */
 struct answer {
     unsigned references;
     enum answer_kind kind;
-    bool done;
-    bool stale; /* asked before a change: for those who wait already, for nobody else */
-    struct str key;
-    enum lookup status;
-    struct err error; /* LOOKUP_TEMPFAIL */
-    struct domain domain;
-    struct account account;
-    const char *hash;
-    struct str verifier;
-    struct directory_address address;
-    struct arena *arena; /* of all the above */
-    struct cond finished;
-    usec expires, used;
-    struct answer *next; /* of those on their way */
+    struct arena *arena;   /* of all the below */
+    struct source *source; /* whose it is */
+    union {
+        struct domain domain;
+        struct source_account found; /* of a login, an account */
+        struct directory_address address;
+        struct directory_group group;
+    };
 };
 
-struct answer *answer_new(enum answer_kind kind, struct str key);
-/* The last one frees. NULL is allowed. */
+struct answer *answer_new(enum answer_kind kind);
+/* NULL is allowed. */
 void answer_unref(struct answer *a);
+/* Hands the reference to the arena: the answer's strings live as long as that. */
+void answer_give(struct answer *a, struct arena *to);
 
+struct cache_limits {
+    usec lifetime, negative_lifetime, stale;
+    size_t size; /* bytes of answers */
+};
 struct cache;
 
-struct cache *cache_new(usec lifetime);
+struct cache *cache_new(const struct cache_limits *limits);
+/* NULL is allowed. */
 void cache_free(struct cache *c);
-/* Returns a reference, NULL when not there or too old. */
-struct answer *cache_find(struct cache *c, enum answer_kind kind, struct str key);
+
+/* TEMPFAIL: not known. *found is borrowed. */
+enum lookup cache_find(struct cache *c, struct str key, struct answer **found);
+/* Also an answer that is too old, but not yet stale; NULL: there is none. */
+struct answer *cache_find_stale(struct cache *c, struct str key);
 /* Takes a reference of its own. */
-void cache_put(struct cache *c, struct answer *a);
+void cache_put(struct cache *c, struct str key, struct answer *a);
+void cache_put_missing(struct cache *c, struct str key);
+
+/* What `source` knows has changed: its answers go, and those of names that did not exist; those of
+ * others are asked for again. */
+void cache_change(struct cache *c, const struct source *source);
 void cache_clear(struct cache *c);
 
-/* Right passwords: the HMAC of login, stored hash and password under a random key of this process.
- * A new hash thus ends what was remembered for the old one. */
-struct success_tag {
-    unsigned char bytes[32];
+/* One entry, for people. */
+struct cache_entry {
+    struct str key;
+    const struct answer *answer; /* NULL: does not exist */
+    usec age;
+    usec left; /* negative: since when it is only given when a source fails */
 };
-void success_make_tag(const struct cache *c, struct str login, const char *hash,
-                      struct str password, struct success_tag *tag);
-bool success_find(const struct cache *c, const struct success_tag *tag);
-void success_put(struct cache *c, const struct success_tag *tag);
+/* Newest first; fn may not suspend and returns false to stop. */
+void cache_each(struct cache *c, bool (*fn)(void *arg, const struct cache_entry *entry), void *arg);
+/* Removes those for which fn says so; how many. */
+size_t cache_remove(struct cache *c, bool (*fn)(void *arg, const struct cache_entry *entry),
+                    void *arg);
+
+struct cache_size {
+    size_t answers, missing, bytes;
+};
+struct cache_size cache_get_size(const struct cache *c);

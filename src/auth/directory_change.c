@@ -36,7 +36,7 @@ static bool order_run(struct directory *d, struct order *o, bool ready)
 {
     if (ready) {
         directory_run(d, true, apply_on_worker, o);
-        directory_forget(d); /* also after a failure: what is in the file is not known then */
+        directory_changed(d); /* also after a failure: what is in the file is not known then */
     }
     arena_free(o->arena);
     return ready && o->ok;
@@ -161,8 +161,8 @@ bool directory_delete_user(struct directory *d, struct str login, struct err *e)
     return order_run(d, &o, order_name(d, &o, login));
 }
 
-bool directory_set_password(struct directory *d, struct str login, struct str password,
-                            struct err *e)
+bool directory_set_embedded_password(struct directory *d, struct str login, struct str password,
+                                     struct err *e)
 {
     struct order o = order_new(directory_db_set_password, e);
     return order_run(d, &o, order_name(d, &o, login) && order_password(&o, password));
@@ -235,7 +235,6 @@ struct listing {
     struct str domain;
     struct arena *arena;
     struct domain *domains;
-    struct account *users;
     struct directory_address *addresses;
     size_t count;
     bool ok;
@@ -248,35 +247,11 @@ static void list_domains(struct directory_db *db, void *arg)
     l->ok = directory_db_list_domains(db, l->arena, &l->domains, &l->count, l->error);
 }
 
-static void list_users(struct directory_db *db, void *arg)
-{
-    struct listing *l = arg;
-    l->ok = directory_db_list_users(db, l->domain, l->arena, &l->users, &l->count, l->error);
-}
-
 static void list_addresses(struct directory_db *db, void *arg)
 {
     struct listing *l = arg;
     l->ok =
         directory_db_list_addresses(db, l->domain, l->arena, &l->addresses, &l->count, l->error);
-}
-
-/* A domain that is not there is an error, not an empty list. */
-static bool listing_domain(struct directory *d, struct listing *l, struct str domain)
-{
-    struct domain known = {.name = STR("")};
-    if (domain.n == 0)
-        return true;
-    switch (directory_find_domain(d, domain, l->arena, &known, l->error)) {
-    case LOOKUP_TEMPFAIL:
-        return false;
-    case LOOKUP_NOT_FOUND:
-        return err_set(l->error, ERR_NOT_FOUND, "there is no domain %.*s",
-                       STR_ARG(str_head(domain, 80)));
-    case LOOKUP_FOUND:
-        l->domain = known.name;
-    }
-    return true;
 }
 
 bool directory_list_domains(struct directory *d, struct arena *a, struct domain **list,
@@ -289,23 +264,11 @@ bool directory_list_domains(struct directory *d, struct arena *a, struct domain 
     return l.ok;
 }
 
-bool directory_list_users(struct directory *d, struct str domain, struct arena *a,
-                          struct account **list, size_t *count, struct err *e)
-{
-    struct listing l = {.domain = STR(""), .arena = a, .error = e};
-    if (!listing_domain(d, &l, domain))
-        return false;
-    directory_run(d, false, list_users, &l);
-    *list = l.users;
-    *count = l.count;
-    return l.ok;
-}
-
 bool directory_list_addresses(struct directory *d, struct str domain, struct arena *a,
                               struct directory_address **list, size_t *count, struct err *e)
 {
     struct listing l = {.domain = STR(""), .arena = a, .error = e};
-    if (!listing_domain(d, &l, domain))
+    if (!directory_known_domain(d, domain, a, &l.domain, e))
         return false;
     directory_run(d, false, list_addresses, &l);
     *list = l.addresses;

@@ -29,17 +29,17 @@ static void read_account(sqlite3_stmt *s, struct arena *a, struct account *accou
 }
 
 enum lookup directory_db_find_account(struct directory_db *db, struct str login, struct arena *a,
-                                      struct account *account, struct directory_secrets *secrets,
-                                      struct err *e)
+                                      struct source_account *found, struct err *e)
 {
     sqlite3_stmt *s = sql_prepare(
         db, e, "SELECT " ACCOUNT_COLUMNS ", password, scram_sha256 FROM users WHERE login = ?", "s",
         login);
     enum sql_step step = s ? sql_step(db, s, e) : SQL_FAILED;
     if (step == SQL_ROW) {
-        read_account(s, a, account);
-        secrets->hash = sql_text(s, 8, a).p;
-        secrets->verifier = sql_text(s, 9, a);
+        read_account(s, a, &found->account);
+        found->key = found->account.login;
+        found->hash = sql_text(s, 8, a).p;
+        found->scram_sha256 = sql_text(s, 9, a);
     }
     sqlite3_finalize(s);
     return sql_lookup(step);
@@ -201,22 +201,34 @@ bool directory_db_delete_address(struct directory_db *db, const struct directory
 
 /* --- lists --- */
 
-bool directory_db_list_users(struct directory_db *db, struct str domain, struct arena *a,
-                             struct account **list, size_t *count, struct err *e)
+bool directory_db_list_user_ids(struct directory_db *db, struct str domain, struct arena *a,
+                                int64_t **ids, size_t *count, struct err *e)
 {
-    struct sql_rows rows = {.size = sizeof(struct account)};
+    struct sql_rows rows = {.size = sizeof(int64_t)};
     enum sql_step step = SQL_FAILED;
     sqlite3_stmt *s =
         sql_prepare(db, e,
-                    "SELECT " ACCOUNT_COLUMNS " FROM users JOIN domains ON domains.id = domain"
+                    "SELECT users.id FROM users JOIN domains ON domains.id = domain"
                     " WHERE ?1 = '' OR domains.name = ?1 ORDER BY domains.name, login",
                     "s", domain);
     while (s && (step = sql_step(db, s, e)) == SQL_ROW)
-        read_account(s, a, sql_rows_add(&rows, a));
+        *(int64_t *)sql_rows_add(&rows, a) = sqlite3_column_int64(s, 0);
     sqlite3_finalize(s);
-    *list = (struct account *)rows.p;
+    *ids = (int64_t *)rows.p;
     *count = rows.count;
     return step == SQL_END;
+}
+
+enum lookup directory_db_get_user(struct directory_db *db, int64_t id, struct arena *a,
+                                  struct account *account, struct err *e)
+{
+    sqlite3_stmt *s =
+        sql_prepare(db, e, "SELECT " ACCOUNT_COLUMNS " FROM users WHERE id = ?", "i", id);
+    enum sql_step step = s ? sql_step(db, s, e) : SQL_FAILED;
+    if (step == SQL_ROW)
+        read_account(s, a, account);
+    sqlite3_finalize(s);
+    return sql_lookup(step);
 }
 
 bool directory_db_list_addresses(struct directory_db *db, struct str domain, struct arena *a,

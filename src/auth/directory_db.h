@@ -6,6 +6,7 @@
  */
 #include "auth/directory.h"
 #include "auth/directory_name.h"
+#include "auth/source.h"
 
 struct directory_db;
 
@@ -21,13 +22,8 @@ enum lookup directory_db_find_domain(struct directory_db *db, struct str name, s
 /* FOUND when there is exactly one domain. */
 enum lookup directory_db_only_domain(struct directory_db *db, struct arena *a, struct str *name,
                                      struct err *e);
-struct directory_secrets {
-    const char *hash;
-    struct str verifier; /* "" : none */
-};
 enum lookup directory_db_find_account(struct directory_db *db, struct str login, struct arena *a,
-                                      struct account *account, struct directory_secrets *secrets,
-                                      struct err *e);
+                                      struct source_account *found, struct err *e);
 enum lookup directory_db_find_address(struct directory_db *db, struct str address, struct arena *a,
                                       struct directory_address *entry, struct err *e);
 
@@ -79,7 +75,10 @@ bool directory_db_domain_id(struct directory_db *db, struct str name, int64_t *i
 
 bool directory_db_list_domains(struct directory_db *db, struct arena *a, struct domain **list,
                                size_t *count, struct err *e);
-bool directory_db_list_users(struct directory_db *db, struct str domain, struct arena *a,
-                             struct account **list, size_t *count, struct err *e);
+/* Rows of the users, by domain and login. */
+bool directory_db_list_user_ids(struct directory_db *db, struct str domain, struct arena *a,
+                                int64_t **ids, size_t *count, struct err *e);
+enum lookup directory_db_get_user(struct directory_db *db, int64_t id, struct arena *a,
+                                  struct account *account, struct err *e);
 bool directory_db_list_addresses(struct directory_db *db, struct str domain, struct arena *a,
                                  struct directory_address **list, size_t *count, struct err *e);

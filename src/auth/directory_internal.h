@@ -3,34 +3,75 @@
  * The directory on the loop. Private to auth.
  */
 #include "auth/directory_cache.h"
-#include "auth/directory_db.h"
+#include "auth/directory_success.h"
+#include "auth/embedded.h"
 #include "auth/limits.h"
+#include "core/buf.h"
+#include "core/lru.h"
+
+/* One that is asked for accounts, in this order. */
+struct directory_source {
+    struct source *source;
+    struct directory_source_stats stats;
+};
 
 struct directory {
-    char *path;
-    char *default_domain; /* as name_domain makes it; "" : none is set */
-    struct {
-        struct directory_db *db;
-        bool busy;
-    } connections[CONNECTIONS]; /* the first is for changes */
-    struct cond connection_free, change_free;
+    struct embedded *embedded;
+    char **order; /* of the settings; none: as they were added */
+    size_t order_count;
+    struct directory_source *sources;
+    size_t source_count;
     struct cache *cache;
-    struct answer *asked;  /* on their way */
+    struct successes *successes;
+    struct lru *asked;     /* struct question *: on their way */
+    struct buf key;        /* of the look-up that is just beginning */
+    uint64_t generation;   /* grows with each change and each forgetting */
     char *impossible_hash; /* of a password nobody has: what unknown users are compared with */
+    struct directory_stats stats;
 };
 
 /* Runs fn(db, arg) on a worker with a connection that nobody else uses meanwhile. */
 SUSPENDS void directory_run(struct directory *d, bool change,
                             void (*fn)(struct directory_db *db, void *arg), void *arg);
 
-/* The answer for this name, from the cache, from who asks the same just now, or from the database.
- * Returns a reference; NULL with *e only when cancelled. */
-SUSPENDS struct answer *directory_ask(struct directory *d, enum answer_kind kind, struct str key,
-                                      struct err *e);
+/* The key of what is asked, until the next one is made. text: in its one spelling. */
+struct str directory_key(struct directory *d, enum answer_kind kind, struct str text);
+
+/* The answer for this key: from the cache, from who asks the same just now, or from the sources.
+ * FOUND: *answer is a reference. e may be NULL. */
+SUSPENDS enum lookup directory_ask(struct directory *d, struct str key, struct answer **answer,
+                                   struct err *e);
+/* The same, whatever the cache says. */
+SUSPENDS enum lookup directory_ask_anew(struct directory *d, struct str key, struct answer **answer,
+                                        struct err *e);
+/* The sources in their order, and nothing else. */
+SUSPENDS enum lookup directory_ask_sources(struct directory *d, struct str key,
+                                           struct answer *answer, struct lookup_trace *t,
+                                           struct err *e);
+
+/* The key of a login as typed; false: nobody can have it. */
+bool directory_login_key(struct directory *d, struct str login, struct str *key);
 
 /* A login or address with its domain; the default one is added where there is none. */
 SUSPENDS enum lookup directory_full_name(struct directory *d, struct str text, struct arena *a,
                                          struct str *full, struct err *e);
 
-/* A change was made: forgets all answers. */
-void directory_forget(struct directory *d);
+/* domain empty: *known is that. Else it is that domain in its one spelling, ERR_NOT_FOUND: there is
+ * none. */
+SUSPENDS bool directory_known_domain(struct directory *d, struct str domain, struct arena *a,
+                                     struct str *known, struct err *e);
+
+/* A change was made in the embedded directory: forgets what came from there. */
+void directory_changed(struct directory *d);
+/* Questions on their way are not joined and their answers not kept. */
+void directory_detach_questions(struct directory *d);
+
+/* Whether the password is right: FOUND, NOT_FOUND with the reason in *e. Not whether he may log in.
+ * No cached answer is asked for again. */
+SUSPENDS enum lookup directory_check_answer(struct directory *d, const struct answer *answer,
+                                            struct str password, struct lookup_trace *t,
+                                            struct err *e);
+
+/* Of an account of the embedded directory. */
+SUSPENDS bool directory_set_embedded_password(struct directory *d, struct str login,
+                                              struct str password, struct err *e);

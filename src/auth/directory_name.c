@@ -15,6 +15,11 @@
 
 #include <idn2.h>
 
+/* What is longer may be an address all the same; it is not a usual one. */
+#define PLAIN_MAX       250
+#define PLAIN_LOCAL_MAX 64
+#define LABEL_MAX       63
+
 bool name_domain(struct arena *a, struct str text, struct str *domain)
 {
     if (!domain_is_valid(text, true) || text.p[0] == '[')
@@ -32,6 +37,60 @@ bool name_domain(struct arena *a, struct str text, struct str *domain)
     idn2_free(ascii);
     return domain_is_valid(*domain, false);
 }
+
+/* --- the usual case --- */
+
+/* What a plain character becomes; 0: not plain. */
+static char plain(char c)
+{
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+        return c;
+    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : 0;
+}
+
+bool name_normal_domain(struct str text, struct buf *normal)
+{
+    char *out = buf_reserve(normal, text.n);
+    size_t label = 0;
+    if (text.n == 0 || text.n > PLAIN_MAX)
+        return false;
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        bool inside = label > 0 && i + 1 < text.n && text.p[i - 1] != '-';
+        if (c == '.' && inside && text.p[i + 1] != '-') {
+            label = 0;
+            out[i] = c;
+            continue;
+        }
+        out[i] = c == '-' && label > 0 && i + 1 < text.n ? c : plain(c);
+        if (out[i] == 0 || ++label > LABEL_MAX)
+            return false;
+    }
+    normal->n += text.n;
+    return true;
+}
+
+bool name_normal(struct str text, struct buf *normal)
+{
+    char *out = buf_reserve(normal, text.n);
+    size_t at = 0;
+    for (; at < text.n && text.p[at] != '@'; at++) {
+        char c = text.p[at];
+        bool mark = c == '-' || c == '_' || c == '+';
+        bool dot =
+            c == '.' && at > 0 && text.p[at - 1] != '.' && at + 1 < text.n && text.p[at + 1] != '@';
+        out[at] = mark || dot ? c : plain(c);
+        if (out[at] == 0)
+            return false;
+    }
+    if (at == 0 || at > PLAIN_LOCAL_MAX || at == text.n || text.n > PLAIN_MAX)
+        return false;
+    out[at] = '@';
+    normal->n += at + 1;
+    return name_normal_domain(str_skip(text, at + 1), normal);
+}
+
+/* --- any --- */
 
 static bool parse(struct arena *a, struct str text, struct address *address, const char **reason)
 {

@@ -3,10 +3,17 @@
  * Names as the directory keys them. Private to auth.
  */
 #include "core/arena.h"
+#include "core/buf.h"
 
 /* A domain in lower case and A-labels; text may be in any case, U- or A-labels. False: nothing that
  * could be a domain of ours (address literals cannot). */
 bool name_domain(struct arena *a, struct str text, struct str *domain);
+
+/* The usual case, without parsing: appends the one spelling of a plain address (letters, digits,
+ * "-_+." and a domain in ASCII) or domain. False: it is something else, what was appended counts
+ * for nothing. */
+bool name_normal(struct str text, struct buf *normal);
+bool name_normal_domain(struct str text, struct buf *normal);
 
 /* "local@domain" of a mailbox address. domain is empty when there was none. */
 struct name {

@@ -4,16 +4,22 @@
  */
 #include "core/clock.h"
 
-/* Answers of the directory in memory: sets of four, so that no key, however chosen, makes a long
- * chain; an attacker can only push out others' answers. */
-#define CACHE_SETS 4096
-#define CACHE_WAYS 4
+/* Names that do not exist, as many as the smallest cache for those that do. */
+#define CACHE_MISSING_MAX 65536
+/* What an entry of the cache takes beside its answer. */
+#define CACHE_ENTRY_COST 160
+/* Questions on their way that others can join. */
+#define QUESTIONS_MAX 16384
+/* Bytes of a login as typed; longer ones do not exist. */
+#define LOGIN_MAX 512
 /* Recent right passwords, 40 bytes each. */
 #define SUCCESS_SETS 512
 #define SUCCESS_WAYS 4
 
 /* Connections to the database: one for changes, the rest for look-ups. */
 #define CONNECTIONS 3
+/* Accounts of a list that are read at a time. */
+#define LIST_SLICE 200
 /* How long SQLite waits for another process that holds the database. */
 #define DATABASE_BUSY_MSEC 2000
 

@@ -81,6 +81,7 @@ extern const struct ctl_verb ctl_status_verbs[];
 extern const struct ctl_verb ctl_session_verbs[];
 extern const struct ctl_verb ctl_recording_verbs[];
 extern const struct ctl_verb ctl_user_verbs[];
+extern const struct ctl_stream_verb ctl_user_stream_verbs[];
 extern const struct ctl_verb ctl_domain_verbs[];
 extern const struct ctl_verb ctl_address_verbs[];
 extern const struct ctl_verb ctl_verify_verbs[];

@@ -139,11 +139,37 @@ bool ctl_account(const struct ctl_context *c, const json_t *args, struct arena *
     return found == LOOKUP_FOUND;
 }
 
+struct gathering {
+    struct arena *arena;
+    struct account *list;
+    size_t count, capacity;
+};
+
+static bool gather(void *arg, const struct account *account)
+{
+    struct gathering *g = arg;
+    if (g->count == g->capacity) {
+        size_t capacity = g->capacity ? 2 * g->capacity : 64;
+        struct account *list = arena_array(g->arena, capacity, sizeof(*list));
+        if (g->count > 0)
+            memcpy(list, g->list, g->count * sizeof(*list));
+        g->list = list;
+        g->capacity = capacity;
+    }
+    g->list[g->count++] = account_copy(g->arena, account);
+    return true;
+}
+
 bool ctl_accounts(const struct ctl_context *c, const json_t *args, struct arena *a,
                   struct account **list, size_t *count, struct err *e)
 {
-    if (json_is_true(json_object_get(args, "all")))
-        return directory_list_users(c->directory, STR(""), a, list, count, e);
+    struct gathering all = {.arena = a};
+    if (json_is_true(json_object_get(args, "all"))) {
+        bool ok = directory_list_users(c->directory, STR(""), gather, &all, e);
+        *list = all.list;
+        *count = all.count;
+        return ok;
+    }
     *list = ARENA_NEW(a, struct account);
     *count = 1;
     return ctl_account(c, args, a, *list, e);

@@ -4,6 +4,7 @@
  */
 #include "auth/directory.h"
 #include "ctl/ctl.h"
+#include "ctl/ctl_call.h"
 #include "ctl/ctl_json.h"
 
 static json_t *user_json(const struct account *u)
@@ -18,24 +19,27 @@ static json_t *user_json(const struct account *u)
     return json;
 }
 
-static bool user_list(const struct ctl_context *c, const json_t *args, json_t **result,
-                      struct err *e)
+struct sending {
+    struct ctl_call *call;
+    struct err *error;
+};
+
+static bool send_user(void *arg, const struct account *account)
+{
+    struct sending *s = arg;
+    return ctl_send_item(s->call, user_json(account), s->error) && ctl_breathe(s->call, s->error);
+}
+
+static bool user_list(struct ctl_call *call, const json_t *args, json_t **result, struct err *e)
 {
     struct str domain;
-    struct account *list = NULL;
-    size_t count = 0;
-    if (!ctl_arg_optional(args, "domain", &domain, e))
-        return false;
-    struct arena *a = arena_new();
-    bool ok = directory_list_users(c->directory, domain, a, &list, &count, e);
-    if (ok) {
-        *result = json_array();
-        for (size_t i = 0; i < count; i++)
-            json_array_append_new(*result, user_json(&list[i]));
-    }
-    arena_free(a);
-    return ok;
+    struct sending s = {call, e};
+    (void)result;
+    return ctl_arg_optional(args, "domain", &domain, e) &&
+           directory_list_users(call->context->directory, domain, send_user, &s, e);
 }
+
+const struct ctl_stream_verb ctl_user_stream_verbs[] = {{"user list", user_list}, {NULL, NULL}};
 
 static bool user_show(const struct ctl_context *c, const json_t *args, json_t **result,
                       struct err *e)
@@ -100,8 +104,11 @@ static bool user_enable(const struct ctl_context *c, const json_t *args, json_t 
 }
 
 const struct ctl_verb ctl_user_verbs[] = {
-    {"user list", user_list},         {"user show", user_show},
-    {"user add", user_add},           {"user delete", user_delete},
-    {"user password", user_password}, {"user disable", user_disable},
-    {"user enable", user_enable},     {NULL, NULL},
+    {"user show", user_show},
+    {"user add", user_add},
+    {"user delete", user_delete},
+    {"user password", user_password},
+    {"user disable", user_disable},
+    {"user enable", user_enable},
+    {NULL, NULL},
 };

@@ -41,8 +41,7 @@ static SUSPENDS bool fill(struct directory *d, const struct instance *i, struct 
 static void make(void *arg)
 {
     struct making *m = arg;
-    struct directory_settings settings = {
-        .path = m->instance->database, .default_domain = "", .cache_lifetime = 0};
+    struct directory_settings settings = {.path = m->instance->database, .default_domain = ""};
     struct directory *d = directory_open(m->loop, &settings, m->instance->database, &m->error);
     m->ok = d && fill(d, m->instance, &m->error);
     if (d)

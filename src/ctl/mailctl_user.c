@@ -27,23 +27,21 @@ int command_user_password(struct mailctl *m, const struct arguments *a)
                       "password set of", login);
 }
 
+static void add_user(void *arg, const json_t *user)
+{
+    struct table *t = arg;
+    table_add(t, text_of(user, "login"));
+    table_add(t, text_of(user, "name"));
+    table_add(t, json_is_true(json_object_get(user, "disabled")) ? "disabled" : "active");
+}
+
 int command_user_list(struct mailctl *m, const struct arguments *a)
 {
     static const char *const titles[] = {"login", "name", "state", NULL};
-    json_t *users = NULL, *user;
-    size_t i;
-    int status = ask(m, "user list", args_of("domain", argument(a, 0), NULL, NULL), &users);
-    if (!users)
-        return status;
     struct table *t = table_new(titles);
-    json_array_foreach(users, i, user)
-    {
-        table_add(t, text_of(user, "login"));
-        table_add(t, text_of(user, "name"));
-        table_add(t, json_is_true(json_object_get(user, "disabled")) ? "disabled" : "active");
-    }
-    table_print(t);
-    json_decref(users);
+    json_t *args = args_of("domain", argument(a, 0), NULL, NULL);
+    int status = ask_items(m, "user list", args, add_user, t, NULL);
+    table_end(t, status == EXIT_OK && !m->json);
     return status;
 }
 

@@ -24,7 +24,12 @@ static inline void set_up(struct fixture *f)
 {
     *f = (struct fixture){.folder = make_directory(), .a = arena_new()};
     f->path = path_in(f->folder, "directory.db");
-    f->settings = (struct directory_settings){f->path, "", 60 * USEC_SEC};
+    f->settings = (struct directory_settings){.path = f->path,
+                                              .default_domain = "",
+                                              .cache_lifetime = 60 * USEC_SEC,
+                                              .cache_negative_lifetime = 60 * USEC_SEC,
+                                              .cache_stale = 3600 * USEC_SEC,
+                                              .cache_size = 1 << 20};
     reopen(f);
 }
 

@@ -302,42 +302,6 @@ IN_FIBER(concurrency)
     tear_down(&f);
 }
 
-static void ask_and_be_cancelled(void *arg)
-{
-    struct asker *asker = arg;
-    struct account account;
-    struct err e;
-    struct arena *a = arena_new();
-    assert_int_equal(directory_find_account(asker->f->d, STR("alice"), a, &account, &e),
-                     LOOKUP_TEMPFAIL);
-    assert_int_equal(e.kind, ERR_CANCELLED);
-    arena_free(a);
-    --*asker->left;
-}
-
-IN_FIBER(cancellation)
-{
-    (void)arg;
-    struct fixture f;
-    int left = 1;
-    set_up(&f);
-    fill(&f);
-    struct asker asker = {&f, &left, 0};
-    /* A question on its way, whose end the other fiber waits for. */
-    struct answer *asked = answer_new(ANSWER_ONLY_DOMAIN, STR(""));
-    f.d->asked = asked;
-    struct fiber *fiber = fiber_start(loop_current(), "ask", ask_and_be_cancelled, &asker);
-    fiber_yield();
-    assert_int_equal(asked->references, 2);
-    fiber_cancel(fiber);
-    while (left > 0)
-        fiber_yield();
-    assert_int_equal(asked->references, 1);
-    f.d->asked = NULL;
-    answer_unref(asked);
-    tear_down(&f);
-}
-
 IN_FIBER(locked_and_broken)
 {
     (void)arg;
@@ -636,12 +600,25 @@ IN_FIBER(internal_addresses)
     tear_down(&f);
 }
 
+struct users {
+    char text[200];
+    int count, only;
+};
+
+static bool note_user(void *arg, const struct account *account)
+{
+    struct users *u = arg;
+    size_t n = strlen(u->text);
+    fiber_yield();
+    snprintf(u->text + n, sizeof(u->text) - n, "%.*s ", STR_ARG(account->login));
+    return ++u->count != u->only;
+}
+
 IN_FIBER(lists)
 {
     (void)arg;
     struct fixture f;
     struct domain *domains;
-    struct account *users;
     struct directory_address *addresses;
     size_t count;
     set_up(&f);
@@ -655,13 +632,18 @@ IN_FIBER(lists)
     assert_true(directory_list_domains(f.d, f.a, &domains, &count, &f.e));
     assert_int_equal(count, 2);
     assert_str(domains[0].name, "a.test");
-    assert_true(directory_list_users(f.d, STR(""), f.a, &users, &count, &f.e));
-    assert_int_equal(count, 3);
-    assert_str(users[0].login, "zoe@a.test");
-    assert_str(users[1].login, "alice@example.test");
-    assert_true(directory_list_users(f.d, STR("EXAMPLE.test"), f.a, &users, &count, &f.e));
-    assert_int_equal(count, 2);
-    assert_false(directory_list_users(f.d, STR("b.test"), f.a, &users, &count, &f.e));
+    struct users users = {0};
+    assert_true(directory_list_users(f.d, STR(""), note_user, &users, &f.e));
+    assert_string_equal(users.text, "zoe@a.test alice@example.test carol@example.test ");
+    users = (struct users){0};
+    assert_true(directory_list_users(f.d, STR("EXAMPLE.test"), note_user, &users, &f.e));
+    assert_string_equal(users.text, "alice@example.test carol@example.test ");
+    users = (struct users){.only = 1};
+    f.e.kind = ERR_NONE;
+    assert_false(directory_list_users(f.d, STR(""), note_user, &users, &f.e));
+    assert_int_equal(f.e.kind, ERR_NONE);
+    assert_string_equal(users.text, "zoe@a.test ");
+    assert_false(directory_list_users(f.d, STR("b.test"), note_user, &users, &f.e));
     assert_int_equal(f.e.kind, ERR_NOT_FOUND);
     assert_true(directory_list_addresses(f.d, STR(""), f.a, &addresses, &count, &f.e));
     assert_int_equal(count, 2);
@@ -674,67 +656,6 @@ IN_FIBER(lists)
     tear_down(&f);
 }
 
-static void test_cache_is_bounded(void **state)
-{
-    (void)state;
-    struct cache *c = cache_new(USEC_SEC * 60);
-    struct answer *a;
-    char key[32];
-    for (int i = 0; i < CACHE_SETS * CACHE_WAYS * 3; i++) {
-        snprintf(key, sizeof(key), "key%d", i);
-        a = answer_new(ANSWER_ACCOUNT, str_from_c(key));
-        cache_put(c, a);
-        answer_unref(a);
-    }
-    size_t kept = 0;
-    for (int i = 0; i < CACHE_SETS * CACHE_WAYS * 3; i++) {
-        snprintf(key, sizeof(key), "key%d", i);
-        a = cache_find(c, ANSWER_ACCOUNT, str_from_c(key));
-        kept += a != NULL;
-        answer_unref(a);
-        assert_null(cache_find(c, ANSWER_ADDRESS, str_from_c(key)));
-    }
-    assert_in_range(kept, CACHE_SETS, CACHE_SETS * CACHE_WAYS);
-    assert_non_null(a = cache_find(c, ANSWER_ACCOUNT, str_from_c(key)));
-    cache_clear(c);
-    assert_string_equal(a->key.p, key); /* who holds it may still read it */
-    answer_unref(a);
-    assert_null(cache_find(c, ANSWER_ACCOUNT, str_from_c(key)));
-    cache_free(c);
-}
-
-static usec now;
-
-static usec replaced_clock(void)
-{
-    return now;
-}
-
-static void test_cache_forgets(void **state)
-{
-    (void)state;
-    now = 1000 * USEC_SEC;
-    clock_replace(replaced_clock, NULL);
-    struct cache *c = cache_new(60 * USEC_SEC);
-    struct success_tag tag, other;
-    success_make_tag(c, STR("alice"), "hash", STR("secret"), &tag);
-    success_make_tag(c, STR("alice"), "hash2", STR("secret"), &other);
-    struct answer *a = answer_new(ANSWER_DOMAIN, STR("example.test"));
-    cache_put(c, a);
-    success_put(c, &tag);
-    now += 59 * USEC_SEC;
-    assert_true(success_find(c, &tag));
-    assert_false(success_find(c, &other));
-    answer_unref(cache_find(c, ANSWER_DOMAIN, STR("example.test")));
-    assert_int_equal(a->references, 2);
-    now += USEC_SEC;
-    assert_false(success_find(c, &tag));
-    assert_null(cache_find(c, ANSWER_DOMAIN, STR("example.test")));
-    answer_unref(a);
-    cache_free(c);
-    clock_replace(NULL, NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -745,7 +666,6 @@ int main(void)
         cmocka_unit_test(test_passwords),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_concurrency),
-        cmocka_unit_test(test_cancellation),
         cmocka_unit_test(test_locked_and_broken),
         cmocka_unit_test(test_corrupt_file),
         cmocka_unit_test(test_files_that_are_refused),
@@ -754,8 +674,6 @@ int main(void)
         cmocka_unit_test(test_kinds_of_domains),
         cmocka_unit_test(test_internal_addresses),
         cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_cache_is_bounded),
-        cmocka_unit_test(test_cache_forgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,7 +71,8 @@ static inline void world_facts(struct world *w)
 static inline void world_open(struct world *w)
 {
     struct err e;
-    static const struct directory_settings settings = {"", "", 60 * USEC_SEC};
+    static const struct directory_settings settings = {
+        .path = "", .default_domain = "", .cache_lifetime = 60 * USEC_SEC, .cache_size = 1 << 20};
     *w = (struct world){.folder = make_directory(), .a = arena_new()};
     char *path = path_in(w->folder, "directory.db");
     w->directory = directory_open(loop_current(), &settings, path, &e);
