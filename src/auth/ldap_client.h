@@ -7,12 +7,17 @@
  * the configuration, those that failed lately last. Private to auth.
  */
 #include "auth/source.h"
+#include "core/settings.h"
 
 struct ldap_client;
 
 struct ldap_client *ldap_client_new(struct loop *l, const struct ldap_settings *s, struct err *e);
 /* Answers under way end with ERR_CANCELLED. NULL is allowed. */
 SUSPENDS void ldap_client_close(struct ldap_client *c);
+
+/* Servers that were found meanwhile (SRV records), as URIs: asked in this order before those of the
+ * settings, in place of those that were given here before. Copied; does not suspend. */
+void ldap_client_set_servers(struct ldap_client *c, const struct string_list *uris);
 
 struct ldap_attribute {
     struct str name;    /* as the server spells it, options included: "member;range=0-1499" */
