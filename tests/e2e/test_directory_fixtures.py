@@ -29,6 +29,7 @@ def test_slapd():
         assert ldap.user_works("anna", "another one")
         ldap.modify("dn: uid=anna,%s\nchangetype: modify\nreplace: mail\nmail: new@example.test\n" % PEOPLE)
         assert "new@" in ldap.search("(uid=anna)", "mail")
+        ldap.modify("dn: cn=config\nchangetype: modify\nreplace: olcIdleTimeout\nolcIdleTimeout: 100\n")
         pid = ldap.process.pid
         ldap.freeze()
         assert ldap.state() == "T"

@@ -1,4 +1,5 @@
-"""Examples of the documentation: blocks of configuration, files, and commands with the lines that they must print."""
+"""Examples of the documentation: blocks of configuration, files, changes of a directory, and commands with the lines that
+they must print."""
 
 import os
 
@@ -7,11 +8,18 @@ from .instance import ROOT
 
 class Example:
     def __init__(self, title):
-        self.title, self.config, self.files, self.commands = title, "", {}, []
+        self.title, self.config, self.files, self.commands, self.ldif = title, "", {}, [], ""
+
+    def replace(self, *pairs):
+        """Names of the documentation become those of the test."""
+        for old, new in pairs:
+            self.config, self.ldif = self.config.replace(old, new), self.ldif.replace(old, new)
+            self.commands = [(c.replace(old, new), [e.replace(old, new) for e in expected]) for c, expected in self.commands]
+        return self
 
 
 def read_examples(document):
-    """Of each section of docs/DOCUMENT those that have a configuration, or go on with the one before."""
+    """Of each section of docs/DOCUMENT those that have a configuration or LDIF, or go on with the one before."""
     examples, block, content = [Example("introduction")], None, []
     with open(os.path.join(ROOT, "docs", document)) as f:
         for line in f.read().split("\n"):
@@ -27,7 +35,7 @@ def read_examples(document):
     for before, example in zip(examples, examples[1:]):
         if not example.config and example.commands:  # goes on with the one before
             example.config, example.files = before.config, before.files
-    return [e for e in examples if e.config]
+    return [e for e in examples if e.config or e.ldif]
 
 
 def take_block(example, block, content):
@@ -36,6 +44,8 @@ def take_block(example, block, content):
         example.config += text
     elif block[0] in ("table", "file"):
         example.files[block[1]] = text
+    elif block[0] == "ldif":
+        example.ldif += text + "\n"
     elif block[0] == "console":
         for line in content:
             if line.startswith("$ mailctl "):

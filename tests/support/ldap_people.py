@@ -3,6 +3,7 @@
 Passwords are "sesame-" and the uid. Addresses are UID@example.test if nothing else is said."""
 
 import base64
+import crypt
 import hashlib
 import os
 
@@ -23,6 +24,11 @@ def password_of(uid):
 def hashed(password):
     salt = os.urandom(8)
     return "{SSHA}" + base64.b64encode(hashlib.sha1(password.encode() + salt).digest() + salt).decode()
+
+
+def hashed_slowly(password):
+    """SHA-512-crypt, 5,000 rounds: two milliseconds."""
+    return "{CRYPT}" + crypt.crypt(password, crypt.METHOD_SHA512)
 
 
 def escape_rdn(value):
@@ -49,7 +55,8 @@ def ldif(dn, attributes):
 class People:
     """entries: {dn: attributes} in an order that slapadd takes."""
 
-    def __init__(self, users=30, bulk=0):
+    def __init__(self, users=30, bulk=0, slow=False):
+        self.hash = hashed_slowly if slow else hashed
         self.entries = {}
         self.number = 1000
         self.add_tree()
@@ -78,7 +85,7 @@ class People:
         self.number += 1
         cn = cn or "User " + uid
         entry = {"objectClass": ["inetOrgPerson", "posixAccount", "mailRecipient"], "uid": uid, "cn": cn, "sn": cn.split()[-1],
-                 "mail": "%s@%s" % (uid, DOMAIN), "userPassword": hashed(password_of(uid)), "uidNumber": str(self.number),
+                 "mail": "%s@%s" % (uid, DOMAIN), "userPassword": self.hash(password_of(uid)), "uidNumber": str(self.number),
                  "gidNumber": "100", "homeDirectory": "/home/%d" % self.number}
         entry.update(attributes)
         dn = dn or "uid=%s,ou=%s,%s" % (escape_rdn(uid), unit, BASE)
@@ -126,7 +133,8 @@ class People:
         for uid, lock in (("ida", "FALSE"), ("igor", "TRUE")):
             dns.append(self.add_user(uid, dn="uid=%s,cn=users,cn=accounts,%s" % (uid, BASE), objectClass=classes,
                                      nsAccountLock=lock, ipaUniqueID="8d1c0e4e-0000-11ef-9a5b-%012d" % self.number))
-        self.add_group("ipamail", dns, dn="cn=ipamail,cn=groups,cn=accounts," + BASE, mail="ipamail@" + DOMAIN)
+        self.add_group("ipamail", dns, dn="cn=ipamail,cn=groups,cn=accounts," + BASE, mail="ipamail@" + DOMAIN,
+                       objectClass=["groupOfNames", "mailGroup", "ipaUserGroup"])
 
     def add_group(self, cn, members, dn=None, **attributes):
         """With an address it is a list."""

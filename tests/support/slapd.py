@@ -42,6 +42,8 @@ authz-regexp cn=maild {service}
 authz-regexp uid=maild/[^,]+,(cn=[^,]+,)?cn=gssapi,cn=auth {service}
 authz-regexp uid=([^,/]+),(cn=[^,]+,)?cn=gssapi,cn=auth uid=$1,{people}
 {more}
+database config
+rootdn {admin}
 database mdb
 suffix {base}
 rootdn {admin}
@@ -76,9 +78,10 @@ def find_program(name):
 
 class Slapd:
     """users: how many beside those with names; bulk: members of the group "bulk"; tls: a Certificate for it (else a
-    good one); authority: who signs it; kdc: a Kdc, for GSSAPI; config: more lines for its configuration."""
+    good one); authority: who signs it; kdc: a Kdc, for GSSAPI; config: more lines for its configuration; slow: hashes of
+    passwords that cost some time."""
 
-    def __init__(self, users=30, bulk=0, authority=None, tls=None, kdc=None, config=""):
+    def __init__(self, users=30, bulk=0, authority=None, tls=None, kdc=None, config="", slow=False):
         self.program = find_program("slapd")
         self.directory = tempfile.mkdtemp(prefix="maild-test-slapd-")
         self.process = None
@@ -88,7 +91,7 @@ class Slapd:
         self.authority = authority or Authority(os.path.join(self.directory, "ca"))
         self.tls = tls or self.authority.issue("localhost", "127.0.0.1", socket.gethostname())
         self.kdc = kdc
-        self.people = People(users, bulk)
+        self.people = People(users, bulk, slow)
         self.load(config)
         self.start()
 
@@ -105,13 +108,16 @@ class Slapd:
                                   realm="sasl-realm " + self.kdc.realm if self.kdc else "", uid=os.getuid(), gid=os.getgid(),
                                   service=SERVICE_DN, people=PEOPLE, base=BASE, admin=ADMIN_DN,
                                   admin_password=ADMIN_PASSWORD, more=config))
-        self.run("slapadd", "-q", "-f", self.config, program=find_program("slapadd"), input=self.people.text())
+        self.run("slapadd", "-q", "-n", "1", "-f", self.config, program=find_program("slapadd"), input=self.people.text())
+        self.tree = os.path.join(self.directory, "slapd.d")  # the configuration as a directory, which LDIF can change
+        os.mkdir(self.tree)
+        self.run("slaptest", "-f", self.config, "-F", self.tree, program=find_program("slaptest"))
 
     def start(self, wait=True):
         environment = dict(os.environ, **(self.kdc.environment if self.kdc else {}))
         with open(os.path.join(self.directory, "log"), "ab") as log:
             self.process = subprocess.Popen(
-                [self.program, "-d", "0", "-f", self.config, "-h", " ".join((self.uri, self.ldaps_uri, self.ldapi_uri))],
+                [self.program, "-d", "0", "-F", self.tree, "-h", " ".join((self.uri, self.ldaps_uri, self.ldapi_uri))],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         atexit.register(self.stop)
         if wait:
@@ -183,7 +189,7 @@ class Slapd:
         return self.bind_works("uid=%s,%s" % (uid, PEOPLE), password or password_of(uid))
 
     def modify(self, text):
-        """LDIF with changetype, as the administrator."""
+        """LDIF with changetype, as the administrator; of the configuration, too."""
         self.run("ldapmodify", "-x", "-H", self.uri, "-D", ADMIN_DN, "-w", ADMIN_PASSWORD, input=text)
 
     def search(self, filter, *attributes, base=BASE):
