@@ -176,6 +176,7 @@ static SUSPENDS bool open_parts(struct server *s, struct err *e)
     s->oauth = oauth_new(&(struct oauth_context){.loop = s->loop, .dns = s->dns}, s->config,
                          s->tls_client);
     auth_set_oauth(s->auth, s->oauth);
+    auth_reload(s->auth, s->config);
     s->load = load_new(s->sessions, s->journal);
     load_on_pressure(s->load, relieve, s);
     s->smtp = (struct smtp_context){.loop = s->loop,

@@ -126,6 +126,7 @@ static void apply(struct server *s, struct loading *l)
     s->tls_server = l->server ? tls_context_ref(l->server) : NULL;
     s->tls_client = tls_context_ref(l->client);
     session_list_set_limits(s->sessions, &limits);
+    auth_reload(s->auth, s->config);
     policy_apply(s->policy, l->rules);
     l->rules = NULL;
     queue_set_rules(s->queue, l->queue_rules);

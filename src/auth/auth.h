@@ -5,7 +5,9 @@
  *   auth[ID]: login failed service=imap user="..." peer=192.0.2.1 mechanism=PLAIN reason=...
  * and slowed down; successes are logged by the protocol.
  */
+#include "auth/access.h"
 #include "auth/directory.h"
+#include "auth/penalty.h"
 
 struct auth;
 struct oauth;
@@ -13,12 +15,12 @@ struct sasl;
 struct stream;
 
 struct auth_settings {
-    usec failure_delay;              /* before a failure is answered */
     int64_t failures_max;            /* per connection, then it is closed by the protocol */
     struct string_list mechanisms;   /* empty: all that can work */
     struct string_list master_users; /* logins and names of groups */
     const char *master_separator;    /* one character; "" : none */
     bool master_disabled;            /* masters may be users who may not log in themselves */
+    struct penalty_settings penalty;
 };
 extern const struct settings_block auth_settings_block; /* "auth" */
 
@@ -38,14 +40,26 @@ struct auth *auth_new(struct directory *d, const struct auth_settings *s, struct
 void auth_free(struct auth *a);
 /* Who checks tokens (auth/oauth.h); outlives the logins. NULL: none are taken. */
 void auth_set_oauth(struct auth *a, struct oauth *o);
+/* New settings, and the access rules; before the first call there are none of these. */
+void auth_reload(struct auth *a, struct config *config);
 /* Failed logins after which a protocol closes the connection. */
 int64_t auth_failures_max(const struct auth *a);
 
-/* ERR_DENIED: wrong (after the failure delay); ERR_TEMP: the directory cannot answer, which no
+/* ERR_DENIED: wrong (after the failure delay); ERR_PERM: right, but the access rules do not let
+ * this account in here, the text is for the client; ERR_TEMP: the directory cannot answer, which no
  * client may be told as "wrong password"; ERR_LIMIT; ERR_CANCELLED. */
 SUSPENDS bool auth_login(struct auth *a, const struct auth_peer *peer, struct str user,
                          struct str password, struct arena *arena, struct account *account,
                          struct err *e);
+
+/* The access rules alone (access_check): for `mailctl auth test`, and for who has proved otherwise
+ * who he is. */
+bool auth_may_use(const struct auth *a, const struct account *account,
+                  enum account_protocol protocol, const char *address, const char **reason);
+/* Limits of sessions of an account: for session_list_login. */
+struct access_connections auth_connections(const struct auth *a, const struct account *account);
+/* What is counted against guessing: penalty_is_locked tells without counting. */
+struct penalties *auth_penalties(const struct auth *a);
 
 /* Mechanisms offered to this peer, separated by spaces: "PLAIN LOGIN"; "" when it may not log in
  * (not secure). */

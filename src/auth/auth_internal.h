@@ -3,6 +3,7 @@
  * What plain logins and SASL exchanges share. Private to auth.
  */
 #include "auth/auth.h"
+#include "auth/guard.h"
 #include "auth/sasl_library.h"
 
 #define AUTH_SECRET_SIZE 32
@@ -11,13 +12,16 @@ struct auth {
     struct directory *directory;
     struct oauth *oauth; /* NULL: no tokens */
     struct auth_settings settings;
+    struct config *config; /* of the settings; NULL: the caller's of auth_new */
+    struct guard guard;
     struct sasl_library sasl;
     /* Of this installation (auth_open_secret): what users who do not exist are made of. */
     unsigned char secret[AUTH_SECRET_SIZE];
 };
 
-/* A user and a password: asks the directory; no delay and no log line. ERR_DENIED: the text is the
- * reason for the log, one word. Any other failure is ERR_TEMP or ERR_CANCELLED. */
+/* A user and a password: asks the directory, unless the peer is locked out; a wrong password is
+ * counted. No delay and no log line. ERR_DENIED: the text is the reason for the log, one word. Any
+ * other failure is ERR_TEMP or ERR_CANCELLED. */
 SUSPENDS bool auth_check(struct auth *a, const struct auth_peer *peer, struct str user,
                          struct str password, struct arena *arena, struct account *account,
                          struct err *e);
@@ -27,13 +31,13 @@ SUSPENDS bool auth_check(struct auth *a, const struct auth_peer *peer, struct st
 SUSPENDS bool auth_may_try(struct auth *a, const struct auth_peer *peer, struct str user,
                            struct err *e);
 
-/* After any proof, before anybody is let in: may the account be used by this peer? Failures as for
- * auth_check. */
+/* After any proof, before anybody is let in: may the account be used by this peer? ERR_PERM: the
+ * text is the reason for the log, one word; other failures as for auth_check. */
 SUSPENDS bool auth_admit(struct auth *a, const struct auth_peer *peer,
                          const struct account *account, struct err *e);
 
-/* What every failed login ends with: the log line, for ERR_DENIED the answer's delay, counted from
- * `begun` (clock_monotonic), and in *e the text that the client may hear. Returns false. */
+/* What every failed login ends with: the log line, for ERR_DENIED and ERR_PERM the answer's delay
+ * from `begun` (clock_monotonic) on, and in *e the text that the client may hear. Returns false. */
 SUSPENDS bool auth_fail(struct auth *a, const struct auth_peer *peer, struct str user,
                         const char *mechanism, usec begun, struct err *e);
 

@@ -62,8 +62,8 @@ static bool find_target(struct auth *a, struct str as, struct arena *arena, stru
     return err_set(e, why.kind == ERR_CANCELLED ? ERR_CANCELLED : ERR_TEMP, "%s", why.text);
 }
 
-bool auth_become(struct auth *a, const struct auth_peer *peer, struct str as, struct arena *arena,
-                 struct account *account, const char *mechanism, struct err *e)
+static bool become(struct auth *a, const struct auth_peer *peer, struct str as, struct arena *arena,
+                   struct account *account, const char *mechanism, struct err *e)
 {
     struct account target;
     if (account->no_login)
@@ -84,5 +84,15 @@ bool auth_become(struct auth *a, const struct auth_peer *peer, struct str as, st
              peer->component, STR_ARG(target.login), STR_ARG(account->login), peer->address,
              mechanism);
     *account = target;
+    return true;
+}
+
+bool auth_become(struct auth *a, const struct auth_peer *peer, struct str as, struct arena *arena,
+                 struct account *account, const char *mechanism, struct err *e)
+{
+    struct str proved = account->login;
+    if (!become(a, peer, as, arena, account, mechanism, e))
+        return false;
+    guard_succeeded(a, peer, proved);
     return true;
 }

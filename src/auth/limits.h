@@ -26,6 +26,13 @@
 /* Logins that wait for a worker to hash; more are told to try later. */
 #define LOGINS_WAITING_MAX 500
 
+/* Names under which failed logins are counted: of each kind so many, about 150 bytes each. */
+#define PENALTY_SETS 4096
+#define PENALTY_WAYS 8
+/* Failed logins that wait for their answer, a fiber each; more are answered at once, as if the
+ * directory did not answer. */
+#define FAILURES_WAITING_MAX 2000
+
 /* Bytes of a login name that a log line shows. */
 #define LOG_LOGIN_MAX 256
 

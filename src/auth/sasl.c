@@ -171,6 +171,8 @@ static enum sasl_status take(struct sasl *s, struct str response, struct str *ch
         return fail(s, e);
     }
     enum sasl_status status = m->step(s, response, challenge, e);
+    if (status == SASL_STATUS_FAILED && e->kind == ERR_DENIED && m->guesses)
+        guard_count(s->auth, &s->peer, s->user);
     if (status == SASL_STATUS_FAILED || (s->proved && !s->settled && !settle(s, e)))
         return fail(s, e);
     if (status == SASL_STATUS_CONTINUE) {

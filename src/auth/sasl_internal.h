@@ -16,7 +16,8 @@ struct sasl_mechanism {
     const char *digest;  /* SCRAM: "SCRAM-SHA-1" as verifiers are named; else NULL */
     bool binds;          /* SCRAM: to the channel */
     bool worker;         /* libsasl2 runs it on a worker: it may wait for files or the network */
-    bool no_nul;         /* a NUL in a response is malformed */
+    bool guesses; /* a failure is a guess at the user's password that auth_check did not see */
+    bool no_nul;  /* a NUL in a response is malformed */
     /* It can work for this peer, who is secure. */
     bool (*available)(const struct auth *a, const struct auth_peer *peer);
     /* response.p is NULL only at the start, when the client sent none. CONTINUE: *challenge is set.

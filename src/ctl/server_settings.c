@@ -141,17 +141,39 @@ const struct settings_block journal_settings_block = {
     .check = check_journal,
 };
 
+/* One a line, so that changes stay apart. */
+/* clang-format off */
 const struct settings_block *const server_blocks[] = {
-    &server_settings_block,     &tls_settings_block,         &listener_settings_block,
-    &smtp_settings_block,       &smtp_client_settings_block, &mta_sts_settings_block,
-    &tls_report_settings_block, &imap_settings_block,        &pop3_settings_block,
-    &queue_settings_block,      &verify_settings_block,      &route_settings_block,
-    &copy_settings_block,       &srs_settings_block,         &rewrite_settings_block,
-    &auth_settings_block,       &oauth_settings_block,       &directory_settings_block,
-    &ldap_settings_block,       &store_settings_block,       &quota_settings_block,
-    &journal_settings_block,    &dns_settings_block,         &policy_settings_block,
-    &table_settings_block,      &rule_settings_block,        NULL,
+    &server_settings_block,
+    &tls_settings_block,
+    &listener_settings_block,
+    &smtp_settings_block,
+    &smtp_client_settings_block,
+    &mta_sts_settings_block,
+    &tls_report_settings_block,
+    &imap_settings_block,
+    &pop3_settings_block,
+    &queue_settings_block,
+    &verify_settings_block,
+    &route_settings_block,
+    &copy_settings_block,
+    &srs_settings_block,
+    &rewrite_settings_block,
+    &auth_settings_block,
+    &access_settings_block,
+    &oauth_settings_block,
+    &directory_settings_block,
+    &ldap_settings_block,
+    &store_settings_block,
+    &quota_settings_block,
+    &journal_settings_block,
+    &dns_settings_block,
+    &policy_settings_block,
+    &table_settings_block,
+    &rule_settings_block,
+    NULL,
 };
+/* clang-format on */
 
 const char *server_control_socket(const struct server_settings *s, struct arena *a)
 {
@@ -221,7 +243,7 @@ static const struct settings_block *const live_blocks[] = {
     &smtp_client_settings_block, &imap_settings_block,     &pop3_settings_block,
     &queue_settings_block,       &verify_settings_block,   &srs_settings_block,
     &quota_settings_block,       &policy_settings_block,   &mta_sts_settings_block,
-    &tls_report_settings_block,
+    &tls_report_settings_block,  &auth_settings_block,
 };
 static const char *const live_settings[] = {"hostname",
                                             "log",

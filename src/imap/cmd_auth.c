@@ -62,10 +62,14 @@ static void too_many_failures(struct imap_session *s)
 static void refuse(struct imap_command *c, const struct err *e)
 {
     struct imap_session *s = c->session;
+    if ((e->kind == ERR_DENIED || e->kind == ERR_PERM) &&
+        ++s->login_failures >= auth_failures_max(s->context->auth))
+        c->after = too_many_failures;
     switch (e->kind) {
+    case ERR_PERM:
+        imap_no(c, "[AUTHORIZATIONFAILED] %s", e->text);
+        break;
     case ERR_DENIED:
-        if (++s->login_failures >= auth_failures_max(s->context->auth))
-            c->after = too_many_failures;
         imap_no(c, "[AUTHENTICATIONFAILED] Wrong user name or password");
         break;
     case ERR_SYNTAX:

@@ -54,6 +54,9 @@ static enum pop3_next login_failed(struct pop3_session *s, const struct err *e)
     case ERR_DENIED:
         pop3_no(s, "[AUTH] User name or password is wrong");
         break;
+    case ERR_PERM:
+        pop3_no(s, "[AUTH] %s", e->text);
+        break;
     case ERR_CANCELLED:
         return POP3_CLOSE;
     default:

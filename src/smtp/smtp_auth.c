@@ -48,6 +48,9 @@ static enum smtp_next auth_failed(struct smtp_session *s, const struct err *e)
     case ERR_DENIED:
         smtp_reply(s, 535, "5.7.8", "Authentication failed: user name or password is wrong");
         break;
+    case ERR_PERM:
+        smtp_reply(s, 535, "5.7.1", "%s", e->text);
+        break;
     default:
         smtp_reply(s, 454, "4.7.0", "Temporary authentication failure, try again later");
         break;

@@ -60,7 +60,8 @@ static void open_fixture(struct oauth_fixture *x)
 {
     static const struct tls_settings tls = {"", "", 0, "", ""};
     static const struct dns_settings dns = {"127.0.0.1@1", "", USEC_SEC};
-    struct auth_settings settings = {.failure_delay = 0, .failures_max = 3};
+    struct auth_settings settings = {.failures_max = 3,
+                                     .penalty = {.failure_delay = 0, .failure_delay_max = 0}};
     offset = 0;
     clock_replace(shifted, NULL);
     *x = (struct oauth_fixture){.log = NULL};

@@ -16,7 +16,8 @@ struct auth_fixture {
 
 static void auth_set_up(struct auth_fixture *x, usec delay)
 {
-    struct auth_settings settings = {.failure_delay = delay, .failures_max = 3};
+    struct auth_settings settings = {
+        .penalty = {.failure_delay = delay, .failure_delay_max = delay}, .failures_max = 3};
     set_up(&x->f);
     fill(&x->f);
     x->log = path_in(x->f.folder, "log");
