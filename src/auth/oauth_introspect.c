@@ -150,7 +150,7 @@ static bool take_claims(struct oauth_issuer *i, const json_t *claims, struct are
 static bool take_response(struct oauth_issuer *i, const struct http_response *r, struct str token,
                           struct arena *a, struct str *login, struct err *e)
 {
-    char text[60];
+    char text[100];
     if (r->status != 200) {
         snprintf(text, sizeof(text), "the server answers with status %d%s", r->status,
                  r->status == 401 || r->status == 403 ? " (client_id, client_secret?)" : "");
