@@ -10,8 +10,6 @@
  *
  * All refusals look the same and come at the same time after the beginning of the exchange.
  */
-#include "auth/oauth.h"
-#include "auth/oauth_sasl.h"
 #include "auth/sasl_internal.h"
 
 #include "core/mem.h"
@@ -24,23 +22,6 @@ static bool always(const struct auth *a, const struct auth_peer *peer)
     (void)a;
     (void)peer;
     return true;
-}
-
-static bool tokens_are_taken(const struct auth *a, const struct auth_peer *peer)
-{
-    (void)peer;
-    return oauth_is_configured(a->oauth);
-}
-
-static enum sasl_status step_oauth(struct sasl *s, struct str response, struct str *challenge,
-                                   struct err *e)
-{
-    if (!s->state)
-        s->state = oauth_exchange_new(s->auth, s->mechanism->name, s->arena);
-    enum sasl_status status =
-        oauth_exchange_step(s->state, response, challenge, &s->user, &s->account, e);
-    s->proved = status == SASL_STATUS_DONE;
-    return status;
 }
 
 static const struct sasl_mechanism mechanisms[] = {
@@ -58,13 +39,13 @@ static const struct sasl_mechanism mechanisms[] = {
     {.name = "OAUTHBEARER",
      .response_max = SASL_RESPONSE_MAX,
      .steps_max = 2,
-     .available = tokens_are_taken,
-     .step = step_oauth},
+     .available = sasl_tokens_are_taken,
+     .step = sasl_oauth_step},
     {.name = "XOAUTH2",
      .response_max = SASL_RESPONSE_MAX,
      .steps_max = 2,
-     .available = tokens_are_taken,
-     .step = step_oauth},
+     .available = sasl_tokens_are_taken,
+     .step = sasl_oauth_step},
 };
 
 #define MECHANISMS (sizeof(mechanisms) / sizeof(*mechanisms))

@@ -90,3 +90,9 @@ SUSPENDS enum sasl_status sasl_kerberos_step(struct sasl *s, struct str response
 bool sasl_external_available(const struct auth *a, const struct auth_peer *peer);
 SUSPENDS enum sasl_status sasl_external_step(struct sasl *s, struct str response,
                                              struct str *challenge, struct err *e);
+
+/* --- oauth_sasl.c --- */
+
+bool sasl_tokens_are_taken(const struct auth *a, const struct auth_peer *peer);
+SUSPENDS enum sasl_status sasl_oauth_step(struct sasl *s, struct str response,
+                                          struct str *challenge, struct err *e);

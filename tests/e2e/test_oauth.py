@@ -210,7 +210,7 @@ def test_keys():
         for change in ({"aud": "web"}, {"iss": "https://else.test"}, {"email": "nobody@example.test"},
                        {"email_verified": False}):
             check(w, bearer(w.keys.token(**change)), WRONG, status="invalid_token", protocols=["smtp"])
-        check(w, bearer(good, "bob@example.test"), WRONG, status="invalid_token", protocols=["pop3"])
+        check(w, bearer(good, "bob@example.test"), WRONG, protocols=["pop3"])
         head, body, signature = good.split(".")
         none = encode(b'{"alg":"none","kid":"one"}')
         for forged in (none + "." + body + ".", none + "." + body + "." + signature,
