@@ -265,20 +265,26 @@ static bool is_login(struct str login)
     return login.n > 0 && login.n <= LOGIN_MAX && str_is_utf8(login);
 }
 
-bool directory_login_key(struct directory *d, struct str login, struct str *key)
+static void make_login_key(struct directory *d, struct str login)
 {
     struct name name;
-    login = str_trim(login);
-    if (!is_login(login))
-        return false;
+    struct arena *a = arena_new();
+    struct str normal = arena_lower(a, login);
+    if (name_parse(a, login, &name, NULL))
+        normal = name.domain.n > 0 ? name_text(a, &name) : name.local;
+    directory_key(d, ANSWER_LOGIN, normal);
+    arena_free(a);
+}
+
+bool directory_login_key(struct directory *d, struct str login, struct str *key)
+{
+    bool full = str_find_char(login, '@') >= 0;
     directory_key(d, ANSWER_LOGIN, STR(""));
-    if (!name_normal(login, &d->key)) {
-        struct arena *a = arena_new();
-        if (!name_parse(a, login, &name, NULL))
-            directory_key(d, ANSWER_LOGIN, arena_lower(a, login));
-        else
-            directory_key(d, ANSWER_LOGIN, name.domain.n > 0 ? name_text(a, &name) : name.local);
-        arena_free(a);
+    if (!(full ? name_normal(login, &d->key) : name_normal_local(login, &d->key))) {
+        login = str_trim(login);
+        if (!is_login(login))
+            return false;
+        make_login_key(d, login);
     }
     *key = buf_str(&d->key);
     return true;

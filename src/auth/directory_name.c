@@ -55,15 +55,31 @@ bool name_normal_domain(struct str text, struct buf *normal)
     if (text.n == 0 || text.n > PLAIN_MAX)
         return false;
     for (size_t i = 0; i < text.n; i++) {
-        char c = text.p[i];
-        bool inside = label > 0 && i + 1 < text.n && text.p[i - 1] != '-';
-        if (c == '.' && inside && text.p[i + 1] != '-') {
+        bool inside = label > 0 && i + 1 < text.n;
+        if (text.p[i] == '.' && inside && text.p[i - 1] != '-') {
+            out[i] = '.';
             label = 0;
-            out[i] = c;
             continue;
         }
-        out[i] = c == '-' && label > 0 && i + 1 < text.n ? c : plain(c);
+        out[i] = text.p[i] == '-' && inside ? '-' : plain(text.p[i]);
         if (out[i] == 0 || ++label > LABEL_MAX)
+            return false;
+    }
+    normal->n += text.n;
+    return true;
+}
+
+bool name_normal_local(struct str text, struct buf *normal)
+{
+    char *out = buf_reserve(normal, text.n);
+    if (text.n == 0 || text.n > PLAIN_LOCAL_MAX)
+        return false;
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        bool mark = c == '-' || c == '_' || c == '+';
+        bool dot = c == '.' && i > 0 && text.p[i - 1] != '.' && i + 1 < text.n;
+        out[i] = mark || dot ? c : plain(c);
+        if (out[i] == 0)
             return false;
     }
     normal->n += text.n;
@@ -72,22 +88,12 @@ bool name_normal_domain(struct str text, struct buf *normal)
 
 bool name_normal(struct str text, struct buf *normal)
 {
-    char *out = buf_reserve(normal, text.n);
-    size_t at = 0;
-    for (; at < text.n && text.p[at] != '@'; at++) {
-        char c = text.p[at];
-        bool mark = c == '-' || c == '_' || c == '+';
-        bool dot =
-            c == '.' && at > 0 && text.p[at - 1] != '.' && at + 1 < text.n && text.p[at + 1] != '@';
-        out[at] = mark || dot ? c : plain(c);
-        if (out[at] == 0)
-            return false;
-    }
-    if (at == 0 || at > PLAIN_LOCAL_MAX || at == text.n || text.n > PLAIN_MAX)
+    const char *at = text.n > 0 ? memchr(text.p, '@', text.n) : NULL;
+    size_t local = at ? (size_t)(at - text.p) : 0;
+    if (!at || text.n > PLAIN_MAX || !name_normal_local(str_head(text, local), normal))
         return false;
-    out[at] = '@';
-    normal->n += at + 1;
-    return name_normal_domain(str_skip(text, at + 1), normal);
+    buf_add_char(normal, '@');
+    return name_normal_domain(str_skip(text, local + 1), normal);
 }
 
 /* --- any --- */

@@ -10,9 +10,10 @@
 bool name_domain(struct arena *a, struct str text, struct str *domain);
 
 /* The usual case, without parsing: appends the one spelling of a plain address (letters, digits,
- * "-_+." and a domain in ASCII) or domain. False: it is something else, what was appended counts
- * for nothing. */
+ * "-_+." and a domain in ASCII) or of a part of it. False: it is something else, what was appended
+ * counts for nothing. */
 bool name_normal(struct str text, struct buf *normal);
+bool name_normal_local(struct str text, struct buf *normal);
 bool name_normal_domain(struct str text, struct buf *normal);
 
 /* "local@domain" of a mailbox address. domain is empty when there was none. */
