@@ -1,0 +1,689 @@
+/* Several sources in a row, and what is remembered of them: who is believed, in which order, and
+ * what happens while one fails. */
+#include "auth/helper.h"
+
+#include "auth/source.h"
+
+#include <stdio.h>
+
+#define IN_FIBER(name)                                                                             \
+    static void in_##name(void *arg);                                                              \
+    static void test_##name(void **state)                                                          \
+    {                                                                                              \
+        (void)state;                                                                               \
+        run_in_fiber(in_##name, NULL);                                                             \
+    }                                                                                              \
+    static void in_##name(void *arg)
+
+/* Knows one login, one address and one group; counts what it is asked. */
+struct fake {
+    struct source source;
+    const char *login, *name, *address, *group, *password, *hash;
+    bool fails, hangs;
+    struct cond answer; /* of one that hangs */
+    int asked, checked;
+    struct str set;
+    const char *listed[4];
+    bool closed;
+};
+
+static struct fake *fake_of(struct source *s)
+{
+    return (struct fake *)s;
+}
+
+static enum lookup answer(struct fake *f, struct str text, const char *known, struct err *e)
+{
+    f->asked++;
+    while (f->hangs)
+        if (!cond_wait(&f->answer, DEADLINE_NONE, e))
+            return LOOKUP_TEMPFAIL;
+    if (f->fails) {
+        err_set(e, ERR_TEMP, "%s does not answer", f->source.name);
+        return LOOKUP_TEMPFAIL;
+    }
+    return known && str_equal(text, str_from_c(known)) ? LOOKUP_FOUND : LOOKUP_NOT_FOUND;
+}
+
+static enum lookup find_account(struct source *s, struct str address, struct arena *a,
+                                struct source_account *found, struct lookup_trace *t, struct err *e)
+{
+    struct fake *f = fake_of(s);
+    enum lookup status = answer(f, address, f->login, e);
+    lookup_trace_add(t, "result", "%d", status);
+    if (status != LOOKUP_FOUND)
+        return status;
+    found->account.login = arena_str(a, str_from_c(f->login));
+    found->account.name = arena_str(a, str_from_c(f->name));
+    found->account.keep_copy = true;
+    found->key = found->account.login;
+    found->hash = arena_c(a, str_from_c(f->hash));
+    return status;
+}
+
+static enum lookup find_login(struct source *s, struct str login, struct arena *a,
+                              struct source_account *found, struct lookup_trace *t, struct err *e)
+{
+    if (str_equal(login, STR("corp\\alice")))
+        login = STR("alice@example.test");
+    return find_account(s, login, a, found, t, e);
+}
+
+static enum lookup find_address(struct source *s, struct str address, struct arena *a,
+                                struct directory_address *found, struct lookup_trace *t,
+                                struct err *e)
+{
+    (void)t;
+    enum lookup status = answer(fake_of(s), address, fake_of(s)->address, e);
+    if (status != LOOKUP_FOUND)
+        return status;
+    found->destinations = arena_array(a, 1, sizeof(struct str));
+    found->destinations[0] = arena_str(a, str_from_c(s->name));
+    found->count = 1;
+    return status;
+}
+
+static enum lookup find_group(struct source *s, struct str address, struct arena *a,
+                              struct directory_group *found, struct lookup_trace *t, struct err *e)
+{
+    (void)t;
+    enum lookup status = answer(fake_of(s), address, fake_of(s)->group, e);
+    if (status == LOOKUP_FOUND)
+        found->name = arena_str(a, str_from_c(s->name));
+    return status;
+}
+
+static enum lookup check_password(struct source *s, const struct source_account *account,
+                                  struct str password, struct lookup_trace *t, struct err *e)
+{
+    struct fake *f = fake_of(s);
+    (void)account, (void)t;
+    f->checked++;
+    if (f->fails) {
+        err_set(e, ERR_TEMP, "down");
+        return LOOKUP_TEMPFAIL;
+    }
+    if (str_equal(password, str_from_c(f->password)))
+        return LOOKUP_FOUND;
+    err_set(e, ERR_DENIED, "wrong_password");
+    return LOOKUP_NOT_FOUND;
+}
+
+static bool set_password(struct source *s, const struct source_account *account, struct str old,
+                         struct str password, struct err *e)
+{
+    (void)account, (void)e;
+    assert_null(old.p);
+    fake_of(s)->set = password;
+    return true;
+}
+
+static bool list_accounts(struct source *s, struct str domain,
+                          bool (*fn)(void *arg, const struct account *account), void *arg,
+                          struct err *e)
+{
+    struct fake *f = fake_of(s);
+    (void)domain;
+    for (size_t i = 0; i < 4 && f->listed[i]; i++)
+        if (!fn(arg, &(struct account){.login = str_from_c(f->listed[i])}))
+            return false;
+    return !f->fails || err_set(e, ERR_TEMP, "%s does not answer", s->name);
+}
+
+static void close_source(struct source *s)
+{
+    fake_of(s)->closed = true;
+}
+
+static const struct source_functions binds = {
+    .kind = "fake",
+    .find_login = find_login,
+    .find_account = find_account,
+    .find_address = find_address,
+    .find_group = find_group,
+    .check_password = check_password,
+    .set_password = set_password,
+    .list_accounts = list_accounts,
+    .close = close_source,
+};
+
+/* One whose passwords are compared here. */
+static const struct source_functions hashes = {
+    .kind = "fake",
+    .find_login = find_login,
+    .find_account = find_account,
+    .find_address = find_address,
+    .find_group = find_group,
+    .close = close_source,
+};
+
+static struct fake make_fake(const char *name)
+{
+    return (struct fake){.source = {&binds, name},
+                         .login = "alice@example.test",
+                         .name = name,
+                         .address = "info@example.test",
+                         .group = "staff@example.test",
+                         .password = "secret",
+                         .hash = "",
+                         .set = STR("")};
+}
+
+/* --- what a test has --- */
+
+struct world {
+    struct fixture f;
+    struct fake one, two;
+};
+
+static usec skipped;
+
+static usec later(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (usec)t.tv_sec * USEC_SEC + t.tv_nsec / 1000 + skipped;
+}
+
+/* `sources` of the settings as many as there are. */
+static void open_world(struct world *w, const char *const *order, size_t count)
+{
+    *w = (struct world){.one = make_fake("one"), .two = make_fake("two")};
+    set_up(&w->f);
+    w->f.settings.sources = (struct string_list){order, count};
+    reopen(&w->f);
+    assert_true(directory_add_domain(w->f.d, STR("example.test"), &w->f.e));
+    if (directory_wants_source(w->f.d, "one"))
+        directory_add_source(w->f.d, &w->one.source);
+    if (directory_wants_source(w->f.d, "two"))
+        directory_add_source(w->f.d, &w->two.source);
+    skipped = 0;
+    clock_replace(later, NULL);
+}
+
+static void close_world(struct world *w)
+{
+    tear_down(&w->f);
+    clock_replace(NULL, NULL);
+}
+
+static enum lookup find(struct world *w, const char *address, struct account *account)
+{
+    return directory_find_account(w->f.d, str_from_c(address), w->f.a, account, &w->f.e);
+}
+
+static enum lookup find_as_login(struct world *w, const char *login, struct account *account)
+{
+    return directory_find_login(w->f.d, str_from_c(login), w->f.a, account, &w->f.e);
+}
+
+static void assert_name(struct world *w, const char *address, const char *name)
+{
+    struct account account;
+    assert_int_equal(find(w, address, &account), LOOKUP_FOUND);
+    assert_str(account.name, name);
+}
+
+/* --- the order --- */
+
+IN_FIBER(first_has_it)
+{
+    (void)arg;
+    struct world w;
+    struct account account;
+    open_world(&w, NULL, 0);
+    assert_true(directory_check_sources(w.f.d, &w.f.e));
+    assert_name(&w, "Alice@EXAMPLE.test", "one");
+    assert_int_equal(w.two.asked, 0);
+    /* One of its own in the embedded directory comes first, and is seen at once. */
+    assert_true(directory_add_user(w.f.d, STR("alice"), STR("x"), STR("embedded"), &w.f.e));
+    assert_name(&w, "alice@example.test", "embedded");
+    assert_true(directory_delete_user(w.f.d, STR("alice"), &w.f.e));
+    assert_name(&w, "alice@example.test", "one");
+    /* The second has what the first has not; nobody has what both have not. */
+    w.two.login = "bob@example.test";
+    assert_name(&w, "bob@example.test", "two");
+    assert_int_equal(find(&w, "carol@example.test", &account), LOOKUP_NOT_FOUND);
+    bool *closed = &w.two.closed;
+    close_world(&w);
+    assert_true(*closed && w.one.closed);
+}
+
+IN_FIBER(order_of_the_settings)
+{
+    (void)arg;
+    static const char *const order[] = {"two", "embedded", "one"};
+    static const char *const less[] = {"two"};
+    static const char *const wrong[] = {"embedded", "three"};
+    struct world w;
+    open_world(&w, order, 3);
+    assert_true(directory_check_sources(w.f.d, &w.f.e));
+    assert_true(directory_add_user(w.f.d, STR("alice"), STR("x"), STR("embedded"), &w.f.e));
+    assert_name(&w, "alice@example.test", "two");
+    w.two.login = "other@example.test";
+    directory_forget(w.f.d);
+    assert_name(&w, "alice@example.test", "embedded");
+    struct directory_source_stats stats;
+    const char *const expected[] = {"two", "embedded", "one"};
+    assert_int_equal(directory_source_count(w.f.d), 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(directory_source(w.f.d, i, &stats)->name, expected[i]);
+    close_world(&w);
+
+    open_world(&w, less, 1);
+    assert_false(directory_wants_source(w.f.d, "one"));
+    assert_true(directory_check_sources(w.f.d, &w.f.e));
+    assert_true(directory_add_user(w.f.d, STR("zoe"), STR("x"), STR(""), &w.f.e));
+    struct account account;
+    assert_int_equal(find(&w, "zoe@example.test", &account), LOOKUP_NOT_FOUND);
+    close_world(&w);
+
+    open_world(&w, wrong, 2);
+    assert_false(directory_check_sources(w.f.d, &w.f.e));
+    assert_non_null(strstr(w.f.e.text, "three"));
+    close_world(&w);
+}
+
+/* One that cannot tell may be the one that has it. */
+IN_FIBER(failure_before_the_answer)
+{
+    (void)arg;
+    struct world w;
+    struct account account;
+    struct directory_source_stats stats;
+    open_world(&w, NULL, 0);
+    w.one.fails = true;
+    assert_int_equal(find(&w, "alice@example.test", &account), LOOKUP_TEMPFAIL);
+    assert_string_equal(w.f.e.text, "one does not answer");
+    assert_int_equal(w.two.asked, 0);
+    directory_source(w.f.d, 1, &stats);
+    assert_int_equal(stats.failures, 1);
+    assert_true(stats.failed > 0);
+    assert_string_equal(stats.failure.text, "one does not answer");
+    /* What the first has needs no other. */
+    w.one.fails = false;
+    w.two.fails = true;
+    assert_name(&w, "alice@example.test", "one");
+    assert_int_equal(find(&w, "bob@example.test", &account), LOOKUP_TEMPFAIL);
+    /* A failure is not remembered. */
+    w.two.fails = false;
+    assert_int_equal(find(&w, "bob@example.test", &account), LOOKUP_NOT_FOUND);
+    close_world(&w);
+}
+
+IN_FIBER(addresses_and_groups)
+{
+    (void)arg;
+    struct world w;
+    struct directory_address entry;
+    struct directory_group group;
+    open_world(&w, NULL, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            directory_find_entry(w.f.d, STR("Info@example.test"), w.f.a, &entry, &w.f.e),
+            LOOKUP_FOUND);
+        assert_str(entry.address, "info@example.test");
+        assert_str(entry.destinations[0], "one");
+        assert_int_equal(directory_find_group(w.f.d, STR("staff"), w.f.a, &group, &w.f.e),
+                         LOOKUP_FOUND);
+        assert_str(group.address, "staff@example.test");
+        assert_str(group.name, "one");
+        assert_int_equal(directory_find_group(w.f.d, STR("info"), w.f.a, &group, &w.f.e),
+                         LOOKUP_NOT_FOUND);
+    }
+    assert_int_equal(w.one.asked, 3);
+    assert_int_equal(w.two.asked, 1);
+    close_world(&w);
+}
+
+/* Nobody is asked about addresses elsewhere; a login may be of a domain that has no mail. */
+IN_FIBER(domains_that_are_not_ours)
+{
+    (void)arg;
+    struct world w;
+    struct account account;
+    open_world(&w, NULL, 0);
+    w.one.login = "alice@corp.test";
+    assert_int_equal(find(&w, "alice@corp.test", &account), LOOKUP_NOT_FOUND);
+    assert_int_equal(w.one.asked, 0);
+    assert_int_equal(find_as_login(&w, "Alice@corp.test", &account), LOOKUP_FOUND);
+    assert_int_equal(w.one.asked, 1);
+    close_world(&w);
+}
+
+IN_FIBER(logins_as_typed)
+{
+    (void)arg;
+    struct world w;
+    struct account account;
+    static const char *const typed[] = {"CORP\\Alice", "corp\\alice", " corp\\alice ",
+                                        "ALICE@Example.test"};
+    static const char *const nobody[] = {"", " ", "a\tb", "a\nb", "\xff\xfe", "x\x7f"};
+    open_world(&w, NULL, 0);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(find_as_login(&w, typed[i], &account), LOOKUP_FOUND);
+        assert_str(account.login, "alice@example.test");
+    }
+    assert_int_equal(w.one.asked, 2); /* two spellings */
+    for (size_t i = 0; i < sizeof(nobody) / sizeof(*nobody); i++)
+        assert_int_equal(find_as_login(&w, nobody[i], &account), LOOKUP_NOT_FOUND);
+    char large[2000];
+    memset(large, 'a', sizeof(large) - 1);
+    large[sizeof(large) - 1] = '\0';
+    assert_int_equal(find_as_login(&w, large, &account), LOOKUP_NOT_FOUND);
+    assert_int_equal(w.one.asked, 2);
+    close_world(&w);
+}
+
+/* --- what is remembered --- */
+
+IN_FIBER(lifetimes)
+{
+    (void)arg;
+    struct world w;
+    struct account account;
+    struct directory_stats stats;
+    open_world(&w, NULL, 0);
+    w.f.settings.cache_negative_lifetime = 10 * USEC_SEC;
+    for (int i = 0; i < 3; i++)
+        assert_name(&w, "alice@example.test", "one");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(find(&w, "nobody@example.test", &account), LOOKUP_NOT_FOUND);
+    assert_int_equal(w.one.asked, 2);
+    directory_get_stats(w.f.d, &stats);
+    assert_int_equal(stats.answers, 2); /* alice and the domain */
+    assert_int_equal(stats.missing, 1);
+    assert_true(stats.hits >= 4);
+    skipped = 61 * USEC_SEC;
+    w.one.name = "new";
+    assert_name(&w, "alice@example.test", "new");
+    assert_int_equal(find(&w, "nobody@example.test", &account), LOOKUP_NOT_FOUND);
+    assert_int_equal(w.one.asked, 4);
+    close_world(&w);
+}
+
+/* Mail for who was known goes on while a source is down; logins do not. */
+IN_FIBER(stale_answers)
+{
+    (void)arg;
+    struct world w;
+    struct account account;
+    struct directory_address entry;
+    struct directory_stats stats;
+    open_world(&w, NULL, 0);
+    assert_name(&w, "alice@example.test", "one");
+    assert_int_equal(find_as_login(&w, "alice@example.test", &account), LOOKUP_FOUND);
+    assert_int_equal(find(&w, "info@example.test", &account), LOOKUP_NOT_FOUND);
+    assert_int_equal(directory_find_entry(w.f.d, STR("info"), w.f.a, &entry, &w.f.e), LOOKUP_FOUND);
+    skipped = 1000 * USEC_SEC;
+    w.one.fails = true;
+    assert_name(&w, "alice@example.test", "one");
+    assert_int_equal(find_as_login(&w, "alice@example.test", &account), LOOKUP_TEMPFAIL);
+    assert_int_equal(find(&w, "new@example.test", &account), LOOKUP_TEMPFAIL);
+    /* That it is an address says that it is no account. */
+    assert_int_equal(find(&w, "info@example.test", &account), LOOKUP_NOT_FOUND);
+    assert_int_equal(directory_find_entry(w.f.d, STR("info"), w.f.a, &entry, &w.f.e), LOOKUP_FOUND);
+    directory_get_stats(w.f.d, &stats);
+    assert_int_equal(stats.stale, 3);
+    /* A change of the embedded directory takes nothing away from others. */
+    assert_true(directory_add_user(w.f.d, STR("zoe"), STR("x"), STR(""), &w.f.e));
+    assert_name(&w, "alice@example.test", "one");
+    /* Too old is too old. */
+    skipped = 3601 * USEC_SEC;
+    assert_int_equal(find(&w, "alice@example.test", &account), LOOKUP_TEMPFAIL);
+    close_world(&w);
+}
+
+IN_FIBER(forgetting)
+{
+    (void)arg;
+    struct world w;
+    struct account account;
+    open_world(&w, NULL, 0);
+    w.two.login = "bob@example.test";
+    assert_name(&w, "alice@example.test", "one");
+    assert_int_equal(find_as_login(&w, "corp\\alice", &account), LOOKUP_FOUND);
+    assert_name(&w, "bob@example.test", "two");
+    assert_int_equal(directory_forget_name(w.f.d, STR("ALICE@example.test")), 2);
+    assert_int_equal(directory_forget_name(w.f.d, STR("alice@example.test")), 0);
+    w.one.fails = true;
+    assert_int_equal(find(&w, "alice@example.test", &account), LOOKUP_TEMPFAIL);
+    assert_name(&w, "bob@example.test", "two"); /* still remembered */
+    directory_forget(w.f.d);
+    assert_int_equal(find(&w, "bob@example.test", &account), LOOKUP_TEMPFAIL);
+    close_world(&w);
+}
+
+/* --- many at once --- */
+
+struct asker {
+    struct world *w;
+    int *left;
+    enum lookup expected;
+    enum err_kind kind;
+};
+
+static void ask_alice(void *arg)
+{
+    struct asker *asker = arg;
+    struct arena *a = arena_new();
+    struct account account;
+    struct err e = {0};
+    assert_int_equal(
+        directory_find_account(asker->w->f.d, STR("alice@example.test"), a, &account, &e),
+        asker->expected);
+    assert_int_equal(e.kind, asker->kind);
+    arena_free(a);
+    --*asker->left;
+}
+
+static struct fiber *start(struct asker *asker)
+{
+    ++*asker->left;
+    struct fiber *f = fiber_start(loop_current(), "ask", ask_alice, asker);
+    assert_non_null(f);
+    return f;
+}
+
+static void until(struct world *w, const int *value, int expected)
+{
+    while (*value != expected)
+        assert_true(fiber_sleep(USEC_MSEC, &w->f.e));
+}
+
+static void let_answer(struct world *w)
+{
+    w->one.hangs = false;
+    cond_broadcast(&w->one.answer);
+}
+
+IN_FIBER(one_question_for_all)
+{
+    (void)arg;
+    struct world w;
+    int left = 0;
+    struct asker asker = {&w, &left, LOOKUP_FOUND, ERR_NONE};
+    open_world(&w, NULL, 0);
+    w.one.hangs = true;
+    for (int i = 0; i < 50; i++)
+        start(&asker);
+    until(&w, &w.one.asked, 1);
+    for (int i = 0; i < 5; i++)
+        fiber_yield();
+    assert_int_equal(left, 50);
+    let_answer(&w);
+    until(&w, &left, 0);
+    assert_int_equal(w.one.asked, 1);
+    close_world(&w);
+}
+
+/* A change while it is asked: who asked before gets the answer of before, and nobody else. */
+IN_FIBER(change_during_a_question)
+{
+    (void)arg;
+    struct world w;
+    int left = 0;
+    struct asker asker = {&w, &left, LOOKUP_FOUND, ERR_NONE};
+    open_world(&w, NULL, 0);
+    w.one.hangs = true;
+    start(&asker);
+    until(&w, &w.one.asked, 1);
+    assert_true(directory_add_user(w.f.d, STR("alice"), STR("x"), STR("embedded"), &w.f.e));
+    assert_name(&w, "alice@example.test", "embedded");
+    let_answer(&w);
+    until(&w, &left, 0);
+    assert_name(&w, "alice@example.test", "embedded");
+    close_world(&w);
+}
+
+/* Who waits can be sent away; when who asks is, those who wait ask themselves. */
+IN_FIBER(cancellation)
+{
+    (void)arg;
+    struct world w;
+    int left = 0, staying = 0;
+    struct asker sent_away = {&w, &left, LOOKUP_TEMPFAIL, ERR_CANCELLED};
+    struct asker stays = {&w, &staying, LOOKUP_FOUND, ERR_NONE};
+    open_world(&w, NULL, 0);
+    w.one.hangs = true;
+    struct fiber *first = start(&sent_away);
+    until(&w, &w.one.asked, 1);
+    struct fiber *waits = start(&sent_away);
+    start(&stays);
+    fiber_yield();
+    fiber_cancel(waits);
+    until(&w, &left, 1);
+    assert_int_equal(w.one.asked, 1);
+    fiber_cancel(first);
+    until(&w, &left, 0);
+    until(&w, &w.one.asked, 2);
+    let_answer(&w);
+    until(&w, &staying, 0);
+    close_world(&w);
+}
+
+/* --- passwords --- */
+
+static enum lookup check(struct world *w, const char *login, const char *password)
+{
+    struct account account;
+    w->f.e = (struct err){0};
+    return directory_check_password(w->f.d, str_from_c(login), str_from_c(password), w->f.a,
+                                    &account, &w->f.e);
+}
+
+IN_FIBER(passwords_of_sources)
+{
+    (void)arg;
+    struct world w;
+    open_world(&w, NULL, 0);
+    assert_int_equal(check(&w, "corp\\alice", "secret"), LOOKUP_FOUND);
+    assert_int_equal(check(&w, "corp\\alice", "secret"), LOOKUP_FOUND);
+    assert_int_equal(w.one.checked, 2); /* each time: it may have been changed there */
+    assert_int_equal(check(&w, "corp\\alice", "wrong"), LOOKUP_NOT_FOUND);
+    assert_string_equal(w.f.e.text, "wrong_password");
+    assert_int_equal(w.one.checked, 3);
+    assert_int_equal(check(&w, "corp\\alice", ""), LOOKUP_NOT_FOUND);
+    assert_int_equal(w.one.checked, 3); /* never asked with an empty one */
+    assert_int_equal(check(&w, "nobody", "secret"), LOOKUP_NOT_FOUND);
+    assert_string_equal(w.f.e.text, "unknown_user");
+    w.one.fails = true;
+    assert_int_equal(check(&w, "corp\\alice", "secret"), LOOKUP_TEMPFAIL);
+    close_world(&w);
+}
+
+#define HASH_OF_OLD                                                                                \
+    "$6$abcdefgh$C/"                                                                               \
+    "UyUIoYbYZoxRzWA1jhrMzCtoWAP4X1Y3K19W9MF2iadjXK6APn0m0eIbRgBIBf9YqHG5NBvs.aaEUSctcx51"
+#define HASH_OF_SECRET                                                                             \
+    "$6$abcdefgh$ltjgWl6579NluT/Vi1nwEvcil.G5Nbc4NiXZaNGStk8PSwGfQv72N2CKPPrVACtLtip/cZ/1GM/"      \
+    "O6IND4WQhG."
+
+/* Changed in a directory that does not tell us: the new one is right at once. */
+IN_FIBER(hash_that_was_remembered)
+{
+    (void)arg;
+    struct world w;
+    open_world(&w, NULL, 0);
+    w.one.source.functions = &hashes;
+    w.one.hash = HASH_OF_OLD;
+    assert_int_equal(check(&w, "alice@example.test", "old"), LOOKUP_FOUND);
+    w.one.hash = HASH_OF_SECRET;
+    assert_int_equal(check(&w, "alice@example.test", "secret"), LOOKUP_FOUND);
+    assert_int_equal(check(&w, "alice@example.test", "old"), LOOKUP_NOT_FOUND);
+    assert_string_equal(w.f.e.text, "wrong_password");
+    close_world(&w);
+}
+
+IN_FIBER(setting_a_password)
+{
+    (void)arg;
+    struct world w;
+    open_world(&w, NULL, 0);
+    assert_true(directory_set_password(w.f.d, STR("corp\\alice"), STR("new"), &w.f.e));
+    assert_str(w.one.set, "new");
+    assert_false(directory_set_password(w.f.d, STR("corp\\alice"), STR(""), &w.f.e));
+    assert_int_equal(w.f.e.kind, ERR_SYNTAX);
+    w.one.source.functions = &hashes;
+    assert_false(directory_set_password(w.f.d, STR("alice@example.test"), STR("new"), &w.f.e));
+    assert_int_equal(w.f.e.kind, ERR_PERM);
+    assert_false(directory_set_password(w.f.d, STR("nobody"), STR("new"), &w.f.e));
+    assert_int_equal(w.f.e.kind, ERR_NOT_FOUND);
+    assert_true(directory_add_user(w.f.d, STR("zoe"), STR("x"), STR(""), &w.f.e));
+    assert_true(directory_set_password(w.f.d, STR("zoe"), STR("y"), &w.f.e));
+    assert_int_equal(check(&w, "zoe", "y"), LOOKUP_FOUND);
+    close_world(&w);
+}
+
+/* --- lists --- */
+
+static bool note(void *arg, const struct account *account)
+{
+    char *text = arg;
+    size_t n = strlen(text);
+    snprintf(text + n, 200 - n, "%.*s ", STR_ARG(account->login));
+    return true;
+}
+
+IN_FIBER(lists)
+{
+    (void)arg;
+    struct world w;
+    char text[200] = "";
+    open_world(&w, NULL, 0);
+    assert_true(directory_add_user(w.f.d, STR("alice"), STR("x"), STR(""), &w.f.e));
+    w.one.listed[0] = "bob@example.test";
+    w.one.listed[1] = "alice@example.test"; /* the embedded directory's */
+    w.two.listed[0] = "bob@example.test";
+    w.two.listed[1] = "carol@example.test";
+    assert_true(directory_list_users(w.f.d, STR(""), note, text, &w.f.e));
+    assert_string_equal(text, "alice@example.test bob@example.test carol@example.test ");
+    w.two.fails = true;
+    text[0] = '\0';
+    assert_false(directory_list_users(w.f.d, STR(""), note, text, &w.f.e));
+    assert_string_equal(w.f.e.text, "two does not answer");
+    close_world(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_first_has_it),
+        cmocka_unit_test(test_order_of_the_settings),
+        cmocka_unit_test(test_failure_before_the_answer),
+        cmocka_unit_test(test_addresses_and_groups),
+        cmocka_unit_test(test_domains_that_are_not_ours),
+        cmocka_unit_test(test_logins_as_typed),
+        cmocka_unit_test(test_lifetimes),
+        cmocka_unit_test(test_stale_answers),
+        cmocka_unit_test(test_forgetting),
+        cmocka_unit_test(test_one_question_for_all),
+        cmocka_unit_test(test_change_during_a_question),
+        cmocka_unit_test(test_cancellation),
+        cmocka_unit_test(test_passwords_of_sources),
+        cmocka_unit_test(test_hash_that_was_remembered),
+        cmocka_unit_test(test_setting_a_password),
+        cmocka_unit_test(test_lists),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
