@@ -244,7 +244,7 @@ static bool check_servers(const struct ldap_connection_settings *s, struct err *
                        "set starttls = yes, or say allow_cleartext = yes");
     for (size_t i = 0; i < s->servers.count; i++)
         if (!ldap_settings_allow_server(s, str_from_c(s->servers.items[i]), e))
-            return err_prefix(e, "servers: ");
+            return err_prefix(e, "servers");
     return true;
 }
 

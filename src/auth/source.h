@@ -90,4 +90,7 @@ struct source_functions {
 /* The embedded directory is opened by directory_open. One for each `ldap` block; does not wait for
  * the server: one that is down is tried again later. *e: what is wrong with the settings. */
 struct ldap_settings;
-struct source *ldap_source_open(struct loop *l, const struct ldap_settings *s, struct err *e);
+struct dns;
+/* dns finds servers by SRV records, where the block says so; s and dns outlive the source. */
+struct source *ldap_source_open(struct loop *l, struct dns *dns, const struct ldap_settings *s,
+                                struct err *e);

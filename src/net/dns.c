@@ -39,6 +39,7 @@
 #define TYPE_MX        15
 #define TYPE_TXT       16
 #define TYPE_AAAA      28
+#define TYPE_SRV       33
 #define TYPE_TLSA      52
 #define RCODE_NXDOMAIN 3
 
@@ -325,6 +326,11 @@ static bool take_tlsa(struct str data, struct arena *a, struct dns_answer *answe
     return dns_decode_tlsa(data, a, &answer->tlsa[answer->count]);
 }
 
+static bool take_srv(struct str data, struct arena *a, struct dns_answer *answer)
+{
+    return dns_decode_srv(data, a, &answer->srv[answer->count]);
+}
+
 static bool take_name(struct str data, struct arena *a, struct dns_answer *answer)
 {
     struct str *name = &answer->texts[answer->count];
@@ -450,6 +456,60 @@ enum dns_status dns_tlsa_until(struct dns *d, struct str name, usec deadline, st
     if (!dns_query_name(name, a, &query))
         return no_such_name(name, answer, e);
     return look_up(d, query, TYPE_TLSA, deadline, a, answer, sizeof(struct dns_tlsa), take_tlsa, e);
+}
+
+/* The one of the first n that is next: by weight, where those without any are seldom chosen before
+ * others (RFC 2782). */
+static size_t choose_srv(const struct dns_srv *srv, size_t n)
+{
+    uint64_t sum = 0, running = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += srv[i].weight;
+    uint64_t chosen = random_below(sum + 1);
+    for (size_t pass = 0; pass < 2; pass++) { /* those without weight first */
+        for (size_t i = 0; i < n; i++) {
+            if ((srv[i].weight == 0) != (pass == 0))
+                continue;
+            running += srv[i].weight;
+            if (running >= chosen)
+                return i;
+        }
+    }
+    return 0;
+}
+
+static void sort_srv(struct dns_srv *srv, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        struct dns_srv moving = srv[i];
+        size_t k = i;
+        for (; k > 0 && srv[k - 1].priority > moving.priority; k--)
+            srv[k] = srv[k - 1];
+        srv[k] = moving;
+    }
+    for (size_t i = 0; i < n; i++) {
+        size_t same = 1;
+        while (i + same < n && srv[i + same].priority == srv[i].priority)
+            same++;
+        size_t k = i + choose_srv(srv + i, same);
+        struct dns_srv swap = srv[i];
+        srv[i] = srv[k];
+        srv[k] = swap;
+    }
+}
+
+enum dns_status dns_srv_until(struct dns *d, struct str name, usec deadline, struct arena *a,
+                              struct dns_answer *answer, struct err *e)
+{
+    const char *query;
+    *answer = (struct dns_answer){0};
+    if (!dns_query_name(name, a, &query))
+        return no_such_name(name, answer, e);
+    enum dns_status status =
+        look_up(d, query, TYPE_SRV, deadline, a, answer, sizeof(struct dns_srv), take_srv, e);
+    if (status == DNS_FOUND)
+        sort_srv(answer->srv, answer->count);
+    return status;
 }
 
 enum dns_status dns_alias_until(struct dns *d, struct str name, usec deadline, struct arena *a,

@@ -35,6 +35,11 @@ struct dns_tlsa {
     uint8_t usage, selector, matching;
     struct str data;
 };
+/* RFC 2782 */
+struct dns_srv {
+    uint16_t priority, weight, port;
+    struct str host; /* no dot at the end; "" : there is decidedly no such service */
+};
 struct dns_answer {
     bool secure; /* validated by DNSSEC; of addresses: all that was answered */
     bool bogus;  /* on DNS_TEMPFAIL: there is an answer, and it was tampered with */
@@ -48,6 +53,7 @@ struct dns_answer {
         struct dns_mx *mx; /* sorted by preference, equal ones shuffled */
         struct str *texts; /* TXT: strings of a record joined; PTR, CNAME: names */
         struct dns_tlsa *tlsa;
+        struct dns_srv *srv; /* in the order in which they are to be tried */
     };
 };
 
@@ -81,6 +87,10 @@ SUSPENDS enum dns_status dns_reverse_until(struct dns *d, const char *address, u
 /* The TLSA records of a service, "_25._tcp.mx.example.org". */
 SUSPENDS enum dns_status dns_tlsa_until(struct dns *d, struct str name, usec deadline,
                                         struct arena *a, struct dns_answer *answer, struct err *e);
+/* The servers of a service, "_ldap._tcp.example.org": by priority, those of the same one in an
+ * order that chance and their weights make. */
+SUSPENDS enum dns_status dns_srv_until(struct dns *d, struct str name, usec deadline,
+                                       struct arena *a, struct dns_answer *answer, struct err *e);
 /* Whether the name is an alias: what it stands for, not followed any further. */
 SUSPENDS enum dns_status dns_alias_until(struct dns *d, struct str name, usec deadline,
                                          struct arena *a, struct dns_answer *answer, struct err *e);

@@ -54,6 +54,17 @@ bool dns_decode_mx(struct str data, struct arena *a, struct dns_mx *mx)
     return dns_decode_name(str_skip(data, 2), a, &mx->host);
 }
 
+bool dns_decode_srv(struct str data, struct arena *a, struct dns_srv *srv)
+{
+    if (data.n < 7)
+        return false;
+    const unsigned char *p = (const unsigned char *)data.p;
+    srv->priority = (uint16_t)(p[0] << 8 | p[1]);
+    srv->weight = (uint16_t)(p[2] << 8 | p[3]);
+    srv->port = (uint16_t)(p[4] << 8 | p[5]);
+    return dns_decode_name(str_skip(data, 6), a, &srv->host);
+}
+
 bool dns_is_host_name(struct str name)
 {
     size_t label = 0;

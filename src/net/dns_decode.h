@@ -18,6 +18,8 @@ bool dns_decode_mx(struct str data, struct arena *a, struct dns_mx *mx);
 bool dns_decode_text(struct str data, struct arena *a, struct str *text);
 /* Usage, selector, matching type, data (RFC 6698 section 2.1). */
 bool dns_decode_tlsa(struct str data, struct arena *a, struct dns_tlsa *tlsa);
+/* Priority, weight, port, target (RFC 2782). */
+bool dns_decode_srv(struct str data, struct arena *a, struct dns_srv *srv);
 /* 4 or 16 bytes. */
 bool dns_decode_address(struct str data, struct dns_address *address);
 

@@ -1,0 +1,168 @@
+/*
+ * Servers by SRV records (RFC 2782). Domain controllers of Active Directory are in
+ * _ldap._tcp.dc._msdcs.DOMAIN, other directories in _ldap._tcp.DOMAIN, global catalogs in
+ * _gc._tcp.DOMAIN (MS-ADTS 6.3.2.3). They are looked up when the source opens and every
+ * discover_interval; a failure is tried again after half a minute, and what was found before stays.
+ * The client hears of it only when the set of servers is another one: chance sorts them anew each
+ * time, and connections need not move for that.
+ *
+ * DNS that is not signed can be forged: what keeps a stranger's server from being believed is TLS,
+ * whose certificate must be made for the name that was found. The settings insist on it.
+ */
+#include "auth/ldap_discover.h"
+
+#include "core/buf.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "net/dns.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define RETRY       (30 * USEC_SEC)
+#define SERVERS_MAX 64
+
+struct ldap_discovery {
+    struct dns *dns;
+    struct ldap_client *client;
+    const struct ldap_settings *settings;
+    struct fiber *fiber;
+    struct cond ended;
+    struct arena *arena; /* of servers */
+    struct string_list servers;
+    usec found_at;  /* clock_wall; 0: never */
+    struct err why; /* of the last failure; kind ERR_NONE: there was none since */
+};
+
+static struct str question(const struct ldap_discovery *d, size_t i, struct arena *a)
+{
+    static const char *const names[] = {"_ldap._tcp.dc._msdcs", "_ldap._tcp"};
+    const char *domain = d->settings->connection.discover;
+    if (d->settings->mapping.global_catalog)
+        return i == 0 ? arena_printf(a, "_gc._tcp.%s", domain) : (struct str){0};
+    return i < 2 ? arena_printf(a, "%s.%s", names[i], domain) : (struct str){0};
+}
+
+static bool find(struct ldap_discovery *d, struct arena *a, struct dns_answer *answer,
+                 struct err *e)
+{
+    struct str name;
+    for (size_t i = 0; name = question(d, i, a), name.p; i++) {
+        enum dns_status status = dns_srv_until(d->dns, name, DEADLINE_NONE, a, answer, e);
+        if (status == DNS_TEMPFAIL)
+            return false;
+        if (status == DNS_FOUND && answer->srv[0].host.n > 0)
+            return true;
+        err_set(e, ERR_TEMP, "DNS: no SRV records %.*s", STR_ARG(name));
+    }
+    return false;
+}
+
+static bool has(const struct string_list *list, const char *uri)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i], uri) == 0)
+            return true;
+    return false;
+}
+
+static bool same(const struct string_list *a, const struct string_list *b)
+{
+    for (size_t i = 0; i < a->count; i++)
+        if (!has(b, a->items[i]))
+            return false;
+    return a->count == b->count;
+}
+
+static void take(struct ldap_discovery *d, const struct dns_answer *answer)
+{
+    struct arena *a = arena_new();
+    const char **items = arena_array(a, SERVERS_MAX, sizeof(*items));
+    struct string_list list = {items, 0};
+    for (size_t i = 0; i < answer->count && list.count < SERVERS_MAX; i++) {
+        const struct dns_srv *srv = &answer->srv[i];
+        const char *uri =
+            arena_printf(a, "ldap://%.*s:%u", STR_ARG(srv->host), (unsigned)srv->port).p;
+        if (srv->host.n > 0 && !has(&list, uri))
+            items[list.count++] = uri;
+    }
+    d->found_at = clock_wall();
+    d->why = (struct err){0};
+    if (same(&list, &d->servers)) {
+        arena_free(a);
+        return;
+    }
+    arena_free(d->arena);
+    d->arena = a;
+    d->servers = list;
+    log_info("ldap", d->settings->name, "servers of %s: %zu found, first %s",
+             d->settings->connection.discover, list.count, list.items[0]);
+    ldap_client_set_servers(d->client, &d->servers);
+}
+
+static bool look(struct ldap_discovery *d)
+{
+    struct arena *a = arena_new();
+    struct dns_answer answer;
+    struct err e;
+    bool ok = find(d, a, &answer, &e);
+    if (ok) {
+        take(d, &answer);
+    } else if (e.kind != ERR_CANCELLED) {
+        if (d->why.kind == ERR_NONE)
+            log_warning("ldap", d->settings->name, "servers of %s: %s",
+                        d->settings->connection.discover, e.text);
+        d->why = e;
+    }
+    arena_free(a);
+    return ok;
+}
+
+static void run(void *arg)
+{
+    struct ldap_discovery *d = arg;
+    struct err e;
+    do {
+        usec pause = look(d) ? d->settings->mapping.discover_interval : RETRY;
+        if (!fiber_sleep(pause, &e))
+            break;
+    } while (!fiber_is_cancelled(d->fiber));
+    d->fiber = NULL;
+    cond_broadcast(&d->ended);
+}
+
+struct ldap_discovery *ldap_discovery_start(struct loop *l, struct dns *dns, struct ldap_client *c,
+                                            const struct ldap_settings *s)
+{
+    struct ldap_discovery *d = MEM_NEW(struct ldap_discovery);
+    d->dns = dns;
+    d->client = c;
+    d->settings = s;
+    d->arena = arena_new();
+    d->fiber = fiber_start(l, "ldap discovery", run, d);
+    if (!d->fiber)
+        err_set(&d->why, ERR_LIMIT, "no fiber to look with");
+    return d;
+}
+
+void ldap_discovery_end(struct ldap_discovery *d)
+{
+    if (!d)
+        return;
+    if (d->fiber)
+        fiber_cancel(d->fiber);
+    while (d->fiber)
+        cond_wait_certain(&d->ended);
+    arena_free(d->arena);
+    free(d);
+}
+
+void ldap_discovery_describe(const struct ldap_discovery *d, struct lookup_trace *t)
+{
+    const char *domain = d->settings->connection.discover;
+    if (d->found_at)
+        lookup_trace_add(t, "discover", "%s: %zu servers, %lld s ago", domain, d->servers.count,
+                         (long long)((clock_wall() - d->found_at) / USEC_SEC));
+    if (d->why.kind != ERR_NONE)
+        lookup_trace_add(t, "discover", "%s: %s", domain, d->why.text);
+}
