@@ -312,6 +312,12 @@ unsigned ldap_template_needs(const struct ldap_template *t)
 
 /* --- values --- */
 
+/* What was filled in can be read as a template again, and is the same. */
+static bool is_brace(unsigned char c)
+{
+    return c == '{' || c == '}';
+}
+
 void ldap_add_filter_bytes(struct buf *b, struct str value)
 {
     for (size_t i = 0; i < value.n; i++)
@@ -323,7 +329,7 @@ void ldap_add_filter_value(struct buf *b, struct str value)
     bool utf8 = str_is_utf8(value);
     for (size_t i = 0; i < value.n; i++) {
         unsigned char c = (unsigned char)value.p[i];
-        if (c == '*' || c == '(' || c == ')' || c == '\\' || c < ' ' || c == 0x7f ||
+        if (c == '*' || c == '(' || c == ')' || c == '\\' || is_brace(c) || c < ' ' || c == 0x7f ||
             (c > 0x7f && !utf8))
             buf_printf(b, "\\%02x", c);
         else
@@ -337,7 +343,7 @@ void ldap_add_dn_value(struct buf *b, struct str value)
     for (size_t i = 0; i < value.n; i++) {
         unsigned char c = (unsigned char)value.p[i];
         bool edge = (i == 0 && (c == ' ' || c == '#')) || (i + 1 == value.n && c == ' ');
-        if (c < ' ' || c == 0x7f || (c > 0x7f && !utf8)) {
+        if (c < ' ' || c == 0x7f || is_brace(c) || (c > 0x7f && !utf8)) {
             buf_printf(b, "\\%02x", c);
         } else {
             if (edge || (c < 0x80 && strchr(",+\"\\<>;=", c)))
