@@ -31,11 +31,26 @@ struct ldap_values ldap_values_of_address(const struct ldap_mapping *m, struct s
 
 static void trace_query(struct lookup_trace *t, const struct ldap_query *q)
 {
+    static const char *const scopes[] = {"entry", "one", "subtree"};
     struct buf names = BUF_EMPTY;
-    for (size_t i = 0; t && q->attributes[i]; i++)
+    if (!t)
+        return;
+    lookup_trace_add(t, "base", "%.*s (%s)", STR_ARG(q->base), scopes[q->scope]);
+    lookup_trace_add(t, "filter", "%.*s", STR_ARG(q->filter));
+    for (size_t i = 0; q->attributes[i]; i++)
         buf_printf(&names, "%s%s", i ? " " : "", q->attributes[i]);
     lookup_trace_add(t, "attributes", "%.*s", STR_ARG(buf_str(&names)));
     buf_free(&names);
+}
+
+static void trace_result(struct lookup_trace *t, enum lookup result,
+                         const struct ldap_entries *found, usec begun, const struct err *e)
+{
+    long long msec = (long long)((clock_monotonic() - begun) / USEC_MSEC);
+    if (result == LOOKUP_TEMPFAIL)
+        lookup_trace_add(t, "result", "no answer: %s (%lld ms)", e ? e->text : "", msec);
+    else
+        lookup_trace_add(t, "result", "%zu entries (%lld ms)", found->count, msec);
 }
 
 static bool is_secret(struct str name)
@@ -85,8 +100,11 @@ static enum lookup run(struct ldap_source *s, const struct ldap_query *q, struct
                        struct ldap_entries *found, struct lookup_trace *t, struct err *e)
 {
     *found = (struct ldap_entries){0};
+    usec begun = clock_monotonic();
     trace_query(t, q);
-    return ldap_client_search(s->client, q, a, found, t, e);
+    enum lookup result = ldap_client_search(s->client, q, a, found, t, e);
+    trace_result(t, result, found, begun, e);
+    return result;
 }
 
 /* The filters that a template and a text are put together from. */

@@ -12,12 +12,13 @@
 struct ldap_client;
 
 struct ldap_client *ldap_client_new(struct loop *l, const struct ldap_settings *s, struct err *e);
+/* Other servers from now on, in this order: URIs as in the settings. Without any in the settings
+ * there are none before. ERR_SYNTAX; ERR_TEMP: the list is empty. Connections to others end when
+ * they have nothing to do. */
+bool ldap_client_set_servers(struct ldap_client *c, const struct str *uris, size_t count,
+                             struct err *e);
 /* Answers under way end with ERR_CANCELLED. NULL is allowed. */
 SUSPENDS void ldap_client_close(struct ldap_client *c);
-
-/* Servers that were found meanwhile (SRV records), as URIs: asked in this order before those of the
- * settings, in place of those that were given here before. Copied; does not suspend. */
-void ldap_client_set_servers(struct ldap_client *c, const struct string_list *uris);
 
 struct ldap_attribute {
     struct str name;    /* as the server spells it, options included: "member;range=0-1499" */

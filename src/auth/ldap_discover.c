@@ -29,7 +29,8 @@ struct ldap_discovery {
     struct fiber *fiber;
     struct cond ended;
     struct arena *arena; /* of servers */
-    struct string_list servers;
+    struct str *servers;
+    size_t count;
     usec found_at;  /* clock_wall; 0: never */
     struct err why; /* of the last failure; kind ERR_NONE: there was none since */
 };
@@ -58,46 +59,57 @@ static bool find(struct ldap_discovery *d, struct arena *a, struct dns_answer *a
     return false;
 }
 
-static bool has(const struct string_list *list, const char *uri)
+static bool has(const struct str *list, size_t count, struct str uri)
 {
-    for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->items[i], uri) == 0)
+    for (size_t i = 0; i < count; i++)
+        if (str_equal(list[i], uri))
             return true;
     return false;
 }
 
-static bool same(const struct string_list *a, const struct string_list *b)
+static void add(struct str *list, size_t *count, struct str uri)
 {
-    for (size_t i = 0; i < a->count; i++)
-        if (!has(b, a->items[i]))
-            return false;
-    return a->count == b->count;
+    if (*count < SERVERS_MAX && !has(list, *count, uri))
+        list[(*count)++] = uri;
 }
 
-static void take(struct ldap_discovery *d, const struct dns_answer *answer)
+static bool is_the_same(const struct ldap_discovery *d, const struct str *list, size_t count)
 {
+    for (size_t i = 0; i < count; i++)
+        if (!has(d->servers, d->count, list[i]))
+            return false;
+    return count == d->count;
+}
+
+/* Those of the settings come after what was found. */
+static bool take(struct ldap_discovery *d, const struct dns_answer *answer, struct err *e)
+{
+    const struct string_list *given = &d->settings->connection.servers;
     struct arena *a = arena_new();
-    const char **items = arena_array(a, SERVERS_MAX, sizeof(*items));
-    struct string_list list = {items, 0};
-    for (size_t i = 0; i < answer->count && list.count < SERVERS_MAX; i++) {
-        const struct dns_srv *srv = &answer->srv[i];
-        const char *uri =
-            arena_printf(a, "ldap://%.*s:%u", STR_ARG(srv->host), (unsigned)srv->port).p;
-        if (srv->host.n > 0 && !has(&list, uri))
-            items[list.count++] = uri;
-    }
-    d->found_at = clock_wall();
-    d->why = (struct err){0};
-    if (same(&list, &d->servers)) {
+    struct str *list = arena_array(a, SERVERS_MAX, sizeof(*list));
+    size_t count = 0;
+    for (size_t i = 0; i < answer->count; i++)
+        if (answer->srv[i].host.n > 0)
+            add(list, &count,
+                arena_printf(a, "ldap://%.*s:%u", STR_ARG(answer->srv[i].host),
+                             (unsigned)answer->srv[i].port));
+    for (size_t i = 0; i < given->count; i++)
+        add(list, &count, str_from_c(given->items[i]));
+    if (is_the_same(d, list, count)) {
         arena_free(a);
-        return;
+        return true;
+    }
+    if (!ldap_client_set_servers(d->client, list, count, e)) {
+        arena_free(a);
+        return false;
     }
     arena_free(d->arena);
     d->arena = a;
     d->servers = list;
-    log_info("ldap", d->settings->name, "servers of %s: %zu found, first %s",
-             d->settings->connection.discover, list.count, list.items[0]);
-    ldap_client_set_servers(d->client, &d->servers);
+    d->count = count;
+    log_info("ldap", d->settings->name, "servers of %s: %zu found, first %.*s",
+             d->settings->connection.discover, answer->count, STR_ARG(list[0]));
+    return true;
 }
 
 static bool look(struct ldap_discovery *d)
@@ -105,9 +117,10 @@ static bool look(struct ldap_discovery *d)
     struct arena *a = arena_new();
     struct dns_answer answer;
     struct err e;
-    bool ok = find(d, a, &answer, &e);
+    bool ok = find(d, a, &answer, &e) && take(d, &answer, &e);
     if (ok) {
-        take(d, &answer);
+        d->found_at = clock_wall();
+        d->why = (struct err){0};
     } else if (e.kind != ERR_CANCELLED) {
         if (d->why.kind == ERR_NONE)
             log_warning("ldap", d->settings->name, "servers of %s: %s",
@@ -161,7 +174,7 @@ void ldap_discovery_describe(const struct ldap_discovery *d, struct lookup_trace
 {
     const char *domain = d->settings->connection.discover;
     if (d->found_at)
-        lookup_trace_add(t, "discover", "%s: %zu servers, %lld s ago", domain, d->servers.count,
+        lookup_trace_add(t, "discover", "%s: %zu servers, %lld s ago", domain, d->count,
                          (long long)((clock_wall() - d->found_at) / USEC_SEC));
     if (d->why.kind != ERR_NONE)
         lookup_trace_add(t, "discover", "%s: %s", domain, d->why.text);

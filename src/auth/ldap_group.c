@@ -17,6 +17,8 @@
 #include "auth/ldap_ad.h"
 #include "core/buf.h"
 
+#define SEARCHES_SHOWN 5
+
 struct expansion {
     struct ldap_source *s;
     const struct ldap_mapping *m;
@@ -24,7 +26,7 @@ struct expansion {
     struct arena *round;   /* entries of the present search */
     struct ldap_name_set seen, users, members;
     size_t seen_done, users_done; /* those before have been asked for */
-    size_t groups, missing;
+    size_t groups, missing, searches;
     usec deadline;
     struct str list; /* DN, for messages */
     struct lookup_trace *t;
@@ -179,6 +181,12 @@ static bool take_group(struct expansion *x, const struct ldap_entry *entry)
 
 /* --- rounds --- */
 
+/* The first searches are shown; large lists take hundreds that look alike. */
+static struct lookup_trace *trace(struct expansion *x)
+{
+    return x->searches++ < SEARCHES_SHOWN ? x->t : NULL;
+}
+
 static bool is_group(struct expansion *x, const struct ldap_entry *entry)
 {
     static const struct str classes = STR("group groupOfNames groupOfUniqueNames posixGroup "
@@ -214,8 +222,9 @@ static bool ask_dns(struct expansion *x, size_t end)
         if (n > LDAP_NAMES_BATCH)
             n = LDAP_NAMES_BATCH;
         arena_reset(x->round);
-        enum lookup result = ldap_ask_names(x->s, x->seen.list + x->seen_done, n, STR(""),
-                                            x->m->member_attributes, x->round, &found, x->t, x->e);
+        enum lookup result =
+            ldap_ask_names(x->s, x->seen.list + x->seen_done, n, STR(""), x->m->member_attributes,
+                           x->round, &found, trace(x), x->e);
         x->seen_done += n;
         x->missing += n - (found.count < n ? found.count : n);
         if (result == LOOKUP_TEMPFAIL || !take_entries(x, &found))
@@ -252,7 +261,7 @@ static bool ask_users(struct expansion *x)
         arena_reset(x->round);
         enum lookup result =
             ldap_ask_text(x->s, &x->m->address, users_filter(x, n), x->m->member_attributes, 2 * n,
-                          x->round, &found, x->t, x->e);
+                          x->round, &found, trace(x), x->e);
         x->users_done += n;
         x->missing += n - (found.count < n ? found.count : n);
         for (size_t i = 0; i < found.count; i++)
