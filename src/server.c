@@ -298,6 +298,7 @@ static SUSPENDS bool open_control(struct server *s, struct err *e)
     struct ctl_context context = {
         .loop = s->loop,
         .directory = s->directory,
+        .auth = s->auth,
         .policy = s->policy,
         .queue = s->queue,
         .store = s->store,

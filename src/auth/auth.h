@@ -56,8 +56,10 @@ SUSPENDS bool auth_login(struct auth *a, const struct auth_peer *peer, struct st
  * who he is. */
 bool auth_may_use(const struct auth *a, const struct account *account,
                   enum account_protocol protocol, const char *address, const char **reason);
-/* Limits of sessions of an account: for session_list_login. */
-struct access_connections auth_connections(const struct auth *a, const struct account *account);
+/* Before session_list_login: how many sessions the account may have. */
+struct session_entry;
+void auth_limit_sessions(const struct auth *a, const struct account *account,
+                         struct session_entry *entry);
 /* What is counted against guessing: penalty_is_locked tells without counting. */
 struct penalties *auth_penalties(const struct auth *a);
 

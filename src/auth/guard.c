@@ -12,6 +12,7 @@
 
 #include "auth/auth_internal.h"
 #include "auth/limits.h"
+#include "core/session_list.h"
 
 void guard_open(struct auth *a)
 {
@@ -177,9 +178,12 @@ bool auth_may_use(const struct auth *a, const struct account *account,
     return access_check(a->guard.access, account, protocol, address, reason);
 }
 
-struct access_connections auth_connections(const struct auth *a, const struct account *account)
+void auth_limit_sessions(const struct auth *a, const struct account *account,
+                         struct session_entry *entry)
 {
-    return access_connections(a->guard.access, account);
+    struct access_connections most = access_connections(a->guard.access, account);
+    entry->login_max = (uint32_t)most.total;
+    entry->login_and_address_max = (uint32_t)most.per_address;
 }
 
 struct penalties *auth_penalties(const struct auth *a)

@@ -8,6 +8,7 @@
 #include "core/fiber.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct session_list;
 struct session_entry;
@@ -37,6 +38,9 @@ struct session_entry {
     const char *state; /* last command or what it does: "IDLE", "DATA", "parked"; may be NULL */
     usec since;        /* clock_wall() of the connection; set by session_list_add when 0 */
     bool stranger;     /* may be put off: session_list_set_stranger once it is in the list */
+    /* Before session_list_login: limits of this login instead of per_login and
+     * per_login_and_address; 0: those. */
+    uint32_t login_max, login_and_address_max;
 };
 
 struct session_limits {

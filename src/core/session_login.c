@@ -177,7 +177,9 @@ void session_login_end(struct session_list *l, struct session_entry *entry)
 bool session_list_login(struct session_list *l, struct session_entry *entry, const char *login,
                         struct err *e)
 {
-    const struct session_limits *limits = &l->limits;
+    size_t most = entry->login_max ? entry->login_max : l->limits.per_login;
+    size_t most_here = entry->login_and_address_max ? entry->login_and_address_max
+                                                    : l->limits.per_login_and_address;
     session_login_remove(l, entry);
     entry->login = NULL;
     if (!login) {
@@ -185,15 +187,14 @@ bool session_list_login(struct session_list *l, struct session_entry *entry, con
         return true;
     }
     struct login_count *c = find(l, entry->kind, login);
-    if (c && limits->per_login_and_address && entry->address &&
-        count_from(c, entry->address) >= limits->per_login_and_address &&
+    if (c && most_here && entry->address && count_from(c, entry->address) >= most_here &&
         !make_room(c, entry->address))
         return err_set(e, ERR_LIMIT, "%zu sessions of this login from %s are busy (limit %zu)",
-                       count_from(c, entry->address), entry->peer, limits->per_login_and_address);
+                       count_from(c, entry->address), entry->peer, most_here);
     c = find(l, entry->kind, login); /* it may have been the only one */
-    if (c && limits->per_login && c->count >= limits->per_login && !make_room(c, NULL))
+    if (c && most && c->count >= most && !make_room(c, NULL))
         return err_set(e, ERR_LIMIT, "%zu sessions of this login are busy (limit %zu)", c->count,
-                       limits->per_login);
+                       most);
     c = find(l, entry->kind, login);
     append(c ? c : add(l, entry->kind, login), entry);
     entry->login = login;

@@ -14,6 +14,7 @@
 
 #include <jansson.h>
 
+struct auth;
 struct loop;
 struct directory;
 struct policy;
@@ -32,6 +33,7 @@ struct client_security;
 struct ctl_context { /* all outlive the control socket */
     struct loop *loop;
     struct directory *directory;
+    struct auth *auth;
     struct policy *policy;
     struct queue *queue;
     struct store *store;
@@ -80,6 +82,7 @@ struct ctl_stream_verb {
 extern const struct ctl_verb ctl_status_verbs[];
 extern const struct ctl_verb ctl_session_verbs[];
 extern const struct ctl_verb ctl_recording_verbs[];
+extern const struct ctl_verb ctl_auth_verbs[];
 extern const struct ctl_verb ctl_user_verbs[];
 extern const struct ctl_stream_verb ctl_user_stream_verbs[];
 extern const struct ctl_verb ctl_domain_verbs[];

@@ -192,6 +192,7 @@ command_function command_start, command_stop, command_status, command_reload, co
 command_function command_config_check, command_config_show, command_config_manual;
 command_function command_user_add, command_user_list, command_user_show, command_user_delete,
     command_user_password, command_user_disable, command_user_enable;
+command_function command_auth_penalties, command_auth_unlock;
 command_function command_domain_add, command_domain_set, command_domain_list, command_domain_show,
     command_domain_delete;
 command_function command_address_add, command_address_set, command_address_list,

@@ -200,6 +200,7 @@ bool imap_session_login(struct imap_session *s, const struct account *account,
     u->account.name = arena_str(a, account->name);
     u->account.home = arena_str(a, account->home);
     u->login = arena_c(a, account->login);
+    auth_limit_sessions(s->context->auth, account, &s->net.entry);
     if (!session_list_login(s->net.list, &s->net.entry, u->login, e)) {
         arena_free(a);
         return false;

@@ -110,6 +110,7 @@ bool pop3_session_log_in(struct pop3_session *s, const struct account *account,
     if (is_taken(s->context, account->login))
         return err_set(e, ERR_EXISTS, "another session has the maildrop");
     copy_account(s, account);
+    auth_limit_sessions(s->context->auth, &s->account, &s->net.entry);
     if (!session_list_login(s->net.list, &s->net.entry, arena_c(s->arena, s->account.login), e))
         return false;
     s->next_logged_in = s->context->logged_in;

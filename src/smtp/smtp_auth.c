@@ -115,6 +115,7 @@ static enum smtp_next auth_run(struct smtp_session *s, struct sasl *sasl, struct
     if (status == SASL_STATUS_FAILED)
         return auth_failed(s, &e);
     const char *login = arena_c(smtp_session_arena(s), sasl_account(sasl)->login);
+    auth_limit_sessions(s->context->auth, sasl_account(sasl), &s->net.entry);
     if (!session_list_login(s->net.list, &s->net.entry, login, &e)) {
         smtp_reply(s, 454, "4.7.0", "%s", e.text);
         return SMTP_GO_ON;

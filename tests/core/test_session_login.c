@@ -124,6 +124,27 @@ static void test_when_all_are_busy_the_new_one_is_refused(void **state)
     assert_true(session_list_login(list, &s[2].entry, "alice", &e));
 }
 
+static void test_a_login_can_have_limits_of_its_own(void **state)
+{
+    (void)state;
+    static struct session s[3];
+    struct err e = {0};
+    for (size_t i = 0; i < 2; i++) {
+        s[i] = (struct session){.entry = {.kind = &imap, .id = "ID", .peer = "192.0.2.1"},
+                                .list = list,
+                                .idle_since = 0};
+        s[i].entry.login_max = 1;
+        assert_true(session_list_add(list, &s[i].entry, &e));
+    }
+    assert_true(session_list_login(list, &s[0].entry, "alice", &e));
+    assert_false(session_list_login(list, &s[1].entry, "alice", &e));
+    assert_string_equal(e.text, "1 sessions of this login are busy (limit 1)");
+    s[1].entry.login_max = 10;
+    s[1].entry.login_and_address_max = 10;
+    assert_true(session_list_login(list, &s[1].entry, "alice", &e));
+    assert_false(begin(&s[2], &imap, "192.0.2.1", "alice", 0, &e));
+}
+
 static void test_many_logins(void **state)
 {
     (void)state;
@@ -153,6 +174,7 @@ int main(void)
         TEST(test_others_are_left_alone),
         TEST(test_from_one_address_the_limit_is_lower),
         TEST(test_when_all_are_busy_the_new_one_is_refused),
+        TEST(test_a_login_can_have_limits_of_its_own),
         TEST(test_many_logins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
