@@ -137,6 +137,8 @@ void directory_close(struct directory *d)
 {
     if (!d)
         return;
+    embedded_passwords_close(d);
+    app_passwords_close(d);
     assert(lru_count(d->asked) == 0);
     for (size_t i = 0; i < d->source_count; i++)
         if (!d->embedded || d->sources[i].source != embedded_source(d->embedded))

@@ -160,6 +160,85 @@ SUSPENDS bool directory_set_internal(struct directory *d, struct str address, bo
 SUSPENDS bool directory_delete_address(struct directory *d, struct str address,
                                        struct str destination, struct err *e);
 
+/* What is to be changed of a user; the rest stays as it is (by default: of a new one). */
+struct directory_user_change {
+    struct str name; /* p == NULL: stays */
+    bool set_disabled, disabled;
+    bool set_protocols;
+    unsigned protocols; /* set of enum account_protocol */
+    bool set_forwards;  /* replaces all; full addresses, none to itself */
+    const struct str *forwards;
+    size_t forward_count;
+    bool set_keep_copy, keep_copy;
+    bool set_quota;
+    int64_t quota_storage, quota_messages; /* as for directory_set_quota */
+};
+/* password as for directory_add_user. */
+SUSPENDS bool directory_add_user_as(struct directory *d, struct str login, struct str password,
+                                    const struct directory_user_change *change, struct err *e);
+SUSPENDS bool directory_change_user(struct directory *d, struct str login,
+                                    const struct directory_user_change *change, struct err *e);
+
+/* Whether the policy lets a user choose this password; name may be empty. ERR_PERM says what is
+ * wrong with it. An operator may set it all the same. */
+SUSPENDS bool directory_check_new_password(struct directory *d, struct str login, struct str name,
+                                           struct str password, struct err *e);
+struct password_policy_settings;
+/* From now on; copied. Without it there is no policy. */
+void directory_set_password_policy(struct directory *d, const struct password_policy_settings *s);
+
+/* --- passwords for programs, of accounts of every source --- */
+
+struct app_password {
+    struct str label;         /* one of an account */
+    unsigned protocols;       /* set of enum account_protocol */
+    struct str networks;      /* "192.0.2.0/24 2001:db8::/32"; "": from everywhere */
+    int64_t created, expires; /* seconds since 1970; 0: never */
+    int64_t last_used;        /* the same, by the day; 0: not yet */
+};
+/* login: as account.login. Makes a secret for it, which is told here and never again (in a).
+ * ERR_EXISTS: the label is used; ERR_SYNTAX; ERR_LIMIT. */
+SUSPENDS bool directory_add_app_password(struct directory *d, struct str login,
+                                         const struct app_password *p, struct arena *a,
+                                         struct str *secret, struct err *e);
+SUSPENDS bool directory_delete_app_password(struct directory *d, struct str login, struct str label,
+                                            struct err *e);
+SUSPENDS bool directory_list_app_passwords(struct directory *d, struct str login, struct arena *a,
+                                           struct app_password **list, size_t *count,
+                                           struct err *e);
+/* FOUND: it is one of this account and good for this protocol from this numeric address; notes that
+ * it was used. NOT_FOUND: e->kind is ERR_NOT_FOUND when it is none (found out without asking
+ * anybody when it does not look like one), ERR_DENIED when it is one that is not good here, with
+ * the reason in one word for the log. */
+SUSPENDS enum lookup directory_check_app_password(struct directory *d, struct str login,
+                                                  struct str password,
+                                                  enum account_protocol protocol,
+                                                  const char *address, struct err *e);
+
+/* --- groups of the embedded directory --- */
+
+struct directory_group_change {
+    struct str name; /* p == NULL: stays */
+    bool set_disabled, disabled;
+    bool set_internal, internal;
+    bool set_members_only, members_only;
+};
+/* members: full addresses here or elsewhere, or of other groups. */
+SUSPENDS bool directory_add_group(struct directory *d, struct str address,
+                                  const struct directory_group_change *change,
+                                  const struct str *members, size_t count, struct err *e);
+SUSPENDS bool directory_set_group(struct directory *d, struct str address,
+                                  const struct directory_group_change *change, struct err *e);
+SUSPENDS bool directory_delete_group(struct directory *d, struct str address, struct err *e);
+SUSPENDS bool directory_add_members(struct directory *d, struct str address,
+                                    const struct str *members, size_t count, struct err *e);
+SUSPENDS bool directory_delete_members(struct directory *d, struct str address,
+                                       const struct str *members, size_t count, struct err *e);
+/* With their own members only, groups inside as such; sorted, strings in a. domain empty: all. */
+SUSPENDS bool directory_list_embedded_groups(struct directory *d, struct str domain,
+                                             struct arena *a, struct directory_group **list,
+                                             size_t *count, struct err *e);
+
 /* --- lists --- */
 
 /* Calls fn for each account of a domain (empty: all), source after source; those of the embedded

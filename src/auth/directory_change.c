@@ -1,14 +1,12 @@
 /*
- * Changes and lists. A change brings its names into the directory's spelling, hashes a password if
- * it carries one (on WORKER_AUTH), runs as one transaction on the connection for changes, and drops
- * the cache before it returns: whoever hears of its success sees it at once.
+ * Changes of domains and addresses, and lists. A change brings its names into the directory's
+ * spelling, runs as one transaction on the connection for changes, and drops the cache before it
+ * returns: whoever hears of its success sees it at once.
  */
 #include "auth/directory_internal.h"
 
 #include "auth/directory_domain.h"
-#include "auth/password.h"
-#include "core/buf.h"
-#include "core/worker.h"
+#include "auth/embedded_apply.h"
 
 /* A change with the memory of its names. */
 struct order {
@@ -49,59 +47,9 @@ static bool order_name_domain(struct order *o, struct str text)
     return err_set(o->error, ERR_SYNTAX, "\"%.*s\" is no domain name", STR_ARG(str_head(text, 80)));
 }
 
-/* A user or an address of ours: the domain may be left out where there is a default. */
 static bool order_name(struct directory *d, struct order *o, struct str text)
 {
-    struct directory_change *c = &o->change;
-    const char *reason;
-    if (!name_parse(o->arena, text, &c->name, &reason))
-        return err_set(o->error, ERR_SYNTAX, "\"%.*s\": %s", STR_ARG(str_head(text, 80)), reason);
-    switch (directory_full_name(d, text, o->arena, &c->text, o->error)) {
-    case LOOKUP_TEMPFAIL:
-        return false;
-    case LOOKUP_NOT_FOUND:
-        return err_set(o->error, ERR_SYNTAX, "\"%.*s\": domain missing",
-                       STR_ARG(str_head(text, 80)));
-    case LOOKUP_FOUND:
-        break;
-    }
-    return name_parse(o->arena, c->text, &c->name, &reason) ||
-           err_set(o->error, ERR_SYNTAX, "\"%.*s\": %s", STR_ARG(str_head(text, 80)), reason);
-}
-
-struct hashing {
-    struct str password;
-    struct buf hash, verifier;
-    bool ok;
-    struct err *error;
-};
-
-static void hash_on_worker(void *arg)
-{
-    struct hashing *h = arg;
-    h->ok = password_hash(h->password, &h->hash, h->error) &&
-            password_scram_sha256(h->password, &h->verifier, h->error);
-}
-
-static bool order_password(struct order *o, struct str password)
-{
-    struct hashing h = {.password = password, .error = o->error};
-    if (!password_check_form(password, o->error))
-        return false;
-    worker_run(WORKER_AUTH, hash_on_worker, &h);
-    o->change.hash = arena_str(o->arena, buf_str(&h.hash));
-    o->change.verifier = arena_str(o->arena, buf_str(&h.verifier));
-    buf_free(&h.hash);
-    buf_free(&h.verifier);
-    return h.ok;
-}
-
-static bool is_display_name(struct str name)
-{
-    for (size_t i = 0; i < name.n; i++)
-        if ((unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f)
-            return false;
-    return name.n <= DISPLAY_NAME_MAX && str_is_utf8(name);
+    return directory_own_name(d, text, o->arena, &o->change.name, &o->change.text, o->error);
 }
 
 static bool order_domain(struct order *o, struct str name, const struct domain_change *change)
@@ -140,19 +88,8 @@ bool directory_delete_domain(struct directory *d, struct str name, struct err *e
 bool directory_add_user(struct directory *d, struct str login, struct str password, struct str name,
                         struct err *e)
 {
-    struct order o = order_new(directory_db_add_user, e);
-    bool ready = order_name(d, &o, login);
-    if (ready && !is_display_name(name))
-        ready = err_set(e, ERR_SYNTAX,
-                        "the name is not UTF-8, has control characters or is longer "
-                        "than %d bytes",
-                        DISPLAY_NAME_MAX);
-    if (ready) {
-        o.change.home = name_home(o.arena, &o.change.name);
-        o.change.display_name = name;
-        ready = order_password(&o, password);
-    }
-    return order_run(d, &o, ready);
+    return directory_add_user_as(d, login, password, &(struct directory_user_change){.name = name},
+                                 e);
 }
 
 bool directory_delete_user(struct directory *d, struct str login, struct err *e)
@@ -161,29 +98,20 @@ bool directory_delete_user(struct directory *d, struct str login, struct err *e)
     return order_run(d, &o, order_name(d, &o, login));
 }
 
-bool directory_set_embedded_password(struct directory *d, struct str login, struct str password,
-                                     struct err *e)
-{
-    struct order o = order_new(directory_db_set_password, e);
-    return order_run(d, &o, order_name(d, &o, login) && order_password(&o, password));
-}
-
 bool directory_set_disabled(struct directory *d, struct str login, bool disabled, struct err *e)
 {
-    struct order o = order_new(directory_db_set_disabled, e);
-    o.change.disabled = disabled;
-    return order_run(d, &o, order_name(d, &o, login));
+    return directory_change_user(
+        d, login, &(struct directory_user_change){.set_disabled = true, .disabled = disabled}, e);
 }
 
 bool directory_set_quota(struct directory *d, struct str login, int64_t storage, int64_t messages,
                          struct err *e)
 {
-    struct order o = order_new(directory_db_set_quota, e);
-    o.change.quota_storage = storage;
-    o.change.quota_messages = messages;
-    if (storage < QUOTA_KEEP || messages < QUOTA_KEEP)
-        return order_run(d, &o, err_set(e, ERR_SYNTAX, "a quota is not negative"));
-    return order_run(d, &o, order_name(d, &o, login));
+    return directory_change_user(d, login,
+                                 &(struct directory_user_change){.set_quota = true,
+                                                                 .quota_storage = storage,
+                                                                 .quota_messages = messages},
+                                 e);
 }
 
 static bool order_destination(struct order *o, struct str text, struct name *name)

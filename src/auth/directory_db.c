@@ -5,12 +5,14 @@
 #include "auth/directory_db.h"
 
 #include "auth/directory_sql.h"
+#include "auth/embedded_user.h"
 
 /* --- look-ups --- */
 
 #define ACCOUNT_COLUMNS                                                                            \
     "users.id, login, users.name, home, disabled, "                                                \
-    "quota_storage, quota_messages, quota_version"
+    "quota_storage, quota_messages, quota_version, protocols_off, keep_copy"
+#define ACCOUNT_COLUMN_COUNT 10
 
 static void read_account(sqlite3_stmt *s, struct arena *a, struct account *account)
 {
@@ -21,27 +23,32 @@ static void read_account(sqlite3_stmt *s, struct arena *a, struct account *accou
     bool disabled = sqlite3_column_int(s, 4) != 0;
     account->no_login = disabled ? "disabled" : NULL;
     account->mail = disabled ? ACCOUNT_MAIL_REFUSE : ACCOUNT_MAIL_ACCEPT;
-    account->protocols = ACCOUNT_ALL_PROTOCOLS;
-    account->keep_copy = true;
     account->quota_storage = sqlite3_column_int64(s, 5);
     account->quota_messages = sqlite3_column_int64(s, 6);
     account->quota_version = sqlite3_column_int64(s, 7);
+    account->protocols = ACCOUNT_ALL_PROTOCOLS & ~(unsigned)sqlite3_column_int(s, 8);
+    account->keep_copy = sqlite3_column_int(s, 9) != 0;
 }
 
 enum lookup directory_db_find_account(struct directory_db *db, struct str login, struct arena *a,
                                       struct source_account *found, struct err *e)
 {
     sqlite3_stmt *s = sql_prepare(
-        db, e, "SELECT " ACCOUNT_COLUMNS ", password, scram_sha256 FROM users WHERE login = ?", "s",
-        login);
+        db, e, "SELECT " ACCOUNT_COLUMNS ", password, scram_sha1, scram_sha256, cram_md5, password_set"
+        " FROM users WHERE login = ?", "s", login);
     enum sql_step step = s ? sql_step(db, s, e) : SQL_FAILED;
     if (step == SQL_ROW) {
         read_account(s, a, &found->account);
         found->key = found->account.login;
-        found->hash = sql_text(s, 8, a).p;
-        found->scram_sha256 = sql_text(s, 9, a);
+        found->hash = sql_text(s, ACCOUNT_COLUMN_COUNT, a).p;
+        found->scram_sha1 = sql_text(s, ACCOUNT_COLUMN_COUNT + 1, a);
+        found->scram_sha256 = sql_text(s, ACCOUNT_COLUMN_COUNT + 2, a);
+        found->cram_md5 = password_cram_md5_bytes(a, sql_text(s, ACCOUNT_COLUMN_COUNT + 3, a));
+        found->password_set = sqlite3_column_int64(s, ACCOUNT_COLUMN_COUNT + 4);
     }
     sqlite3_finalize(s);
+    if (step == SQL_ROW && !user_db_read_lists(db, a, &found->account, e))
+        return LOOKUP_TEMPFAIL;
     return sql_lookup(step);
 }
 
@@ -79,71 +86,14 @@ bool directory_db_change(struct directory_db *db, const struct directory_change 
     return false;
 }
 
-/* A login and an address of the same name would hide each other. */
-static bool name_is_free(struct directory_db *db, struct str text, bool user, struct err *e)
-{
-    int64_t users, addresses;
-    if (!sql_number(db, &users, e, "SELECT count(*) FROM users WHERE login = ?", "s", text) ||
-        !sql_number(db, &addresses, e, "SELECT count(*) FROM addresses WHERE address = ?", "s",
-                    text))
-        return false;
-    if (users > 0)
-        return sql_exists(e, "user", text);
-    return !user || addresses == 0 || sql_exists(e, "address", text);
-}
-
-bool directory_db_add_user(struct directory_db *db, const struct directory_change *c, struct err *e)
-{
-    int64_t domain;
-    return directory_db_domain_id(db, c->name.domain, &domain, e) &&
-           name_is_free(db, c->text, true, e) &&
-           sql_change(db, NULL, e,
-                      "INSERT INTO users (domain, login, home, name, password, scram_sha256)"
-                      " VALUES (?, ?, ?, ?, ?, ?)",
-                      "isssss", domain, c->text, c->home, c->display_name, c->hash, c->verifier);
-}
-
 bool directory_db_delete_user(struct directory_db *db, const struct directory_change *c,
                               struct err *e)
 {
     int64_t changed;
     if (!sql_change(db, &changed, e, "DELETE FROM users WHERE login = ?", "s", c->text))
         return false;
-    return changed > 0 || sql_missing(e, "user", c->text);
-}
-
-bool directory_db_set_password(struct directory_db *db, const struct directory_change *c,
-                               struct err *e)
-{
-    int64_t changed;
-    if (!sql_change(db, &changed, e,
-                    "UPDATE users SET password = ?, scram_sha256 = ? WHERE login = ?", "sss",
-                    c->hash, c->verifier, c->text))
-        return false;
-    return changed > 0 || sql_missing(e, "user", c->text);
-}
-
-bool directory_db_set_disabled(struct directory_db *db, const struct directory_change *c,
-                               struct err *e)
-{
-    int64_t changed;
-    if (!sql_change(db, &changed, e, "UPDATE users SET disabled = ? WHERE login = ?", "is",
-                    (int64_t)c->disabled, c->text))
-        return false;
-    return changed > 0 || sql_missing(e, "user", c->text);
-}
-
-bool directory_db_set_quota(struct directory_db *db, const struct directory_change *c,
-                            struct err *e)
-{
-    int64_t changed;
-    if (!sql_change(db, &changed, e,
-                    "UPDATE users SET quota_version = quota_version + 1,"
-                    " quota_storage = iif(?1 = -2, quota_storage, ?1),"
-                    " quota_messages = iif(?2 = -2, quota_messages, ?2) WHERE login = ?3",
-                    "iis", c->quota_storage, c->quota_messages, c->text))
-        return false;
-    return changed > 0 || sql_missing(e, "user", c->text);
+    return (changed > 0 || sql_missing(e, "user", c->text)) &&
+           sql_change(db, NULL, e, "DELETE FROM app_passwords WHERE login = ?", "s", c->text);
 }
 
 bool directory_db_add_address(struct directory_db *db, const struct directory_change *c,
@@ -151,7 +101,7 @@ bool directory_db_add_address(struct directory_db *db, const struct directory_ch
 {
     int64_t domain, found;
     if (!directory_db_domain_id(db, c->name.domain, &domain, e) ||
-        !name_is_free(db, c->text, false, e) ||
+        !embedded_name_is_free(db, c->text, "address", e) ||
         !sql_number(db, &found, e,
                     "SELECT count(*) FROM destinations WHERE address = ?"
                     " AND destination = ? COLLATE NOCASE",
@@ -228,6 +178,8 @@ enum lookup directory_db_get_user(struct directory_db *db, int64_t id, struct ar
     if (step == SQL_ROW)
         read_account(s, a, account);
     sqlite3_finalize(s);
+    if (step == SQL_ROW && !user_db_read_lists(db, a, account, e))
+        return LOOKUP_TEMPFAIL;
     return sql_lookup(step);
 }
 

@@ -31,17 +31,11 @@ enum lookup directory_db_find_address(struct directory_db *db, struct str addres
 
 struct directory_change {
     bool (*apply)(struct directory_db *db, const struct directory_change *c, struct err *e);
-    struct name name;        /* of the user, the address; only .domain: of the domain */
-    struct str text;         /* name in one string */
-    struct str home;         /* add_user */
-    struct str display_name; /* add_user */
-    struct str hash;         /* add_user, set_password */
-    struct str verifier;     /* add_user, set_password */
-    bool disabled;           /* set_disabled */
-    int64_t quota_storage, quota_messages; /* set_quota */
-    struct str destination;                /* of an address; "" : delete all */
-    bool internal;                         /* of an address */
-    struct domain_change domain;           /* add_domain, set_domain; its relay is normal */
+    struct name name;            /* of the user, the address; only .domain: of the domain */
+    struct str text;             /* name in one string */
+    struct str destination;      /* of an address; "" : delete all */
+    bool internal;               /* of an address */
+    struct domain_change domain; /* add_domain, set_domain; its relay is normal */
 };
 bool directory_db_add_domain(struct directory_db *db, const struct directory_change *c,
                              struct err *e);
@@ -49,16 +43,8 @@ bool directory_db_set_domain(struct directory_db *db, const struct directory_cha
                              struct err *e);
 bool directory_db_delete_domain(struct directory_db *db, const struct directory_change *c,
                                 struct err *e);
-bool directory_db_add_user(struct directory_db *db, const struct directory_change *c,
-                           struct err *e);
 bool directory_db_delete_user(struct directory_db *db, const struct directory_change *c,
                               struct err *e);
-bool directory_db_set_password(struct directory_db *db, const struct directory_change *c,
-                               struct err *e);
-bool directory_db_set_disabled(struct directory_db *db, const struct directory_change *c,
-                               struct err *e);
-bool directory_db_set_quota(struct directory_db *db, const struct directory_change *c,
-                            struct err *e);
 bool directory_db_add_address(struct directory_db *db, const struct directory_change *c,
                               struct err *e);
 bool directory_db_set_internal(struct directory_db *db, const struct directory_change *c,

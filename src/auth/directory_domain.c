@@ -165,16 +165,19 @@ bool directory_db_set_domain(struct directory_db *db, const struct directory_cha
 bool directory_db_delete_domain(struct directory_db *db, const struct directory_change *c,
                                 struct err *e)
 {
-    int64_t id, users, addresses;
+    int64_t id, users, addresses, groups;
     if (!directory_db_domain_id(db, c->name.domain, &id, e) ||
         !sql_number(db, &users, e, "SELECT count(*) FROM users WHERE domain = ?", "i", id) ||
-        !sql_number(db, &addresses, e, "SELECT count(*) FROM addresses WHERE domain = ?", "i", id))
+        !sql_number(db, &addresses, e, "SELECT count(*) FROM addresses WHERE domain = ?", "i",
+                    id) ||
+        !sql_number(db, &groups, e, "SELECT count(*) FROM mail_groups WHERE domain = ?", "i", id))
         return false;
-    if (users > 0 || addresses > 0)
+    if (users > 0 || addresses > 0 || groups > 0)
         return err_set(e, ERR_EXISTS,
-                       "the domain %.*s still has users (%lld) or addresses (%lld): delete them "
-                       "first",
-                       STR_ARG(c->name.domain), (long long)users, (long long)addresses);
+                       "the domain %.*s still has users (%lld), addresses (%lld) or groups (%lld): "
+                       "delete them first",
+                       STR_ARG(c->name.domain), (long long)users, (long long)addresses,
+                       (long long)groups);
     return sql_change(db, NULL, e, "DELETE FROM domains WHERE id = ?", "i", id);
 }
 

@@ -2,9 +2,11 @@
 /*
  * The directory on the loop. Private to auth.
  */
+#include "auth/app_password.h"
 #include "auth/directory_cache.h"
 #include "auth/directory_success.h"
 #include "auth/embedded.h"
+#include "auth/embedded_password.h"
 #include "auth/limits.h"
 #include "core/buf.h"
 #include "core/lru.h"
@@ -28,6 +30,8 @@ struct directory {
     uint64_t generation;   /* grows with each change and each forgetting */
     char *impossible_hash; /* of a password nobody has: what unknown users are compared with */
     struct directory_stats stats;
+    struct embedded_passwords passwords;
+    struct app_passwords app_passwords;
 };
 
 /* Runs fn(db, arg) on a worker with a connection that nobody else uses meanwhile. */

@@ -74,11 +74,15 @@ enum lookup directory_check_answer(struct directory *d, const struct answer *ans
     struct source *s = answer->source;
     if (password.n == 0)
         return refuse(e, "wrong_password");
-    if (!s->functions->check_password)
-        return check_hash(d, &answer->found, password, e);
-    enum lookup status = s->functions->check_password(s, &answer->found, password, t, e);
-    if (status == LOOKUP_NOT_FOUND)
-        e->kind = ERR_DENIED;
+    if (s->functions->check_password) {
+        enum lookup status = s->functions->check_password(s, &answer->found, password, t, e);
+        if (status == LOOKUP_NOT_FOUND)
+            e->kind = ERR_DENIED;
+        return status;
+    }
+    enum lookup status = check_hash(d, &answer->found, password, e);
+    if (status == LOOKUP_FOUND && s == embedded_source(d->embedded))
+        embedded_password_upgrade(d, answer->found.account.login, answer->found.hash, password);
     return status;
 }
 

@@ -66,6 +66,49 @@ static const char *const schema[] = {
     "INSERT INTO destinations (address, destination)"
     " SELECT address, destination FROM old_addresses;"
     "DROP TABLE old_addresses;",
+    /* More about users, groups, passwords of programs. What a user may not use is kept, so that
+     * who may use everything may use what comes. */
+    "ALTER TABLE users ADD COLUMN scram_sha1 TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE users ADD COLUMN cram_md5 TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE users ADD COLUMN protocols_off INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE users ADD COLUMN keep_copy INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE users ADD COLUMN password_set INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE users SET password_set = unixepoch();"
+    "CREATE TABLE forwards ("
+    " user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,"
+    " address TEXT NOT NULL,"
+    " PRIMARY KEY (user, address)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE old_passwords ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,"
+    " hash TEXT NOT NULL) STRICT;"
+    "CREATE INDEX old_passwords_user ON old_passwords (user);"
+    "CREATE TABLE mail_groups ("
+    " address TEXT NOT NULL PRIMARY KEY,"
+    " domain INTEGER NOT NULL REFERENCES domains (id),"
+    " name TEXT NOT NULL,"
+    " disabled INTEGER NOT NULL DEFAULT 0,"
+    " internal INTEGER NOT NULL DEFAULT 0,"
+    " members_only INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX mail_groups_domain ON mail_groups (domain);"
+    "CREATE TABLE members ("
+    " address TEXT NOT NULL REFERENCES mail_groups (address) ON DELETE CASCADE,"
+    " key TEXT NOT NULL,"    /* by which addresses compare */
+    " member TEXT NOT NULL," /* as it was given */
+    " PRIMARY KEY (address, key)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX members_key ON members (key);"
+    "CREATE INDEX destinations_destination ON destinations (destination COLLATE NOCASE);"
+    "CREATE TABLE app_passwords ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " login TEXT NOT NULL," /* of any source */
+    " label TEXT NOT NULL,"
+    " secret TEXT NOT NULL,"
+    " protocols_off INTEGER NOT NULL,"
+    " networks TEXT NOT NULL,"
+    " created INTEGER NOT NULL,"
+    " expires INTEGER NOT NULL,"
+    " last_used INTEGER NOT NULL DEFAULT 0,"
+    " UNIQUE (login, label), UNIQUE (login, secret)) STRICT;",
 };
 #define SCHEMA_VERSION ((int64_t)(sizeof(schema) / sizeof(*schema)))
 

@@ -9,6 +9,7 @@
  */
 #include "auth/embedded.h"
 
+#include "auth/embedded_group.h"
 #include "auth/limits.h"
 #include "core/mem.h"
 #include "core/worker.h"
@@ -24,6 +25,7 @@ struct embedded {
         bool busy;
     } connections[CONNECTIONS]; /* the first is for changes */
     struct cond connection_free, change_free;
+    usec password_max_age; /* 0: none */
 };
 
 /* --- work on the database --- */
@@ -68,6 +70,8 @@ struct question {
     struct domain *domain;
     struct source_account *account;
     struct directory_address *address;
+    struct directory_group *group;
+    size_t group_count;
     struct err *error;
 };
 
@@ -93,6 +97,12 @@ static void ask_address(struct directory_db *db, void *arg)
 {
     struct question *q = arg;
     q->status = directory_db_find_address(db, q->text, q->arena, q->address, q->error);
+}
+
+static void ask_group(struct directory_db *db, void *arg)
+{
+    struct question *q = arg;
+    q->status = group_db_find(db, q->text, q->arena, q->group, q->error);
 }
 
 enum lookup embedded_find_domain(struct embedded *s, struct str name, struct arena *a,
@@ -128,6 +138,17 @@ static void trace_result(struct lookup_trace *t, enum lookup status, const struc
         lookup_trace_add(t, "result", "%s", status == LOOKUP_FOUND ? "found" : "not there");
 }
 
+static bool is_too_old(const struct embedded *s, int64_t password_set)
+{
+    return s->password_max_age > 0 &&
+           clock_wall() - password_set * USEC_SEC > s->password_max_age;
+}
+
+void embedded_set_password_max_age(struct embedded *s, usec age)
+{
+    s->password_max_age = age;
+}
+
 static enum lookup find_account(struct source *s, struct str address, struct arena *a,
                                 struct source_account *found, struct lookup_trace *t, struct err *e)
 {
@@ -135,6 +156,9 @@ static enum lookup find_account(struct source *s, struct str address, struct are
     lookup_trace_add(t, "file", "%s", embedded_of(s)->path);
     lookup_trace_add(t, "user", "%.*s", STR_ARG(address));
     embedded_run(embedded_of(s), false, ask_account, &q);
+    if (q.status == LOOKUP_FOUND && !found->account.no_login &&
+        is_too_old(embedded_of(s), found->password_set))
+        found->account.no_login = "password_expired";
     trace_result(t, q.status, e);
     return q.status;
 }
@@ -172,13 +196,15 @@ static enum lookup find_address(struct source *s, struct str address, struct are
     return q.status;
 }
 
-/* Addresses with several destinations are its only lists. */
 static enum lookup find_group(struct source *s, struct str address, struct arena *a,
                               struct directory_group *found, struct lookup_trace *t, struct err *e)
 {
-    (void)s, (void)address, (void)a, (void)found, (void)e;
-    lookup_trace_add(t, "result", "not there");
-    return LOOKUP_NOT_FOUND;
+    struct question q = {.text = address, .arena = a, .group = found, .error = e};
+    lookup_trace_add(t, "file", "%s", embedded_of(s)->path);
+    lookup_trace_add(t, "group", "%.*s", STR_ARG(address));
+    embedded_run(embedded_of(s), false, ask_group, &q);
+    trace_result(t, q.status, e);
+    return q.status;
 }
 
 /* --- lists --- */
@@ -241,12 +267,33 @@ static bool list_accounts(struct source *s, struct str domain,
     return ok;
 }
 
+static void ask_groups(struct directory_db *db, void *arg)
+{
+    struct question *q = arg;
+    bool ok = group_db_list(db, q->text, q->arena, &q->group, &q->group_count, q->error);
+    q->status = ok ? LOOKUP_FOUND : LOOKUP_TEMPFAIL;
+}
+
+/* With all members, as find_group gives them. */
 static bool list_groups(struct source *s, struct str domain,
                         bool (*fn)(void *arg, const struct directory_group *group), void *arg,
                         struct err *e)
 {
-    (void)s, (void)domain, (void)fn, (void)arg, (void)e;
-    return true;
+    struct question q = {.text = domain, .arena = arena_new(), .error = e};
+    embedded_run(embedded_of(s), false, ask_groups, &q);
+    bool ok = q.status == LOOKUP_FOUND;
+    for (size_t i = 0; ok && i < q.group_count; i++) {
+        struct question each = {.text = q.group[i].address,
+                                .arena = arena_new(),
+                                .group = &q.group[i],
+                                .error = e};
+        embedded_run(embedded_of(s), false, ask_group, &each);
+        ok = each.status != LOOKUP_TEMPFAIL &&
+             (each.status == LOOKUP_NOT_FOUND || fn(arg, &q.group[i]));
+        arena_free(each.arena);
+    }
+    arena_free(q.arena);
+    return ok;
 }
 
 static void describe(struct source *s, struct lookup_trace *t)

@@ -15,6 +15,9 @@ SUSPENDS struct embedded *embedded_open(const char *path, const char *default_do
 SUSPENDS void embedded_close(struct embedded *s);
 struct source *embedded_source(struct embedded *s);
 
+/* Passwords that are older are good for no login. 0: they never are. */
+void embedded_set_password_max_age(struct embedded *s, usec age);
+
 /* Runs fn(db, arg) on a worker with a connection that nobody else uses meanwhile. */
 SUSPENDS void embedded_run(struct embedded *s, bool change,
                            void (*fn)(struct directory_db *db, void *arg), void *arg);

@@ -49,6 +49,24 @@
 #define SCRAM_ITERATIONS_MAX 1000000u
 #define DIGEST_SALT_MAX      256
 
+/* Members of a group, those of groups inside included. */
+#define GROUP_MEMBERS_MAX 200000
+/* Addresses that a user's mail goes to. */
+#define FORWARDS_MAX 100
+
+/* A name within a password counts from this length on (bytes), with no more than so much else. */
+#define POLICY_NAME_MIN   3
+#define POLICY_NAME_REST  3
+#define POLICY_LIST_PIECE ((size_t)64 * 1024)
+#define POLICY_LINE_MAX   1024
+
+/* Hashes that wait to be made anew after a login, and application passwords to be noted as used. */
+#define UPGRADES_WAITING_MAX 1000
+
+/* Application passwords of an account, and bytes of the networks of one. */
+#define APP_PASSWORDS_MAX 100
+#define APP_NETWORKS_MAX  1000
+
 /* Bytes of the path of an account's folders below the store, as an LDAP server gives it. */
 #define LDAP_HOME_MAX 512
 /* Bytes of a login that an LDAP server is asked for. */

@@ -21,6 +21,7 @@ struct source_account {
     struct str scram_sha1; /* verifiers, RFC 5803 */
     struct str scram_sha256;
     struct str cram_md5; /* state of the HMAC after the key: 32 bytes */
+    int64_t password_set; /* seconds since 1970; 0: not known */
 };
 
 /* What was asked and answered, for `mailctl directory lookup`; lines in the order of the events. */
