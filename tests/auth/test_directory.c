@@ -449,6 +449,25 @@ IN_FIBER(quota)
                   "UPDATE users SET quota_storage = 5, quota_messages = 6, quota_version = 7;"     \
                   "PRAGMA user_version = 2;"
 
+#define THIRD_VERSION                                                                              \
+    SECOND_VERSION                                                                                 \
+    "ALTER TABLE domains ADD COLUMN kind TEXT NOT NULL DEFAULT 'local';"                           \
+    "ALTER TABLE domains ADD COLUMN relay TEXT NOT NULL DEFAULT '';"                               \
+    "ALTER TABLE domains ADD COLUMN verify INTEGER NOT NULL DEFAULT 0;"                            \
+    "DROP TABLE addresses;"                                                                        \
+    "CREATE TABLE addresses (address TEXT NOT NULL PRIMARY KEY,"                                   \
+    " domain INTEGER NOT NULL REFERENCES domains (id), internal INTEGER NOT NULL DEFAULT 0)"       \
+    " STRICT, WITHOUT ROWID;"                                                                      \
+    "CREATE INDEX addresses_domain ON addresses (domain);"                                         \
+    "CREATE TABLE destinations (address TEXT NOT NULL REFERENCES addresses (address) ON DELETE"    \
+    " CASCADE, destination TEXT NOT NULL, PRIMARY KEY (address, destination))"                     \
+    " STRICT, WITHOUT ROWID;"                                                                      \
+    "INSERT INTO addresses (address, domain) VALUES ('all@example.test', 1),"                      \
+    " ('info@example.test', 1);"                                                                   \
+    "INSERT INTO destinations VALUES ('all@example.test', 'alice@example.test'),"                  \
+    " ('all@example.test', 'b@far.test'), ('info@example.test', 'alice@example.test');"            \
+    "PRAGMA user_version = 3;"
+
 static void open_older(struct fixture *f, const char *text)
 {
     char journal[300];
@@ -469,6 +488,13 @@ static void assert_older_data(struct fixture *f)
                      LOOKUP_FOUND);
     assert_int_equal(domain.kind, DOMAIN_LOCAL);
     assert_false(domain.verify);
+    struct account account;
+    assert_int_equal(directory_find_account(f->d, STR("alice"), f->a, &account, &f->e),
+                     LOOKUP_FOUND);
+    assert_int_equal(account.protocols, ACCOUNT_ALL_PROTOCOLS);
+    assert_true(account.keep_copy);
+    assert_int_equal(account.forward_count + account.group_count, 0);
+    assert_str(account.addresses[0], "info@example.test");
     assert_int_equal(directory_find_entry(f->d, STR("all@example.test"), f->a, &entry, &f->e),
                      LOOKUP_FOUND);
     assert_int_equal(entry.count, 2);
@@ -493,6 +519,9 @@ IN_FIBER(older_files)
     assert_older_data(&f);
     reopen(&f);
     assert_quota(&f, 5, 6, 7);
+    open_older(&f, THIRD_VERSION);
+    assert_quota(&f, 5, 6, 7);
+    assert_older_data(&f);
     tear_down(&f);
 }
 
