@@ -14,6 +14,7 @@
 #include "server.h"
 
 #include "auth/oauth.h"
+#include "auth/password_policy.h"
 #include "core/disk.h"
 #include "core/file.h"
 #include "core/journal.h"
@@ -82,6 +83,8 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
     s->directory = directory_open(s->loop, directory, directory_path, e);
     if (!s->directory || !directory_check_sources(s->directory, e))
         return false;
+    directory_set_password_policy(s->directory,
+                                  config_block(s->boot, &password_policy_settings_block));
     struct policy_context policy = {.loop = s->loop,
                                     .dns = s->dns,
                                     .directory = s->directory,

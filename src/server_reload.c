@@ -7,6 +7,7 @@
 #include "server.h"
 
 #include "auth/oauth.h"
+#include "auth/password_policy.h"
 #include "core/log.h"
 #include "core/session_list.h"
 #include "core/worker.h"
@@ -127,6 +128,8 @@ static void apply(struct server *s, struct loading *l)
     s->tls_client = tls_context_ref(l->client);
     session_list_set_limits(s->sessions, &limits);
     auth_reload(s->auth, s->config);
+    directory_set_password_policy(s->directory,
+                                  config_block(s->config, &password_policy_settings_block));
     policy_apply(s->policy, l->rules);
     l->rules = NULL;
     queue_set_rules(s->queue, l->queue_rules);

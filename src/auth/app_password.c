@@ -42,6 +42,14 @@ static bool read_secret(struct str text, char secret[SECRET_SIZE])
     return n == SECRET_SIZE;
 }
 
+bool directory_is_app_password(struct str password)
+{
+    char letters[SECRET_SIZE];
+    bool yes = read_secret(password, letters);
+    explicit_bzero(letters, sizeof(letters));
+    return yes;
+}
+
 static struct str hash_secret(struct arena *a, const char secret[SECRET_SIZE])
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];

@@ -69,8 +69,7 @@ bool auth_check(struct auth *a, const struct auth_peer *peer, struct str user, s
         return err_set(e, ERR_DENIED, "no_tls");
     if (!guard_begin(a, peer, user, password, &try, e))
         return false;
-    enum lookup found =
-        directory_check_password(a->directory, user, password, arena, account, &why);
+    enum lookup found = auth_check_password(a, peer, user, password, arena, account, &why);
     guard_end(a, peer, &try, found == LOOKUP_NOT_FOUND);
     switch (found) {
     case LOOKUP_FOUND:

@@ -26,6 +26,12 @@ SUSPENDS bool auth_check(struct auth *a, const struct auth_peer *peer, struct st
                          struct str password, struct arena *arena, struct account *account,
                          struct err *e);
 
+/* auth_app.c: the password alone, one that was made for a program or the user's own; as
+ * directory_check_password. */
+SUSPENDS enum lookup auth_check_password(struct auth *a, const struct auth_peer *peer,
+                                         struct str user, struct str password, struct arena *arena,
+                                         struct account *account, struct err *e);
+
 /* Every other proof of who somebody is: before it is tried for this user. Failures as for
  * auth_check. */
 SUSPENDS bool auth_may_try(struct auth *a, const struct auth_peer *peer, struct str user,

@@ -39,6 +39,9 @@ static const struct setting settings[] = {
      "older than this. Logins wait for the source."},
     {"cache_size", SETTING_SIZE, FIELD(cache_size), "64M", 1 << 20, (int64_t)1 << 36, NULL,
      "Most memory that remembered answers take."},
+    {"store_cram_md5", SETTING_BOOL, FIELD(store_cram_md5), "no", 0, 0, NULL,
+     "Keep with each password that is set from now on what CRAM-MD5 needs. Whoever gets hold of it "
+     "can log in by that mechanism, without knowing the password. Needs a restart."},
     {NULL, 0, 0, NULL, 0, 0, NULL, NULL},
 };
 
@@ -118,6 +121,7 @@ struct directory *directory_open(struct loop *l, const struct directory_settings
     struct cache_limits limits = {s->cache_lifetime, s->cache_negative_lifetime, s->cache_stale,
                                   (size_t)s->cache_size};
     struct opening o = {.d = d, .error = e};
+    d->passwords.store_cram_md5 = s->store_cram_md5;
     copy_order(d, &s->sources);
     d->cache = cache_new(&limits);
     d->successes = successes_new(s->cache_lifetime);

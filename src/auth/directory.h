@@ -25,6 +25,7 @@ struct directory_settings {
     struct string_list sources; /* names; empty: "embedded", then as they are added */
     usec cache_negative_lifetime, cache_stale;
     int64_t cache_size; /* bytes */
+    bool store_cram_md5;
 };
 extern const struct settings_block directory_settings_block; /* "directory" */
 
@@ -206,6 +207,8 @@ SUSPENDS bool directory_delete_app_password(struct directory *d, struct str logi
 SUSPENDS bool directory_list_app_passwords(struct directory *d, struct str login, struct arena *a,
                                            struct app_password **list, size_t *count,
                                            struct err *e);
+/* It looks like one. */
+bool directory_is_app_password(struct str password);
 /* FOUND: it is one of this account and good for this protocol from this numeric address; notes that
  * it was used. NOT_FOUND: e->kind is ERR_NOT_FOUND when it is none (found out without asking
  * anybody when it does not look like one), ERR_DENIED when it is one that is not good here, with

@@ -33,9 +33,11 @@ static void read_account(sqlite3_stmt *s, struct arena *a, struct account *accou
 enum lookup directory_db_find_account(struct directory_db *db, struct str login, struct arena *a,
                                       struct source_account *found, struct err *e)
 {
-    sqlite3_stmt *s = sql_prepare(
-        db, e, "SELECT " ACCOUNT_COLUMNS ", password, scram_sha1, scram_sha256, cram_md5, password_set"
-        " FROM users WHERE login = ?", "s", login);
+    sqlite3_stmt *s = sql_prepare(db, e,
+                                  "SELECT " ACCOUNT_COLUMNS
+                                  ", password, scram_sha1, scram_sha256, cram_md5, password_set"
+                                  " FROM users WHERE login = ?",
+                                  "s", login);
     enum sql_step step = s ? sql_step(db, s, e) : SQL_FAILED;
     if (step == SQL_ROW) {
         read_account(s, a, &found->account);

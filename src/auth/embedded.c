@@ -140,8 +140,7 @@ static void trace_result(struct lookup_trace *t, enum lookup status, const struc
 
 static bool is_too_old(const struct embedded *s, int64_t password_set)
 {
-    return s->password_max_age > 0 &&
-           clock_wall() - password_set * USEC_SEC > s->password_max_age;
+    return s->password_max_age > 0 && clock_wall() - password_set * USEC_SEC > s->password_max_age;
 }
 
 void embedded_set_password_max_age(struct embedded *s, usec age)
@@ -283,10 +282,8 @@ static bool list_groups(struct source *s, struct str domain,
     embedded_run(embedded_of(s), false, ask_groups, &q);
     bool ok = q.status == LOOKUP_FOUND;
     for (size_t i = 0; ok && i < q.group_count; i++) {
-        struct question each = {.text = q.group[i].address,
-                                .arena = arena_new(),
-                                .group = &q.group[i],
-                                .error = e};
+        struct question each = {
+            .text = q.group[i].address, .arena = arena_new(), .group = &q.group[i], .error = e};
         embedded_run(embedded_of(s), false, ask_group, &each);
         ok = each.status != LOOKUP_TEMPFAIL &&
              (each.status == LOOKUP_NOT_FOUND || fn(arg, &q.group[i]));

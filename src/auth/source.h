@@ -20,7 +20,7 @@ struct source_account {
     const char *hash;      /* of the password, as password.h reads it */
     struct str scram_sha1; /* verifiers, RFC 5803 */
     struct str scram_sha256;
-    struct str cram_md5; /* state of the HMAC after the key: 32 bytes */
+    struct str cram_md5;  /* state of the HMAC after the key: 32 bytes */
     int64_t password_set; /* seconds since 1970; 0: not known */
 };
 

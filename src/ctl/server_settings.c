@@ -11,6 +11,7 @@
 #include "auth/auth.h"
 #include "auth/ldap_settings.h"
 #include "auth/oauth.h"
+#include "auth/password_policy.h"
 #include "imap/imap.h"
 #include "net/dns.h"
 #include "net/service.h"
@@ -163,6 +164,7 @@ const struct settings_block *const server_blocks[] = {
     &access_settings_block,
     &oauth_settings_block,
     &directory_settings_block,
+    &password_policy_settings_block,
     &ldap_settings_block,
     &store_settings_block,
     &quota_settings_block,
@@ -239,11 +241,14 @@ struct config *server_read_config(const char *path, struct err *e)
 /* --- what a reload cannot change --- */
 
 static const struct settings_block *const live_blocks[] = {
-    &tls_settings_block,         &listener_settings_block, &smtp_settings_block,
-    &smtp_client_settings_block, &imap_settings_block,     &pop3_settings_block,
-    &queue_settings_block,       &verify_settings_block,   &srs_settings_block,
-    &quota_settings_block,       &policy_settings_block,   &mta_sts_settings_block,
-    &tls_report_settings_block,  &auth_settings_block,
+    &tls_settings_block,     &listener_settings_block,
+    &smtp_settings_block,    &smtp_client_settings_block,
+    &imap_settings_block,    &pop3_settings_block,
+    &queue_settings_block,   &verify_settings_block,
+    &srs_settings_block,     &password_policy_settings_block,
+    &quota_settings_block,   &policy_settings_block,
+    &mta_sts_settings_block, &tls_report_settings_block,
+    &auth_settings_block,
 };
 static const char *const live_settings[] = {"hostname",
                                             "log",
