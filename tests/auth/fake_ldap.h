@@ -25,7 +25,7 @@ static struct {
     const char *refuses; /* how a change of a password is refused */
 } fake_ldap;
 
-static void fake_ldap_reset(void)
+static inline void fake_ldap_reset(void)
 {
     arena_free(fake_ldap.arena);
     buf_free(&fake_ldap.password);
@@ -34,7 +34,8 @@ static void fake_ldap_reset(void)
 }
 
 /* attributes: "name", "value", "name", "value", ..., NULL. */
-static struct ldap_entry *fake_add_list(const char *dn, const char *const *pairs, size_t count)
+static inline struct ldap_entry *fake_add_list(const char *dn, const char *const *pairs,
+                                               size_t count)
 {
     struct ldap_entry *entry = &fake_ldap.list[fake_ldap.count++];
     *entry = (struct ldap_entry){.dn = arena_str(fake_ldap.arena, str_from_c(dn))};
@@ -71,7 +72,7 @@ const struct ldap_attribute *ldap_attribute_of(const struct ldap_entry *entry, c
 
 /* --- filters --- */
 
-static struct str fake_unescape(struct str text)
+static inline struct str fake_unescape(struct str text)
 {
     struct buf b = BUF_EMPTY;
     for (size_t i = 0; i < text.n; i++) {
@@ -88,7 +89,7 @@ static struct str fake_unescape(struct str text)
     return result;
 }
 
-static bool fake_value_matches(struct str value, struct str pattern)
+static inline bool fake_value_matches(struct str value, struct str pattern)
 {
     ptrdiff_t star = str_find_char(pattern, '*');
     if (star < 0)
@@ -99,7 +100,7 @@ static bool fake_value_matches(struct str value, struct str pattern)
            str_ends_with_nocase(value, after);
 }
 
-static const struct ldap_entry *fake_find(struct str dn)
+static inline const struct ldap_entry *fake_find(struct str dn)
 {
     for (size_t i = 0; i < fake_ldap.count; i++)
         if (str_equal_nocase(fake_ldap.list[i].dn, dn))
@@ -107,7 +108,7 @@ static const struct ldap_entry *fake_find(struct str dn)
     return NULL;
 }
 
-static bool fake_in_chain(const struct ldap_entry *group, struct str dn, int depth)
+static inline bool fake_in_chain(const struct ldap_entry *group, struct str dn, int depth)
 {
     const struct ldap_attribute *member = ldap_attribute_of(group, "member");
     for (size_t i = 0; depth < 10 && member && i < member->count; i++) {
@@ -119,7 +120,7 @@ static bool fake_in_chain(const struct ldap_entry *group, struct str dn, int dep
     return false;
 }
 
-static bool fake_item_matches(const struct ldap_entry *entry, struct str item)
+static inline bool fake_item_matches(const struct ldap_entry *entry, struct str item)
 {
     struct str value = item, name = str_split(&value, '=');
     ptrdiff_t rule = str_find(name, STR(":1.2.840.113556.1.4.1941:"));
@@ -136,7 +137,7 @@ static bool fake_item_matches(const struct ldap_entry *entry, struct str item)
 }
 
 /* *at is behind the filter then. */
-static bool fake_matches(const struct ldap_entry *entry, struct str filter, size_t *at)
+static inline bool fake_matches(const struct ldap_entry *entry, struct str filter, size_t *at)
 {
     assert_true(*at < filter.n && filter.p[*at] == '(');
     char kind = filter.p[++*at];
@@ -158,7 +159,7 @@ static bool fake_matches(const struct ldap_entry *entry, struct str filter, size
     return result;
 }
 
-static bool fake_in_scope(const struct ldap_entry *entry, const struct ldap_query *q)
+static inline bool fake_in_scope(const struct ldap_entry *entry, const struct ldap_query *q)
 {
     if (q->scope == LDAP_ENTRY_ONLY)
         return str_equal_nocase(entry->dn, q->base);
@@ -167,8 +168,8 @@ static bool fake_in_scope(const struct ldap_entry *entry, const struct ldap_quer
 
 /* --- answers --- */
 
-static struct ldap_entry fake_copy(struct arena *a, const struct ldap_entry *from,
-                                   const char *const *attributes)
+static inline struct ldap_entry fake_copy(struct arena *a, const struct ldap_entry *from,
+                                          const char *const *attributes)
 {
     struct ldap_entry entry = {.dn = arena_str(a, from->dn)};
     entry.attributes = arena_array(a, from->count + 2, sizeof(*entry.attributes));
@@ -255,7 +256,7 @@ enum lookup ldap_client_bind(struct ldap_client *c, struct str dn, struct str pa
     return LOOKUP_NOT_FOUND;
 }
 
-static bool fake_change(struct str password, struct err *e)
+static inline bool fake_change(struct str password, struct err *e)
 {
     buf_clear(&fake_ldap.password);
     if (fake_ldap.refuses)

@@ -14,7 +14,7 @@ static struct source *source;
 static const struct settings_block *const blocks[] = {&ldap_settings_block, NULL};
 
 /* settings: what stands in the block beside the server. */
-static bool read_source(const char *settings)
+static inline bool read_source(const char *settings)
 {
     struct buf text = BUF_EMPTY;
     buf_printf(&text, "ldap test {\n servers = ldapi://%%2fnowhere\n %s\n}\n", settings);
@@ -24,7 +24,7 @@ static bool read_source(const char *settings)
     return config != NULL;
 }
 
-static void open_source(const char *settings)
+static inline void open_source(const char *settings)
 {
     if (!read_source(settings))
         fail_msg("%s", e.text);
@@ -33,7 +33,7 @@ static void open_source(const char *settings)
         fail_msg("%s", e.text);
 }
 
-static void close_source(void)
+static inline void close_source(void)
 {
     if (source)
         source->functions->close(source);
@@ -42,41 +42,41 @@ static void close_source(void)
     config = NULL;
 }
 
-static enum lookup find_login(const char *login, struct source_account *found)
+static inline enum lookup find_login(const char *login, struct source_account *found)
 {
     memset(&e, 0, sizeof(e));
     return source->functions->find_login(source, str_from_c(login), a, found, NULL, &e);
 }
 
-static enum lookup find_account(const char *address, struct source_account *found)
+static inline enum lookup find_account(const char *address, struct source_account *found)
 {
     memset(&e, 0, sizeof(e));
     return source->functions->find_account(source, str_from_c(address), a, found, NULL, &e);
 }
 
-static enum lookup find_group(const char *address, struct directory_group *found)
+static inline enum lookup find_group(const char *address, struct directory_group *found)
 {
     memset(&e, 0, sizeof(e));
     return source->functions->find_group(source, str_from_c(address), a, found, NULL, &e);
 }
 
-static void assert_found(enum lookup result)
+static inline void assert_found(enum lookup result)
 {
     if (result != LOOKUP_FOUND)
         fail_msg("%s: %s", result == LOOKUP_NOT_FOUND ? "not found" : "no answer", e.text);
 }
 
-static void assert_text(struct str s, const char *expected)
+static inline void assert_text(struct str s, const char *expected)
 {
     assert_string_equal(arena_c(a, s), expected);
 }
 
 /* The list, sorted and joined. */
-static int compare_texts(const void *x, const void *y)
+static inline int compare_texts(const void *x, const void *y)
 {
     return str_compare(*(const struct str *)x, *(const struct str *)y);
 }
-static void assert_list(struct str *list, size_t count, const char *expected)
+static inline void assert_list(struct str *list, size_t count, const char *expected)
 {
     struct buf b = BUF_EMPTY;
     struct str *sorted = account_copy_list(a, list, count);
@@ -88,7 +88,7 @@ static void assert_list(struct str *list, size_t count, const char *expected)
     buf_free(&b);
 }
 
-static void in_world(void (*fn)(void *arg))
+static inline void in_world(void (*fn)(void *arg))
 {
     a = arena_new();
     fake_ldap_reset();
