@@ -75,7 +75,7 @@ bool auth_check(struct auth *a, const struct auth_peer *peer, struct str user, s
     case LOOKUP_FOUND:
         return true;
     case LOOKUP_NOT_FOUND:
-        return err_set(e, ERR_DENIED, "%s", why.text);
+        return err_set(e, ERR_DENIED, "%s", guard_reason(&try, why.text));
     case LOOKUP_TEMPFAIL:
         break;
     }

@@ -1,8 +1,8 @@
 /*
  * Guessing and access rules on the way of a login. Both know an account by its one name, whatever
- * the user typed: "alice", "ALICE@example.test" and "EXAMPLE\\alice" share their failures. What is
- * typed is asked for lock-outs first, so that somebody who is locked out does not even cause a
- * look-up in a directory; then the account's own name, from the directory's cache as a rule.
+ * the user typed: "alice", "ALICE@example.test" and "EXAMPLE\alice" share their failures. Whoever
+ * is locked out under any name does not even cause a look-up in a directory; else the account's own
+ * name decides, from the directory's cache as a rule.
  *
  * A failed login waits for its answer in a fiber. However many there are, their number is bounded:
  * beyond it the answer is that of a directory that does not answer, at once, which tells a guesser
@@ -58,6 +58,11 @@ static bool locked_out(struct err *e)
     return err_set(e, ERR_DENIED, "locked_out");
 }
 
+static bool is_hopeless(struct auth *a, const struct auth_peer *peer, struct str user)
+{
+    return penalty_is_locked_anyway(a->guard.penalties, &(struct penalty_who){peer->address, user});
+}
+
 static bool is_locked(struct auth *a, const struct auth_peer *peer, struct str login)
 {
     return penalty_is_locked(a->guard.penalties, &(struct penalty_who){peer->address, login}, NULL,
@@ -69,7 +74,7 @@ bool guard_may_try(struct auth *a, const struct auth_peer *peer, struct str user
     struct arena *arena = arena_new();
     struct str login;
     bool ok = false;
-    if (is_locked(a, peer, user))
+    if (is_hopeless(a, peer, user))
         locked_out(e);
     else if (find_name(a, user, arena, &login, e))
         ok = !is_locked(a, peer, login) || locked_out(e);
@@ -81,7 +86,7 @@ bool guard_begin(struct auth *a, const struct auth_peer *peer, struct str user, 
                  struct guard_try *t, struct err *e)
 {
     *t = (struct guard_try){.arena = arena_new(), .who.address = peer->address};
-    if (is_locked(a, peer, user))
+    if (is_hopeless(a, peer, user))
         locked_out(e);
     else if (find_name(a, user, t->arena, &t->who.login, e) &&
              (penalty_begin(a->guard.penalties, &t->who, password, &t->counted) || locked_out(e)))
@@ -97,6 +102,12 @@ void guard_end(struct auth *a, const struct auth_peer *peer, struct guard_try *t
     else
         penalty_undone(a->guard.penalties, &t->who, &t->counted);
     arena_free(t->arena);
+}
+
+const char *guard_reason(const struct guard_try *t, const char *reason)
+{
+    bool again = t->counted.repeated && strcmp(reason, "wrong_password") == 0;
+    return again ? "wrong_password_again" : reason;
 }
 
 void guard_count(struct auth *a, const struct auth_peer *peer, struct str user)

@@ -34,6 +34,9 @@ SUSPENDS bool guard_begin(struct auth *a, const struct auth_peer *peer, struct s
                           struct str password, struct guard_try *t, struct err *e);
 void guard_end(struct auth *a, const struct auth_peer *peer, struct guard_try *t, bool wrong);
 
+/* The reason for the log: "wrong_password_again" of one that counts no more. */
+const char *guard_reason(const struct guard_try *t, const char *reason);
+
 /* A proof of this user's password that guard_begin was not asked about was wrong. */
 SUSPENDS void guard_count(struct auth *a, const struct auth_peer *peer, struct str user);
 

@@ -179,20 +179,22 @@ static bool lock_holds(struct penalties *p, const struct names *n, enum penalty_
     return true;
 }
 
-static bool is_known(struct penalties *p, const struct names *n)
+/* PENALTY_ACCOUNT: he himself is known in the network; PENALTY_NETWORK: somebody is. */
+static bool is_known(struct penalties *p, const struct names *n, enum penalty_kind kind)
 {
-    return penalty_table_find(p->known, n->of[PENALTY_ACCOUNT]) != NULL;
+    return penalty_table_find(p->known, n->of[kind]) != NULL;
 }
 
-static bool is_locked(struct penalties *p, const struct names *n, enum penalty_kind *kind,
-                      usec *left)
+/* Known as whom: see is_known. */
+static bool is_locked(struct penalties *p, const struct names *n, enum penalty_kind known,
+                      enum penalty_kind *kind, usec *left)
 {
     static const enum penalty_kind order[] = {PENALTY_ACCOUNT, PENALTY_ADDRESS, PENALTY_NETWORK,
                                               PENALTY_ACCOUNT_TOTAL};
     for (size_t i = 0; i < PENALTY_KINDS; i++) {
         if (!lock_holds(p, n, order[i], left))
             continue;
-        if (order[i] != PENALTY_ACCOUNT && is_known(p, n))
+        if (order[i] != PENALTY_ACCOUNT && is_known(p, n, known))
             return false;
         if (kind)
             *kind = order[i];
@@ -201,23 +203,34 @@ static bool is_locked(struct penalties *p, const struct names *n, enum penalty_k
     return false;
 }
 
-bool penalty_is_locked(struct penalties *p, const struct penalty_who *who, enum penalty_kind *kind,
-                       usec *left)
+static bool ask(struct penalties *p, const struct penalty_who *who, enum penalty_kind known,
+                enum penalty_kind *kind, usec *left)
 {
     struct names n;
     if (is_exempt(p, who))
         return false;
     make_names(p, who, &n);
-    bool locked = is_locked(p, &n, kind, left);
+    bool locked = is_locked(p, &n, known, kind, left);
     buf_free(&n.text);
     return locked;
+}
+
+bool penalty_is_locked(struct penalties *p, const struct penalty_who *who, enum penalty_kind *kind,
+                       usec *left)
+{
+    return ask(p, who, PENALTY_ACCOUNT, kind, left);
+}
+
+bool penalty_is_locked_anyway(struct penalties *p, const struct penalty_who *who)
+{
+    return ask(p, who, PENALTY_NETWORK, NULL, NULL);
 }
 
 /* In proportion to how near the limits are: failure_delay for a tenth of the way. */
 static usec delay_of(struct penalties *p, const struct names *n)
 {
     double part = 1.0 / LEVELS;
-    bool known = is_known(p, n);
+    bool known = is_known(p, n, PENALTY_ACCOUNT);
     for (int k = 0; k < PENALTY_KINDS; k++) {
         const struct penalty_entry *entry = penalty_table_find(p->tables[k], n->of[k]);
         if (!entry || (known && k != PENALTY_ACCOUNT))
@@ -227,7 +240,7 @@ static usec delay_of(struct penalties *p, const struct names *n)
             part = entry->level / limit;
     }
     usec delay = (usec)(part * LEVELS * (double)p->settings.failure_delay);
-    if (delay > p->settings.failure_delay_max || is_locked(p, n, NULL, NULL))
+    if (delay > p->settings.failure_delay_max || is_locked(p, n, PENALTY_ACCOUNT, NULL, NULL))
         return p->settings.failure_delay_max;
     return delay;
 }
@@ -267,7 +280,7 @@ bool penalty_begin(struct penalties *p, const struct penalty_who *who, struct st
     if (is_exempt(p, who))
         return true;
     make_names(p, who, &n);
-    bool free = !is_locked(p, &n, NULL, NULL);
+    bool free = !is_locked(p, &n, PENALTY_ACCOUNT, NULL, NULL);
     if (free && secret.n > 0) {
         struct str name = n.of[PENALTY_ACCOUNT];
         struct penalty_entry *entry = penalty_table_add(p->tables[PENALTY_ACCOUNT], name);
@@ -356,6 +369,7 @@ void penalty_succeeded(struct penalties *p, const struct penalty_who *who)
         take_back(p, &n, PENALTY_ACCOUNT_TOTAL, failures);
     }
     penalty_table_add(p->known, n.of[PENALTY_ACCOUNT])->level = 1;
+    penalty_table_add(p->known, n.of[PENALTY_NETWORK])->level = 1;
     buf_free(&n.text);
 }
 

@@ -52,6 +52,9 @@ const char *penalty_kind_name(enum penalty_kind kind);
  * how long. */
 bool penalty_is_locked(struct penalties *p, const struct penalty_who *who, enum penalty_kind *kind,
                        usec *left);
+/* The same before it is known whose the login is: true only if it cannot be anybody's who would get
+ * through. */
+bool penalty_is_locked_anyway(struct penalties *p, const struct penalty_who *who);
 /* How long the answer to a failure takes from the beginning of the attempt, as things stand. */
 usec penalty_delay(struct penalties *p, const struct penalty_who *who);
 
