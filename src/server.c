@@ -174,7 +174,8 @@ static SUSPENDS bool open_parts(struct server *s, struct err *e)
     if (!open_mail(s, e))
         return false;
     s->auth = auth_new(s->directory, config_block(s->boot, &auth_settings_block), e);
-    if (!s->auth)
+    if (!s->auth ||
+        !auth_open_secret(s->auth, server_data_path(s->settings, "", "login.key", s->arena), e))
         return false;
     s->oauth = oauth_new(&(struct oauth_context){.loop = s->loop, .dns = s->dns}, s->config,
                          s->tls_client);

@@ -36,6 +36,9 @@ struct auth_peer {
 };
 
 struct auth *auth_new(struct directory *d, const struct auth_settings *s, struct err *e);
+/* A key of this installation, kept in the file (made when it is not there): what SCRAM shows of
+ * users who do not exist comes from it and must not change with a restart. */
+SUSPENDS bool auth_open_secret(struct auth *a, const char *path, struct err *e);
 /* NULL is allowed. */
 void auth_free(struct auth *a);
 /* Who checks tokens (auth/oauth.h); outlives the logins. NULL: none are taken. */

@@ -36,6 +36,43 @@ static const struct sasl_mechanism mechanisms[] = {
      .no_nul = true, /* libsasl2 would cut "alice\0..." to "alice" */
      .available = always,
      .step = sasl_library_step},
+    {.name = "SCRAM-SHA-256-PLUS",
+     .response_max = SASL_RESPONSE_MAX,
+     .steps_max = 3,
+     .digest = "SCRAM-SHA-256",
+     .secret = "*authPassword",
+     .binds = true,
+     .available = sasl_binding_available,
+     .step = sasl_scram_step},
+    {.name = "SCRAM-SHA-256",
+     .response_max = SASL_RESPONSE_MAX,
+     .steps_max = 3,
+     .digest = "SCRAM-SHA-256",
+     .secret = "*authPassword",
+     .available = sasl_secrets_held,
+     .step = sasl_scram_step},
+    {.name = "SCRAM-SHA-1-PLUS",
+     .response_max = SASL_RESPONSE_MAX,
+     .steps_max = 3,
+     .digest = "SCRAM-SHA-1",
+     .secret = "*authPassword",
+     .binds = true,
+     .available = sasl_binding_available,
+     .step = sasl_scram_step},
+    {.name = "SCRAM-SHA-1",
+     .response_max = SASL_RESPONSE_MAX,
+     .steps_max = 3,
+     .digest = "SCRAM-SHA-1",
+     .secret = "*authPassword",
+     .available = sasl_secrets_held,
+     .step = sasl_scram_step},
+    {.name = "CRAM-MD5",
+     .response_max = SASL_RESPONSE_MAX,
+     .steps_max = 1,
+     .secret = "*cmusaslsecretCRAM-MD5",
+     .no_nul = true,
+     .available = sasl_secrets_held,
+     .step = sasl_library_step},
     {.name = "OAUTHBEARER",
      .response_max = SASL_RESPONSE_MAX,
      .steps_max = 2,
@@ -66,13 +103,21 @@ bool sasl_is_wanted(const struct auth *a, const char *name)
     for (size_t i = 0; i < wanted->count; i++)
         if (str_equal_nocase(str_from_c(name), str_from_c(wanted->items[i])))
             return true;
-    return wanted->count == 0;
+    return wanted->count == 0 && strcmp(name, "CRAM-MD5") != 0;
 }
 
 static bool is_offered(const struct auth *a, const struct auth_peer *peer,
                        const struct sasl_mechanism *m)
 {
     return peer->secure && sasl_is_wanted(a, m->name) && m->available(a, peer);
+}
+
+bool sasl_offers_binding(const struct auth *a, const struct auth_peer *peer, const char *digest)
+{
+    for (size_t i = 0; i < MECHANISMS; i++)
+        if (mechanisms[i].binds && strcmp(mechanisms[i].digest, digest) == 0)
+            return is_offered(a, peer, &mechanisms[i]);
+    return false;
 }
 
 static char *write_offer(size_t offered)

@@ -14,6 +14,7 @@ struct sasl_mechanism {
     size_t response_max; /* bytes */
     unsigned steps_max;  /* responses of the client */
     const char *digest;  /* SCRAM: "SCRAM-SHA-1" as verifiers are named; else NULL */
+    const char *secret;  /* libsasl2's name of what it verifies with; NULL: nothing stored */
     bool binds;          /* SCRAM: to the channel */
     bool worker;         /* libsasl2 runs it on a worker: it may wait for files or the network */
     bool guesses; /* a failure is a guess at the user's password that auth_check did not see */
@@ -47,6 +48,7 @@ struct sasl {
 
     /* libsasl2's */
     sasl_conn_t *connection;
+    bool started;
     sasl_callback_t callbacks[SASL_EXCHANGE_CALLBACKS];
     sasl_channel_binding_t binding;
     char detail[SASL_DETAIL_SIZE]; /* its last message */
@@ -54,13 +56,22 @@ struct sasl {
     bool verified;                 /* the mechanism found the proof right */
     struct err verdict;            /* what a callback found out: ERR_NONE, or why not */
     struct str secret;             /* what the mechanism verifies with; p == NULL: not asked for */
+    const char *refused;           /* the proof cannot be right, and why, in the log's one word */
+    bool prepared;                 /* SCRAM: the first message was looked at */
 };
 
 /* --- sasl_library.c --- */
 
 SUSPENDS enum sasl_status sasl_library_step(struct sasl *s, struct str response,
                                             struct str *challenge, struct err *e);
+/* A connection of the library for s, if there is none yet. */
+bool sasl_library_open(struct sasl *s, struct err *e);
 void sasl_library_end(struct sasl *s);
+
+/* --- sasl.c --- */
+
+/* A mechanism with this digest and -PLUS. */
+bool sasl_offers_binding(const struct auth *a, const struct auth_peer *peer, const char *digest);
 
 /* --- sasl_secrets.c --- */
 

@@ -34,8 +34,8 @@
 static const struct {
     const char *name, *file;
 } plugins[] = {
-    {"PLAIN", "/libplain."},
-    {"LOGIN", "/liblogin."},
+    {"PLAIN", "/libplain."},         {"LOGIN", "/liblogin."},      {"SCRAM-SHA-1", "/libscram."},
+    {"SCRAM-SHA-256", "/libscram."}, {"CRAM-MD5", "/libcrammd5."},
 };
 
 #define PLUGINS (sizeof(plugins) / sizeof(*plugins))
@@ -114,15 +114,34 @@ static void mutex_free(void *mutex)
 
 /* --- properties of identities: the library looks them up, and fails when nobody answers --- */
 
+static int checkpass(sasl_conn_t *connection, void *context, const char *user, const char *password,
+                     unsigned length, struct propctx *properties);
+
+/* The exchange a connection belongs to: the context of its callbacks. */
+static struct sasl *exchange_of(const sasl_utils_t *utils)
+{
+    sasl_callback_ft function;
+    void *context = NULL;
+    if (utils->getcallback(utils->conn, SASL_CB_SERVER_USERDB_CHECKPASS, &function, &context) !=
+            SASL_OK ||
+        function != CALLBACK(checkpass))
+        return NULL;
+    return context;
+}
+
 static int look_up(void *context, sasl_server_params_t *params, unsigned flags, const char *user,
                    unsigned n)
 {
+    struct sasl *s = exchange_of(params->utils);
     (void)context;
-    (void)params;
-    (void)flags;
-    (void)user;
-    (void)n;
-    return SASL_OK;
+    if (!s || !s->mechanism->secret || (flags & SASL_AUXPROP_AUTHZID))
+        return SASL_OK;
+    if (s->user.n == 0)
+        s->user = arena_str(s->arena, str_from(user, n));
+    if (s->malformed || !sasl_find_secret(s))
+        return SASL_FAIL;
+    return params->utils->prop_set(params->propctx, s->mechanism->secret, s->secret.p,
+                                   (int)s->secret.n);
 }
 
 static int add_properties(const sasl_utils_t *utils, int max_version, int *version,
@@ -254,6 +273,8 @@ static int authorize(sasl_conn_t *connection, void *context, const char *request
     (void)realm;
     (void)realm_n;
     (void)properties;
+    if (s->refused)
+        return SASL_BADAUTH;
     if (s->as.n == 0 && !str_equal_nocase(as, own))
         s->as = arena_str(s->arena, as);
     s->verified = true;
@@ -269,16 +290,20 @@ static int keep_message(void *context, int level, const char *message)
     return SASL_OK;
 }
 
-static int begin(struct sasl *s)
+bool sasl_library_open(struct sasl *s, struct err *e)
 {
     size_t n = 0;
+    if (s->connection)
+        return true;
     s->callbacks[n++] = (sasl_callback_t){SASL_CB_SERVER_USERDB_CHECKPASS, CALLBACK(checkpass), s};
     s->callbacks[n++] = (sasl_callback_t){SASL_CB_CANON_USER, CALLBACK(keep_user), s};
     s->callbacks[n++] = (sasl_callback_t){SASL_CB_PROXY_POLICY, CALLBACK(authorize), s};
     s->callbacks[n++] = (sasl_callback_t){SASL_CB_LOG, CALLBACK(keep_message), s};
     s->callbacks[n++] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
-    return sasl_server_new(s->peer.service, HOSTNAME, NULL, NULL, NULL, s->callbacks, 0,
-                           &s->connection);
+    int result = sasl_server_new(s->peer.service, HOSTNAME, NULL, NULL, NULL, s->callbacks, 0,
+                                 &s->connection);
+    return result == SASL_OK ||
+           err_set(e, ERR_TEMP, "libsasl2: %s", sasl_errstring(result, NULL, NULL));
 }
 
 struct call {
@@ -314,10 +339,18 @@ static enum sasl_status conclude(struct sasl *s, const struct call *c, struct st
         err_set(e, ERR_SYNTAX, "malformed");
         return SASL_STATUS_FAILED;
     }
+    if (c->result == SASL_BADAUTH && s->secret.p) {
+        err_set(e, ERR_DENIED, "%s", s->refused ? s->refused : "wrong_password");
+        return SASL_STATUS_FAILED;
+    }
     if (c->result == SASL_OK || c->result == SASL_CONTINUE) {
         s->proved = s->verified;
         *challenge = str_from(c->out ? c->out : "", c->n);
         return c->result == SASL_OK ? SASL_STATUS_DONE : SASL_STATUS_CONTINUE;
+    }
+    if (strstr(s->detail, "hannel bindings mismatch")) {
+        err_set(e, ERR_DENIED, "channel_binding");
+        return SASL_STATUS_FAILED;
     }
     if (c->result == SASL_BADPROT || c->result == SASL_BADPARAM || c->result == SASL_BUFOVER)
         err_set(e, ERR_SYNTAX, "malformed");
@@ -329,11 +362,13 @@ static enum sasl_status conclude(struct sasl *s, const struct call *c, struct st
 enum sasl_status sasl_library_step(struct sasl *s, struct str response, struct str *challenge,
                                    struct err *e)
 {
-    struct call c = {.s = s, .response = response, .first = s->connection == NULL};
-    c.result = c.first ? begin(s) : SASL_OK;
-    if (c.result == SASL_OK && s->mechanism->worker)
+    struct call c = {.s = s, .response = response, .first = !s->started};
+    if (!sasl_library_open(s, e))
+        return SASL_STATUS_FAILED;
+    s->started = true;
+    if (s->mechanism->worker)
         worker_run(WORKER_AUTH, call, &c);
-    else if (c.result == SASL_OK)
+    else
         call(&c);
     return conclude(s, &c, challenge, e);
 }

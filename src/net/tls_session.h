@@ -17,6 +17,11 @@ void stream_resume_tls(struct stream *s, struct tls_session *t);
 /* The server took it. */
 bool stream_tls_is_resumed(const struct stream *s);
 
+/* Bytes of the channel binding of this type ("tls-exporter", "tls-server-end-point", "tls-unique":
+ * RFC 9266, RFC 5929), appended, as a server has them. False: a plain connection, or the type is
+ * not known or does not fit the version of TLS. */
+bool stream_tls_channel_binding(const struct stream *s, const char *type, struct buf *bytes);
+
 /* Channel binding "tls-exporter" (RFC 9266): both ends of this connection compute the same value.
  * False: plain, or older than TLS 1.3. */
 #define TLS_BINDING_SIZE 32
