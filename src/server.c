@@ -181,6 +181,7 @@ static SUSPENDS bool open_parts(struct server *s, struct err *e)
                          s->tls_client);
     auth_set_oauth(s->auth, s->oauth);
     auth_reload(s->auth, s->config);
+    auth_load_keys(s->auth);
     s->load = load_new(s->sessions, s->journal);
     load_on_pressure(s->load, relieve, s);
     s->smtp = (struct smtp_context){.loop = s->loop,
@@ -243,6 +244,7 @@ bool server_open(struct server *s, struct config *config, const char *config_pat
     s->config = config_ref(config);
     s->settings = config_block(config, &server_settings_block);
     s->started = clock_wall();
+    auth_prepare(config_block(config, &auth_settings_block)); /* no thread is there yet */
     s->sessions = session_list_new();
     struct session_limits limits = server_limits(config);
     session_list_set_limits(s->sessions, &limits);

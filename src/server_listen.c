@@ -117,8 +117,12 @@ static struct server_listener *list_of(struct server *s, struct config *config,
             (*end)->server = s;
             (*end)->address = l->address.items[n];
             (*end)->mode = service_socket_mode(l);
-            (*end)->service =
-                service_new(config, l, l->tls == SERVICE_TLS_NONE ? NULL : tls, hostname);
+            struct tls_context *own =
+                l->tls == SERVICE_TLS_NONE || !tls
+                    ? NULL
+                    : tls_context_for_clients(tls, (enum tls_clients)l->client_certificates);
+            (*end)->service = service_new(config, l, own, hostname);
+            tls_context_unref(own);
         }
     }
     return list;

@@ -27,6 +27,9 @@ bool server_load_tls(const struct config *config, struct tls_context **server,
     for (size_t i = 0; i < config_count(config, &listener_settings_block); i++) {
         const struct listener_settings *l = config_at(config, &listener_settings_block, i);
         needed = needed || l->tls != SERVICE_TLS_NONE;
+        if (l->client_certificates && settings->client_ca_file[0] == '\0')
+            return err_set(e, ERR_PERM, "listener %s: client_certificates needs tls client_ca_file",
+                           l->name);
     }
     *server = needed ? tls_server_context(settings, e) : NULL;
     if (needed && !*server)
@@ -162,6 +165,7 @@ bool server_reload(struct server *s, struct buf *restart, struct err *e)
     if (ok) {
         server_restart_needed(s->boot, l.config, restart);
         apply(s, &l);
+        auth_load_keys(s->auth);
         log_info("maild", NULL, "reloaded %s%s%s", s->config_path,
                  restart->n ? "; a restart is needed for: " : "", buf_c(restart));
     } else if (l.rules && s->stopping) {

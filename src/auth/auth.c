@@ -37,6 +37,7 @@ void auth_free(struct auth *a)
     sasl_library_stop(a);
     guard_close(a);
     config_unref(a->config);
+    arena_free(a->kerberos.arena);
     explicit_bzero(a->secret, sizeof(a->secret));
     free(a);
 }

@@ -15,11 +15,15 @@ struct sasl;
 struct stream;
 
 struct auth_settings {
-    int64_t failures_max;            /* per connection, then it is closed by the protocol */
-    struct string_list mechanisms;   /* empty: all that can work */
-    struct string_list master_users; /* logins and names of groups */
-    const char *master_separator;    /* one character; "" : none */
-    bool master_disabled;            /* masters may be users who may not log in themselves */
+    int64_t failures_max;               /* per connection, then it is closed by the protocol */
+    struct string_list mechanisms;      /* empty: all that can work */
+    const char *keytab;                 /* "" : no Kerberos */
+    const char *kerberos_hostname;      /* in the names of our services; "" : as in the keytab */
+    struct string_list kerberos_realms; /* whose principals are users; none: those of the keytab */
+    struct string_list certificate_names; /* where a client's certificate has its login */
+    struct string_list master_users;      /* logins and names of groups */
+    const char *master_separator;         /* one character; "" : none */
+    bool master_disabled;                 /* masters may be users who may not log in themselves */
     struct penalty_settings penalty;
 };
 extern const struct settings_block auth_settings_block; /* "auth" */
@@ -35,10 +39,14 @@ struct auth_peer {
     const struct stream *stream;
 };
 
+/* Tells the system's Kerberos what it must know. First of all, before there are threads. */
+void auth_prepare(const struct auth_settings *s);
 struct auth *auth_new(struct directory *d, const struct auth_settings *s, struct err *e);
 /* A key of this installation, kept in the file (made when it is not there): what SCRAM shows of
  * users who do not exist comes from it and must not change with a restart. */
 SUSPENDS bool auth_open_secret(struct auth *a, const char *path, struct err *e);
+/* Looks at the keytab, now and whenever it may have changed; the log says what is wrong with it. */
+SUSPENDS void auth_load_keys(struct auth *a);
 /* NULL is allowed. */
 void auth_free(struct auth *a);
 /* Who checks tokens (auth/oauth.h); outlives the logins. NULL: none are taken. */

@@ -4,9 +4,17 @@
  */
 #include "auth/auth.h"
 #include "auth/guard.h"
+#include "auth/keytab.h"
 #include "auth/sasl_library.h"
 
 #define AUTH_SECRET_SIZE 32
+
+/* Empty: no logins with Kerberos. */
+struct kerberos {
+    struct arena *arena;
+    struct keytab keytab;
+    struct str default_realm; /* of the system's library */
+};
 
 struct auth {
     struct directory *directory;
@@ -15,6 +23,7 @@ struct auth {
     struct config *config; /* of the settings; NULL: the caller's of auth_new */
     struct guard guard;
     struct sasl_library sasl;
+    struct kerberos kerberos;
     /* Of this installation (auth_open_secret): what users who do not exist are made of. */
     unsigned char secret[AUTH_SECRET_SIZE];
 };

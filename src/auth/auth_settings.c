@@ -23,6 +23,21 @@ static const struct setting settings[] = {
     {"mechanisms", SETTING_STRING_LIST, FIELD(mechanisms), "", 0, 0, NULL,
      "SASL mechanisms that are offered, as far as they can work. Not set: all of them but "
      "CRAM-MD5."},
+    {"keytab", SETTING_PATH, FIELD(keytab), "", 0, 0, NULL,
+     "Kerberos keys of the services imap, pop and smtp: with it, GSSAPI and GSS-SPNEGO are "
+     "offered. "
+     "A changed file is read at a reload."},
+    {"kerberos_hostname", SETTING_STRING, FIELD(kerberos_hostname), "", 0, 0, NULL,
+     "The host in the names of our services, imap/HOST@REALM. Empty: that of the first fitting "
+     "name "
+     "in the keytab."},
+    {"kerberos_realms", SETTING_STRING_LIST, FIELD(kerberos_realms), "", 0, 0, NULL,
+     "Realms whose principals are users here: user@REALM is who has that login, or else the login "
+     "user. Not set: the realms in the keytab."},
+    {"certificate_names", SETTING_STRING_LIST, FIELD(certificate_names), "email upn", 0, 0, NULL,
+     "Where the certificate of a client (client_certificates of its listener) has the login: "
+     "email, "
+     "upn (the user principal name of Active Directory) and cn, in this order."},
     {"master_users", SETTING_STRING_LIST, FIELD(master_users), "", 0, 0, NULL,
      "Logins, and names of groups, that may log in as any user but another of them, with their own "
      "password."},
@@ -70,6 +85,10 @@ static bool check(const void *values, struct err *e)
         if (!sasl_name_is_known(str_from_c(s->mechanisms.items[i])))
             return err_set(e, ERR_SYNTAX, "mechanisms: \"%s\" is not known",
                            s->mechanisms.items[i]);
+    for (size_t i = 0; i < s->certificate_names.count; i++)
+        if (!sasl_certificate_name_is_known(str_from_c(s->certificate_names.items[i])))
+            return err_set(e, ERR_SYNTAX, "certificate_names: \"%s\" is none of email, upn and cn",
+                           s->certificate_names.items[i]);
     unsigned char separator = (unsigned char)s->master_separator[0];
     if (separator && (s->master_separator[1] || separator <= ' ' || separator >= 127 ||
                       (separator >= '0' && separator <= '9') || separator == '@' ||

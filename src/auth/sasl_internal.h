@@ -65,7 +65,9 @@ struct sasl {
 SUSPENDS enum sasl_status sasl_library_step(struct sasl *s, struct str response,
                                             struct str *challenge, struct err *e);
 /* A connection of the library for s, if there is none yet. */
-bool sasl_library_open(struct sasl *s, struct err *e);
+bool sasl_library_open(struct sasl *s, const char *service, const char *host, struct err *e);
+/* Without a name the library asks the resolver, and waits. */
+#define SASL_NO_HOST "localhost"
 void sasl_library_end(struct sasl *s);
 
 /* --- sasl.c --- */
@@ -88,11 +90,9 @@ SUSPENDS enum sasl_status sasl_scram_step(struct sasl *s, struct str response,
 
 /* --- sasl_kerberos.c --- */
 
-/* Blocking; before there are threads. */
-void sasl_kerberos_start(struct auth *a);
 bool sasl_kerberos_available(const struct auth *a, const struct auth_peer *peer);
-/* The host in the service's name in the keytab. */
-const char *sasl_kerberos_host(const struct auth *a, const char *service);
+/* The host in the name of this service of ours; NULL: there is no key. */
+const char *sasl_kerberos_host(const struct auth *a, const struct kerberos *k, struct str service);
 SUSPENDS enum sasl_status sasl_kerberos_step(struct sasl *s, struct str response,
                                              struct str *challenge, struct err *e);
 

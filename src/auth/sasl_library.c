@@ -27,15 +27,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Without a name the library asks the resolver, and waits. */
-#define HOSTNAME "localhost"
-
 /* The library's mechanisms and the file each is in (EXTERNAL: the library's own). */
 static const struct {
     const char *name, *file;
 } plugins[] = {
     {"PLAIN", "/libplain."},         {"LOGIN", "/liblogin."},      {"SCRAM-SHA-1", "/libscram."},
-    {"SCRAM-SHA-256", "/libscram."}, {"CRAM-MD5", "/libcrammd5."},
+    {"SCRAM-SHA-256", "/libscram."}, {"CRAM-MD5", "/libcrammd5."}, {"GSSAPI", "/libgssapiv2."},
+    {"GSS-SPNEGO", "/libgssapiv2."}, {"EXTERNAL", NULL},
 };
 
 #define PLUGINS (sizeof(plugins) / sizeof(*plugins))
@@ -70,13 +68,20 @@ static int get_option(void *context, const char *plugin, const char *option, con
     return SASL_FAIL;
 }
 
+/* Kerberos takes a megabyte and is for those who have a keytab. */
+static bool is_loaded(const struct auth *a, size_t i)
+{
+    return sasl_is_wanted(a, plugins[i].name) && (strncmp(plugins[i].name, "GSS", 3) != 0 ||
+                                                  (a->settings.keytab && a->settings.keytab[0]));
+}
+
 static int verify_file(void *context, const char *file, sasl_verify_type_t type)
 {
     const struct auth *a = context;
     if (type == SASL_VRFY_CONF || type == SASL_VRFY_PASSWD)
         return SASL_CONTINUE;
     for (size_t i = 0; i < PLUGINS; i++)
-        if (plugins[i].file && sasl_is_wanted(a, plugins[i].name) && strstr(file, plugins[i].file))
+        if (plugins[i].file && is_loaded(a, i) && strstr(file, plugins[i].file))
             return SASL_OK;
     return SASL_CONTINUE;
 }
@@ -160,24 +165,31 @@ static int add_properties(const sasl_utils_t *utils, int max_version, int *versi
 
 /* --- start and stop --- */
 
+static bool is_listed(const char *list, const char *name)
+{
+    struct str rest = str_from_c(list), word;
+    while (word = str_word(&rest), word.p)
+        if (str_equal_nocase(word, str_from_c(name)))
+            return true;
+    return false;
+}
+
+/* EXTERNAL is listed for connections that have it. A missing GSSAPI is told by auth_load_keys. */
 static bool has_mechanisms(struct auth *a, struct err *e)
 {
-    struct str names = buf_str(&a->sasl.mechanisms), name;
     const char *list = "";
     sasl_conn_t *connection = NULL;
     bool ok =
-        sasl_server_new("smtp", HOSTNAME, NULL, NULL, NULL, NULL, 0, &connection) == SASL_OK &&
+        sasl_server_new("smtp", SASL_NO_HOST, NULL, NULL, NULL, NULL, 0, &connection) == SASL_OK &&
         sasl_listmech(connection, NULL, "", " ", "", &list, NULL, NULL) >= SASL_OK;
-    while (ok && (name = str_word(&names), name.p)) {
-        struct str rest = str_from_c(list), word;
-        while (word = str_word(&rest), word.p && !str_equal_nocase(word, name))
-            ;
-        if (!word.p)
+    a->sasl.has_kerberos = ok && is_listed(list, "GSSAPI");
+    for (size_t i = 0; i < PLUGINS && ok; i++)
+        if (is_loaded(a, i) && plugins[i].file && strncmp(plugins[i].name, "GSS", 3) != 0 &&
+            !is_listed(list, plugins[i].name))
             ok = err_set(e, ERR_PERM,
-                         "libsasl2 has no mechanism %.*s (it has: %s): is libsasl2-modules "
+                         "libsasl2 has no mechanism %s (it has: %s): is libsasl2-modules "
                          "installed?",
-                         STR_ARG(name), list);
-    }
+                         plugins[i].name, list);
     sasl_dispose(&connection);
     return ok;
 }
@@ -186,7 +198,7 @@ static void choose(struct auth *a)
 {
     struct buf *list = &a->sasl.mechanisms;
     for (size_t i = 0; i < PLUGINS; i++)
-        if (sasl_is_wanted(a, plugins[i].name))
+        if (is_loaded(a, i))
             buf_printf(list, "%s%s", list->n > 0 ? " " : "", plugins[i].name);
 }
 
@@ -290,7 +302,7 @@ static int keep_message(void *context, int level, const char *message)
     return SASL_OK;
 }
 
-bool sasl_library_open(struct sasl *s, struct err *e)
+bool sasl_library_open(struct sasl *s, const char *service, const char *host, struct err *e)
 {
     size_t n = 0;
     if (s->connection)
@@ -300,8 +312,7 @@ bool sasl_library_open(struct sasl *s, struct err *e)
     s->callbacks[n++] = (sasl_callback_t){SASL_CB_PROXY_POLICY, CALLBACK(authorize), s};
     s->callbacks[n++] = (sasl_callback_t){SASL_CB_LOG, CALLBACK(keep_message), s};
     s->callbacks[n++] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
-    int result = sasl_server_new(s->peer.service, HOSTNAME, NULL, NULL, NULL, s->callbacks, 0,
-                                 &s->connection);
+    int result = sasl_server_new(service, host, NULL, NULL, NULL, s->callbacks, 0, &s->connection);
     return result == SASL_OK ||
            err_set(e, ERR_TEMP, "libsasl2: %s", sasl_errstring(result, NULL, NULL));
 }
@@ -363,7 +374,7 @@ enum sasl_status sasl_library_step(struct sasl *s, struct str response, struct s
                                    struct err *e)
 {
     struct call c = {.s = s, .response = response, .first = !s->started};
-    if (!sasl_library_open(s, e))
+    if (!sasl_library_open(s, s->peer.service, SASL_NO_HOST, e))
         return SASL_STATUS_FAILED;
     s->started = true;
     if (s->mechanism->worker)

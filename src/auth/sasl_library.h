@@ -17,6 +17,7 @@ struct sasl_library {
     sasl_callback_t callbacks[SASL_LIBRARY_CALLBACKS];
     struct buf mechanisms; /* those libsasl2 runs, separated by spaces */
     bool started;
+    bool has_kerberos; /* the plugin is there */
     struct {
         size_t set; /* of places in the table of mechanisms */
         char *text;
@@ -32,3 +33,7 @@ void sasl_library_stop(struct auth *a);
 bool sasl_name_is_known(struct str name);
 /* The configuration does not leave it out. */
 bool sasl_is_wanted(const struct auth *a, const char *name);
+
+/* --- sasl_external.c --- */
+
+bool sasl_certificate_name_is_known(struct str name);

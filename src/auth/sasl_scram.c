@@ -15,7 +15,6 @@
 #include "auth/sasl_internal.h"
 #include "net/tls_session.h"
 
-
 bool sasl_binding_available(const struct auth *a, const struct auth_peer *peer)
 {
     return peer->stream && stream_is_tls(peer->stream) && sasl_secrets_held(a, peer);
@@ -61,7 +60,8 @@ enum sasl_status sasl_scram_step(struct sasl *s, struct str response, struct str
                                  struct err *e)
 {
     bool first = !s->prepared && response.p && response.n > 0;
-    if (first && (!sasl_library_open(s, e) || !prepare(s, response, e)))
+    if (first &&
+        (!sasl_library_open(s, s->peer.service, SASL_NO_HOST, e) || !prepare(s, response, e)))
         return SASL_STATUS_FAILED;
     s->prepared |= first;
     return sasl_library_step(s, response, challenge, e);

@@ -17,6 +17,8 @@
 
 static const char *const protocols[] = {"smtp", "submission", "lmtp", "imap", "pop3", NULL};
 static const char *const tls_choices[] = {"none", "starttls", "implicit", NULL};
+/* enum tls_clients */
+static const char *const client_choices[] = {"no", "optional", "required", NULL};
 
 #define FIELD(name) offsetof(struct listener_settings, name)
 
@@ -36,6 +38,10 @@ static const struct setting settings[] = {
      "Submission: refuse mail before a login. Only a listener on loopback addresses or Unix "
      "sockets "
      "may say no."},
+    {"client_certificates", SETTING_CHOICE, FIELD(client_certificates), "no", 0, 0, client_choices,
+     "Logins with certificates that tls client_ca_file has signed: optional offers EXTERNAL to "
+     "clients "
+     "that have one, required accepts no others."},
     {"proxy_protocol_from", SETTING_STRING_LIST, FIELD(proxy_protocol_from), "", 0, 0, NULL,
      "Load balancers: addresses and networks (192.0.2.1 10.0.0.0/8 !10.1.0.0/16 unix). From them, "
      "and only from them, a header of the PROXY protocol, version 1 or 2, must come first, "
@@ -82,6 +88,8 @@ static bool check(const void *values, struct err *e)
         return err_set(e, ERR_SYNTAX, "socket_mode: an octal number such as 0660 is expected");
     if (l->auth && l->protocol != SERVICE_SMTP)
         return err_set(e, ERR_SYNTAX, "auth: only for protocol smtp (not lmtp; others have it)");
+    if (l->client_certificates && (l->tls == SERVICE_TLS_NONE || (!for_users && !l->auth)))
+        return err_set(e, ERR_SYNTAX, "client_certificates: only with TLS and logins");
     if (l->auth_without_tls && !for_users && !l->auth)
         return err_set(e, ERR_SYNTAX, "auth_without_tls: protocol %s has no logins",
                        protocols[l->protocol]);

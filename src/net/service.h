@@ -23,11 +23,12 @@ struct listener_settings {
     const char *name;
     int protocol; /* enum service_protocol */
     struct string_list address;
-    int tls;               /* enum service_tls */
-    bool auth;             /* smtp: offers AUTH; default no */
-    bool auth_without_tls; /* only for loopback addresses; default no */
-    bool auth_required;    /* submission: MAIL needs a login first; default yes; a loopback-only
-                              listener may say no */
+    int tls;                 /* enum service_tls */
+    bool auth;               /* smtp: offers AUTH; default no */
+    bool auth_without_tls;   /* only for loopback addresses; default no */
+    bool auth_required;      /* submission: MAIL needs a login first; default yes; a loopback-only
+                                listener may say no */
+    int client_certificates; /* enum tls_clients */
     struct string_list proxy_protocol_from; /* load balancers: net/proxy.h */
     int64_t socket_mode; /* Unix sockets: octal digits as a decimal number (660), see below */
 };

@@ -99,6 +99,16 @@ const char *stream_tls_cipher(const struct stream *s);
 /* The name in the peer's certificate (its common name, else its first host name), appended. False:
  * it has shown none, or none that our authorities have signed. */
 bool stream_tls_peer_name(const struct stream *s, struct buf *name);
+/* The client has shown a certificate that our authorities have signed and that is valid now, on a
+ * listener where that counts as a login (tls_context_for_clients). */
+bool stream_tls_client_may_log_in(const struct stream *s);
+enum tls_client_name {
+    TLS_CLIENT_EMAIL,     /* the first rfc822Name */
+    TLS_CLIENT_PRINCIPAL, /* the first user principal name (an otherName) */
+    TLS_CLIENT_COMMON_NAME,
+};
+/* Appends that name of it, in UTF-8 without NUL. False: it has none. */
+bool stream_tls_client_name(const struct stream *s, enum tls_client_name kind, struct buf *name);
 
 /* --- compression (RFC 4978: raw deflate, above TLS) --- */
 

@@ -221,10 +221,20 @@ static bool attach(struct stream *s, struct tls_context *c, struct err *e)
     return true;
 }
 
+/* A session that began where no certificate was needed does not go on here. */
+static void require_certificate(SSL *ssl)
+{
+    static const unsigned char id[] = "maild, certificate required";
+    SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_set_session_id_context(ssl, id, sizeof(id) - 1);
+}
+
 bool stream_start_tls_server(struct stream *s, struct tls_context *c, struct err *e)
 {
     if (!leave_plain_text(s, e) || !attach(s, c, e))
         return false;
+    if (c->clients == TLS_CLIENTS_REQUIRED)
+        require_certificate(s->ssl);
     SSL_set_accept_state(s->ssl);
     return handshake(s, e);
 }

@@ -57,8 +57,9 @@ static const struct setting settings[] = {
      "Not set: the system's."},
     {"client_ca_file", SETTING_PATH, FIELD(client_ca_file), "", 0, 0, NULL,
      "PEM file with authorities: clients are asked for a certificate, and the name in one that "
-     "these have signed stands in Received fields. Nobody is refused for it. Not set: clients are "
-     "not asked."},
+     "these have signed stands in Received fields. Nobody is refused for it, but by a listener "
+     "with "
+     "client_certificates. Not set: clients are not asked."},
     {0},
 };
 
@@ -310,6 +311,18 @@ bool tls_context_trust(struct tls_context *c, struct err *e)
     return l.ok || err_set(e, ERR_TEMP, "%s", l.error.text);
 }
 
+struct tls_context *tls_context_for_clients(struct tls_context *c, enum tls_clients clients)
+{
+    struct tls_context *view = MEM_NEW(struct tls_context);
+    atomic_init(&view->references, 1);
+    view->parent = tls_context_ref(c);
+    view->ssl = c->ssl;
+    view->bio_method = c->bio_method;
+    view->server = true;
+    view->clients = clients;
+    return view;
+}
+
 struct tls_context *tls_context_ref(struct tls_context *c)
 {
     atomic_fetch_add(&c->references, 1);
@@ -320,7 +333,11 @@ void tls_context_unref(struct tls_context *c)
 {
     if (!c || atomic_fetch_sub(&c->references, 1) > 1)
         return;
-    SSL_CTX_free(c->ssl);
-    BIO_meth_free(c->bio_method);
+    if (c->parent) {
+        tls_context_unref(c->parent);
+    } else {
+        SSL_CTX_free(c->ssl);
+        BIO_meth_free(c->bio_method);
+    }
     free(c);
 }

@@ -21,6 +21,14 @@ extern const struct settings_block tls_settings_block; /* "tls" */
  * match). */
 struct tls_context *tls_server_context(const struct tls_settings *s, struct err *e);
 struct tls_context *tls_client_context(const struct tls_settings *s, struct err *e);
+/* Certificates of clients, beside that a server with client_ca_file asks all of them. */
+enum tls_clients {
+    TLS_CLIENTS_ASKED,    /* what they show says nothing about who may log in */
+    TLS_CLIENTS_OPTIONAL, /* a client with a valid one may log in as whom it names */
+    TLS_CLIENTS_REQUIRED, /* and one without has no connection */
+};
+/* A server's context with this rule; a reference. */
+struct tls_context *tls_context_for_clients(struct tls_context *c, enum tls_clients clients);
 struct tls_context *tls_context_ref(struct tls_context *c);
 void tls_context_unref(struct tls_context *c);
 

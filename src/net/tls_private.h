@@ -11,6 +11,8 @@ struct tls_context {
     SSL_CTX *ssl;
     BIO_METHOD *bio_method; /* a stream as OpenSSL's transport */
     bool server;
+    enum tls_clients clients;
+    struct tls_context *parent;     /* whose ssl and bio_method these are; NULL: its own */
     const char *system_authorities; /* a client's: the file; NULL: they are loaded */
     bool loading;
     struct cond loaded;
