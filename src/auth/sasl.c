@@ -41,6 +41,7 @@ static const struct sasl_mechanism mechanisms[] = {
      .steps_max = 3,
      .digest = "SCRAM-SHA-256",
      .secret = "*authPassword",
+     .guesses = true,
      .binds = true,
      .available = sasl_binding_available,
      .step = sasl_scram_step},
@@ -49,6 +50,7 @@ static const struct sasl_mechanism mechanisms[] = {
      .steps_max = 3,
      .digest = "SCRAM-SHA-256",
      .secret = "*authPassword",
+     .guesses = true,
      .available = sasl_secrets_held,
      .step = sasl_scram_step},
     {.name = "SCRAM-SHA-1-PLUS",
@@ -56,6 +58,7 @@ static const struct sasl_mechanism mechanisms[] = {
      .steps_max = 3,
      .digest = "SCRAM-SHA-1",
      .secret = "*authPassword",
+     .guesses = true,
      .binds = true,
      .available = sasl_binding_available,
      .step = sasl_scram_step},
@@ -64,12 +67,14 @@ static const struct sasl_mechanism mechanisms[] = {
      .steps_max = 3,
      .digest = "SCRAM-SHA-1",
      .secret = "*authPassword",
+     .guesses = true,
      .available = sasl_secrets_held,
      .step = sasl_scram_step},
     {.name = "CRAM-MD5",
      .response_max = SASL_RESPONSE_MAX,
      .steps_max = 1,
      .secret = "*cmusaslsecretCRAM-MD5",
+     .guesses = true,
      .no_nul = true,
      .available = sasl_secrets_held,
      .step = sasl_library_step},
@@ -203,6 +208,16 @@ static bool settle(struct sasl *s, struct err *e)
     return auth_become(s->auth, &s->peer, s->as, s->arena, &s->account, s->mechanism->name, e);
 }
 
+/* A wrong proof, not one that was never looked at. */
+static void count_guess(struct sasl *s)
+{
+    struct str login, as;
+    if (!s->secret.p || s->locked_out)
+        return;
+    auth_split_login(s->auth, s->user, &login, &as);
+    guard_count(s->auth, &s->peer, login);
+}
+
 static enum sasl_status take(struct sasl *s, struct str response, struct str *challenge,
                              struct err *e)
 {
@@ -216,7 +231,7 @@ static enum sasl_status take(struct sasl *s, struct str response, struct str *ch
     }
     enum sasl_status status = m->step(s, response, challenge, e);
     if (status == SASL_STATUS_FAILED && e->kind == ERR_DENIED && m->guesses)
-        guard_count(s->auth, &s->peer, s->user);
+        count_guess(s);
     if (status == SASL_STATUS_FAILED || (s->proved && !s->settled && !settle(s, e)))
         return fail(s, e);
     if (status == SASL_STATUS_CONTINUE) {

@@ -56,8 +56,9 @@ struct sasl {
     bool verified;                 /* the mechanism found the proof right */
     struct err verdict;            /* what a callback found out: ERR_NONE, or why not */
     struct str secret;             /* what the mechanism verifies with; p == NULL: not asked for */
-    const char *refused;           /* the proof cannot be right, and why, in the log's one word */
-    bool prepared;                 /* SCRAM: the first message was looked at */
+    bool locked_out;
+    const char *refused; /* the proof cannot be right, and why, in the log's one word */
+    bool prepared;       /* SCRAM: the first message was looked at */
 };
 
 /* --- sasl_library.c --- */

@@ -112,6 +112,8 @@ static bool read_keytab(struct auth *a, struct kerberos *k, struct err *e)
 static bool load(struct auth *a, struct kerberos *k, struct err *e)
 {
     struct realm_search search = {NULL};
+    if (strcmp(a->sasl.keytab, a->settings.keytab) != 0)
+        return err_set(e, ERR_PERM, "another auth keytab needs a restart");
     if (!a->sasl.has_kerberos)
         return err_set(e, ERR_PERM,
                        "libsasl2 has no GSSAPI: is libsasl2-modules-gssapi-mit installed?");

@@ -2,8 +2,7 @@
  * libsasl2: its start, and the running of its mechanisms.
  *
  * Nothing of the system's configuration takes part. No appname is given, so no file is read; the
- * options that matter are answered by get_option; only the plugins of the mechanisms that are
- * wanted are loaded.
+ * options that matter are answered by get_option; only the plugins of our mechanisms are loaded.
  *
  * Callbacks ask the directory straight away: the fiber that runs the exchange suspends inside of
  * libsasl2, whose connection is its own. So all of that happens on the loop's thread. Only
@@ -68,11 +67,11 @@ static int get_option(void *context, const char *plugin, const char *option, con
     return SASL_FAIL;
 }
 
-/* Kerberos takes a megabyte and is for those who have a keytab. */
+/* Kerberos takes a megabyte and is for those who have a keytab; the others may be wanted at any
+ * reload. */
 static bool is_loaded(const struct auth *a, size_t i)
 {
-    return sasl_is_wanted(a, plugins[i].name) && (strncmp(plugins[i].name, "GSS", 3) != 0 ||
-                                                  (a->settings.keytab && a->settings.keytab[0]));
+    return strncmp(plugins[i].name, "GSS", 3) != 0 || *a->sasl.keytab;
 }
 
 static int verify_file(void *context, const char *file, sasl_verify_type_t type)
@@ -210,6 +209,7 @@ bool sasl_library_start(struct auth *a, struct err *e)
     l->callbacks[n++] = (sasl_callback_t){SASL_CB_VERIFYFILE, CALLBACK(verify_file), a};
     l->callbacks[n++] = (sasl_callback_t){SASL_CB_LOG, CALLBACK(ignore_log), NULL};
     l->callbacks[n++] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
+    l->keytab = mem_dup(a->settings.keytab, a->settings.keytab ? strlen(a->settings.keytab) : 0);
     choose(a);
     sasl_set_mutex(mutex_new, mutex_lock, mutex_unlock, mutex_free);
     int result = sasl_server_init(l->callbacks, NULL);
@@ -230,6 +230,7 @@ void sasl_library_stop(struct auth *a)
     if (l->started)
         sasl_server_done();
     buf_free(&l->mechanisms);
+    free(l->keytab);
     for (size_t i = 0; i < SASL_OFFERS; i++)
         free(l->offers[i].text);
 }

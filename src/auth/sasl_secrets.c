@@ -147,6 +147,7 @@ bool sasl_find_secret(struct sasl *s)
     if (!auth_may_try(s->auth, &s->peer, login, &why)) {
         if (why.kind != ERR_DENIED)
             return cannot_tell(s, &why);
+        s->locked_out = true;
         s->refused = arena_c(s->arena, str_from_c(why.text));
     }
     if (s->refused)
