@@ -13,8 +13,9 @@ struct ldap_client;
 
 struct ldap_client *ldap_client_new(struct loop *l, const struct ldap_settings *s, struct err *e);
 /* Other servers from now on, in this order: URIs as in the settings. Without any in the settings
- * there are none before. ERR_SYNTAX; ERR_TEMP: the list is empty. Connections to others end when
- * they have nothing to do. */
+ * there are none before. One that passwords may not be sent to is left out, with a line in the
+ * log. ERR_SYNTAX, ERR_TEMP: none is left. Connections to others end when they have nothing to do.
+ */
 bool ldap_client_set_servers(struct ldap_client *c, const struct str *uris, size_t count,
                              struct err *e);
 /* Answers under way end with ERR_CANCELLED. NULL is allowed. */

@@ -4,6 +4,7 @@
  * "ldaps://host:3269", "ldap://[2001:db8::1]", "ldapi://%2Frun%2Fslapd%2Fldapi". Pure. Private to
  * auth.
  */
+#include "core/arena.h"
 #include "core/err.h"
 #include "core/str.h"
 
@@ -19,3 +20,5 @@ struct ldap_uri {
 bool ldap_uri_parse(struct str text, struct ldap_uri *uri, struct err *e);
 /* Nobody else can listen: a Unix socket, 127.0.0.0/8, ::1, or the name localhost. */
 bool ldap_uri_is_local(const struct ldap_uri *uri);
+/* Of a Unix socket: its path. */
+struct str ldap_uri_path(const struct ldap_uri *uri, struct arena *a);

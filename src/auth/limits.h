@@ -89,3 +89,28 @@
 #define TOKEN_ANSWER_MAX     ((size_t)64 * 1024)
 #define TOKEN_ASKING_MAX     100
 #define TOKEN_REMEMBERED_MAX 10000
+
+/* What an LDAP server may make us hold: bytes of one message, of all answers that a connection
+ * has not finished; servers of one block. */
+#define LDAP_MESSAGE_MAX (16 * 1024 * 1024)
+#define LDAP_ANSWERS_MAX (64 * 1024 * 1024)
+#define LDAP_SERVERS_MAX 64
+/* Entries of a search that sets no limit itself. */
+#define LDAP_ENTRIES_MAX 1000000
+/* Searches at a time on one connection. */
+#define LDAP_PIPELINE_MAX 64
+/* Connections for searches in pages. */
+#define LDAP_PAGE_CONNECTIONS 2
+/* Questions that wait for a connection; more are told to try later. */
+#define LDAP_QUEUE_MAX 1000
+/* Threads that hang in a library and are left behind, at a time. */
+#define LDAP_LEFT_MAX 32
+/* Between looks at a server that does not answer; how long one waits for its answer. */
+#define LDAP_PROBE_INTERVAL (USEC_SEC / 2)
+#define LDAP_PROBE_REACH    (1 * USEC_SEC)
+#define LDAP_PROBE_PATIENCE (30 * USEC_SEC)
+/* Waiting for a server that answers what makes no sense. */
+#define LDAP_BACKOFF_LEAST (1 * USEC_SEC)
+#define LDAP_BACKOFF_MOST  (60 * USEC_SEC)
+/* How long the end waits for threads; those that hang are left behind. */
+#define LDAP_CLOSE_WAIT (USEC_SEC / 2)
