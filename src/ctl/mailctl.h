@@ -139,6 +139,8 @@ void print_json(const json_t *json);
 /* A member's text, "" when it is missing; a member's number. */
 const char *text_of(const json_t *object, const char *name);
 int64_t number_of(const json_t *object, const char *name);
+/* A member that is a list of strings, as one string; the caller frees it. */
+char *join_texts(const json_t *object, const char *name, const char *separator);
 void add_duration(struct buf *b, int64_t seconds);
 void add_size(struct buf *b, int64_t bytes);
 void add_time(struct buf *b, int64_t seconds);
@@ -191,7 +193,11 @@ command_function command_init;
 command_function command_start, command_stop, command_status, command_reload, command_log_flush;
 command_function command_config_check, command_config_show, command_config_manual;
 command_function command_user_add, command_user_list, command_user_show, command_user_delete,
-    command_user_password, command_user_disable, command_user_enable;
+    command_user_password, command_user_disable, command_user_enable, command_user_set;
+command_function command_app_password_add, command_app_password_list, command_app_password_delete;
+command_function command_group_add, command_group_set, command_group_delete, command_group_list,
+    command_group_show, command_group_member_add, command_group_member_delete;
+command_function command_directory_export, command_directory_import;
 command_function command_auth_penalties, command_auth_unlock;
 command_function command_domain_add, command_domain_set, command_domain_list, command_domain_show,
     command_domain_delete;

@@ -14,10 +14,10 @@ struct command_rows {
         (rows), sizeof(rows) / sizeof(*(rows))                                                     \
     }
 
-extern const struct command_rows command_rows_server, command_rows_user, command_rows_auth,
-    command_rows_domain, command_rows_route, command_rows_queue, command_rows_session,
-    command_rows_mailbox, command_rows_message, command_rows_archive, command_rows_policy,
-    command_rows_store;
+extern const struct command_rows command_rows_server, command_rows_user, command_rows_group,
+    command_rows_auth, command_rows_domain, command_rows_route, command_rows_queue,
+    command_rows_session, command_rows_mailbox, command_rows_message, command_rows_archive,
+    command_rows_policy, command_rows_store;
 
 /* --- what rows of several groups have --- */
 

@@ -194,6 +194,20 @@ const char *text_of(const json_t *object, const char *name)
     return text ? text : "";
 }
 
+char *join_texts(const json_t *object, const char *name, const char *separator)
+{
+    struct buf b = BUF_EMPTY;
+    json_t *item;
+    size_t i;
+    json_array_foreach(json_object_get(object, name), i, item)
+    {
+        buf_add_c(&b, i > 0 ? separator : "");
+        buf_add_c(&b, json_string_value(item) ? json_string_value(item) : "");
+    }
+    buf_c(&b);
+    return b.p;
+}
+
 int64_t number_of(const json_t *object, const char *name)
 {
     return (int64_t)json_integer_value(json_object_get(object, name));

@@ -4,45 +4,112 @@
 #include "ctl/mailctl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+/* What is said of the user in the options; false: they contradict each other, which was said. */
+static bool take_change(const struct arguments *a, json_t *args)
+{
+    bool keep = option(a, "--keep-copy"), no_copy = option(a, "--no-copy");
+    bool disable = option(a, "--disable"), enable = option(a, "--enable");
+    const char *protocols = option(a, "--protocols");
+    if ((keep && no_copy) || (disable && enable) ||
+        (option(a, "--forward") && option(a, "--no-forward"))) {
+        fail_usage("these options contradict each other");
+        return false;
+    }
+    if (option(a, "--name"))
+        json_object_set_new(args, "name", json_string(option(a, "--name")));
+    if (protocols)
+        json_object_set_new(args, "protocols", json_string(protocols));
+    if (option(a, "--forward") || option(a, "--no-forward"))
+        json_object_set_new(args, "forwards", option_list(a, "--forward"));
+    if (keep || no_copy)
+        json_object_set_new(args, "keep_copy", json_boolean(keep));
+    if (disable || enable)
+        json_object_set_new(args, "disabled", json_boolean(disable));
+    return true;
+}
+
+/* "login", "password" and, with --force, "force"; NULL: there is no password, which was said. */
+static json_t *password_args(struct mailctl *m, const struct arguments *a, int *status)
+{
+    const char *login = a->words[0], *password = read_password(m, a, login, status);
+    if (!password)
+        return NULL;
+    json_t *args = args_of("login", login, "password", password);
+    if (option(a, "--force"))
+        json_object_set_new(args, "force", json_true());
+    return args;
+}
 
 int command_user_add(struct mailctl *m, const struct arguments *a)
 {
     int status = EXIT_OK;
-    const char *login = a->words[0], *password = read_password(m, a, login, &status);
-    if (!password)
-        return status;
-    json_t *args = args_of("login", login, "password", password);
-    if (option(a, "--name"))
-        json_object_set_new(args, "name", json_string(option(a, "--name")));
-    return ask_simply(m, "user add", args, "added", login);
+    json_t *change = json_object();
+    if (!take_change(a, change)) {
+        json_decref(change);
+        return EXIT_USAGE;
+    }
+    json_t *args = password_args(m, a, &status);
+    if (args)
+        json_object_update(args, change);
+    json_decref(change);
+    return args ? ask_simply(m, "user add", args, "added", a->words[0]) : status;
+}
+
+int command_user_set(struct mailctl *m, const struct arguments *a)
+{
+    json_t *args = args_of("login", a->words[0], NULL, NULL);
+    if (a->option_count > 0 && take_change(a, args))
+        return ask_simply(m, "user set", args, "changed", a->words[0]);
+    json_decref(args);
+    return a->option_count > 0 ? EXIT_USAGE : fail_usage("nothing to change");
 }
 
 int command_user_password(struct mailctl *m, const struct arguments *a)
 {
     int status = EXIT_OK;
-    const char *login = a->words[0], *password = read_password(m, a, login, &status);
-    if (!password)
-        return status;
-    return ask_simply(m, "user password", args_of("login", login, "password", password),
-                      "password set of", login);
+    json_t *args = password_args(m, a, &status);
+    return args ? ask_simply(m, "user password", args, "password set of", a->words[0]) : status;
+}
+
+static const char *state_of(const json_t *user)
+{
+    const char *reason = text_of(user, "no_login");
+    if (*reason)
+        return reason;
+    return json_is_true(json_object_get(user, "disabled")) ? "disabled" : "active";
 }
 
 static void add_user(void *arg, const json_t *user)
 {
     struct table *t = arg;
+    char *forwards = join_texts(user, "forwards", " ");
     table_add(t, text_of(user, "login"));
     table_add(t, text_of(user, "name"));
-    table_add(t, json_is_true(json_object_get(user, "disabled")) ? "disabled" : "active");
+    table_add(t, state_of(user));
+    table_add(t, text_of(user, "protocols"));
+    table_add(t, forwards);
+    free(forwards);
 }
 
 int command_user_list(struct mailctl *m, const struct arguments *a)
 {
-    static const char *const titles[] = {"login", "name", "state", NULL};
+    static const char *const titles[] = {"login",     "name",        "state",
+                                         "protocols", "forwards to", NULL};
     struct table *t = table_new(titles);
     json_t *args = args_of("domain", argument(a, 0), NULL, NULL);
     int status = ask_items(m, "user list", args, add_user, t, NULL);
     table_end(t, status == EXIT_OK && !m->json);
     return status;
+}
+
+static void print_list(const json_t *user, const char *name, const char *title)
+{
+    char *texts = join_texts(user, name, ", ");
+    if (*texts)
+        printf("%s%s\n", title, texts);
+    free(texts);
 }
 
 int command_user_show(struct mailctl *m, const struct arguments *a)
@@ -51,10 +118,16 @@ int command_user_show(struct mailctl *m, const struct arguments *a)
     int status = ask(m, "user show", args_of("login", a->words[0], NULL, NULL), &user);
     if (!user)
         return status;
-    printf("login   %s\nname    %s\nstate   %s\nhome    %s\n", text_of(user, "login"),
-           text_of(user, "name"),
-           json_is_true(json_object_get(user, "disabled")) ? "disabled" : "active",
-           text_of(user, "home"));
+    printf("login      %s\nname       %s\nstate      %s\nprotocols  %s\nhome       %s\n",
+           text_of(user, "login"), text_of(user, "name"), state_of(user),
+           text_of(user, "protocols"), text_of(user, "home"));
+    print_list(user, "addresses", "addresses  ");
+    print_list(user, "forwards", "forwards   ");
+    if (json_array_size(json_object_get(user, "forwards")) > 0)
+        printf("keeps copy %s\n", json_is_true(json_object_get(user, "keep_copy")) ? "yes" : "no");
+    print_list(user, "groups", "groups     ");
+    if (*text_of(user, "mail_host"))
+        printf("mail host  %s\n", text_of(user, "mail_host"));
     json_decref(user);
     return status;
 }

@@ -61,7 +61,7 @@ def test_unknown_users_are_not_told_from_wrong_passwords():
     server = Instance()
     server.add_config("auth {\n    failure_delay = 0s\n}\n")
     with server:
-        server.mailctl("user", "add", "off@example.test", "--password-stdin", stdin="secret\n")
+        server.mailctl("user", "add", "off@example.test", "--force", "--password-stdin", stdin="secret\n")
         server.mailctl("user", "disable", "off@example.test")
         times = {}
         users = ("alice@example.test", "nobody@example.test", "alice@elsewhere.test", "off@example.test", "x" * 300)

@@ -406,7 +406,7 @@ def test_names_that_try_to_leave_their_folder():
 def test_users_with_strange_names_stay_in_the_store():
     with Instance() as server:
         for name in ("../../etc", "..", ".", "a/b", ".hidden", "a\nb", "", "x" * 65, "-x", "a%2Fb", "a\\b", "alice@example.test@x"):
-            server.run_mailctl("user", "add", "--password-stdin", "--", name + "@example.test", stdin="secret\n", check=False)
+            server.run_mailctl("user", "add", "--force", "--password-stdin", "--", name + "@example.test", stdin="secret\n", check=False)
         for user in server.mailctl_json("user", "list"):
             if "login" in user:
                 inject(server, "s@elsewhere.test", [user["login"]], "Subject: x\r\n\r\nx\r\n")

@@ -166,7 +166,7 @@ def test_idle_client_hears_of_a_delivery():
 
 def test_smtputf8():
     with Instance() as server:
-        server.mailctl("user", "add", "jürgen@example.test", "--password-stdin", stdin="secret\n")
+        server.mailctl("user", "add", "jürgen@example.test", "--force", "--password-stdin", stdin="secret\n")
         with smtplib.SMTP("127.0.0.1", server.port("smtp")) as s:
             s.ehlo()
             s.mail("müller@elsewhere.test", ["SMTPUTF8", "BODY=8BITMIME"])

@@ -125,7 +125,7 @@ def test_users_domains_and_addresses():
         except Exception as error:
             assert "AUTHENTICATIONFAILED" in str(error), error
         server.mailctl("user", "enable", "carol@second.test")
-        server.mailctl("user", "password", "carol@second.test", "--password-stdin", stdin="new\n")
+        server.mailctl("user", "password", "carol@second.test", "--force", "--password-stdin", stdin="new\n")
         imap(server, "carol@second.test", "new").logout()
         result = server.run_mailctl("user", "add", "carol@second.test", "--password-stdin", stdin="x\n",
                                     check=False)

@@ -153,7 +153,7 @@ def test_nobody_else_can_read_mail_and_secrets():
             box.append("folder", "(\\Seen $Junk)", None, b"Subject: z\r\n\r\nz\r\n")
             box.logout()
             inject(server, "s@elsewhere.test", ["x@elsewhere.test"], TEXT, port="local")
-            server.mailctl("user", "add", "carol", "--password-stdin", stdin="secret\n")
+            server.mailctl("user", "add", "carol", "--force", "--password-stdin", stdin="secret\n")
             server.stop()
             open_to_all = []
             for root, directories, files in os.walk(server.root):
