@@ -54,7 +54,8 @@ static enum lookup check_hash(struct directory *d, const struct source_account *
     struct success_tag tag;
     struct verification v = {password, found->hash, PASSWORD_WRONG};
     success_make_tag(d->successes, found->account.login, v.hash, password, &tag);
-    if (success_find(d->successes, &tag))
+    /* Of who may not log in the time of the answer would tell that the password is right. */
+    if (!found->account.no_login && success_find(d->successes, &tag))
         return LOOKUP_FOUND;
     enum lookup status = verify(&v, e);
     if (status == LOOKUP_FOUND)

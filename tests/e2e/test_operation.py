@@ -127,7 +127,7 @@ def test_users_domains_and_addresses():
         server.mailctl("user", "enable", "carol@second.test")
         server.mailctl("user", "password", "carol@second.test", "--force", "--password-stdin", stdin="new\n")
         imap(server, "carol@second.test", "new").logout()
-        result = server.run_mailctl("user", "add", "carol@second.test", "--password-stdin", stdin="x\n",
+        result = server.run_mailctl("user", "add", "carol@second.test", "--force", "--password-stdin", stdin="x\n",
                                     check=False)
         assert result.returncode == 1 and "carol@second.test" in result.stderr
         result = server.run_mailctl("domain", "delete", "second.test", check=False)
