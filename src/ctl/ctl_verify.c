@@ -57,7 +57,8 @@ static bool verify(const struct ctl_context *c, const json_t *args, json_t **res
     struct str text;
     struct recipient_answer answer;
     bool trusted = json_is_true(json_object_get(args, "trusted"));
-    struct recipient_question question = {.trusted = trusted, .may_relay = trusted};
+    struct recipient_question question = {
+        .sender_unknown = true, .trusted = trusted, .may_relay = trusted};
     if (!ctl_arg_str(args, "address", &text, e))
         return false;
     struct arena *a = arena_new();

@@ -91,6 +91,36 @@ static unsigned join_notify(unsigned a, unsigned b)
     return both & ~(unsigned)NOTIFY_NEVER;
 }
 
+void accept_lead(struct acceptance *x, struct target *t, const struct route_target *to)
+{
+    t->address = to->address;
+    t->outcome = OUTCOME_TEMPORARY;
+    switch (to->kind) {
+    case TARGET_MAILBOX:
+        t->kind = RECIPIENT_ACCOUNT;
+        t->account = &to->account;
+        break;
+    case TARGET_WAITING:
+        t->kind = RECIPIENT_POSTPONED;
+        t->error = ARENA_NEW(x->arena, struct err);
+        err_set(t->error, ERR_TEMP, "mailbox takes no mail just now");
+        break;
+    case TARGET_HOST:
+        t->kind = RECIPIENT_HOST;
+        t->host = arena_lower(x->arena, to->account.mail_host);
+        t->outcome = OUTCOME_REMOTE;
+        break;
+    case TARGET_RELAY:
+    case TARGET_REMOTE:
+        t->kind = to->kind == TARGET_RELAY ? RECIPIENT_RELAY : RECIPIENT_REMOTE;
+        t->outcome = OUTCOME_REMOTE;
+        break;
+    case TARGET_SINK:
+        t->outcome = OUTCOME_DELIVERED;
+        break;
+    }
+}
+
 static void add_target(struct acceptance *x, const struct use *u)
 {
     struct target *t = &x->targets[x->target_count++];
@@ -106,24 +136,10 @@ static void add_target(struct acceptance *x, const struct use *u)
         t->outcome = r->route->kind == ROUTE_LATER ? OUTCOME_TEMPORARY : OUTCOME_PERMANENT;
         return;
     }
-    t->address = u->route->address;
-    switch (u->route->kind) {
-    case TARGET_MAILBOX:
-        t->kind = RECIPIENT_ACCOUNT;
-        t->account = &u->route->account;
-        t->outcome = OUTCOME_TEMPORARY;
-        break;
-    case TARGET_RELAY:
-    case TARGET_REMOTE:
-        t->kind = u->route->kind == TARGET_RELAY ? RECIPIENT_RELAY : RECIPIENT_REMOTE;
-        t->outcome = OUTCOME_REMOTE;
-        break;
-    case TARGET_SINK:
-        t->outcome = OUTCOME_DELIVERED;
+    accept_lead(x, t, u->route);
+    if (u->route->kind == TARGET_SINK)
         log_info("queue", x->envelope->id, "to=<%.*s> relay=none status=sent (dropped: sink)",
                  STR_ARG(t->address));
-        break;
-    }
 }
 
 static bool same_target(const struct use *x, const struct use *y)

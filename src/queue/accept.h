@@ -15,6 +15,7 @@ enum outcome {
 /* A final address, once, however many recipients led to it. */
 struct target {
     struct str address;
+    struct str host;                /* of ours that has its mailbox: RECIPIENT_HOST; "" */
     struct str original;            /* the first recipient that led to it */
     struct str requested;           /* its ORCPT */
     unsigned notify;                /* of all recipients that led to it */
@@ -63,6 +64,8 @@ struct acceptance {
 
 /* Targets for the hidden copies that are wanted, unless they were made before. */
 SUSPENDS void accept_add_copies(struct acceptance *x);
+/* What has to be done for a target of a route. */
+void accept_lead(struct acceptance *x, struct target *t, const struct route_target *to);
 /* Marks those that have to be queued. progress: something of the message was taken. */
 void accept_choose_copies(struct acceptance *x, bool progress);
 

@@ -47,13 +47,7 @@ static void add_route_target(struct copying *c, const struct route_target *targe
     struct acceptance *x = c->x;
     if (target->kind == TARGET_SINK || !address_set_add(&c->known, target->address))
         return;
-    if (target->kind != TARGET_MAILBOX) {
-        add(x, target->address, target->kind == TARGET_RELAY ? RECIPIENT_RELAY : RECIPIENT_REMOTE,
-            OUTCOME_REMOTE);
-        return;
-    }
-    struct target *t = add(x, target->address, RECIPIENT_ACCOUNT, OUTCOME_TEMPORARY);
-    t->account = &target->account;
+    accept_lead(x, add(x, target->address, RECIPIENT_REMOTE, OUTCOME_REMOTE), target);
 }
 
 SUSPENDS static void add_address(struct copying *c, const struct copy_rule *rule,

@@ -29,10 +29,30 @@ _Static_assert(QUEUE_ENVELOPE_RECORD_MAX + QUEUE_HEADER_MAX + SPOOL_MEMORY_MAX +
                    JOURNAL_RECORD_MAX,
                "a record of the journal");
 
+/* As it is stored (recipient_words.h). */
+static struct str word_of(const struct target *t, struct buf *b)
+{
+    if (t->kind != RECIPIENT_HOST)
+        return t->address;
+    buf_clear(b);
+    buf_printf(b, "%.*s %.*s", STR_ARG(t->host), STR_ARG(t->address));
+    return buf_str(b);
+}
+
+static size_t words_size(const struct target *t)
+{
+    struct buf b = BUF_EMPTY;
+    size_t size = recipient_words_size(word_of(t, &b), t->original, t->requested);
+    buf_free(&b);
+    return size;
+}
+
 static void fill_recipient(struct queue_message *m, struct queue_recipient *r,
                            const struct target *t)
 {
-    recipient_set_words(m, r, t->address, t->original, t->requested);
+    struct buf word = BUF_EMPTY;
+    recipient_set_words(m, r, word_of(t, &word), t->original, t->requested);
+    buf_free(&word);
     r->kind = (uint8_t)t->kind;
     r->notify = (uint8_t)t->notify;
     r->success = (uint8_t)t->success;
@@ -50,7 +70,7 @@ static void fill_recipient(struct queue_message *m, struct queue_recipient *r,
 /* Upper bound of its encoded size. */
 static size_t encoded_size(const struct target *t)
 {
-    return 100 + t->address.n + t->original.n + t->requested.n +
+    return 100 + t->host.n + t->address.n + t->original.n + t->requested.n +
            (t->error ? sizeof(t->error->text) : 0);
 }
 
@@ -64,8 +84,7 @@ static void take_recipients(struct queue_message *m, const struct target *target
             continue;
         room -= encoded_size(&targets[at]);
         recipients++;
-        words +=
-            recipient_words_size(targets[at].address, targets[at].original, targets[at].requested);
+        words += words_size(&targets[at]);
     }
     assert(at > *next); /* addresses have limits far below that of a record */
     message_set_recipients(m, recipients, words);

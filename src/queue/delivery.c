@@ -225,6 +225,35 @@ SUSPENDS static bool may_try(struct connection *c)
     return true;
 }
 
+/* Of mail for another server of ours: a mailbox is not there any more. */
+SUSPENDS static bool has_moved(struct connection *c)
+{
+    struct str host = destination_key_host(str_from_c(c->slot.destination->key));
+    struct account account;
+    struct err ignored;
+    for (size_t i = 0; host.n > 0 && i < c->message.recipient_count; i++)
+        switch (directory_find_account(c->queue->context.directory,
+                                       c->message.recipients[i].address, c->arena, &account,
+                                       &ignored)) {
+        case LOOKUP_TEMPFAIL: /* as it was */
+            break;
+        case LOOKUP_NOT_FOUND:
+            return true;
+        case LOOKUP_FOUND:
+            if (!str_equal_nocase(account.mail_host, host) || account.mail != ACCOUNT_MAIL_ACCEPT)
+                return true;
+        }
+    return false;
+}
+
+SUSPENDS static void deliver_here(struct connection *c);
+
+SUSPENDS static void serve_item_here(struct connection *c)
+{
+    deliver_here(c);
+    take_results(c);
+}
+
 /* The next item, when it may be sent now. */
 SUSPENDS static bool next_item(struct connection *c)
 {
@@ -233,9 +262,13 @@ SUSPENDS static bool next_item(struct connection *c)
         if (!item)
             return false;
         begin_item(c, item);
-    } while (expire_item(c));
-    if (!may_try(c))
-        return false;
+        if (expire_item(c))
+            continue;
+        if (!may_try(c))
+            return false;
+        if (has_moved(c))
+            serve_item_here(c);
+    } while (!c->item);
     slot_sends(&c->slot);
     return true;
 }
@@ -327,20 +360,50 @@ static enum recipient_kind kind_of(const struct connection *c, size_t i)
     return (enum recipient_kind)c->item->message->recipients[c->item->recipients[i]].kind;
 }
 
-/* Recipients of the item that have no route, with the one that they have now; those that lead
- * nowhere have their result. Returns how many; indices[] tells which they are in the item. */
+/* Of an account. What cannot be told is found out by who delivers. */
+SUSPENDS static bool is_mailbox_here(struct connection *c, size_t i)
+{
+    struct account account;
+    struct err ignored;
+    return directory_find_account(c->queue->context.directory, c->message.recipients[i].address,
+                                  c->arena, &account, &ignored) != LOOKUP_FOUND ||
+           !route_is_elsewhere(c->queue, &account);
+}
+
+/* Where it goes now. Of an account whose forwards have the mail already, only the mailbox is asked
+ * for. */
+SUSPENDS static struct route *route_of(struct connection *c, size_t i)
+{
+    struct str address = c->message.recipients[i].address;
+    switch (kind_of(c, i)) {
+    case RECIPIENT_ACCOUNT:
+    case RECIPIENT_HOST:
+        return route_account(c->queue, address, true, c->arena);
+    case RECIPIENT_POSTPONED:
+        return route_account(c->queue, address, false, c->arena);
+    case RECIPIENT_REMOTE:
+    case RECIPIENT_UNROUTED:
+    case RECIPIENT_RELAY:
+        break;
+    }
+    return route_recipient(c->queue, address, c->arena);
+}
+
+/* Those of indices[] with the route that they have now; those that lead nowhere have their result
+ * and are taken out of the list. Returns how many are left. */
 SUSPENDS static size_t route_again(struct connection *c, struct envelope_recipient *recipients,
-                                   size_t *indices)
+                                   size_t *indices, size_t indices_count)
 {
     size_t count = 0;
-    for (size_t i = 0; i < c->message.recipient_count; i++) {
+    for (size_t k = 0; k < indices_count; k++) {
+        size_t i = indices[k];
         const struct transport_recipient *r = &c->message.recipients[i];
-        if (kind_of(c, i) == RECIPIENT_ACCOUNT)
-            continue;
-        struct route *route = route_recipient(c->queue, r->address, c->arena);
+        struct route *route = route_of(c, i);
         if (route->kind == ROUTE_LATER || route->kind == ROUTE_REFUSE) {
-            set_result(c, i, route->kind == ROUTE_LATER ? TRANSPORT_DEFERRED : TRANSPORT_FAILED,
-                       route->kind == ROUTE_LATER ? "4.3.0" : route->status, route->error->text);
+            bool later = route->kind == ROUTE_LATER;
+            const char *status = later && !route->status ? "4.3.0" : route->status;
+            set_result(c, i, later ? TRANSPORT_DEFERRED : TRANSPORT_FAILED, status,
+                       route->error->text);
             continue;
         }
         indices[count] = i;
@@ -383,14 +446,12 @@ static lsn record_passed(void *arg, const struct envelope *envelope, bool more)
 
 /* Once more through the front door, all together, now that the directory may answer or that the
  * time has come which their sender set. */
-SUSPENDS static void deliver_unrouted(struct connection *c)
+SUSPENDS static void deliver_unrouted(struct connection *c, size_t *indices, size_t count)
 {
     struct queue_message *m = c->item->message;
     struct err e = {.kind = ERR_NONE};
-    struct envelope_recipient *recipients =
-        arena_array(c->arena, c->message.recipient_count, sizeof(*recipients));
-    size_t *indices = arena_array(c->arena, c->message.recipient_count, sizeof(*indices));
-    size_t count = route_again(c, recipients, indices);
+    struct envelope_recipient *recipients = arena_array(c->arena, count + 1, sizeof(*recipients));
+    count = route_again(c, recipients, indices, count);
     if (count == 0)
         return;
     struct envelope envelope = {.sender = m->sender,
@@ -426,17 +487,21 @@ SUSPENDS static void deliver_here(struct connection *c)
     struct err e;
     if (c->message.recipient_count == 0)
         return;
+    size_t *unrouted = arena_array(c->arena, c->message.recipient_count, sizeof(*unrouted));
+    size_t unrouted_count = 0;
     bool readable = spool_count_lines(c->message.body, &e);
     for (size_t i = 0; i < c->message.recipient_count; i++) {
         if (m->deleted || fiber_is_cancelled(c->fiber))
             return;
         if (!readable)
             set_error(c, i, &e);
-        else if (kind_of(c, i) == RECIPIENT_ACCOUNT)
+        else if (kind_of(c, i) == RECIPIENT_ACCOUNT && is_mailbox_here(c, i))
             deliver_to_account(c, i);
+        else
+            unrouted[unrouted_count++] = i;
     }
     if (readable && !m->deleted && !fiber_is_cancelled(c->fiber))
-        deliver_unrouted(c);
+        deliver_unrouted(c, unrouted, unrouted_count);
 }
 
 /* --- the fiber --- */
@@ -501,6 +566,8 @@ SUSPENDS static void run(void *arg)
     if (!expire_item(c) && may_try(c)) {
         if (is_local(c))
             serve_here(c);
+        else if (has_moved(c))
+            serve_item_here(c);
         else
             send_remote(c);
     }

@@ -9,6 +9,7 @@
 
 #define RULE  STR("rule ")
 #define AS    STR(" as ")
+#define HOST  STR("host ")
 #define RELAY STR("relay")
 
 static struct str domain_of(struct str address)
@@ -38,6 +39,8 @@ struct str destination_key_of(const struct queue_config *config,
         if (rule)
             return key_of_rule(rule, credential, folded.recipient, a);
     }
+    if (question->mail_host.n > 0)
+        return arena_printf(a, "host %.*s", STR_ARG(question->mail_host));
     if (!question->relay_domain && *config->settings.relay_host)
         return RELAY;
     return domain_of(question->recipient);
@@ -61,8 +64,15 @@ struct str destination_key_credential(struct str key)
     return has ? str_skip(rest, AS.n) : STR("");
 }
 
+struct str destination_key_host(struct str key)
+{
+    return str_starts_with(key, HOST) ? str_skip(key, HOST.n) : STR("");
+}
+
 struct str destination_key_domain(struct str key)
 {
+    if (str_starts_with(key, HOST))
+        return STR("");
     if (!str_starts_with(key, RULE))
         return str_equal(key, RELAY) ? STR("") : key;
     struct str rest = str_skip(key, RULE.n + destination_key_rule(key).n);

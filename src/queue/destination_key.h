@@ -6,6 +6,7 @@
  *     "rule NAME"                the hosts of a route
  *     "rule NAME as KEY"         the same with the login that its credentials have for KEY
  *     "rule NAME/far.example"    the servers of that domain, by the words of a route
+ *     "host mail2.example:25"    another server of ours, for accounts whose mailboxes it has
  *     "relay"                    the relay host of the settings
  *     ""                         here
  *
@@ -23,6 +24,8 @@ struct str destination_key_of(const struct queue_config *config,
 struct str destination_key_rule(struct str key);
 /* Of whom its credentials are; "" : nobody's. */
 struct str destination_key_credential(struct str key);
+/* The other server of ours; "" : none. */
+struct str destination_key_host(struct str key);
 /* The domain whose servers are meant; "" : none. */
 struct str destination_key_domain(struct str key);
 /* The limits of its rule, for all mail of that rule together; zeros: none. */

@@ -176,7 +176,9 @@ struct str item_destination(const struct queue_message *m, const struct queue_re
     const struct route_question question = {.sender = m->sender,
                                             .login = m->login,
                                             .recipient = recipient_address(r),
-                                            .relay_domain = r->kind == RECIPIENT_RELAY};
+                                            .relay_domain = r->kind == RECIPIENT_RELAY ||
+                                                            r->kind == RECIPIENT_HOST,
+                                            .mail_host = recipient_host(r)};
     return recipient_kind_is_remote(r->kind) ? destination_key_of(m->queue->config, &question, a)
                                              : STR("");
 }

@@ -88,7 +88,7 @@ static void encode_recipient(struct buf *out, const struct queue_recipient *r)
     buf_add_u8(out, r->reported);
     buf_add_u32(out, r->attempts);
     buf_add_u64(out, (uint64_t)r->next_attempt);
-    buf_add_counted(out, recipient_address(r));
+    buf_add_counted(out, recipient_address_word(r));
     buf_add_counted(out, recipient_original(r));
     buf_add_counted(out, recipient_error(r));
     buf_add_counted(out, recipient_code(r));
@@ -154,7 +154,7 @@ static bool decode_recipient(struct reader *in, unsigned version, struct decoded
         r->success = read_u8(in);
         d->requested = read_counted(in);
     }
-    return !in->bad && r->kind <= RECIPIENT_RELAY && r->state <= RECIPIENT_FAILED &&
+    return !in->bad && r->kind <= RECIPIENT_POSTPONED && r->state <= RECIPIENT_FAILED &&
            r->state != RECIPIENT_SENDING && r->success <= SUCCESS_EXPANDED &&
            d->address.n <= RECIPIENT_WORD_MAX && d->original.n <= RECIPIENT_WORD_MAX &&
            d->requested.n <= RECIPIENT_WORD_MAX;

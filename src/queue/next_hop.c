@@ -1,8 +1,8 @@
 /*
- * A key that names a rule of the route table is decided by it. A relay domain of ours has a way of
- * its own, which goes before the relay host of the settings.
- * Any other domain goes the way of all. A domain that has become local (or a sink) since the mail
- * was accepted is not sent anywhere: that would be a loop.
+ * A key that names a rule of the route table is decided by it, one that names another server of
+ * ours by that. A relay domain of ours has a way of its own, which goes before the relay host of
+ * the settings. Any other domain goes the way of all. A domain that has become local (or a sink)
+ * since the mail was accepted is not sent anywhere: that would be a loop.
  */
 #include "queue/next_hop.h"
 
@@ -27,26 +27,27 @@ static struct string_list one_host(struct str host, struct arena *a)
     return (struct string_list){.items = items, .count = 1};
 }
 
-struct next_hop next_hop_of(const struct domain *domain, struct arena *a)
+/* To a server that is ours or is chosen by us. */
+static struct next_hop to_host(struct str host, struct arena *a)
 {
     struct next_hop hop = next_hop_by_mx();
-    if (domain_relays_by_mx(domain))
-        return hop;
     hop.by_mx = false;
     hop.own_choice = true;
-    hop.hosts = one_host(domain->relay, a);
+    hop.hosts = one_host(host, a);
     return hop;
+}
+
+struct next_hop next_hop_of(const struct domain *domain, struct arena *a)
+{
+    return domain_relays_by_mx(domain) ? next_hop_by_mx() : to_host(domain->relay, a);
 }
 
 /* The settings' relay host, else by MX. */
 static struct next_hop by_default(const struct queue_settings *s, struct arena *a)
 {
-    struct next_hop hop = next_hop_by_mx();
     if (!*s->relay_host)
-        return hop;
-    hop.by_mx = false;
-    hop.own_choice = true;
-    hop.hosts = one_host(str_from_c(s->relay_host), a);
+        return next_hop_by_mx();
+    struct next_hop hop = to_host(str_from_c(s->relay_host), a);
     hop.user = s->relay_user;
     hop.password = s->relay_password;
     if (s->relay_tls == QUEUE_RELAY_TLS_REQUIRED)
@@ -84,6 +85,8 @@ SUSPENDS enum next_hop_answer next_hop_find(struct directory *directory,
         if (answer != NEXT_HOP_SEND)
             return answer;
     }
+    if (destination_key_host(key).n > 0)
+        *hop = to_host(destination_key_host(key), a);
     if (name.n == 0)
         return NEXT_HOP_SEND;
     switch (directory_find_domain(directory, name, a, &domain, e)) {

@@ -108,10 +108,12 @@ static bool remove_message(struct queue_operation *o, struct queue_message *m, s
     return true;
 }
 
-/* An account is known by its login, which may be no address: then there is nothing to look up. */
+/* An account is known by its login, which may be no address: then there is nothing to look up. One
+ * on another server, or that takes no mail just now, is looked up at each attempt. */
 static bool can_be_looked_up(const struct queue_recipient *r)
 {
     return r->state == RECIPIENT_WAITING && r->kind != RECIPIENT_UNROUTED &&
+           r->kind != RECIPIENT_HOST && r->kind != RECIPIENT_POSTPONED &&
            str_find_char(recipient_address(r), '@') > 0;
 }
 

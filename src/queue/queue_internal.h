@@ -29,10 +29,14 @@ void queue_config_unref(struct queue_config *c);
 
 /* What has to be done for a recipient. */
 enum recipient_kind {
-    RECIPIENT_REMOTE,   /* address: sent to another server */
-    RECIPIENT_ACCOUNT,  /* address: login of an account that could not take it at first */
-    RECIPIENT_UNROUTED, /* address: the directory could not answer where it goes */
-    RECIPIENT_RELAY,    /* address: in a relay domain of ours, sent to the domain's server */
+    RECIPIENT_REMOTE,    /* address: sent to another server */
+    RECIPIENT_ACCOUNT,   /* address: login of an account that could not take it at first */
+    RECIPIENT_UNROUTED,  /* address: the directory could not answer where it goes */
+    RECIPIENT_RELAY,     /* address: in a relay domain of ours, sent to the domain's server */
+    RECIPIENT_HOST,      /* address: login of an account whose mailbox another server of ours has,
+                            which is recipient_host() */
+    RECIPIENT_POSTPONED, /* address: login of an account that took no mail at first; its forwards
+                            are still to be asked for */
 };
 enum recipient_state {
     RECIPIENT_WAITING,
@@ -43,7 +47,7 @@ enum recipient_state {
 
 static inline bool recipient_kind_is_remote(uint8_t kind)
 {
-    return kind == RECIPIENT_REMOTE || kind == RECIPIENT_RELAY;
+    return kind == RECIPIENT_REMOTE || kind == RECIPIENT_RELAY || kind == RECIPIENT_HOST;
 }
 
 /* What the sender is to be told of a recipient that is RECIPIENT_DELIVERED (RFC 3461 5.2, RFC 2852

@@ -35,7 +35,7 @@ static void answer_error(struct recipient_answer *answer, const struct err *e, c
         answer_set(answer, FATE_REFUSE, 550, "5.1.1", text);
         break;
     case ERR_DENIED:
-        answer_set(answer, FATE_REFUSE, 550, "5.7.1", text);
+        answer_set(answer, FATE_REFUSE, 550, status ? status : "5.7.1", text);
         break;
     case ERR_QUOTA:
         answer_set(answer, FATE_REFUSE, 552, "5.2.2", text);
@@ -50,7 +50,9 @@ static void answer_error(struct recipient_answer *answer, const struct err *e, c
         answer_set(answer, FATE_LATER, 452, "4.3.1", STR("Insufficient system storage"));
         break;
     default:
-        if (err_is_temporary(e->kind))
+        if (err_is_temporary(e->kind) && status)
+            answer_set(answer, FATE_LATER, 450, status, text);
+        else if (err_is_temporary(e->kind))
             answer_set(answer, FATE_LATER, 451, "4.3.0", STR("Temporary failure, try again later"));
         else
             answer_set(answer, FATE_REFUSE, 550, status ? status : "5.0.0", text);
@@ -59,14 +61,14 @@ static void answer_error(struct recipient_answer *answer, const struct err *e, c
 }
 
 /* False: *e. */
-static bool sender_may(const struct recipient_question *question, const struct route *route,
-                       struct err *e)
+SUSPENDS static bool sender_may(struct queue *q, const struct recipient_question *question,
+                                const struct route *route, struct arena *a, struct err *e)
 {
     if (route->kind == ROUTE_RELAY && !question->may_relay)
         return err_set(e, ERR_DENIED, "Relay access denied");
     if (route->internal && !question->trusted)
         return err_set(e, ERR_DENIED, "This address takes no mail from outside");
-    return true;
+    return question->sender_unknown || route_admits(q, route, question->sender, a, e);
 }
 
 /* A full mailbox of the postmaster is somebody's to empty: mail comes again. */
@@ -167,8 +169,8 @@ SUSPENDS void recipient_check_here(struct queue *q, const struct recipient_quest
     *answer = (struct recipient_answer){.route = route};
     if (route->kind == ROUTE_REFUSE || route->kind == ROUTE_LATER)
         answer_error(answer, route->error, route->status, a);
-    else if (!sender_may(question, route, &e) || !has_room(q, question, route, &e))
-        answer_error(answer, &e, NULL, a);
+    else if (!sender_may(q, question, route, a, &e) || !has_room(q, question, route, &e))
+        answer_error(answer, &e, route->members_of && e.kind == ERR_DENIED ? "5.7.2" : NULL, a);
     else
         answer_accept(answer, route->kind == ROUTE_ACCEPT && !route->unlisted);
 }

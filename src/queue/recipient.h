@@ -7,13 +7,15 @@
 
 /* Who asks, for what. */
 struct recipient_question {
-    struct str address; /* as address_text() makes it: "local@domain", or "postmaster" */
-    uint64_t size;      /* of the message, as announced; 0: not known */
-    bool trusted;       /* logged in, or of a trusted network: may write to internal addresses */
-    bool may_relay;     /* may send to domains that are not ours */
-    bool ask_anew;      /* nothing that is remembered of a relay domain's recipients counts */
-    usec verify_until;  /* its server is not waited for any longer (monotonic); 0: no limit but the
-                           settings' */
+    struct str address;  /* as address_text() makes it: "local@domain", or "postmaster" */
+    struct str sender;   /* of the envelope; "" : the null sender */
+    bool sender_unknown; /* nobody has named one: VRFY, operators */
+    uint64_t size;       /* of the message, as announced; 0: not known */
+    bool trusted;        /* logged in, or of a trusted network: may write to internal addresses */
+    bool may_relay;      /* may send to domains that are not ours */
+    bool ask_anew;       /* nothing that is remembered of a relay domain's recipients counts */
+    usec verify_until;   /* its server is not waited for any longer (monotonic); 0: no limit but the
+                            settings' */
 };
 
 enum recipient_fate {

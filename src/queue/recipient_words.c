@@ -58,9 +58,22 @@ void recipient_set_words(struct queue_message *m, struct queue_recipient *r, str
         m->words_end = word_put(m->words_end, requested);
 }
 
-struct str recipient_address(const struct queue_recipient *r)
+struct str recipient_address_word(const struct queue_recipient *r)
 {
     return word_at(r->words);
+}
+
+struct str recipient_host(const struct queue_recipient *r)
+{
+    struct str word = word_at(r->words);
+    ptrdiff_t blank = r->kind == RECIPIENT_HOST ? str_find_char(word, ' ') : -1;
+    return blank > 0 ? str_head(word, (size_t)blank) : STR("");
+}
+
+struct str recipient_address(const struct queue_recipient *r)
+{
+    struct str host = recipient_host(r);
+    return host.n > 0 ? str_skip(word_at(r->words), host.n + 1) : word_at(r->words);
 }
 
 static struct str word_behind(struct str word)
@@ -70,13 +83,15 @@ static struct str word_behind(struct str word)
 
 struct str recipient_original(const struct queue_recipient *r)
 {
-    struct str address = word_at(r->words);
-    return r->own_original ? word_behind(address) : address;
+    return r->own_original ? word_behind(word_at(r->words)) : recipient_address(r);
 }
 
 struct str recipient_requested(const struct queue_recipient *r)
 {
-    return r->has_requested ? word_behind(recipient_original(r)) : STR("");
+    if (!r->has_requested)
+        return STR("");
+    struct str word = word_at(r->words);
+    return word_behind(r->own_original ? word_behind(word) : word);
 }
 
 /* --- what was said --- */

@@ -10,6 +10,10 @@
 
 /* Where it goes. The strings live as long as the message. */
 struct str recipient_address(const struct queue_recipient *r);
+/* The server of ours that has its mailbox, "host" or "host:port"; "" : not RECIPIENT_HOST. */
+struct str recipient_host(const struct queue_recipient *r);
+/* What is stored for the address: of a RECIPIENT_HOST, "HOST ADDRESS". */
+struct str recipient_address_word(const struct queue_recipient *r);
 /* The envelope's RCPT that led to it. */
 struct str recipient_original(const struct queue_recipient *r);
 /* Its ORCPT, decoded; "" : none. */
@@ -25,8 +29,8 @@ struct str recipient_relay(const struct queue_recipient *r);
 struct said_words *said_ref(struct said_words *w);
 void said_unref(struct queue *q, struct said_words *w);
 
-/* Once, of each of the message's recipients; their sizes were part of message_set_recipients. No
- * word may be longer than RECIPIENT_WORD_MAX. */
+/* Once, of each of the message's recipients, with its address as it is stored; their sizes were
+ * part of message_set_recipients. No word may be longer than RECIPIENT_WORD_MAX. */
 void recipient_set_words(struct queue_message *m, struct queue_recipient *r, struct str address,
                          struct str original, struct str requested);
 size_t recipient_words_size(struct str address, struct str original, struct str requested);

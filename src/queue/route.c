@@ -9,8 +9,9 @@
  *   1. Is it an address with destinations (alias, list, forwarding)? Each destination is asked in
  *      turn. It stands before the account of the same name, so that an administrator can redirect
  *      a user's mail; a destination equal to the address itself means the account and keeps a copy.
- *   2. Is it an account?
- *   3. What the kind of the domain says of addresses that are not listed here: in a relay domain
+ *   2. Is it an account? It has a mailbox, forwards, or both (route_account.c).
+ *   3. Is it a group? Each member is asked in turn.
+ *   4. What the kind of the domain says of addresses that are not listed here: in a relay domain
  *      the domain's own server has it, in a sink domain it is dropped, in a local one it does not
  *      exist.
  *
@@ -24,33 +25,14 @@
  * the log as long as others remain; when none remains the address is refused. When the directory
  * cannot answer any of the questions, the whole answer is "later": never a part of a list.
  */
-#include "queue/route.h"
-
 #include "core/log.h"
-#include "mime/address.h"
-#include "queue/address_set.h"
-#include "queue/queue_internal.h"
+#include "queue/route_internal.h"
 
-struct expansion {
-    struct queue *queue;
-    struct arena *arena;
-    struct str asked;            /* the address of RCPT, for the log */
-    struct address_set visited;  /* addresses in our domains by their key */
-    struct address_set accounts; /* logins, of targets */
-    struct address_set remotes;
-    struct route_target *targets;
-    size_t count, capacity;
-    struct err error; /* the worst so far: what the answer says when there are no targets */
-    const char *status;
-    struct route *route;
-};
-
-/* What one step of an expansion came to. Only these two end the whole. */
-enum step { STEP_GO_ON, STEP_LATER, STEP_TOO_LARGE };
-
-static enum step add_target(struct expansion *x, const struct route_target *target)
+enum step route_add_target(struct expansion *x, const struct route_target *target)
 {
-    struct address_set *set = target->kind == TARGET_MAILBOX ? &x->accounts : &x->remotes;
+    bool account = target->kind == TARGET_MAILBOX || target->kind == TARGET_HOST ||
+                   target->kind == TARGET_WAITING;
+    struct address_set *set = account ? &x->accounts : &x->remotes;
     if (!address_set_add(set, target->address))
         return STEP_GO_ON;
     if (x->count == ROUTE_TARGETS_MAX)
@@ -67,8 +49,8 @@ static enum step add_target(struct expansion *x, const struct route_target *targ
     return STEP_GO_ON;
 }
 
-static enum step leads_nowhere(struct expansion *x, struct str key, const char *status,
-                               const char *why)
+enum step route_leads_nowhere(struct expansion *x, struct str key, const char *status,
+                              const char *why)
 {
     bool unknown = strcmp(status, "5.1.1") == 0;
     err_set(&x->error, unknown ? ERR_NOT_FOUND : ERR_PERM, "%s", why);
@@ -79,36 +61,36 @@ static enum step leads_nowhere(struct expansion *x, struct str key, const char *
     return STEP_GO_ON;
 }
 
+enum step route_leads_back(struct expansion *x)
+{
+    if (x->error.kind == ERR_NONE) {
+        err_set(&x->error, ERR_PERM, "the address leads back to itself");
+        x->status = "5.4.6";
+    }
+    return STEP_GO_ON;
+}
+
+/* Long lists must not hold the loop. */
+SUSPENDS static void let_others_run(struct expansion *x)
+{
+    usec now = clock_monotonic();
+    if (now - x->turn < ROUTE_TURN)
+        return;
+    fiber_yield();
+    x->turn = clock_monotonic();
+}
+
 SUSPENDS static enum step expand(struct expansion *x, const struct address *address,
                                  unsigned depth);
 
-SUSPENDS static enum step expand_text(struct expansion *x, struct str text, unsigned depth)
+SUSPENDS enum step route_expand_text(struct expansion *x, struct str text, unsigned depth)
 {
     struct address address;
     const char *reason;
+    let_others_run(x);
     if (!address_parse(x->arena, text, ADDRESS_UTF8, &address, &reason))
-        return leads_nowhere(x, text, "5.1.3", reason);
+        return route_leads_nowhere(x, text, "5.1.3", reason);
     return expand(x, &address, depth);
-}
-
-SUSPENDS static enum step expand_account(struct expansion *x, struct str key, bool *found)
-{
-    struct route_target target = {.kind = TARGET_MAILBOX};
-    *found = false;
-    switch (directory_find_account(x->queue->context.directory, key, x->arena, &target.account,
-                                   &x->error)) {
-    case LOOKUP_TEMPFAIL:
-        return STEP_LATER;
-    case LOOKUP_NOT_FOUND:
-        return STEP_GO_ON;
-    case LOOKUP_FOUND:
-        break;
-    }
-    *found = true;
-    if (target.account.mail == ACCOUNT_MAIL_REFUSE)
-        return leads_nowhere(x, key, "5.2.1", "mailbox disabled");
-    target.address = target.account.login;
-    return add_target(x, &target);
 }
 
 SUSPENDS static enum step expand_destinations(struct expansion *x, struct str key,
@@ -119,11 +101,11 @@ SUSPENDS static enum step expand_destinations(struct expansion *x, struct str ke
         enum step step;
         bool found;
         if (str_equal_nocase(destinations[i], key)) {
-            step = expand_account(x, key, &found);
+            step = route_expand_account(x, key, false, depth, &found);
             if (step == STEP_GO_ON && !found)
-                leads_nowhere(x, key, "5.1.1", "no such user");
+                route_leads_nowhere(x, key, "5.1.1", "no such user");
         } else {
-            step = expand_text(x, destinations[i], depth + 1);
+            step = route_expand_text(x, destinations[i], depth + 1);
         }
         if (step != STEP_GO_ON)
             return step;
@@ -154,8 +136,8 @@ SUSPENDS static enum step expand_postmaster(struct expansion *x, unsigned depth)
             return step;
     }
     if (!text.p)
-        return leads_nowhere(x, x->asked, "5.1.1", "no domain has a postmaster");
-    return expand_text(x, text, depth + 1);
+        return route_leads_nowhere(x, x->asked, "5.1.1", "no domain has a postmaster");
+    return route_expand_text(x, text, depth + 1);
 }
 
 SUSPENDS static enum step expand_role(struct expansion *x, const struct address *address,
@@ -183,14 +165,14 @@ SUSPENDS static enum step expand_unlisted(struct expansion *x, const struct addr
     struct route_target target = {.kind = TARGET_RELAY, .address = address_text(x->arena, &final)};
     if (domain->kind == DOMAIN_RELAY) {
         x->route->unlisted = depth == 0;
-        return add_target(x, &target);
+        return route_add_target(x, &target);
     }
     if (is_role(address->local))
         return expand_role(x, address, depth);
     if (domain->kind == DOMAIN_LOCAL)
-        return leads_nowhere(x, key, "5.1.1", "no such user");
+        return route_leads_nowhere(x, key, "5.1.1", "no such user");
     target.kind = TARGET_SINK;
-    return add_target(x, &target);
+    return route_add_target(x, &target);
 }
 
 /* An address in a domain of ours. */
@@ -198,13 +180,8 @@ SUSPENDS static enum step expand_own(struct expansion *x, const struct address *
                                      const struct domain *domain, unsigned depth)
 {
     struct str key = address_key(x->arena, address);
-    if (!address_set_add(&x->visited, key)) {
-        if (x->error.kind == ERR_NONE) {
-            err_set(&x->error, ERR_PERM, "the address leads back to itself");
-            x->status = "5.4.6";
-        }
-        return STEP_GO_ON;
-    }
+    if (!address_set_add(&x->visited, key))
+        return route_leads_back(x);
     struct directory_address entry;
     switch (directory_find_entry(x->queue->context.directory, key, x->arena, &entry, &x->error)) {
     case LOOKUP_TEMPFAIL:
@@ -217,7 +194,9 @@ SUSPENDS static enum step expand_own(struct expansion *x, const struct address *
         break;
     }
     bool found;
-    enum step step = expand_account(x, key, &found);
+    enum step step = route_expand_account(x, key, false, depth, &found);
+    if (step == STEP_GO_ON && !found)
+        step = route_expand_group(x, key, depth, &found);
     if (step != STEP_GO_ON || found)
         return step;
     return expand_unlisted(x, address, domain, key, depth);
@@ -239,7 +218,7 @@ SUSPENDS static enum step expand(struct expansion *x, const struct address *addr
     }
     struct route_target target = {.kind = TARGET_REMOTE,
                                   .address = address_text(x->arena, address)};
-    return add_target(x, &target);
+    return route_add_target(x, &target);
 }
 
 /* A sender that we rewrote (SRS): mail to it goes back to where it came from. */
@@ -252,13 +231,13 @@ SUSPENDS static bool expand_rewritten(struct expansion *x, const struct address 
     case SRS_NONE:
         return false;
     case SRS_VALID:
-        *result = expand_text(x, sender, 1);
+        *result = route_expand_text(x, sender, 1);
         return true;
     case SRS_FORGED:
-        leads_nowhere(x, x->asked, "5.7.1", "this address was not made here");
+        route_leads_nowhere(x, x->asked, "5.7.1", "this address was not made here");
         return true;
     case SRS_OLD:
-        leads_nowhere(x, x->asked, "5.7.1", "this address is too old");
+        route_leads_nowhere(x, x->asked, "5.7.1", "this address is too old");
         return true;
     }
     return false;
@@ -286,12 +265,12 @@ SUSPENDS static enum step expand_first(struct expansion *x, struct str text, enu
     struct domain *domain = ARENA_NEW(x->arena, struct domain);
     const char *reason;
     if (!address_parse(x->arena, text, ADDRESS_UTF8 | ADDRESS_NO_DOMAIN, &address, &reason))
-        return leads_nowhere(x, x->asked, "5.1.3", reason);
+        return route_leads_nowhere(x, x->asked, "5.1.3", reason);
     if (address.domain.n == 0) {
         x->route->role = str_equal_nocase(address.local, STR("postmaster"));
         if (x->route->role)
             return expand_postmaster(x, 0);
-        return leads_nowhere(x, x->asked, "5.1.3", "the address has no domain");
+        return route_leads_nowhere(x, x->asked, "5.1.3", "the address has no domain");
     }
     switch (directory_find_domain(x->queue->context.directory, address.domain, x->arena, domain,
                                   &x->error)) {
@@ -308,7 +287,7 @@ SUSPENDS static enum step expand_first(struct expansion *x, struct str text, enu
     *kind = ROUTE_RELAY;
     struct route_target target = {.kind = TARGET_REMOTE,
                                   .address = address_text(x->arena, &address)};
-    return add_target(x, &target);
+    return route_add_target(x, &target);
 }
 
 struct route *route_new(struct arena *a, enum route_kind kind)
@@ -326,35 +305,82 @@ struct err *route_fail(struct route *route, enum route_kind kind)
     return route->error;
 }
 
-SUSPENDS struct route *route_recipient(struct queue *q, struct str address, struct arena *a)
+static void begin(struct expansion *x, struct queue *q, struct str address, struct arena *a)
 {
-    struct route *route = route_new(a, ROUTE_ACCEPT);
-    struct expansion x = {.queue = q, .arena = a, .asked = arena_str(a, address), .route = route};
-    x.visited.arena = x.accounts.arena = x.remotes.arena = a;
-    switch (expand_first(&x, x.asked, &route->kind)) {
+    *x = (struct expansion){.queue = q,
+                            .arena = a,
+                            .asked = arena_str(a, address),
+                            .turn = clock_monotonic(),
+                            .route = route_new(a, ROUTE_ACCEPT)};
+    x->visited.arena = x->opened.arena = x->accounts.arena = x->remotes.arena = a;
+}
+
+/* Nobody of those it leads to takes mail just now: its sender keeps it for the time being. */
+static void postpone(struct expansion *x)
+{
+    err_set(&x->error, ERR_TEMP, "mailbox takes no mail just now");
+    x->status = "4.2.1";
+    x->route->kind = ROUTE_LATER;
+}
+
+static void take_targets(struct expansion *x)
+{
+    if (x->count == 0)
+        x->route->kind = ROUTE_REFUSE;
+    else if (x->waiting == x->count)
+        postpone(x);
+    else {
+        x->route->targets = x->targets;
+        x->route->count = x->count;
+    }
+}
+
+static struct route *conclude(struct expansion *x, enum step step)
+{
+    struct route *route = x->route;
+    switch (step) {
     case STEP_GO_ON:
-        route->targets = x.targets;
-        route->count = x.count;
-        if (x.count == 0)
-            route->kind = ROUTE_REFUSE;
+        take_targets(x);
         break;
     case STEP_LATER:
         route->kind = ROUTE_LATER;
+        x->status = NULL;
         break;
     case STEP_TOO_LARGE:
         route->kind = ROUTE_REFUSE;
-        x.status = "5.3.5";
-        err_set(&x.error, ERR_PERM, "the address leads to too many others (%d, or %d deep)",
+        x->status = "5.3.5";
+        err_set(&x->error, ERR_PERM, "the address leads to too many others (%d, or %d deep)",
                 ROUTE_TARGETS_MAX, ROUTE_DEPTH_MAX);
-        log_warning("queue", NULL, "address=<%.*s>: %s", STR_ARG(x.asked), x.error.text);
+        log_warning("queue", NULL, "address=<%.*s>: %s", STR_ARG(x->asked), x->error.text);
         break;
     }
     if (route->kind == ROUTE_REFUSE || route->kind == ROUTE_LATER) {
-        *route_fail(route, route->kind) = x.error;
-        route->status = route->kind == ROUTE_REFUSE ? x.status : NULL;
+        *route_fail(route, route->kind) = x->error;
+        route->status = x->status;
     }
-    address_set_free(&x.visited);
-    address_set_free(&x.accounts);
-    address_set_free(&x.remotes);
+    address_set_free(&x->visited);
+    address_set_free(&x->opened);
+    address_set_free(&x->accounts);
+    address_set_free(&x->remotes);
     return route;
+}
+
+SUSPENDS struct route *route_recipient(struct queue *q, struct str address, struct arena *a)
+{
+    struct expansion x;
+    begin(&x, q, address, a);
+    return conclude(&x, expand_first(&x, x.asked, &x.route->kind));
+}
+
+SUSPENDS struct route *route_account(struct queue *q, struct str login, bool mailbox,
+                                     struct arena *a)
+{
+    struct expansion x;
+    bool found;
+    begin(&x, q, login, a);
+    address_set_add(&x.visited, x.asked);
+    enum step step = route_expand_account(&x, x.asked, mailbox, 0, &found);
+    if (step == STEP_GO_ON && !found)
+        route_leads_nowhere(&x, x.asked, "5.1.1", "no such user");
+    return conclude(&x, step);
 }

@@ -238,13 +238,18 @@ SUSPENDS static void explain_remote(struct explaining *x, const struct route_tar
         str_skip(target->address, (size_t)(str_find_last_char(target->address, '@') + 1));
     const struct queue_settings *s = &x->queue->config->settings;
     x->question.recipient = address_fold(target->address, x->arena);
-    x->question.relay_domain = target->kind == TARGET_RELAY;
+    bool is_host = target->kind == TARGET_HOST;
+    x->question.relay_domain = target->kind == TARGET_RELAY || is_host;
+    x->question.mail_host = is_host ? arena_lower(x->arena, target->account.mail_host) : STR("");
     x->way->sender = sender_of_forwarded(x);
     x->question.sender = x->way->sender.n > 0 ? address_fold(x->way->sender, x->arena) : x->sender;
     if (!x->question.relay_domain)
         step(x, "directory", false, arena_printf(x->arena, "%.*s is not ours", STR_ARG(domain)));
     ask_rules(x, true);
-    if (x->question.relay_domain)
+    if (is_host)
+        step(x, "directory", true,
+             arena_printf(x->arena, "%.*s has the mailbox", STR_ARG(x->question.mail_host)));
+    else if (x->question.relay_domain)
         step(x, "directory", true,
              arena_printf(x->arena, "%.*s is a relay domain", STR_ARG(domain)));
     ask_rules(x, false);
@@ -263,10 +268,16 @@ SUSPENDS static void explain_target(struct explaining *x, const struct route_tar
         step(x, "directory", true, STR("a mailbox here"));
         x->way->outcome = ROUTE_STAYS_HERE;
         return;
+    case TARGET_WAITING:
+        step(x, "directory", true, STR("it takes no mail just now"));
+        x->way->outcome = ROUTE_GOES_NOWHERE;
+        x->way->text = STR("it waits in the queue until the mailbox takes mail again");
+        return;
     case TARGET_SINK:
         step(x, "directory", true, STR("a sink domain"));
         x->way->outcome = ROUTE_IS_DROPPED;
         return;
+    case TARGET_HOST:
     case TARGET_RELAY:
     case TARGET_REMOTE:
         explain_remote(x, target);

@@ -15,7 +15,8 @@
 
 struct route_question route_question_fold(const struct route_question *question, struct arena *a)
 {
-    return (struct route_question){.sender = address_fold(question->sender, a),
+    return (struct route_question){.mail_host = question->mail_host,
+                                   .sender = address_fold(question->sender, a),
                                    .login = address_fold(question->login, a),
                                    .recipient = address_fold(question->recipient, a),
                                    .relay_domain = question->relay_domain};

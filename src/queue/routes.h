@@ -51,7 +51,8 @@ struct route_question {
     struct str sender;    /* "" : null sender */
     struct str login;     /* "" : none */
     struct str recipient; /* "local@domain" */
-    bool relay_domain;    /* of a relay domain of ours: RECIPIENT_RELAY */
+    bool relay_domain;    /* it has a way of its own: of a relay domain of ours, or mail_host */
+    struct str mail_host; /* the server of ours that has its mailbox: RECIPIENT_HOST; "" : none */
 };
 
 /* Why a rule is not for this mail; ROUTE_FITS: it is. */

@@ -26,6 +26,7 @@ static enum smtp_next refuse_recipient(struct smtp_session *s, struct str addres
 static struct recipient_question question_of(const struct smtp_session *s, struct str address)
 {
     return (struct recipient_question){.address = address,
+                                       .sender = s->transaction->envelope.sender,
                                        .size = s->transaction->size_announced,
                                        .trusted = smtp_is_trusted(s),
                                        .may_relay = smtp_may_relay(s)};

@@ -65,9 +65,9 @@ static SUSPENDS enum smtp_next answer_vrfy(struct smtp_session *s,
 static bool is_user(const struct route *route, struct str address)
 {
     const struct route_target *first = &route->targets[0];
-    return route->count == 1 &&
-           (first->kind == TARGET_SINK ||
-            (first->kind == TARGET_MAILBOX && str_equal_nocase(first->address, address)));
+    return route->count == 1 && (first->kind == TARGET_SINK ||
+                                 ((first->kind == TARGET_MAILBOX || first->kind == TARGET_HOST) &&
+                                  str_equal_nocase(first->address, address)));
 }
 
 /* RFC 6531 3.7.4.2: who has not said SMTPUTF8 is not told half of it. */
@@ -119,6 +119,7 @@ static SUSPENDS enum smtp_next answer(struct smtp_session *s, struct arena *a, s
     }
     struct recipient_question question = {
         .address = address_text(a, &address),
+        .sender_unknown = true,
         .trusted = smtp_is_trusted(s),
         .may_relay = smtp_may_relay(s),
     };

@@ -9,12 +9,23 @@
 
 #define FAKE_MAX 64
 
+struct fake_details {
+    const char *login;
+    const char *forwards[6];
+    bool no_copy;
+    const char *addresses[4]; /* other ones of its own */
+    const char *mail_host;    /* NULL: here */
+    enum account_mail mail;
+};
+
 static struct {
-    const char *domains[FAKE_MAX];      /* NULL ends */
-    const char *accounts[FAKE_MAX];     /* a leading '-': disabled */
-    const char *addresses[FAKE_MAX][8]; /* a leading '!': internal */
-    struct domain as[FAKE_MAX];         /* kind, relay and verify of the domains */
-    const char *fails;                  /* a look-up of this answers TEMPFAIL; "*": all do */
+    const char *domains[FAKE_MAX];         /* NULL ends */
+    const char *accounts[FAKE_MAX];        /* a leading '-': disabled */
+    const char *addresses[FAKE_MAX][8];    /* a leading '!': internal */
+    struct fake_details details[FAKE_MAX]; /* of accounts; login NULL ends */
+    const char *groups[FAKE_MAX][8]; /* a leading '!': internal, '=': for members, '-': disabled */
+    struct domain as[FAKE_MAX];      /* kind, relay and verify of the domains */
+    const char *fails;               /* a look-up of this answers TEMPFAIL; "*": all do */
     unsigned lookups;
 } fake;
 
@@ -42,12 +53,49 @@ enum lookup directory_find_domain(struct directory *d, struct str name, struct a
     return LOOKUP_NOT_FOUND;
 }
 
+static struct str *fake_list(struct arena *a, const char *const *texts, size_t max, size_t *count)
+{
+    struct str *list = arena_array(a, max + 1, sizeof(*list));
+    for (*count = 0; *count < max && texts[*count]; (*count)++)
+        list[*count] = arena_str(a, str_from_c(texts[*count]));
+    return list;
+}
+
+static const struct fake_details *fake_details_of(struct str address)
+{
+    for (const struct fake_details *f = fake.details; f->login; f++) {
+        if (str_equal_nocase(address, str_from_c(f->login)))
+            return f;
+        for (size_t k = 0; k < 4 && f->addresses[k]; k++)
+            if (str_equal_nocase(address, str_from_c(f->addresses[k])))
+                return f;
+    }
+    return NULL;
+}
+
+static void fake_fill(struct account *account, const struct fake_details *f, struct arena *a)
+{
+    account->keep_copy = !f->no_copy;
+    account->mail = f->mail;
+    account->mail_host = arena_str(a, str_from_c(f->mail_host));
+    account->forwards = fake_list(a, f->forwards, 6, &account->forward_count);
+    account->addresses = fake_list(a, f->addresses, 4, &account->address_count);
+}
+
 enum lookup directory_find_account(struct directory *d, struct str login, struct arena *a,
                                    struct account *account, struct err *e)
 {
     (void)d;
     if (fake_fails(login, e))
         return LOOKUP_TEMPFAIL;
+    const struct fake_details *details = fake_details_of(login);
+    if (details)
+        login = str_from_c(details->login);
+    if (str_starts_with(login, STR("user-"))) { /* of these there are any number */
+        *account = (struct account){
+            .login = arena_str(a, login), .home = arena_str(a, login), .keep_copy = true};
+        return LOOKUP_FOUND;
+    }
     for (size_t i = 0; fake.accounts[i]; i++) {
         struct str name = str_from_c(fake.accounts[i]);
         bool disabled = name.p[0] == '-';
@@ -58,6 +106,8 @@ enum lookup directory_find_account(struct directory *d, struct str login, struct
         account->mail = disabled ? ACCOUNT_MAIL_REFUSE : ACCOUNT_MAIL_ACCEPT;
         account->login = arena_str(a, name);
         account->home = arena_str(a, name);
+        if (details)
+            fake_fill(account, details, a);
         return LOOKUP_FOUND;
     }
     return LOOKUP_NOT_FOUND;
@@ -92,6 +142,36 @@ enum lookup directory_find_entry(struct directory *d, struct str address, struct
         entry->destinations = arena_array(a, n, sizeof(struct str));
         for (; entry->count < n; entry->count++)
             entry->destinations[entry->count] = arena_printf(a, "member%zu@far.test", entry->count);
+        return LOOKUP_FOUND;
+    }
+    return LOOKUP_NOT_FOUND;
+}
+
+enum lookup directory_find_group(struct directory *d, struct str address, struct arena *a,
+                                 struct directory_group *group, struct err *e)
+{
+    (void)d;
+    if (fake_fails(address, e))
+        return LOOKUP_TEMPFAIL;
+    *group = (struct directory_group){.address = address};
+    for (size_t i = 0; fake.groups[i][0]; i++) {
+        struct str name = str_from_c(fake.groups[i][0]);
+        size_t flag = strspn(name.p, "!=-");
+        if (!str_equal_nocase(address, str_skip(name, flag)))
+            continue;
+        group->internal = memchr(name.p, '!', flag);
+        group->members_only = memchr(name.p, '=', flag);
+        group->disabled = memchr(name.p, '-', flag);
+        group->members = fake_list(a, fake.groups[i] + 1, 7, &group->member_count);
+        return LOOKUP_FOUND;
+    }
+    /* "team-N@...": N users here. */
+    if (str_starts_with(address, STR("team-"))) {
+        size_t n = strtoul(arena_c(a, str_skip(address, 5)), NULL, 10);
+        group->members = arena_array(a, n + 1, sizeof(struct str));
+        for (; group->member_count < n; group->member_count++)
+            group->members[group->member_count] =
+                arena_printf(a, "user-%zu@example.test", group->member_count);
         return LOOKUP_FOUND;
     }
     return LOOKUP_NOT_FOUND;

@@ -42,7 +42,7 @@ static void expect(const char *address, enum route_kind kind, const char *target
     struct buf got = BUF_EMPTY;
     for (size_t i = 0; i < r->count; i++)
         buf_printf(&got, "%s%s%.*s", i ? " " : "",
-                   (const char *[]){"!", ">", "", "0"}[r->targets[i].kind],
+                   (const char *[]){"!", ">", "", "0", "^", "~"}[r->targets[i].kind],
                    STR_ARG(r->targets[i].address));
     if (r->kind != kind)
         fail_msg("%s: kind %d: %s", address, r->kind, r->error ? r->error->text : "");
@@ -109,8 +109,8 @@ static void run_sizes(void *arg)
 {
     (void)arg;
     struct arena *a = arena_new();
-    assert_int_equal(ask(a, "list-10000@example.test")->count, 10000);
-    struct route *r = ask(a, "list-10001@example.test");
+    assert_int_equal(ask(a, "list-20000@example.test")->count, 20000);
+    struct route *r = ask(a, "list-20001@example.test");
     assert_int_equal(r->kind, ROUTE_REFUSE);
     assert_int_equal(r->count, 0);
     arena_free(a);
@@ -221,7 +221,7 @@ static void run_reasons(void *arg)
     expect_status("dead@example.test", "5.2.1");
     expect_status("x@example.test", "5.4.6");
     expect_status("bad@example.test", "5.1.3");
-    expect_status("list-10001@example.test", "5.3.5");
+    expect_status("list-20001@example.test", "5.3.5");
     expect_status("someone", "5.1.3");
 }
 
