@@ -43,6 +43,7 @@ static SUSPENDS enum lookup find_owner(struct ownership *o, struct str address, 
     struct account account;
     struct str *destinations;
     size_t count;
+    /* Found under each of its addresses. */
     enum lookup result = directory_find_account(d, address, a, &account, e);
     if (result == LOOKUP_FOUND) {
         o->exists = true;
