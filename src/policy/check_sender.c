@@ -35,6 +35,16 @@ struct ownership {
     size_t lookups;
 };
 
+/* Nobody's own. */
+static SUSPENDS enum lookup find_group(struct ownership *o, struct str address, struct err *e)
+{
+    struct directory_group group;
+    enum lookup result = directory_find_group(o->call->policy->context.directory, address,
+                                              o->call->arena, &group, e);
+    o->exists |= result == LOOKUP_FOUND;
+    return result;
+}
+
 static SUSPENDS enum lookup find_owner(struct ownership *o, struct str address, int depth,
                                        struct err *e)
 {
@@ -52,6 +62,8 @@ static SUSPENDS enum lookup find_owner(struct ownership *o, struct str address, 
     if (result != LOOKUP_NOT_FOUND)
         return result;
     result = directory_find_address(d, address, a, &destinations, &count, e);
+    if (result == LOOKUP_NOT_FOUND)
+        return find_group(o, address, e);
     if (result != LOOKUP_FOUND)
         return result;
     o->exists = true;

@@ -1,6 +1,8 @@
 /* What rules come to, as a session meets them. */
 #include "policy_test.h"
 
+#include "auth/source.h"
+
 #define STRANGERS "policy { trusted_networks = \"\" }\n"
 
 /* --- the order --- */
@@ -395,6 +397,85 @@ static void sender_checks(void *arg)
     world_close(&w);
 }
 
+/* --- an account with several addresses, and a group --- */
+
+static enum lookup find_zoe(struct source *s, struct str text, struct arena *a,
+                            struct source_account *found, struct lookup_trace *t, struct err *e)
+{
+    (void)s;
+    (void)t;
+    (void)e;
+    if (!str_equal(text, STR("zoe@example.test")) && !str_equal(text, STR("z@example.test")))
+        return LOOKUP_NOT_FOUND;
+    *found = (struct source_account){.hash = "", .key = STR("zoe")};
+    found->account = (struct account){.id = 4711, .keep_copy = true, .name = STR("")};
+    found->account.login = found->account.home = STR("zoe@example.test");
+    found->account.addresses = arena_array(a, 1, sizeof(struct str));
+    found->account.addresses[found->account.address_count++] = STR("z@example.test");
+    return LOOKUP_FOUND;
+}
+
+static enum lookup find_nothing(struct source *s, struct str address, struct arena *a,
+                                struct directory_address *found, struct lookup_trace *t,
+                                struct err *e)
+{
+    (void)s;
+    (void)address;
+    (void)a;
+    (void)found;
+    (void)t;
+    (void)e;
+    return LOOKUP_NOT_FOUND;
+}
+
+static enum lookup find_staff(struct source *s, struct str address, struct arena *a,
+                              struct directory_group *found, struct lookup_trace *t, struct err *e)
+{
+    (void)s;
+    (void)t;
+    (void)e;
+    if (!str_equal(address, STR("staff@example.test")))
+        return LOOKUP_NOT_FOUND;
+    *found = (struct directory_group){.address = address, .name = STR("")};
+    found->members = arena_array(a, 1, sizeof(struct str));
+    found->members[found->member_count++] = STR("zoe@example.test");
+    return LOOKUP_FOUND;
+}
+
+static void close_nothing(struct source *s)
+{
+    (void)s;
+}
+
+static void sender_has_addresses(void *arg)
+{
+    static const struct source_functions functions = {.kind = "test",
+                                                      .find_login = find_zoe,
+                                                      .find_account = find_zoe,
+                                                      .find_address = find_nothing,
+                                                      .find_group = find_staff,
+                                                      .close = close_nothing};
+    static struct source source = {&functions, "test"};
+    struct world w;
+    (void)arg;
+    world_open(&w);
+    fill_directory(w.directory);
+    directory_add_source(w.directory, &source);
+    world_configure(&w,
+                    STRANGERS "rule login { check = sender_login; protocols = smtp submission }\n");
+    sender(&w, "z@example.test", "by login");
+    sender(&w, "staff@example.test", "by login");
+    w.facts.protocol = SERVICE_SUBMISSION;
+    w.facts.login = STR("zoe@example.test");
+    sender(&w, "Z@example.test", NULL);
+    sender(&w, "zoe@example.test", NULL);
+    sender(&w, "staff@example.test", "by login");
+    sender(&w, "alice@example.test", "by login");
+    w.facts.login = STR("alice@example.test");
+    sender(&w, "z@example.test", "by login");
+    world_close(&w);
+}
+
 static void table_keys(void *arg)
 {
     struct world w;
@@ -476,6 +557,7 @@ IN_FIBER(a_table_changes)
 IN_FIBER(a_reload)
 IN_FIBER(helo_checks)
 IN_FIBER(sender_checks)
+IN_FIBER(sender_has_addresses)
 IN_FIBER(table_keys)
 IN_FIBER(explain)
 
@@ -566,6 +648,7 @@ int main(void)
         cmocka_unit_test(test_a_reload),
         cmocka_unit_test(test_helo_checks),
         cmocka_unit_test(test_sender_checks),
+        cmocka_unit_test(test_sender_has_addresses),
         cmocka_unit_test(test_table_keys),
         cmocka_unit_test(test_explain),
         cmocka_unit_test(test_refused_name),
