@@ -182,6 +182,8 @@ static SUSPENDS bool open_parts(struct server *s, struct err *e)
     auth_set_oauth(s->auth, s->oauth);
     auth_reload(s->auth, s->config);
     auth_load_keys(s->auth);
+    penalties_keep(auth_penalties(s->auth), s->loop,
+                   server_data_path(s->settings, "", "penalties", s->arena));
     s->load = load_new(s->sessions, s->journal);
     load_on_pressure(s->load, relieve, s);
     s->smtp = (struct smtp_context){.loop = s->loop,
@@ -358,6 +360,7 @@ static SUSPENDS void stop_parts(struct server *s)
     recordings_close(s->recordings);
     pop3_context_close(&s->pop3);
     verify_stop(s->verify);
+    penalties_stop(auth_penalties(s->auth));
     client_security_stop(s->security);
     smtp_client_free(s->client);
     client_security_free(s->security);

@@ -29,6 +29,10 @@
 /* Names under which failed logins are counted: of each kind so many, about 150 bytes each. */
 #define PENALTY_SETS 4096
 #define PENALTY_WAYS 8
+/* The file of them: names with so many failures, how often it is written, and its size at most. */
+#define PENALTY_KEPT_FAILURES 2.5
+#define PENALTY_SAVE_INTERVAL (600 * USEC_SEC)
+#define PENALTY_FILE_MAX      ((size_t)256 * 1024 * 1024)
 /* Failed logins that wait for their answer, a fiber each; more are answered at once, as if the
  * directory did not answer. */
 #define FAILURES_WAITING_MAX 2000

@@ -30,11 +30,9 @@
  *
  * IPv6: a host has a /64 of addresses, so that is its address here.
  */
-#include "auth/penalty.h"
+#include "auth/penalty_private.h"
 
 #include "auth/limits.h"
-#include "auth/penalty_table.h"
-#include "core/buf.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "net/host_list.h"
@@ -45,14 +43,6 @@
 #define IPV6_HOST_BITS 64
 /* Of a limit that is 0: for the delays. */
 #define LEVELS 10
-
-struct penalties {
-    struct penalty_settings settings;
-    struct host_set *exempt;
-    int64_t limits[PENALTY_KINDS];
-    struct penalty_table *tables[PENALTY_KINDS];
-    struct penalty_table *known; /* accounts with the networks they have logged in from */
-};
 
 const char *penalty_kind_name(enum penalty_kind kind)
 {
@@ -101,6 +91,7 @@ void penalties_free(struct penalties *p)
         penalty_table_free(p->tables[k]);
     penalty_table_free(p->known);
     host_set_free(p->exempt);
+    free(p->path);
     free(p);
 }
 
@@ -322,6 +313,7 @@ usec penalty_failed(struct penalties *p, const struct penalty_who *who, const st
             count(p, &n, (enum penalty_kind)k, k == PENALTY_ACCOUNT && t->counted, id);
     usec delay = delay_of(p, &n);
     buf_free(&n.text);
+    penalty_save_later(p);
     return delay;
 }
 
@@ -371,6 +363,7 @@ void penalty_succeeded(struct penalties *p, const struct penalty_who *who)
     penalty_table_add(p->known, n.of[PENALTY_ACCOUNT])->level = 1;
     penalty_table_add(p->known, n.of[PENALTY_NETWORK])->level = 1;
     buf_free(&n.text);
+    penalty_save_later(p);
 }
 
 /* --- for operators --- */
@@ -454,5 +447,6 @@ size_t penalty_forgive(struct penalties *p, struct str what)
     }
     buf_free(&n.text);
     buf_free(&address);
+    penalty_save_later(p);
     return count;
 }

@@ -2,8 +2,9 @@
 /*
  * What guessing passwords costs: answers that come later and later, then lock-outs that end by
  * themselves. Counts by address, network, and account; knows nothing of protocols. Only on the
- * loop's thread; nothing suspends.
+ * loop's thread; what does not say so does not suspend.
  */
+#include "core/fiber.h"
 #include "core/settings.h"
 #include "core/str.h"
 
@@ -31,6 +32,11 @@ struct penalties *penalties_new(const struct penalty_settings *s);
 void penalties_set(struct penalties *p, const struct penalty_settings *s);
 /* NULL is allowed. */
 void penalties_free(struct penalties *p);
+
+/* From now on in this file, every few minutes and at penalties_stop; first what it holds is added.
+ * A file that is missing or damaged is no failure. */
+SUSPENDS void penalties_keep(struct penalties *p, struct loop *l, const char *path);
+SUSPENDS void penalties_stop(struct penalties *p);
 
 /* Who tries to log in. */
 struct penalty_who {

@@ -1,5 +1,5 @@
 /* Guessing passwords: who waits, who is locked out, and who is not. */
-#include "auth/penalty.h"
+#include "auth/penalty_private.h"
 
 #include "auth/limits.h"
 #include "core/mem.h"
@@ -14,12 +14,17 @@
 
 #include <cmocka.h>
 
-static usec now;
+static usec now, wall;
 static struct penalties *p;
 
 static usec fake_clock(void)
 {
     return now;
+}
+
+static usec fake_wall(void)
+{
+    return wall;
 }
 
 static const char *const exempt[] = {"127.0.0.0/8", "10.0.0.0/8", "!10.0.0.66", "unix"};
@@ -47,7 +52,8 @@ static int set_up(void **state)
     (void)state;
     struct penalty_settings s = settings();
     now = 1000 * USEC_SEC;
-    clock_replace(fake_clock, NULL);
+    wall = 1700000000 * USEC_SEC;
+    clock_replace(fake_clock, fake_wall);
     p = penalties_new(&s);
     return 0;
 }
@@ -385,6 +391,43 @@ static void test_failures_are_forgotten(void **state)
     assert_int_equal(count, 0);
 }
 
+static void test_what_outlives_a_restart(void **state)
+{
+    (void)state;
+    struct buf bytes = BUF_EMPTY;
+    size_t count = 0;
+    assert_true(right("alice", "192.0.2.1"));
+    guesses("bob", "203.0.113.5", 10);
+    guesses("carol", "198.51.100.7", 1);
+    penalty_encode(p, &bytes);
+    tear_down(state);
+    set_up(state);
+    now += 600 * USEC_SEC;
+    wall += 600 * USEC_SEC;
+    assert_true(penalty_decode(p, buf_str(&bytes)));
+    assert_true(is_locked("bob", "203.0.113.5"));
+    penalty_each(p, count_all, &count);
+    assert_int_equal(count, 2); /* bob's, of account and address; the others have leaked */
+    now += 300 * USEC_SEC;
+    assert_false(is_locked("bob", "203.0.113.5"));
+    for (int i = 0; i < 30; i++) {
+        char login[32];
+        snprintf(login, sizeof(login), "user%d", i);
+        guess(login, "192.0.2.1");
+    }
+    assert_true(is_locked("bob", "192.0.2.1"));
+    assert_true(right("alice", "192.0.2.1"));
+    /* cut or changed anywhere it is not taken, or only in part */
+    for (size_t n = 0; n < bytes.n; n++)
+        assert_false(penalty_decode(p, str_head(buf_str(&bytes), n)));
+    for (size_t n = 0; n < bytes.n; n++) {
+        bytes.p[n] ^= 0x40;
+        assert_false(penalty_decode(p, buf_str(&bytes)));
+        bytes.p[n] ^= 0x40;
+    }
+    buf_free(&bytes);
+}
+
 static void test_odd_names(void **state)
 {
     (void)state;
@@ -434,6 +477,7 @@ int main(void)
         TEST(test_operators_see_and_forgive),
         TEST(test_a_hundred_thousand_addresses),
         TEST(test_failures_are_forgotten),
+        TEST(test_what_outlives_a_restart),
         TEST(test_odd_names),
         TEST(test_settings_are_checked),
     };

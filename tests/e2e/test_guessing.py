@@ -2,6 +2,7 @@
 operator sees and does. Addresses of the loopback network stand for those of the world."""
 
 import concurrent.futures
+import os
 import re
 import time
 
@@ -141,6 +142,26 @@ def test_a_reload_changes_limits_and_keeps_counts():
         assert server.mailctl("reload")
         attempt(server, "imap", "alice", "guess3", "127.5.1.1")
         assert attempt(server, "imap", "alice", "secret", "127.5.1.1") == WRONG["imap"]
+
+
+def test_a_lock_out_outlives_a_restart():
+    with guarded("    lockout_account = 3\n    lockout_address = 6\n") as server:
+        assert is_success(attempt(server, "imap", "bob", "secret", "127.5.1.1"))
+        for n in range(3):
+            attempt(server, "imap", "alice", "guess%d" % n, "127.5.1.1")
+        server.restart()
+        assert attempt(server, "imap", "alice", "secret", "127.5.1.1") == WRONG["imap"]
+        for n in range(3):
+            attempt(server, "imap", "user%d" % n, "guess", "127.5.1.1")
+        assert attempt(server, "imap", "carol", "guess", "127.5.1.1") == WRONG["imap"]
+        assert reasons(server, "127.5.1.1")[-1] == "locked_out"
+        assert is_success(attempt(server, "imap", "bob", "secret", "127.5.1.1"))  # known there since before
+        with open(os.path.join(server.root, "data", "penalties"), "wb") as f:
+            f.write(b"garbage")
+        server.kill()
+        server.start()
+        assert "penalties is damaged" in server.log()
+        assert is_success(attempt(server, "imap", "alice", "secret", "127.5.1.1"))
 
 
 # --- access rules ---
