@@ -106,6 +106,27 @@ static enum lookup find(struct ldap_source *s, const struct ldap_search *search,
     return result;
 }
 
+/* Who logs in by another name than his main address gets the mailboxes of that address: it must be
+ * his alone, and lead to him when mail comes. */
+static enum lookup check_name(struct ldap_source *s, struct source_account *found, struct arena *a,
+                              struct lookup_trace *t, struct err *e)
+{
+    static const char *const nothing[] = {"1.1", NULL};
+    const struct ldap_mapping *m = s->mapping;
+    struct ldap_values v = ldap_values_of_address(m, found->account.login, a);
+    struct ldap_entry entry;
+    enum lookup result = ldap_ask_one(s, &m->address, m->user_filter, &v, nothing, a, &entry, t, e);
+    if (result == LOOKUP_TEMPFAIL || (result == LOOKUP_FOUND && str_equal(entry.dn, found->key)))
+        return result;
+    err_set(e, ERR_TEMP, "ldap %s: %.*s: its address %.*s leads to %s", s->base.name,
+            STR_ARG(str_head(found->key, 120)), STR_ARG(str_head(found->account.login, 80)),
+            result == LOOKUP_FOUND ? "another entry" : "no entry");
+    log_error("ldap", s->base.name, "entry=\"%.*s\" address=<%.*s> leads to %s",
+              STR_ARG(str_head(found->key, 500)), STR_ARG(found->account.login),
+              result == LOOKUP_FOUND ? "another entry" : "no entry");
+    return LOOKUP_TEMPFAIL;
+}
+
 static enum lookup find_login(struct source *source, struct str login, struct arena *a,
                               struct source_account *found, struct lookup_trace *t, struct err *e)
 {
@@ -113,7 +134,10 @@ static enum lookup find_login(struct source *source, struct str login, struct ar
     struct ldap_values v;
     if (!login_values(s, login, a, &v, t))
         return LOOKUP_NOT_FOUND;
-    return find(s, &s->mapping->login, &v, a, found, t, e);
+    enum lookup result = find(s, &s->mapping->login, &v, a, found, t, e);
+    if (result == LOOKUP_FOUND && !str_equal_nocase(v.of[LDAP_ADDRESS], found->account.login))
+        result = check_name(s, found, a, t, e);
+    return result;
 }
 
 static enum lookup find_account(struct source *source, struct str address, struct arena *a,

@@ -103,6 +103,11 @@ static void conflicts(void *arg)
     assert_non_null(strstr(e.text, "uid=dup1"));
     assert_non_null(strstr(e.text, "uid=dup2"));
     assert_int_equal(find_login("dup@example.test", &found), LOOKUP_TEMPFAIL);
+    /* Neither may have the other's mailboxes. */
+    assert_int_equal(find_login("dup1", &found), LOOKUP_TEMPFAIL);
+    fake_add("uid=odd," PEOPLE, "objectClass", "inetOrgPerson", "uid", "odd", "mail", "o(d@x");
+    assert_int_equal(find_login("odd", &found), LOOKUP_TEMPFAIL);
+    assert_non_null(strstr(e.text, "leads to no entry"));
     fake_ldap.fails = true;
     assert_int_equal(find_login("dup1", &found), LOOKUP_TEMPFAIL);
     close_source();
