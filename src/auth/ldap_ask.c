@@ -11,6 +11,8 @@
 #include "core/log.h"
 #include "mime/address.h"
 
+#include <idn2.h>
+
 struct ldap_values ldap_values_of_address(const struct ldap_mapping *m, struct str address,
                                           struct arena *a)
 {
@@ -113,6 +115,32 @@ static struct str both(struct arena *a, struct str one, struct str other)
     return arena_printf(a, "(&%.*s%.*s)", STR_ARG(one), STR_ARG(other));
 }
 
+/* The address with its domain in U-labels, as a directory may have it; false: there is no such
+ * form. */
+static bool unicode_values(const struct ldap_values *v, struct arena *a, struct ldap_values *other)
+{
+    char *domain = NULL;
+    if (str_find(v->of[LDAP_DOMAIN], STR("xn--")) < 0 || v->of[LDAP_LOCAL].n == 0 ||
+        idn2_to_unicode_8z8z(arena_c(a, v->of[LDAP_DOMAIN]), &domain, 0) != IDN2_OK)
+        return false;
+    *other = *v;
+    other->of[LDAP_DOMAIN] = arena_str(a, str_from_c(domain));
+    other->of[LDAP_ADDRESS] = arena_printf(a, "%.*s@%s", STR_ARG(v->of[LDAP_LOCAL]), domain);
+    idn2_free(domain);
+    return true;
+}
+
+static struct str fill(const struct ldap_template *filter, const struct ldap_values *v,
+                       struct arena *a)
+{
+    struct str text = ldap_filter_text(filter, v, a);
+    struct ldap_values other;
+    if (!unicode_values(v, a, &other))
+        return text;
+    return arena_printf(a, "(|%.*s%.*s)", STR_ARG(text),
+                        STR_ARG(ldap_filter_text(filter, &other, a)));
+}
+
 enum lookup ldap_ask(struct ldap_source *s, const struct ldap_search *search,
                      const struct ldap_template *also, const struct ldap_values *v,
                      const char *const *attributes, size_t max, struct arena *a,
@@ -127,7 +155,7 @@ enum lookup ldap_ask(struct ldap_source *s, const struct ldap_search *search,
         lookup_trace_add(t, "base", "has no value here: there is no domain");
         return LOOKUP_NOT_FOUND;
     }
-    q.filter = ldap_filter_text(search->filter, v, a);
+    q.filter = fill(search->filter, v, a);
     if (also)
         q.filter = both(a, ldap_filter_text(also, v, a), q.filter);
     return run(s, &q, a, found, t, e);
