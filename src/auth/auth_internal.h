@@ -66,3 +66,7 @@ void auth_split_login(const struct auth *a, struct str text, struct str *user, s
 SUSPENDS bool auth_become(struct auth *a, const struct auth_peer *peer, struct str as,
                           struct arena *arena, struct account *account, const char *mechanism,
                           struct err *e);
+
+/* Whether that one may be the other: himself, or as a master. */
+bool auth_may_become(const struct auth *a, const struct account *account,
+                     const struct account *target);

@@ -62,6 +62,13 @@ static bool find_target(struct auth *a, struct str as, struct arena *arena, stru
     return err_set(e, why.kind == ERR_CANCELLED ? ERR_CANCELLED : ERR_TEMP, "%s", why.text);
 }
 
+bool auth_may_become(const struct auth *a, const struct account *account,
+                     const struct account *target)
+{
+    return str_equal(account->login, target->login) ||
+           (is_master(a, account) && !is_master(a, target));
+}
+
 static bool become(struct auth *a, const struct auth_peer *peer, struct str as, struct arena *arena,
                    struct account *account, const char *mechanism, struct err *e)
 {
@@ -74,7 +81,7 @@ static bool become(struct auth *a, const struct auth_peer *peer, struct str as, 
         return false;
     if (str_equal(target.login, account->login))
         return auth_admit(a, peer, account, e);
-    if (!is_master(a, account) || is_master(a, &target))
+    if (!auth_may_become(a, account, &target))
         return err_set(e, ERR_DENIED, "authorization_identity");
     if (target.no_login && !a->settings.master_disabled)
         return err_set(e, ERR_DENIED, "%s", target.no_login);

@@ -79,26 +79,26 @@ static void count_failure(struct directory_source *s, const struct err *e)
     s->stats.failure = *e;
 }
 
-enum lookup directory_ask_sources(struct directory *d, struct str key, struct answer *answer,
-                                  struct lookup_trace *t, struct err *e)
+enum lookup directory_ask_source(struct directory *d, size_t i, struct str key,
+                                 struct answer *answer, struct lookup_trace *t, struct err *e)
 {
-    for (size_t i = 0; i < d->source_count; i++) {
-        struct source *s = d->sources[i].source;
-        d->sources[i].stats.asked++;
-        lookup_trace_add(t, "source", "%s (%s)", s->name, s->functions->kind);
-        switch (ask_source(s, key, answer, t, e)) {
-        case LOOKUP_FOUND:
-            answer->source = s;
-            d->sources[i].stats.found++;
-            return LOOKUP_FOUND;
-        case LOOKUP_NOT_FOUND:
-            continue;
-        case LOOKUP_TEMPFAIL:
-            count_failure(&d->sources[i], e);
-            return LOOKUP_TEMPFAIL;
-        }
-    }
-    return LOOKUP_NOT_FOUND;
+    struct directory_source *s = &d->sources[i];
+    enum lookup status = ask_source(s->source, key, answer, t, e);
+    answer->source = s->source;
+    s->stats.asked++;
+    s->stats.found += status == LOOKUP_FOUND;
+    if (status == LOOKUP_TEMPFAIL)
+        count_failure(s, e);
+    return status;
+}
+
+static enum lookup ask_sources(struct directory *d, struct str key, struct answer *answer,
+                               struct err *e)
+{
+    enum lookup status = LOOKUP_NOT_FOUND;
+    for (size_t i = 0; i < d->source_count && status == LOOKUP_NOT_FOUND; i++)
+        status = directory_ask_source(d, i, key, answer, NULL, e);
+    return status;
 }
 
 static enum lookup ask_embedded(struct directory *d, struct str key, struct answer *answer,
@@ -164,7 +164,7 @@ static void ask_and_tell(struct directory *d, struct question *q)
     enum answer_kind kind = kind_of(q->key);
     bool domain = kind == ANSWER_DOMAIN || kind == ANSWER_USUAL_DOMAIN;
     q->status = domain ? ask_embedded(d, q->key, q->answer, &q->error)
-                       : directory_ask_sources(d, q->key, q->answer, NULL, &q->error);
+                       : ask_sources(d, q->key, q->answer, &q->error);
     q->cancelled = q->status == LOOKUP_TEMPFAIL && fiber_is_cancelled(fiber_self());
     q->done = true;
     question_leave(d, q);

@@ -48,10 +48,10 @@ SUSPENDS enum lookup directory_ask(struct directory *d, struct str key, struct a
 /* The same, whatever the cache says. */
 SUSPENDS enum lookup directory_ask_anew(struct directory *d, struct str key, struct answer **answer,
                                         struct err *e);
-/* The sources in their order, and nothing else. */
-SUSPENDS enum lookup directory_ask_sources(struct directory *d, struct str key,
-                                           struct answer *answer, struct lookup_trace *t,
-                                           struct err *e);
+/* One of the sources, and nothing else. */
+SUSPENDS enum lookup directory_ask_source(struct directory *d, size_t i, struct str key,
+                                          struct answer *answer, struct lookup_trace *t,
+                                          struct err *e);
 
 /* The key of a login as typed; false: nobody can have it. */
 bool directory_login_key(struct directory *d, struct str login, struct str *key);

@@ -120,7 +120,7 @@ void guard_count(struct auth *a, const struct auth_peer *peer, struct str user)
 
 /* --- access rules --- */
 
-static enum account_protocol protocol_of(const struct auth_peer *peer)
+enum account_protocol guard_protocol(const struct auth_peer *peer)
 {
     static const struct {
         const char *service;
@@ -136,7 +136,7 @@ bool guard_admit(struct auth *a, const struct auth_peer *peer, const struct acco
                  struct err *e)
 {
     const char *reason;
-    if (!auth_may_use(a, account, protocol_of(peer), peer->address, &reason))
+    if (!auth_may_use(a, account, guard_protocol(peer), peer->address, &reason))
         return err_set(e, ERR_PERM, "%s", reason);
     return true;
 }
@@ -154,7 +154,7 @@ bool guard_explain(const struct auth_peer *peer, struct err *e)
                                         [ACCOUNT_SIEVE] = "ManageSieve"};
     if (strcmp(e->text, "network") == 0)
         return err_set(e, ERR_PERM, "This account may not log in from your network");
-    return err_set(e, ERR_PERM, "This account may not use %s", names[protocol_of(peer)]);
+    return err_set(e, ERR_PERM, "This account may not use %s", names[guard_protocol(peer)]);
 }
 
 /* --- the answer --- */

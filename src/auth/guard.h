@@ -40,6 +40,9 @@ const char *guard_reason(const struct guard_try *t, const char *reason);
 /* A proof of this user's password that guard_begin was not asked about was wrong. */
 SUSPENDS void guard_count(struct auth *a, const struct auth_peer *peer, struct str user);
 
+/* What the peer logs in for. */
+enum account_protocol guard_protocol(const struct auth_peer *peer);
+
 /* The proof was right: may the account log in from there? False: ERR_PERM, the text is the reason
  * for the log, one word. */
 bool guard_admit(struct auth *a, const struct auth_peer *peer, const struct account *account,
