@@ -171,6 +171,12 @@ bool directory_trace(struct directory *d, enum directory_question question, stru
     return true;
 }
 
+void directory_describe_source(const struct directory *d, size_t i, struct lookup_trace *t)
+{
+    struct source *s = d->sources[i].source;
+    s->functions->describe(s, t);
+}
+
 /* --- what is remembered of a name --- */
 
 struct about {

@@ -57,6 +57,9 @@ struct directory_report {
 SUSPENDS bool directory_trace(struct directory *d, enum directory_question question,
                               struct str name, struct arena *a, struct directory_report *r);
 
+/* The health of source i in its own words. */
+void directory_describe_source(const struct directory *d, size_t i, struct lookup_trace *t);
+
 /* What is remembered about a name (empty: all), most recently used first; fn does not suspend and
  * returns false to stop. */
 void directory_each_cached(struct directory *d, struct str name,

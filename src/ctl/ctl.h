@@ -83,6 +83,7 @@ extern const struct ctl_verb ctl_status_verbs[];
 extern const struct ctl_verb ctl_session_verbs[];
 extern const struct ctl_verb ctl_recording_verbs[];
 extern const struct ctl_verb ctl_auth_verbs[];
+extern const struct ctl_verb ctl_directory_verbs[];
 extern const struct ctl_verb ctl_user_verbs[];
 extern const struct ctl_stream_verb ctl_user_stream_verbs[];
 extern const struct ctl_stream_verb ctl_group_verbs[];

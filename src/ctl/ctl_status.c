@@ -10,6 +10,7 @@
 #include "core/session_list.h"
 #include "core/worker.h"
 #include "ctl/ctl.h"
+#include "ctl/ctl_directory.h"
 #include "ctl/ctl_json.h"
 #include "net/stream.h"
 #include "policy/operate.h"
@@ -227,6 +228,7 @@ static bool status(const struct ctl_context *c, const json_t *args, json_t **res
     add_sessions(json, c->sessions);
     add_queue(json, c->queue);
     add_verify(json, c->queue);
+    json_object_set_new(json, "directory", ctl_directory_json(c->directory));
     add_store(json, c);
     add_policy(json, c->policy);
     add_ground(json, c);

@@ -154,6 +154,9 @@ const char *count_of(char text[COUNT_TEXT], int64_t n, const char *what);
  * --password-stdin is given. In the arena; NULL after an error was printed. */
 const char *read_password(struct mailctl *m, const struct arguments *a, const char *login,
                           int *status);
+/* The same for one that exists already: asked for once. */
+const char *read_known_password(struct mailctl *m, const struct arguments *a, const char *login,
+                                int *status);
 
 /* --- mailctl_spawn.c --- */
 
@@ -198,7 +201,9 @@ command_function command_app_password_add, command_app_password_list, command_ap
 command_function command_group_add, command_group_set, command_group_delete, command_group_list,
     command_group_show, command_group_member_add, command_group_member_delete;
 command_function command_directory_export, command_directory_import;
-command_function command_auth_penalties, command_auth_unlock;
+command_function command_auth_penalties, command_auth_unlock, command_auth_test;
+command_function command_directory_show, command_directory_lookup;
+command_function command_cache_show, command_cache_flush;
 command_function command_domain_add, command_domain_set, command_domain_list, command_domain_show,
     command_domain_delete;
 command_function command_address_add, command_address_set, command_address_list,

@@ -18,6 +18,16 @@ static const struct command rows[] = {
      0,
      1,
      {{"--all", NULL, "Those of everybody."}}},
+    {"auth test",
+     "USER",
+     "Show what a login of this user comes to, step by step: who he is and who said so, his "
+     "password (it is asked for), lock-outs, access rules. Nobody is logged in and nothing counts.",
+     command_auth_test,
+     1,
+     1,
+     {{"--protocol", "NAME", "imap (as without this), pop3, smtp or sieve."},
+      {"--address", "IP", "Where the client is; without this 127.0.0.1."},
+      PASSWORD_OPTION}},
 };
 
 const struct command_rows command_rows_auth = COMMAND_ROWS(rows);

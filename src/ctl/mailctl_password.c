@@ -43,15 +43,15 @@ static const char *prompt(struct mailctl *m, const char *question, const char *l
     return line ? line : "";
 }
 
-const char *read_password(struct mailctl *m, const struct arguments *a, const char *login,
-                          int *status)
+static const char *take_password(struct mailctl *m, const struct arguments *a, const char *login,
+                                 bool twice, int *status)
 {
     const char *password;
     if (option(a, "--password-stdin")) {
         password = read_line(m);
     } else if (isatty(STDIN_FILENO)) {
         password = prompt(m, "Password of", login);
-        if (password[0] && strcmp(password, prompt(m, "Again, password of", login)) != 0) {
+        if (twice && password[0] && strcmp(password, prompt(m, "Again, password of", login)) != 0) {
             *status = fail("the two passwords differ");
             return NULL;
         }
@@ -65,4 +65,16 @@ const char *read_password(struct mailctl *m, const struct arguments *a, const ch
         return NULL;
     }
     return password;
+}
+
+const char *read_password(struct mailctl *m, const struct arguments *a, const char *login,
+                          int *status)
+{
+    return take_password(m, a, login, true, status);
+}
+
+const char *read_known_password(struct mailctl *m, const struct arguments *a, const char *login,
+                                int *status)
+{
+    return take_password(m, a, login, false, status);
 }

@@ -271,11 +271,28 @@ static void print_stopped(const json_t *queue, struct buf *b)
 }
 
 /* What an operator must see to. */
+#define FAILED_LATELY 300
+
+static void print_failed_sources(const json_t *directory, struct buf *b)
+{
+    const json_t *source;
+    size_t i;
+    json_array_foreach(json_object_get(directory, "sources"), i, source)
+    {
+        if (number_of(source, "failed") < clock_wall() / USEC_SEC - FAILED_LATELY)
+            continue;
+        buf_printf(b, "the directory %s cannot answer: %s", text_of(source, "name"),
+                   text_of(source, "failure"));
+        line("attention", b);
+    }
+}
+
 static void print_attention(const json_t *status, struct buf *b)
 {
     json_t *journal = json_object_get(status, "journal"), *text;
     size_t i;
     print_stopped(json_object_get(status, "queue"), b);
+    print_failed_sources(json_object_get(status, "directory"), b);
 
     json_array_foreach(json_object_get(journal, "damage"), i, text)
     {
