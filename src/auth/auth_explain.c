@@ -125,6 +125,28 @@ static void explain_password(struct explaining *w, struct str password)
     stop(w, step, status == LOOKUP_TEMPFAIL ? AUTH_STEP_FAILED : AUTH_STEP_REFUSED, e.text);
 }
 
+/* False: it is none, and the user's own is the question. */
+static bool explain_app_password(struct explaining *w, struct str password)
+{
+    struct err e = {0};
+    if (!directory_is_app_password(password))
+        return false;
+    struct auth_step *step = add_step(w, "password");
+    enum lookup status =
+        directory_check_app_password(w->auth->directory, w->answer->found.account.login, password,
+                                     guard_protocol(w->peer), w->peer->address, &e);
+    if (status == LOOKUP_NOT_FOUND && e.kind == ERR_NOT_FOUND) {
+        step->text = STR("it looks like an application password, but is none of this account");
+        return false;
+    }
+    step->text = STR("an application password of this account");
+    if (status != LOOKUP_FOUND) {
+        step->text = arena_printf(w->arena, "%.*s: %s", STR_ARG(step->text), e.text);
+        stop(w, step, status == LOOKUP_TEMPFAIL ? AUTH_STEP_FAILED : AUTH_STEP_REFUSED, e.text);
+    }
+    return true;
+}
+
 static void explain_account(struct explaining *w, const char *name, const struct account *account,
                             bool exempt)
 {
@@ -199,7 +221,7 @@ void auth_explain(struct auth *a, const struct auth_peer *peer, struct str user,
     explain_penalties(&w, w.answer ? w.answer->found.account.login : login);
     if (!w.answer)
         return;
-    if (password.n > 0)
+    if (password.n > 0 && !explain_app_password(&w, password))
         explain_password(&w, password);
     explain_identity(&w, as);
 }

@@ -48,17 +48,18 @@ static enum lookup check_nobody(struct directory *d, struct str password, struct
     return status == LOOKUP_TEMPFAIL ? status : refuse(e, "unknown_user");
 }
 
+/* Nothing is remembered of who may not log in: the time would tell that the password was right. */
 static enum lookup check_hash(struct directory *d, const struct source_account *found,
                               struct str password, struct err *e)
 {
     struct success_tag tag;
     struct verification v = {password, found->hash, PASSWORD_WRONG};
+    bool may_log_in = !found->account.no_login;
     success_make_tag(d->successes, found->account.login, v.hash, password, &tag);
-    /* Of who may not log in the time of the answer would tell that the password is right. */
-    if (!found->account.no_login && success_find(d->successes, &tag))
+    if (may_log_in && success_find(d->successes, &tag))
         return LOOKUP_FOUND;
     enum lookup status = verify(&v, e);
-    if (status == LOOKUP_FOUND)
+    if (status == LOOKUP_FOUND && may_log_in)
         success_put(d->successes, &tag);
     if (status != LOOKUP_NOT_FOUND)
         return status;
@@ -99,17 +100,22 @@ static enum lookup check(struct directory *d, struct str login, struct answer **
 {
     struct answer *again;
     struct str key;
+    struct err why = {0};
     enum lookup status = directory_check_answer(d, *answer, password, NULL, e);
     if (status != LOOKUP_NOT_FOUND || (*answer)->source == embedded_source(d->embedded) ||
         password.n == 0 || !directory_login_key(d, login, &key))
         return status;
-    enum lookup found = directory_ask_anew(d, key, &again, e);
-    if (found != LOOKUP_FOUND)
-        return found == LOOKUP_NOT_FOUND ? refuse(e, "unknown_user") : found;
+    switch (directory_ask_anew(d, key, &again, &why)) {
+    case LOOKUP_FOUND:
+        break;
+    case LOOKUP_NOT_FOUND:
+        return refuse(e, "unknown_user");
+    case LOOKUP_TEMPFAIL:
+        *e = why;
+        return LOOKUP_TEMPFAIL;
+    }
     if (is_outdated(*answer, again))
         status = directory_check_answer(d, again, password, NULL, e);
-    else
-        refuse(e, "wrong_password");
     answer_unref(*answer);
     *answer = again;
     return status;

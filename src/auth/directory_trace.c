@@ -53,10 +53,13 @@ static struct str domain_of(struct str name)
     return at < 0 ? name : str_skip(name, (size_t)at + 1);
 }
 
+/* Past the cache. */
 static bool is_ours(struct directory *d, struct str name, struct arena *a)
 {
     struct domain domain;
-    return directory_find_domain(d, domain_of(name), a, &domain, NULL) != LOOKUP_NOT_FOUND;
+    struct err ignored;
+    return embedded_find_domain(d->embedded, domain_of(name), a, &domain, &ignored) !=
+           LOOKUP_NOT_FOUND;
 }
 
 /* The name as it is asked for. */
@@ -65,7 +68,7 @@ static bool spell(struct directory *d, enum directory_question question, struct 
 {
     struct str key;
     if (question == QUESTION_DOMAIN)
-        return name_domain(a, domain_of(name), spelled);
+        return str_find_char(domain_of(name), '.') > 0 && name_domain(a, domain_of(name), spelled);
     if (question != QUESTION_LOGIN)
         return directory_full_name(d, name, a, spelled, NULL) == LOOKUP_FOUND &&
                is_ours(d, *spelled, a);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define WIDTH 12
+
 static bool is(const json_t *object, const char *name, const char *value)
 {
     return strcmp(text_of(object, name), value) == 0;
@@ -14,7 +16,7 @@ static bool is(const json_t *object, const char *name, const char *value)
 /* One line of text from outside: without control characters. */
 static void print_line(int indent, const char *what, const char *text)
 {
-    printf("%*s%-*s", indent, "", 12 - indent / 2, what);
+    printf("%*s%-*s ", indent, "", WIDTH, what);
     for (; *text; text++)
         putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
     putchar('\n');
@@ -176,8 +178,9 @@ int command_directory_show(struct mailctl *m, const struct arguments *a)
 static void print_cache(const json_t *cache)
 {
     struct buf b = BUF_EMPTY;
-    printf("%lld answers, %lld names that do not exist, ", (long long)number_of(cache, "answers"),
-           (long long)number_of(cache, "missing"));
+    char answers[COUNT_TEXT], missing[COUNT_TEXT];
+    printf("%s and %s that nobody has, ", count_of(answers, number_of(cache, "answers"), "answer"),
+           count_of(missing, number_of(cache, "missing"), "name"));
     add_size(&b, number_of(cache, "bytes"));
     printf("%s\n%lld look-ups were answered from here, %lld were not; %lld by old answers while a "
            "source failed\n",

@@ -30,12 +30,12 @@ static const char *prompt(struct mailctl *m, const char *question, const char *l
 {
     struct termios before, silent;
     bool restore = tcgetattr(STDIN_FILENO, &before) == 0;
-    fprintf(stderr, "%s %s: ", question, login);
-    if (restore) {
+    if (restore) { /* first of all: what is typed before is thrown away */
         silent = before;
         silent.c_lflag &= ~(tcflag_t)ECHO;
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
     }
+    fprintf(stderr, "%s %s: ", question, login);
     const char *line = read_line(m);
     if (restore)
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
