@@ -13,9 +13,17 @@
 
 #define NAMES_MAX 200
 
+static uint32_t read_number(struct reader *r, size_t bytes)
+{
+    uint32_t value = 0;
+    while (bytes-- > 0)
+        value = value << 8 | read_u8(r);
+    return value;
+}
+
 static struct str read_text(struct reader *r)
 {
-    size_t n = read_u16(r);
+    size_t n = read_number(r, 2);
     if (r->bad || n > r->n) {
         r->bad = true;
         return STR("");
@@ -39,7 +47,7 @@ static bool has(const struct keytab *k, const struct keytab_name *name)
 static bool read_entry(struct str entry, struct arena *a, struct keytab *k)
 {
     struct reader r = {.p = entry.p, .n = entry.n};
-    unsigned components = read_u16(&r);
+    unsigned components = read_number(&r, 2);
     struct keytab_name name = {.realm = read_text(&r)};
     if (components == 2) {
         name.service = read_text(&r);
@@ -59,10 +67,10 @@ bool keytab_parse(struct str bytes, struct arena *a, struct keytab *keytab, stru
 {
     struct reader r = {.p = bytes.p, .n = bytes.n};
     *keytab = (struct keytab){.names = arena_array(a, NAMES_MAX, sizeof(*keytab->names))};
-    if (read_u16(&r) != 0x0502)
+    if (read_number(&r, 2) != 0x0502)
         return err_set(e, ERR_SYNTAX, "it is no keytab");
     while (r.n > 0 && !r.bad) {
-        int64_t length = (int32_t)read_u32(&r);
+        int64_t length = (int32_t)read_number(&r, 4);
         size_t n = (size_t)(length < 0 ? -length : length);
         if (r.bad || n > r.n || (length > 0 && !read_entry(str_from(r.p, n), a, keytab)))
             return err_set(e, ERR_SYNTAX, "the keytab is damaged");

@@ -27,7 +27,11 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 
-#define LIBRARY "libkrb5.so.3" /* which the plugin has loaded */
+/* Which the plugin has loaded. They stay for good: what they have allocated for the process is not
+ * freed when they go. */
+#define KERBEROS_LIBRARY "libkrb5.so.3"
+#define GSS_LIBRARY      "libgssapi_krb5.so.2"
+#define LIBRARY_FLAGS    (RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE)
 
 /* --- the environment --- */
 
@@ -52,7 +56,8 @@ struct realm_search {
 static void find_default_realm(void *arg)
 {
     struct realm_search *r = arg;
-    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_NOLOAD);
+    void *library = dlopen(KERBEROS_LIBRARY, LIBRARY_FLAGS),
+         *gss = dlopen(GSS_LIBRARY, LIBRARY_FLAGS);
     int32_t (*init)(void **context) = NULL, (*get)(void *context, char **realm) = NULL;
     void (*free_realm)(void *context, char *realm) = NULL, (*end)(void *context) = NULL;
     void *context = NULL;
@@ -79,6 +84,8 @@ static void find_default_realm(void *arg)
     }
     if (library)
         dlclose(library);
+    if (gss)
+        dlclose(gss);
 }
 
 /* --- the keytab --- */

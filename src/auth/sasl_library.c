@@ -288,6 +288,8 @@ static int authorize(sasl_conn_t *connection, void *context, const char *request
     (void)properties;
     if (s->refused)
         return SASL_BADAUTH;
+    if (s->user.n == 0)
+        s->user = arena_str(s->arena, own);
     if (s->as.n == 0 && !str_equal_nocase(as, own))
         s->as = arena_str(s->arena, as);
     s->verified = true;
