@@ -8,7 +8,7 @@ import subprocess
 from support import Skip
 from support.instance import Instance
 from support.kdc import Kdc
-from support.sasl import Session
+from support.sasl import Session, cyrus
 
 USERS = ("anna", "ben")
 
@@ -45,6 +45,25 @@ def test_tickets():
         status, output = curl(server, "imaps", kdc.ticket("clara"), "clara")
         assert status != 0
         server.logged('login failed service=imap user="clara@EXAMPLE.TEST" peer=127.0.0.1 mechanism=GSSAPI reason=unknown_user')
+
+
+def test_cyrus_client():
+    """Both mechanisms with the library's own client, whose GSS-SPNEGO may not bring a security layer."""
+    services = {"imaps": "imap", "pop3s": "pop", "submissions": "smtp"}
+    with Kdc() as kdc, kerberos_instance(kdc) as server:
+        anna = kdc.ticket("anna")
+        for protocol, service in services.items():
+            for mechanism in ("GSSAPI", "GSS-SPNEGO"):
+                with Session(server, protocol) as session:
+                    answer = session.authenticate(mechanism, cyrus(mechanism, service, anna))
+                    assert answer.startswith(("a OK", "+OK", "235")), answer
+        with Session(server, "imaps") as session:
+            answer = session.authenticate("GSS-SPNEGO", cyrus("GSS-SPNEGO", "imap", anna, 256))
+            assert answer.startswith("a NO"), answer
+        server.logged("reason=security_layer")
+        with Session(server, "imaps") as session:  # a ticket for another service
+            answer = session.authenticate("GSSAPI", cyrus("GSSAPI", "smtp", anna))
+            assert answer.startswith("a NO"), answer
 
 
 def test_garbage():
