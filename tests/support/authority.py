@@ -46,6 +46,10 @@ class Authority:
 
 
 def alternative_name(name):
+    if name.startswith("otherName:"):
+        return name
+    if "@" in name:
+        return "email:" + name
     return ("IP:" if re.fullmatch(r"[0-9.]+|[0-9a-f:]*:[0-9a-f:]*", name) else "DNS:") + name
 
 
