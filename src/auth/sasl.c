@@ -218,6 +218,17 @@ static void count_guess(struct sasl *s)
     guard_count(s->auth, &s->peer, login);
 }
 
+/* Many exchanges may have begun before the first of them failed: asked again for each proof. */
+static bool may_go_on(struct sasl *s, struct err *e)
+{
+    struct str login, as;
+    if (!s->mechanism->guesses || !s->secret.p || s->locked_out)
+        return true;
+    auth_split_login(s->auth, s->user, &login, &as);
+    s->locked_out = !auth_may_try(s->auth, &s->peer, login, e);
+    return !s->locked_out;
+}
+
 static enum sasl_status take(struct sasl *s, struct str response, struct str *challenge,
                              struct err *e)
 {
@@ -229,6 +240,8 @@ static enum sasl_status take(struct sasl *s, struct str response, struct str *ch
         err_set(e, ERR_SYNTAX, "malformed");
         return fail(s, e);
     }
+    if (!may_go_on(s, e))
+        return fail(s, e);
     enum sasl_status status = m->step(s, response, challenge, e);
     if (status == SASL_STATUS_FAILED && e->kind == ERR_DENIED && m->guesses)
         count_guess(s);
