@@ -6,6 +6,7 @@ import os
 import re
 import time
 
+from support.examples import read_examples, run_example
 from support.instance import Instance
 from support.logins import PROTOCOLS, Login, attempt, is_success
 
@@ -162,6 +163,24 @@ def test_a_lock_out_outlives_a_restart():
         server.start()
         assert "penalties is damaged" in server.log()
         assert is_success(attempt(server, "imap", "alice", "secret", "127.5.1.1"))
+
+
+def test_examples_of_the_documentation():
+    with Instance() as server:
+        with open(server.config_path) as f:
+            base = f.read()
+        titles = set()
+        for example in read_examples("authentication.md"):
+            if example.title.startswith(("Access rules", "Guessing")):
+                titles.add(example.title)
+                run_example(server, base, example)
+        assert len(titles) == 2, titles
+        # the defaults are what the documentation says
+        example = [e for e in read_examples("authentication.md") if e.title.startswith("Guessing")][0]
+        effective = server.mailctl("config", "show")
+        for name, value in re.findall(r"^ +(\w+) += ([^#\n]+?) *(?:#.*)?$", example.config, re.M):
+            shown = re.findall(r"^ +%s = (.*)$" % name, effective, re.M)[0].split("#")[0].replace(",", "").strip()
+            assert shown == value.replace(",", ""), (name, value, shown)
 
 
 # --- access rules ---
