@@ -2,7 +2,7 @@
  * what happens while one fails. */
 #include "auth/helper.h"
 
-#include "auth/source.h"
+#include "auth/directory_trace.h"
 
 #include <stdio.h>
 
@@ -665,6 +665,68 @@ IN_FIBER(lists)
     close_world(&w);
 }
 
+/* --- what operators see --- */
+
+static bool count_cached(void *arg, const struct directory_cached *cached)
+{
+    assert_str(cached->question, "account");
+    ++*(int *)arg;
+    return true;
+}
+
+static bool trace(struct world *w, enum directory_question question, const char *name,
+                  struct directory_report *r)
+{
+    return directory_trace(w->f.d, question, str_from_c(name), w->f.a, r);
+}
+
+/* Past the cache, which it neither uses nor fills; it says what is there. */
+IN_FIBER(steps_of_a_look_up)
+{
+    (void)arg;
+    struct world w;
+    struct directory_report r;
+    int cached = 0;
+    open_world(&w, NULL, 0);
+    w.two.login = "bob@example.test";
+    assert_true(trace(&w, QUESTION_ACCOUNT, "Bob@Example.test", &r));
+    assert_int_equal(r.status, LOOKUP_FOUND);
+    assert_str(r.name, "bob@example.test");
+    assert_str(r.account->name, "two");
+    assert_int_equal(r.step_count, 3);
+    assert_string_equal(r.steps[1].source, "one");
+    assert_int_equal(r.steps[1].status, LOOKUP_NOT_FOUND);
+    assert_int_equal(r.steps[1].trace.count, 1);
+    assert_false(r.is_cached);
+    directory_each_cached(w.f.d, STR("bob@example.test"), count_cached, &cached);
+    assert_int_equal(cached, 0);
+
+    assert_name(&w, "bob@example.test", "two");
+    skipped = 10 * USEC_SEC;
+    w.two.name = "new";
+    assert_true(trace(&w, QUESTION_ACCOUNT, "bob", &r));
+    assert_str(r.account->name, "new");
+    assert_true(r.is_cached && r.cached.exists && r.cached.source == &w.two.source);
+    assert_true(r.cached.age >= 10 * USEC_SEC && r.cached.left <= 50 * USEC_SEC);
+    assert_name(&w, "bob@example.test", "two");
+    directory_each_cached(w.f.d, STR("BOB@example.test"), count_cached, &cached);
+    assert_int_equal(cached, 1);
+
+    w.one.fails = true;
+    assert_true(trace(&w, QUESTION_LOGIN, "corp\\alice", &r));
+    assert_int_equal(r.status, LOOKUP_TEMPFAIL);
+    assert_int_equal(r.step_count, 2);
+    assert_string_equal(r.error.text, "one does not answer");
+    /* Questions that make no sense. */
+    assert_false(trace(&w, QUESTION_ACCOUNT, "bob@elsewhere.test", &r));
+    assert_false(trace(&w, QUESTION_ADDRESS, "corp\\alice", &r));
+    assert_false(trace(&w, QUESTION_LOGIN, "\n", &r));
+    assert_false(trace(&w, QUESTION_DOMAIN, "bob", &r));
+    assert_true(trace(&w, QUESTION_DOMAIN, "bob@example.test", &r));
+    assert_str(r.domain->name, "example.test");
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -684,6 +746,7 @@ int main(void)
         cmocka_unit_test(test_hash_that_was_remembered),
         cmocka_unit_test(test_setting_a_password),
         cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_steps_of_a_look_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
