@@ -3,7 +3,8 @@
  * besides templates (names of members, identifiers) is escaped by the same functions.
  *
  * Entries by their names are asked for fifty at a time where the directory has an attribute that
- * holds an entry's own name (distinguishedName, entryDN), else one by one.
+ * holds an entry's own name (distinguishedName, entryDN) and they are below the base, else one by
+ * one.
  */
 #include "auth/ldap_source.h"
 
@@ -227,14 +228,10 @@ static enum lookup ask_batch(struct ldap_source *s, const struct str *names, siz
     return run(s, &q, a, found, t, e);
 }
 
-enum lookup ldap_ask_names(struct ldap_source *s, const struct str *names, size_t count,
-                           struct str filter, const char *const *attributes, struct arena *a,
-                           struct ldap_entries *found, struct lookup_trace *t, struct err *e)
+static enum lookup ask_each(struct ldap_source *s, const struct str *names, size_t count,
+                            struct str filter, const char *const *attributes, struct arena *a,
+                            struct ldap_entries *found, struct lookup_trace *t, struct err *e)
 {
-    *found = (struct ldap_entries){0};
-    if (s->mapping->names[LDAP_DN_ATTRIBUTE].count > 0)
-        return ask_batch(s, names, count, filter, attributes, a, found, t, e);
-    found->list = arena_array(a, count, sizeof(*found->list));
     for (size_t i = 0; i < count; i++) {
         struct ldap_query q = {.base = names[i],
                                .scope = LDAP_ENTRY_ONLY,
@@ -248,5 +245,41 @@ enum lookup ldap_ask_names(struct ldap_source *s, const struct str *names, size_
         if (result == LOOKUP_FOUND)
             found->list[found->count++] = one.list[0];
     }
+    return LOOKUP_FOUND;
+}
+
+/* Moves the names below the base to the front; how many they are. */
+static size_t below_base(const struct ldap_source *s, struct str *names, size_t count)
+{
+    size_t n = 0;
+    if (s->mapping->names[LDAP_DN_ATTRIBUTE].count == 0)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!str_ends_with_nocase(names[i], s->mapping->base))
+            continue;
+        struct str swap = names[n];
+        names[n++] = names[i];
+        names[i] = swap;
+    }
+    return n;
+}
+
+enum lookup ldap_ask_names(struct ldap_source *s, const struct str *names, size_t count,
+                           struct str filter, const char *const *attributes, struct arena *a,
+                           struct ldap_entries *found, struct lookup_trace *t, struct err *e)
+{
+    struct str *sorted = arena_array(a, count, sizeof(*sorted));
+    struct ldap_entries batch = {0};
+    memcpy(sorted, names, count * sizeof(*sorted));
+    size_t n = below_base(s, sorted, count);
+    *found = (struct ldap_entries){0};
+    if (n > 0 && ask_batch(s, sorted, n, filter, attributes, a, &batch, t, e) == LOOKUP_TEMPFAIL)
+        return LOOKUP_TEMPFAIL;
+    found->list = arena_array(a, batch.count + count - n, sizeof(*found->list));
+    if (batch.count > 0)
+        memcpy(found->list, batch.list, batch.count * sizeof(*found->list));
+    found->count = batch.count;
+    if (ask_each(s, sorted + n, count - n, filter, attributes, a, found, t, e) == LOOKUP_TEMPFAIL)
+        return LOOKUP_TEMPFAIL;
     return found->count > 0 ? LOOKUP_FOUND : LOOKUP_NOT_FOUND;
 }

@@ -320,6 +320,8 @@ static const enum ldap_field member_fields[] = {
     LDAP_GROUP_NAME_ATTRIBUTE,     LDAP_MEMBER_ATTRIBUTE, LDAP_MEMBER_NAME_ATTRIBUTE,
     LDAP_MEMBER_ADDRESS_ATTRIBUTE,
 };
+static const enum ldap_field membership_fields[] = {LDAP_GROUP_NAME_ATTRIBUTE,
+                                                    LDAP_MEMBER_OF_ATTRIBUTE};
 static const enum ldap_field alias_fields[] = {LDAP_ALIAS_MEMBER_ATTRIBUTE};
 
 static void choose_attributes(struct maker *k)
@@ -342,6 +344,7 @@ static void choose_attributes(struct maker *k)
     static const char *const class_only[] = {"objectClass", NULL};
     m->member_attributes = attribute_list(k, member_fields, COUNT(member_fields),
                                           m->primary_group ? classes : class_only);
+    m->membership_attributes = attribute_list(k, membership_fields, COUNT(membership_fields), NULL);
     m->alias_attributes = attribute_list(k, alias_fields, COUNT(alias_fields), NULL);
 }
 

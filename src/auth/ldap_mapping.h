@@ -58,8 +58,8 @@ struct ldap_mapping {
     unsigned group_depth_max;
     /* What is asked for, NULL-terminated. */
     const char *const *account_attributes, *const *group_attributes, *const *alias_attributes;
-    /* Accounts and groups that are members of something. */
-    const char *const *member_attributes;
+    /* Accounts and groups that are members of something; groups that something is a member of. */
+    const char *const *member_attributes, *const *membership_attributes;
 };
 
 /* *e (ERR_SYNTAX) names the setting. Lives in a, and keeps the lists of s. */

@@ -78,7 +78,8 @@ static bool find_primary(struct climb *c, const struct ldap_entry *entry,
     buf_free(&b);
     return ldap_ask_text(
                c->s, &(struct ldap_search){.base = c->m->membership.base, .scope = LDAP_SUBTREE},
-               filter, c->m->group_attributes, 1, c->scratch, found, c->t, c->e) != LOOKUP_TEMPFAIL;
+               filter, c->m->membership_attributes, 1, c->scratch, found, c->t,
+               c->e) != LOOKUP_TEMPFAIL;
 }
 
 /* --- names in the entry --- */
@@ -98,8 +99,9 @@ static bool climb_by_names(struct climb *c, const struct ldap_entry *entry,
         struct ldap_entries found;
         if (n > LDAP_NAMES_BATCH)
             n = LDAP_NAMES_BATCH;
-        if (ldap_ask_names(c->s, c->dns.list + done, n, c->group_filter, c->m->group_attributes,
-                           c->scratch, &found, c->t, c->e) == LOOKUP_TEMPFAIL)
+        if (ldap_ask_names(c->s, c->dns.list + done, n, c->group_filter,
+                           c->m->membership_attributes, c->scratch, &found, c->t,
+                           c->e) == LOOKUP_TEMPFAIL)
             return false;
         done += n;
         for (size_t i = 0; i < found.count; i++) {
@@ -120,7 +122,7 @@ static bool search_groups(struct climb *c, struct str filter, bool nested)
     struct ldap_entries found;
     struct str whole =
         arena_printf(c->scratch, "(&%.*s%.*s)", STR_ARG(c->group_filter), STR_ARG(filter));
-    if (ldap_ask_text(c->s, &c->m->membership, whole, c->m->group_attributes, LDAP_GROUPS_MAX,
+    if (ldap_ask_text(c->s, &c->m->membership, whole, c->m->membership_attributes, LDAP_GROUPS_MAX,
                       c->scratch, &found, c->t, c->e) == LOOKUP_TEMPFAIL)
         return false;
     for (size_t i = 0; i < found.count; i++) {

@@ -25,7 +25,8 @@ static void person(const char *name)
 
 static void nested(void *arg)
 {
-    const char *const settings[] = {LDAP_BLOCK, LDAP_BLOCK "dn_attribute = none;", AD_BLOCK};
+    const char *const settings[] = {LDAP_BLOCK, LDAP_BLOCK "dn_attribute = none;", AD_BLOCK,
+                                    "base = \"ou=other,dc=x\"; group_base = \"dc=x\";"};
     (void)arg;
     person("alice");
     person("bob");
@@ -40,7 +41,7 @@ static void nested(void *arg)
              "member", DN("alice"), "member", DN("loop1"));
     fake_add(DN("loop2"), GROUP("loop2"), "member", DN("loop1"), "member", DN("bob"));
     fake_add(DN("empty"), GROUP("empty"), "mail", "empty@example.test");
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         open_source(settings[i]);
         assert_found(find_group("staff@example.test", &group));
         assert_text(group.address, "staff@example.test");
