@@ -21,9 +21,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     struct str data = str_from(copy, n - 1), text;
     struct arena *a = arena_new();
     struct dns_mx mx;
+    struct dns_srv srv;
     struct dns_address address;
     const char *query;
-    switch (p[0] % 6) {
+    switch (p[0] % 7) {
     case 0:
         if (dns_decode_name(data, a, &text))
             expect(text.n <= DNS_NAME_MAX && !memchr(text.p, '\n', text.n));
@@ -31,6 +32,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     case 1:
         if (dns_decode_mx(data, a, &mx))
             expect(mx.host.n <= DNS_NAME_MAX);
+        break;
+    case 6:
+        if (dns_decode_srv(data, a, &srv))
+            expect(srv.host.n <= DNS_NAME_MAX);
         break;
     case 2:
         if (dns_decode_text(data, a, &text))

@@ -9,6 +9,7 @@
 #define MX            15
 #define TXT           16
 #define AAAA          28
+#define SRV           33
 #define DATA(literal) literal, sizeof(literal) - 1
 
 static const struct dns_record records[] = {
@@ -28,6 +29,10 @@ static const struct dns_record records[] = {
     {"1.2.0.192.in-addr.arpa", PTR, DATA("\4mail\4test\0")},
     {"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", PTR,
      DATA("\2v6\4mail\4test\0")},
+    {"_ldap._tcp.test", SRV, DATA("\0\2\0\0\x01\x85\4last\4test\0")},
+    {"_ldap._tcp.test", SRV, DATA("\0\1\0\x09\x0c\xc4\3Two\4test\0")},
+    {"_ldap._tcp.test", SRV, DATA("\0\0\0\0\x01\x85\3one\4test\0")},
+    {"_pop._tcp.test", SRV, DATA("\0\0\0\0\0\0\0")},
     {"failing.test", -2, NULL, 0},
     {"silent.test", -1, NULL, 0},
     {"signed.test", MX, DATA("\0\x0a\4fake\4test\0")},
@@ -80,6 +85,20 @@ static void answers_body(void)
     assert_str(a.mx[0].host, "mail.test");
     assert_int_equal(dns_mx(dns, STR("strange.test"), arena, &a, &e), DNS_TEMPFAIL);
 
+    assert_int_equal(dns_srv_until(dns, STR("_ldap._tcp.test"), DEADLINE_NONE, arena, &a, &e),
+                     DNS_FOUND);
+    assert_int_equal(a.count, 3);
+    assert_true(str_equal(a.srv[0].host, STR("one.test")));
+    assert_int_equal(a.srv[0].port, 389);
+    assert_true(str_equal(a.srv[1].host, STR("two.test")));
+    assert_int_equal(a.srv[1].weight, 9);
+    assert_int_equal(a.srv[1].port, 3268);
+    assert_int_equal(a.srv[2].priority, 2);
+    assert_int_equal(dns_srv_until(dns, STR("_pop._tcp.test"), DEADLINE_NONE, arena, &a, &e),
+                     DNS_FOUND);
+    assert_int_equal(a.srv[0].host.n, 0);
+    assert_int_equal(dns_srv_until(dns, STR("none.test"), DEADLINE_NONE, arena, &a, &e),
+                     DNS_NOT_FOUND);
     assert_int_equal(dns_addresses(dns, STR("both.test"), arena, &a, &e), DNS_FOUND);
     assert_int_equal(a.count, 3);
     assert_string_equal(a.addresses[0].text, "2001:db8::1");
