@@ -13,6 +13,7 @@
 #include "core/loop.h"
 #include "core/mem.h"
 #include "core/worker.h"
+#include "net/host_list.h"
 #include "net/host_port.h"
 #include "net/http_curl.h"
 #include "net/tls_private.h"
@@ -31,6 +32,7 @@ struct http_client {
     struct http_curl curl;
     bool loaded;
     size_t calls;
+    struct host_set *refused; /* NULL: none */
 };
 
 struct call {
@@ -267,6 +269,32 @@ static bool parse_url(struct call *x, const char **host, const char **port, stru
            err_set(e, ERR_SYNTAX, "not a URL that begins with https://");
 }
 
+void http_client_refuse(struct http_client *c, const struct string_list *networks)
+{
+    host_set_free(c->refused);
+    c->refused = host_set_new(networks, NULL);
+}
+
+static bool is_refused(const struct call *x, const char *address)
+{
+    return x->client->refused && host_set_has(x->client->refused, address);
+}
+
+static bool refuse(const char *host, struct err *e)
+{
+    return err_set(e, ERR_DENIED, "%s has no address that may be asked (mta_sts.refused_networks)",
+                   host);
+}
+
+/* "192.0.2.1", "[2001:db8::1]": nobody is asked for it. */
+static bool check_numeric(const struct call *x, const char *host, struct err *e)
+{
+    struct str address = str_from_c(host);
+    if (*host == '[' && address.n > 2)
+        address = str_from(host + 1, address.n - 2);
+    return !is_refused(x, arena_c(x->arena, address)) || refuse(host, e);
+}
+
 SUSPENDS static bool find_addresses(struct call *x, usec deadline, struct err *e)
 {
     const char *host, *port;
@@ -274,7 +302,7 @@ SUSPENDS static bool find_addresses(struct call *x, usec deadline, struct err *e
     if (!parse_url(x, &host, &port, e))
         return false;
     if (*host == '[' || host_is_numeric(str_from_c(host)))
-        return true;
+        return check_numeric(x, host, e);
     enum dns_status status =
         dns_addresses_until(x->client->dns, str_from_c(host), deadline, x->arena, &answer, e);
     if (status == DNS_TEMPFAIL)
@@ -283,9 +311,17 @@ SUSPENDS static bool find_addresses(struct call *x, usec deadline, struct err *e
         return err_set(e, ERR_NOT_FOUND, "%s has no address", host);
     struct buf line = BUF_EMPTY;
     buf_printf(&line, "%s:%s:", host, port);
-    for (size_t i = 0; i < answer.count && i < ADDRESSES_MAX; i++)
-        buf_printf(&line, strchr(answer.addresses[i].text, ':') ? "%s[%s]" : "%s%s", i ? "," : "",
-                   answer.addresses[i].text);
+    size_t count = 0;
+    for (size_t i = 0; i < answer.count && count < ADDRESSES_MAX; i++) {
+        const char *address = answer.addresses[i].text;
+        if (is_refused(x, address))
+            continue;
+        buf_printf(&line, strchr(address, ':') ? "%s[%s]" : "%s%s", count++ ? "," : "", address);
+    }
+    if (count == 0) {
+        buf_free(&line);
+        return refuse(host, e);
+    }
     x->resolve = x->client->curl.slist_append(NULL, buf_c(&line));
     buf_free(&line);
     return true;
@@ -400,6 +436,9 @@ struct http_client *http_client_new(struct loop *l, struct dns *dns)
 
 void http_client_free(struct http_client *c)
 {
-    assert(!c || c->calls == 0);
+    if (!c)
+        return;
+    assert(c->calls == 0);
+    host_set_free(c->refused);
     free(c);
 }

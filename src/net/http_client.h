@@ -16,6 +16,9 @@ struct loop;
 struct http_client;
 
 struct http_client *http_client_new(struct loop *l, struct dns *dns);
+/* Addresses that no request goes to, whatever name leads there: for URLs that strangers choose.
+ * networks are correct (host_list_check); none at first. */
+void http_client_refuse(struct http_client *c, const struct string_list *networks);
 /* No request may be under way. NULL is allowed. */
 void http_client_free(struct http_client *c);
 
@@ -37,7 +40,7 @@ struct http_response {
 
 /* True: there is an answer, whatever its status. ERR_TLS: the certificate is not good for the host
  * or the handshake failed; ERR_LIMIT: too large an answer; ERR_TIMEOUT, ERR_CANCELLED;
- * ERR_NOT_FOUND: the host has no address; ERR_SYNTAX: no URL of this kind; ERR_PERM: libcurl is not
- * there; else ERR_TEMP. */
+ * ERR_NOT_FOUND: the host has no address; ERR_DENIED: none that is not refused; ERR_SYNTAX: no URL
+ * of this kind; ERR_PERM: libcurl is not there; else ERR_TEMP. */
 SUSPENDS bool http_ask(struct http_client *c, const struct http_request *r,
                        struct http_response *response, struct err *e);

@@ -7,6 +7,12 @@
 
 #include <stdlib.h>
 
+static void refuse_networks(struct client_security *s, const struct config *config)
+{
+    const struct mta_sts_settings *sts = config_block(config, &mta_sts_settings_block);
+    http_client_refuse(s->http, &sts->refused_networks);
+}
+
 struct client_security *client_security_new(const struct config *config,
                                             const struct client_security_context *c,
                                             struct tls_context *tls)
@@ -18,6 +24,7 @@ struct client_security *client_security_new(const struct config *config,
     s->dns = c->dns;
     s->tls = tls_context_ref(tls);
     s->http = http_client_new(c->loop, c->dns);
+    refuse_networks(s, config);
     s->sts = mta_sts_new(config_block(config, &mta_sts_settings_block),
                          &(struct mta_sts_context){
                              .loop = c->loop, .dns = c->dns, .http = s->http, .dir = buf_c(&sts)},
@@ -63,6 +70,7 @@ void client_security_reload(struct client_security *s, const struct config *conf
 {
     tls_context_unref(s->tls);
     s->tls = tls_context_ref(tls);
+    refuse_networks(s, config);
     mta_sts_reload(s->sts, config_block(config, &mta_sts_settings_block), tls);
     tls_report_reload(s->report, config_block(config, &tls_report_settings_block), tls);
 }

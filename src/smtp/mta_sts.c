@@ -15,6 +15,7 @@
 #include "smtp/mta_sts.h"
 
 #include "core/mem.h"
+#include "net/host_list.h"
 #include "smtp/mta_sts_internal.h"
 
 #include <stdlib.h>
@@ -30,14 +31,29 @@ static const struct setting mta_sts_setting_table[] = {
      "Port of the servers that policies are fetched from; another one is of use for tests only."},
     {"timeout", SETTING_DURATION, OFFSET(timeout), "60s", USEC_SEC / 10, 300 * USEC_SEC, NULL,
      "How long fetching a policy may take, while mail for the domain waits."},
+    {"refused_networks", SETTING_STRING_LIST, OFFSET(refused_networks),
+     "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, "
+     "192.168.0.0/16, ::/128, ::1, fc00::/7, fe80::/10",
+     0, 0, NULL,
+     "Addresses that are not asked for policies, and get no reports of tls_report over HTTPS, "
+     "whatever "
+     "name leads there: whoever publishes a policy could make this server speak to hosts of your "
+     "own network."},
     {0},
 };
+
+static bool check(const void *values, struct err *e)
+{
+    const struct mta_sts_settings *s = values;
+    return host_list_check(&s->refused_networks, "refused_networks", e);
+}
 
 const struct settings_block mta_sts_settings_block = {
     .name = "mta_sts",
     .help = "Policies of other domains about TLS: docs/transport-security.md.",
     .size = sizeof(struct mta_sts_settings),
     .settings = mta_sts_setting_table,
+    .check = check,
 };
 
 struct mta_sts *mta_sts_new(const struct mta_sts_settings *s, const struct mta_sts_context *c,

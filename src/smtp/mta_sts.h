@@ -13,8 +13,9 @@ struct mta_sts;
 
 struct mta_sts_settings {
     bool enabled;
-    int64_t https_port; /* 443, so that tests can have their own */
-    usec timeout;       /* for one policy */
+    int64_t https_port;                  /* 443, so that tests can have their own */
+    usec timeout;                        /* for one policy */
+    struct string_list refused_networks; /* not asked for policies, nor given reports */
 };
 extern const struct settings_block mta_sts_settings_block; /* "mta_sts" */
 

@@ -68,7 +68,7 @@ class World:
         self.server.replace_config("tls {", "tls {\n    ca_file = %s" % self.authority.certificate)
         self.server.add_config(self.dns.settings())
         self.server.add_config("queue {\n    smtp_port = %d\n    retry_first = 1h\n    connection_linger = 0\n}\n"
-                               "mta_sts {\n    https_port = %d\n    timeout = 3s\n}\n%s" % (
+                               "mta_sts {\n    https_port = %d\n    timeout = 3s\n    refused_networks = 10.0.0.0/8\n}\n%s" % (
                                    self.port, self.https.port, config))
 
     def fill(self, records):
@@ -375,6 +375,18 @@ def test_mta_sts():
         assert not os.path.exists(os.path.join(w.server.root, "data", "mta-sts", "enforce.sts.test"))
         assert w.server.mailctl_json("tls", "flush", "--all")["forgotten"] > 5
         assert os.listdir(os.path.join(w.server.root, "data", "mta-sts")) == []
+
+
+def test_hosts_of_the_own_network_are_not_asked():
+    with World(sts_names=("enforce",)) as w:
+        w.https.answers = {"mta-sts.enforce.sts.test": policy("enforce", "mx.enforce.sts.test")}
+        w.server.replace_config("refused_networks = 10.0.0.0/8", "")
+        w.server.mailctl("reload")
+        said = w.server.run_mailctl("tls", "policy", "enforce.sts.test", "--refresh", check=False)
+        assert w.https.asked == [] and "has no address that may be asked" in said.stdout + said.stderr, said
+        w.send("enforce.sts.test")
+        w.results("enforce.sts.test")
+        assert w.https.asked == []
 
 
 def test_mta_sts_without_dns():
