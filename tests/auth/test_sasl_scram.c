@@ -4,6 +4,7 @@
 #include "auth/scram_client.h"
 
 #include "auth/auth_internal.h"
+#include "core/random.h"
 
 #include <openssl/evp.h>
 
@@ -59,6 +60,9 @@ static const struct exchange exchanges[] = {
     {"SCRAM-SHA-256", "alice", "secret", "n,a=alice@example.test,", DONE},
     {"SCRAM-SHA-256", "alice", "secret", "n,a=alice,", DONE},
     {"SCRAM-SHA-256", "alice", "secret", "y,,", DONE}, /* no TLS: nothing to bind to */
+    {"SCRAM-SHA-1", "alice", "secret", "n,,", DONE},
+    {"SCRAM-SHA-1", "alice", "wrong", "n,,", DENIED("wrong_password")},
+    {"SCRAM-SHA-1", "nobody", "secret", "n,,", DENIED("unknown_user")},
     {"SCRAM-SHA-256", "alice", "wrong", "n,,", DENIED("wrong_password")},
     {"SCRAM-SHA-256", "nobody", "secret", "n,,", DENIED("unknown_user")},
     {"SCRAM-SHA-256", "carol", "secret", "n,,", DENIED("disabled")},
@@ -125,11 +129,153 @@ static void test_nobody(void **state)
     run_in_fiber(nobody, NULL);
 }
 
+/* --- what no client of ours says --- */
+
+static struct str damage(struct arena *a, struct str text)
+{
+    struct buf b = BUF_EMPTY;
+    buf_add_str(&b, text);
+    for (uint64_t n = 1 + random_below(3); n > 0 && b.n > 0; n--) {
+        size_t at = (size_t)random_below(b.n);
+        switch (random_below(4)) {
+        case 0:
+            b.p[at] = (char)random_below(256);
+            break;
+        case 1:
+            b.n = at;
+            break;
+        case 2:
+            b.p[at] = ",=npyacrsiv\0*"[random_below(13)];
+            break;
+        default:
+            buf_add(&b, ",p=,c=,r=,n=,a=,m=", 1 + (size_t)random_below(18));
+        }
+    }
+    struct str copy = arena_str(a, buf_str(&b));
+    buf_free(&b);
+    return copy;
+}
+
+/* Whatever was changed in the proof or before it, nobody is let in who has not the password; and
+ * the exchange ends. */
+static void damaged_exchange(struct auth_fixture *x, const char *mechanism, unsigned step)
+{
+    struct arena *a = arena_new();
+    struct scram_client c = {
+        .arena = a, .digest = EVP_sha256(), .header = STR("n,,"), .binding = STR("")};
+    struct err e = {0};
+    struct str challenge = {0}, first = scram_first(&c, STR("alice"));
+    struct sasl *s = sasl_new(x->auth, &x->peer);
+    enum sasl_status status =
+        sasl_start(s, str_from_c(mechanism), step == 0 ? damage(a, first) : first, &challenge, &e);
+    if (status == SASL_STATUS_CONTINUE && str_find(challenge, STR(",s=")) > 0) {
+        struct str final = scram_final(&c, challenge, step == 2 ? STR("secret") : STR("wrong"));
+        status = sasl_step(s, step > 0 ? damage(a, final) : final, &challenge, &e);
+    }
+    for (int i = 0; status == SASL_STATUS_CONTINUE && !str_starts_with(challenge, STR("v=")); i++) {
+        assert_true(i < 10);
+        status = sasl_step(s, damage(a, first), &challenge, &e);
+    }
+    if (step < 2) {
+        assert_int_equal(status, SASL_STATUS_FAILED);
+        assert_true(e.kind == ERR_DENIED || e.kind == ERR_SYNTAX);
+    }
+    sasl_free(s);
+    arena_free(a);
+}
+
+static void damaged(void *arg)
+{
+    static const char *const mechanisms[] = {"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN",
+                                             "LOGIN"};
+    const char *const wanted[] = {"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", "LOGIN"};
+    struct auth_fixture x;
+    (void)arg;
+    auth_set_up(&x, 0);
+    x.auth->settings.mechanisms = (struct string_list){wanted, 5};
+    random_seed(20261122);
+    for (unsigned round = 0; round < 20; round++)
+        for (size_t m = 0; m < 5; m++)
+            for (unsigned step = 0; step < 3; step++)
+                damaged_exchange(&x, mechanisms[m], step);
+    random_seed(0);
+    auth_tear_down(&x);
+}
+
+static void test_damaged(void **state)
+{
+    (void)state;
+    run_in_fiber(damaged, NULL);
+}
+
+/* --- CRAM-MD5 --- */
+
+static struct str cram_md5(struct arena *a, const char *user, const char *password,
+                           struct str challenge)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    struct buf text = BUF_EMPTY;
+    HMAC(EVP_md5(), password, (int)strlen(password), (const unsigned char *)challenge.p,
+         challenge.n, digest, &n);
+    buf_printf(&text, "%s ", user);
+    buf_add_hex(&text, str_from((const char *)digest, n));
+    struct str copy = arena_str(a, buf_str(&text));
+    buf_free(&text);
+    return copy;
+}
+
+static void cram(void *arg)
+{
+    static const struct {
+        const char *user, *password, *log;
+    } tries[] = {
+        {"alice", "secret", NULL},
+        {"alice", "wrong", "reason=wrong_password\n"},
+        {"dora", "secret", "reason=no_verifier\n"},
+        {"nobody", "secret", "reason=unknown_user\n"},
+    };
+    const char *const wanted[] = {"CRAM-MD5"};
+    struct auth_fixture x;
+    (void)arg;
+    auth_set_up(&x, 0);
+    assert_true(
+        directory_add_user(x.f.d, STR("dora@example.test"), STR("secret"), STR(""), &x.f.e));
+    x.f.settings.store_cram_md5 = true;
+    reopen(&x.f);
+    x.auth->directory = x.f.d;
+    assert_true(directory_set_password(x.f.d, STR("alice@example.test"), STR("secret"), &x.f.e));
+    assert_null(strstr(sasl_mechanisms(x.auth, &x.peer), " CRAM-MD5"));
+    x.auth->settings.mechanisms = (struct string_list){wanted, 1};
+    assert_string_equal(sasl_mechanisms(x.auth, &x.peer), "CRAM-MD5");
+    for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+        struct str challenge;
+        struct err e = {0};
+        struct sasl *s = sasl_new(x.auth, &x.peer);
+        assert_int_equal(sasl_start(s, STR("cram-md5"), (struct str){0}, &challenge, &e),
+                         SASL_STATUS_CONTINUE);
+        enum sasl_status status = sasl_step(
+            s, cram_md5(x.f.a, tries[i].user, tries[i].password, challenge), &challenge, &e);
+        assert_int_equal(status, tries[i].log ? SASL_STATUS_FAILED : SASL_STATUS_DONE);
+        sasl_free(s);
+        assert_logged(&x, tries[i].log);
+    }
+    auth_tear_down(&x);
+}
+
+static void test_cram(void **state)
+{
+    (void)state;
+    run_in_fiber(cram, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exchanges),
         cmocka_unit_test(test_nobody),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_cram),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
