@@ -29,6 +29,8 @@
 /* Names under which failed logins are counted: of each kind so many, about 150 bytes each. */
 #define PENALTY_SETS 4096
 #define PENALTY_WAYS 8
+/* Bytes of a name: login and network. */
+#define PENALTY_NAME_MAX ((size_t)LOG_LOGIN_MAX + 64)
 /* The file of them: names with so many failures, how often it is written, and its size at most. */
 #define PENALTY_KEPT_FAILURES 2.5
 #define PENALTY_SAVE_INTERVAL (600 * USEC_SEC)

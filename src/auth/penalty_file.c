@@ -19,6 +19,9 @@
 #define FILE_MAGIC   0x4e50444du /* "MDPN" */
 #define FILE_VERSION 1
 #define MILLIONTHS   1e6
+/* What makes no sense. */
+#define LEVEL_MAX ((uint64_t)1 << 50)
+#define LEFT_MAX  ((uint64_t)366 * 24 * 3600 * USEC_SEC)
 
 struct encoding {
     struct buf *out;
@@ -59,7 +62,8 @@ static bool decode_entry(struct penalties *p, struct reader *in, usec passed)
     uint8_t table = read_u8(in);
     struct str name = read_counted(in);
     uint64_t level = read_u64(in), left = read_u64(in);
-    if (in->bad || table > PENALTY_KINDS || name.n == 0 || level > INT64_MAX || left > INT64_MAX)
+    if (in->bad || table > PENALTY_KINDS || name.n == 0 || name.n > PENALTY_NAME_MAX ||
+        level > LEVEL_MAX || left > LEFT_MAX)
         return false;
     usec now = clock_monotonic();
     struct penalty_entry *entry =
@@ -79,9 +83,9 @@ bool penalty_decode(struct penalties *p, struct str bytes)
     if (in.bad || magic != FILE_MAGIC || version != FILE_VERSION ||
         checksum != str_hash(str_from(in.p, in.n)))
         return false;
-    usec passed = clock_wall() - (usec)read_u64(&in);
-    if (passed < 0) /* the clock was set back */
-        passed = 0;
+    usec now = clock_wall();
+    uint64_t written = read_u64(&in);
+    usec passed = written < (uint64_t)now ? now - (usec)written : 0; /* it may be set back */
     while (in.n > 0)
         if (!decode_entry(p, &in, passed))
             return false;

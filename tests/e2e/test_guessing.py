@@ -229,6 +229,33 @@ def test_access_by_network():
         assert is_success(attempt(server, "imap", "alice", "secret", "127.5.9.1"))
 
 
+def test_access_by_group():
+    rule = ("access staff@example.test { networks = 127.5.0.0/16 }\n"
+            "access guests@example.test { protocols = imap }\n")
+    with guarded(more=rule) as server:
+        server.mailctl("group", "add", "inner@example.test", "alice@example.test")
+        server.mailctl("group", "add", "staff@example.test", "inner@example.test")
+        for protocol in PROTOCOLS:
+            assert is_success(attempt(server, protocol, "alice", "secret", "127.5.1.1"))
+            assert attempt(server, protocol, "alice", "secret", "127.6.1.1") == \
+                REFUSED[protocol] % "log in from your network"
+            assert is_success(attempt(server, protocol, "bob", "secret", "127.6.1.1"))
+        server.mailctl("group", "add", "guests@example.test", "bob@example.test")
+        assert is_success(attempt(server, "imap", "bob", "secret", "127.6.1.1"))
+        assert attempt(server, "pop3", "bob", "secret", "127.6.1.1") == REFUSED["pop3"] % "use POP3"
+        server.mailctl("group", "member", "delete", "inner@example.test", "alice@example.test")
+        assert is_success(attempt(server, "imap", "alice", "secret", "127.6.1.1"))
+
+
+def test_protocols_of_an_account():
+    with guarded() as server:
+        server.mailctl("user", "set", "alice", "--protocols", "imap smtp")
+        assert is_success(attempt(server, "imap", "alice", "secret"))
+        assert is_success(attempt(server, "submission", "alice", "secret"))
+        assert attempt(server, "pop3", "alice", "secret") == REFUSED["pop3"] % "use POP3"
+        assert attempt(server, "pop3", "alice", "wrong") == WRONG["pop3"]
+
+
 def test_mistakes_in_rules_are_told():
     with Instance() as server:
         server.add_config("access a { networks = 10.0.0.1/8 }")
