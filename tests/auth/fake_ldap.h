@@ -20,9 +20,12 @@ static struct {
     bool fails;        /* nothing is answered */
     size_t fail_after; /* searches that are answered before; 0: all */
     size_t searches;
-    struct str filter;   /* of the last search */
-    struct buf password; /* of the last change */
-    const char *refuses; /* how a change of a password is refused */
+    struct str filter;    /* of the last search */
+    struct buf password;  /* of the last change */
+    const char *refuses;  /* how a change of a password is refused */
+    struct str servers;   /* that were set last, separated by blanks */
+    unsigned servers_set; /* how often */
+    struct cond servers_changed;
 } fake_ldap;
 
 static inline void fake_ldap_reset(void)
@@ -302,9 +305,13 @@ bool ldap_client_set_servers(struct ldap_client *c, const struct str *uris, size
                              struct err *e)
 {
     (void)c;
-    (void)uris;
-    (void)count;
     (void)e;
+    fake_ldap.servers = STR("");
+    for (size_t i = 0; i < count; i++)
+        fake_ldap.servers = arena_printf(fake_ldap.arena, "%.*s%s%.*s", STR_ARG(fake_ldap.servers),
+                                         i ? " " : "", STR_ARG(uris[i]));
+    fake_ldap.servers_set++;
+    cond_broadcast(&fake_ldap.servers_changed);
     return true;
 }
 
