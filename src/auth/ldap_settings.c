@@ -94,7 +94,7 @@ static const struct setting table[] = {
      "Members that a list may have, those of groups inside included. A larger one is not "
      "written to at all: \"try later\", and the reason in the log."},
     {"group_depth_max", SETTING_NUMBER, MAPPING(group_depth_max), "16", 1, 100, NULL,
-     "Groups inside of each other; deeper is the same."},
+     "Groups inside of each other; a list that goes deeper is not written to either."},
     {"global_catalog", SETTING_BOOL, MAPPING(global_catalog), "no", 0, 0, NULL,
      "Ask the global catalog (ports 3268, 3269) of the servers that discover finds, which "
      "knows the accounts of all domains of a forest. It lacks attributes that are not "
