@@ -113,9 +113,6 @@ SUSPENDS enum lookup directory_find_secrets(struct directory *d, struct str logi
 SUSPENDS enum lookup directory_check_password(struct directory *d, struct str login,
                                               struct str password, struct arena *a,
                                               struct account *account, struct err *e);
-/* SCRAM-SHA-256 verifier (RFC 5803) of a login: for SASL. */
-SUSPENDS enum lookup directory_find_verifier(struct directory *d, struct str login, struct arena *a,
-                                             struct str *verifier, struct err *e);
 
 /* --- changes: durable when they return true; ERR_EXISTS, ERR_NOT_FOUND, ERR_SYNTAX, ERR_TEMP ---
  */

@@ -160,19 +160,6 @@ enum lookup directory_find_secrets(struct directory *d, struct str login, struct
     return LOOKUP_FOUND;
 }
 
-enum lookup directory_find_verifier(struct directory *d, struct str login, struct arena *a,
-                                    struct str *verifier, struct err *e)
-{
-    struct directory_secrets secrets;
-    enum lookup status = directory_find_secrets(d, login, a, &secrets, e);
-    if (status != LOOKUP_FOUND)
-        return status;
-    if (secrets.account.no_login || secrets.scram_sha256.n == 0)
-        return LOOKUP_NOT_FOUND;
-    *verifier = secrets.scram_sha256;
-    return LOOKUP_FOUND;
-}
-
 /* --- setting one --- */
 
 static bool set_password(struct source *s, const struct source_account *account,

@@ -177,7 +177,7 @@ IN_FIBER(passwords)
     (void)arg;
     struct fixture f;
     struct account account;
-    struct str verifier;
+    struct directory_secrets secrets;
     set_up(&f);
     fill(&f);
     struct {
@@ -207,11 +207,11 @@ IN_FIBER(passwords)
         LOOKUP_NOT_FOUND);
     assert_int_equal(directory_check_password(f.d, STR("alice"), STR("new"), f.a, &account, &f.e),
                      LOOKUP_FOUND);
-    assert_int_equal(directory_find_verifier(f.d, STR("alice"), f.a, &verifier, &f.e),
-                     LOOKUP_FOUND);
-    assert_true(str_starts_with(verifier, STR("SCRAM-SHA-256$10000:")));
-    assert_int_equal(directory_find_verifier(f.d, STR("carol"), f.a, &verifier, &f.e),
-                     LOOKUP_NOT_FOUND);
+    assert_int_equal(directory_find_secrets(f.d, STR("alice"), f.a, &secrets, &f.e), LOOKUP_FOUND);
+    assert_true(str_starts_with(secrets.scram_sha256, STR("SCRAM-SHA-256$10000:")));
+    assert_str(secrets.account.login, "alice@example.test");
+    assert_int_equal(directory_find_secrets(f.d, STR("carol"), f.a, &secrets, &f.e), LOOKUP_FOUND);
+    assert_string_equal(secrets.account.no_login, "disabled");
     assert_true(directory_set_disabled(f.d, STR("alice"), true, &f.e));
     assert_int_equal(directory_check_password(f.d, STR("alice"), STR("new"), f.a, &account, &f.e),
                      LOOKUP_NOT_FOUND);

@@ -340,7 +340,7 @@ IN_FIBER(renewed_hashes)
 {
     (void)arg;
     struct fixture f;
-    struct str verifier;
+    struct directory_secrets secrets;
     set_up(&f);
     fill(&f);
     run_sql(&f, "UPDATE users SET password = '{SSHA}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0',"
@@ -348,16 +348,16 @@ IN_FIBER(renewed_hashes)
     reopen(&f);
     assert_login(&f, "Secret", LOOKUP_NOT_FOUND);
     assert_null(f.d->passwords.upgrader);
-    assert_int_equal(directory_find_verifier(f.d, STR("alice"), f.a, &verifier, &f.e),
-                     LOOKUP_NOT_FOUND);
+    assert_int_equal(directory_find_secrets(f.d, STR("alice"), f.a, &secrets, &f.e), LOOKUP_FOUND);
+    assert_int_equal(secrets.scram_sha256.n, 0);
     assert_login(&f, "secret", LOOKUP_FOUND);
     assert_login(&f, "secret", LOOKUP_FOUND);
     while (f.d->passwords.upgrader)
         cond_wait_certain(&f.d->passwords.upgraded);
     assert_login(&f, "secret", LOOKUP_FOUND);
     assert_null(f.d->passwords.upgrader);
-    assert_int_equal(directory_find_verifier(f.d, STR("alice"), f.a, &verifier, &f.e),
-                     LOOKUP_FOUND);
+    assert_int_equal(directory_find_secrets(f.d, STR("alice"), f.a, &secrets, &f.e), LOOKUP_FOUND);
+    assert_int_not_equal(secrets.scram_sha256.n, 0);
     assert_login(&f, "Secret", LOOKUP_NOT_FOUND);
     /* A password that was set meanwhile stays. */
     run_sql(&f, "UPDATE users SET password = '{SSHA}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0'");
