@@ -87,6 +87,21 @@ bool group_db_memberships(struct directory_db *db, struct str login, struct aren
     return read_texts(db, s, a, groups, count, e);
 }
 
+static bool read_members(struct directory_db *db, struct arena *a, struct directory_group *group,
+                         struct err *e)
+{
+    sqlite3_stmt *s = sql_prepare(
+        db, e, "SELECT member FROM members WHERE address = ? ORDER BY key", "s", group->address);
+    return read_texts(db, s, a, &group->members, &group->member_count, e);
+}
+
+enum lookup group_db_get(struct directory_db *db, struct str address, struct arena *a,
+                         struct directory_group *group, struct err *e)
+{
+    enum lookup status = find_row(db, address, a, group, e);
+    return status == LOOKUP_FOUND && !read_members(db, a, group, e) ? LOOKUP_TEMPFAIL : status;
+}
+
 bool group_db_list(struct directory_db *db, struct str domain, struct arena *a,
                    struct directory_group **list, size_t *count, struct err *e)
 {
@@ -103,12 +118,8 @@ bool group_db_list(struct directory_db *db, struct str domain, struct arena *a,
     *list = (struct directory_group *)rows.p;
     *count = rows.count;
     bool ok = step == SQL_END;
-    for (size_t i = 0; ok && i < *count; i++) {
-        struct directory_group *g = &(*list)[i];
-        s = sql_prepare(db, e, "SELECT member FROM members WHERE address = ? ORDER BY key", "s",
-                        g->address);
-        ok = read_texts(db, s, a, &g->members, &g->member_count, e);
-    }
+    for (size_t i = 0; ok && i < *count; i++)
+        ok = read_members(db, a, &(*list)[i], e);
     return ok;
 }
 

@@ -11,6 +11,9 @@ enum lookup group_db_find(struct directory_db *db, struct str address, struct ar
 /* Groups that this login or an address of its own is in, those around them included; sorted. */
 bool group_db_memberships(struct directory_db *db, struct str login, struct arena *a,
                           struct str **groups, size_t *count, struct err *e);
+/* With its own members only. */
+enum lookup group_db_get(struct directory_db *db, struct str address, struct arena *a,
+                         struct directory_group *group, struct err *e);
 /* With their own members only. domain empty: all. */
 bool group_db_list(struct directory_db *db, struct str domain, struct arena *a,
                    struct directory_group **list, size_t *count, struct err *e);

@@ -57,6 +57,8 @@
 
 /* Members of a group, those of groups inside included. */
 #define GROUP_MEMBERS_MAX 200000
+/* Users that an export reads at a time. */
+#define EXPORT_SLICE 500
 /* Addresses that a user's mail goes to. */
 #define FORWARDS_MAX 100
 

@@ -51,6 +51,21 @@ static const struct command rows[] = {
      2,
      MANY,
      {{0}}},
+    {"directory export",
+     "[DOMAIN]",
+     "Print users with their password hashes, groups, addresses and domains.",
+     command_directory_export,
+     0,
+     1,
+     {{"--format", "csv|ldif", "Default: csv."}}},
+    {"directory import",
+     "FILE|-",
+     "Take users, groups, addresses and domains from a file, all of them or none.",
+     command_directory_import,
+     1,
+     1,
+     {{"--format", "csv|ldif", "Default: as the file's name ends, else csv."},
+      {"--dry-run", NULL, "Only say what would change."}}},
 };
 
 const struct command_rows command_rows_group = COMMAND_ROWS(rows);
