@@ -52,7 +52,7 @@ struct ldap_hub {
     struct ldap_connection_settings settings;
     struct thread_inbox *inbox;
     int stop; /* becomes readable */
-    bool stopping;
+    atomic_bool stopping;
     struct ldap_server *servers[LDAP_SERVERS_MAX]; /* those listed first, in their order */
     size_t server_count;
     struct ldap_pool pools[LDAP_POOLS];

@@ -31,13 +31,16 @@ struct ldap_thread {
     struct ldap_pool *pool;
     struct ldap_thread *next;  /* of the pool's */
     struct ldap_thread *below; /* among those asleep */
-    bool asleep, left;
+    bool asleep;
+    atomic_bool left;
     usec connecting; /* since when; 0: it is not */
     int wake;
 
     struct ldap_connection connection;
     struct ldap_server *server; /* of the connection, or that is being connected to */
     usec opened, heard, used;
+    bool called, readable; /* why it woke */
+    bool sent;             /* something, since it slept */
     struct ldap_request *flights[LDAP_PIPELINE_MAX];
     size_t count;
 };
@@ -106,30 +109,34 @@ static void post(struct ldap_hub *h, struct ldap_request *r)
 }
 
 /* With the lock held. */
-static void finish(struct ldap_hub *h, struct ldap_request *r)
+static void count_end(struct ldap_request *r)
 {
-    struct ldap_pool *p = r->pool;
     r->thread = NULL;
     r->paused = false;
     if (r->answer == LOOKUP_TEMPFAIL)
-        p->failed++;
+        r->pool->failed++;
     else
-        p->answered++;
+        r->pool->answered++;
+}
+
+/* With the lock held. */
+static void finish(struct ldap_hub *h, struct ldap_request *r)
+{
+    count_end(r);
     post(h, r);
 }
 
-static void leave_flight(struct ldap_thread *t, size_t i)
-{
-    t->flights[i] = t->flights[--t->count];
-}
-
-static void finish_flight(struct ldap_thread *t, size_t i)
+/* answered: the server is well. */
+static void finish_flight(struct ldap_thread *t, size_t i, bool answered)
 {
     struct ldap_request *r = t->flights[i];
-    leave_flight(t, i);
+    t->flights[i] = t->flights[--t->count];
     pthread_mutex_lock(&t->hub->lock);
-    finish(t->hub, r);
+    if (answered)
+        ldap_server_answered(t->server);
+    count_end(r);
     pthread_mutex_unlock(&t->hub->lock);
+    post(t->hub, r);
 }
 
 /* --- connections --- */
@@ -260,12 +267,13 @@ static bool send_flight(struct ldap_thread *t, size_t i)
     size_t n = str_head(t->server->uri, sizeof(r->server) - 1).n;
     memcpy(r->server, t->server->uri.p, n);
     r->server[n] = '\0';
+    t->sent = true;
     if (!ldap_exchange_send(&t->connection, r, &e)) {
         lose_connection(t, &e);
         return false;
     }
     if (r->id == 0)
-        finish_flight(t, i);
+        finish_flight(t, i, false);
     return true;
 }
 
@@ -350,18 +358,11 @@ static void pass_page(struct ldap_thread *t, struct ldap_request *r)
     post(t->hub, r);
 }
 
-static void count_answer(struct ldap_thread *t)
-{
-    pthread_mutex_lock(&t->hub->lock);
-    ldap_server_answered(t->server);
-    pthread_mutex_unlock(&t->hub->lock);
-}
-
 /* The server says itself that it is busy or going away. */
 static void try_elsewhere(struct ldap_thread *t, size_t i)
 {
     struct ldap_request *r = t->flights[i];
-    leave_flight(t, i);
+    t->flights[i] = t->flights[--t->count];
     pthread_mutex_lock(&t->hub->lock);
     if (ldap_servers_best(t->hub, t->server)) {
         ldap_server_failed(t->server, &r->error);
@@ -395,11 +396,10 @@ static bool take_message(struct ldap_thread *t, LDAPMessage *message)
         return true;
     case LDAP_EXCHANGE_STOP:
         ldap_abandon_ext(t->connection.ld, r->id, NULL, NULL);
-        finish_flight(t, i);
+        finish_flight(t, i, false);
         return true;
     case LDAP_EXCHANGE_OVER:
-        count_answer(t);
-        finish_flight(t, i);
+        finish_flight(t, i, true);
         return true;
     case LDAP_EXCHANGE_RETRY:
         try_elsewhere(t, i);
@@ -412,10 +412,11 @@ static bool take_message(struct ldap_thread *t, LDAPMessage *message)
     return true;
 }
 
-/* All that has arrived. */
+/* All that has arrived. On a connection with one question at a time nothing comes behind its answer
+ * that matters before the next one is sent. */
 static void receive(struct ldap_thread *t)
 {
-    while (t->connection.ld) {
+    for (bool any = true; any && t->connection.ld;) {
         struct timeval zero = {0};
         LDAPMessage *message = NULL;
         int type = ldap_result(t->connection.ld, LDAP_RES_ANY, LDAP_MSG_ONE, &zero, &message);
@@ -430,7 +431,7 @@ static void receive(struct ldap_thread *t)
             lose_connection(t, &e);
             return;
         }
-        take_message(t, message);
+        any = take_message(t, message) && (t->pool->capacity > 1 || t->count > 0);
         ldap_msgfree(message);
     }
 }
@@ -447,7 +448,7 @@ static void look_after_flights(struct ldap_thread *t)
         r->go_on = false;
         pthread_mutex_unlock(&t->hub->lock);
         if (abandoned) {
-            leave_flight(t, i);
+            t->flights[i] = t->flights[--t->count];
             if (t->pool->capacity == 1)
                 close_connection(t); /* the server is at work on it, or keeps its page */
             else if (t->connection.ld)
@@ -458,7 +459,7 @@ static void look_after_flights(struct ldap_thread *t)
             ldap_request_unref(r);
         } else if (go_on && !t->connection.ld) {
             ldap_request_fail(r, ERR_TEMP, "%s: the connection broke between two pages", r->server);
-            finish_flight(t, i);
+            finish_flight(t, i, false);
         } else if (go_on) {
             r->paused = false;
             ldap_request_clear_result(r);
@@ -486,7 +487,7 @@ static void answer_late(struct ldap_thread *t, size_t i)
     pthread_mutex_unlock(&t->hub->lock);
     if (t->pool->capacity > 1)
         ldap_abandon_ext(t->connection.ld, r->id, NULL, NULL);
-    finish_flight(t, i);
+    finish_flight(t, i, false);
     if (t->pool->capacity == 1)
         close_connection(t);
 }
@@ -541,11 +542,18 @@ static int milliseconds(usec until)
     return left <= 0 ? 0 : left > 3600 * USEC_SEC ? 3600000 : (int)(left / USEC_MSEC) + 1;
 }
 
-/* False: there is something to do already. */
+static bool shall_end(const struct ldap_thread *t)
+{
+    return t->left || t->hub->stopping;
+}
+
+/* False: there is something to do already. One that can take nothing more is called by nobody. */
 static bool fall_asleep(struct ldap_thread *t)
 {
+    if (t->count == t->pool->capacity)
+        return !shall_end(t);
     pthread_mutex_lock(&t->hub->lock);
-    bool work = t->hub->stopping || t->left || (t->pool->first && t->count < t->pool->capacity);
+    bool work = shall_end(t) || t->pool->first;
     if (!work) {
         t->asleep = true;
         t->below = t->pool->sleeping;
@@ -555,22 +563,33 @@ static bool fall_asleep(struct ldap_thread *t)
     return !work;
 }
 
-static void sleep_until_event(struct ldap_thread *t, bool congested)
+static void wake_up(struct ldap_thread *t)
 {
-    struct pollfd fds[] = {
-        {.fd = t->wake, .events = POLLIN},
-        {.fd = t->hub->stop, .events = POLLIN},
-        {.fd = t->connection.ld ? t->connection.fd : -1,
-         .events = congested ? POLLIN | POLLOUT : POLLIN},
-    };
-    if (!fall_asleep(t))
+    if (t->count == t->pool->capacity)
         return;
-    poll(fds, 3, milliseconds(next_deadline(t)));
     pthread_mutex_lock(&t->hub->lock);
     if (t->asleep)
         wake_sleeper(t);
     pthread_mutex_unlock(&t->hub->lock);
-    if (fds[0].revents) {
+}
+
+static void sleep_until_event(struct ldap_thread *t)
+{
+    bool open = t->connection.ld != NULL;
+    bool congested = open && t->sent && ldap_connection_is_congested(&t->connection);
+    struct pollfd fds[] = {
+        {.fd = t->wake, .events = POLLIN},
+        {.fd = t->hub->stop, .events = POLLIN},
+        {.fd = open ? t->connection.fd : -1, .events = congested ? POLLIN | POLLOUT : POLLIN},
+    };
+    if (!fall_asleep(t))
+        return;
+    poll(fds, 3, milliseconds(next_deadline(t)));
+    wake_up(t);
+    t->sent = congested;
+    t->called = fds[0].revents != 0;
+    t->readable = fds[2].revents != 0;
+    if (t->called) {
         uint64_t n;
         while (read(t->wake, &n, sizeof n) < 0 && errno == EINTR)
             ;
@@ -579,25 +598,18 @@ static void sleep_until_event(struct ldap_thread *t, bool congested)
         t->heard = clock_monotonic();
 }
 
-static bool shall_end(struct ldap_thread *t)
-{
-    pthread_mutex_lock(&t->hub->lock);
-    bool end = t->left || t->hub->stopping;
-    pthread_mutex_unlock(&t->hub->lock);
-    return end;
-}
-
 static void run(struct ldap_thread *t)
 {
     while (!shall_end(t)) {
-        receive(t); /* before anything is sent: the server may have closed */
-        look_after_flights(t);
+        if (t->readable) /* before anything is sent: the server may have closed */
+            receive(t);
+        if (t->called)
+            look_after_flights(t);
+        t->readable = t->called = false;
         take_questions(t);
-        bool congested = t->connection.ld && ldap_connection_is_congested(&t->connection);
-        receive(t);
         look_at_deadlines(t);
         close_idle(t);
-        sleep_until_event(t, congested);
+        sleep_until_event(t);
     }
 }
 
