@@ -8,10 +8,10 @@
  * - A fiber that has waited long enough leaves the question behind; the thread that finds it drops
  *   it. A question whose time is up is dropped by its thread as well, so both agree but for
  *   milliseconds.
- * - A server that has sent nothing since a question is taken for hung when half of the question's
- *   time has passed and another server is well, or all of it: it is set aside, the connection
- *   closed, and everything under way asked once more elsewhere. A server that sends other things
- *   meanwhile is just slow with that question.
+ * - A server that has sent nothing whole since a question is taken for hung when half of the
+ * question's time has passed and another server is well, or all of it: it is set aside, the
+ * connection closed, and everything under way asked once more elsewhere. A server that answers
+ * others meanwhile is just slow with that question.
  * - A connection that breaks: the same. A change is never sent twice, nor is anything a third time.
  * - A thread that does not come back from a library (the resolver, Kerberos) is given up, another
  *   one started in its place; when it comes back it ends.
@@ -25,6 +25,8 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#define MESSAGES_AT_ONCE 100
 
 struct ldap_thread {
     struct ldap_hub *hub;
@@ -233,9 +235,13 @@ static bool connect_to_best(struct ldap_thread *t)
     }
     t->server = s;
     t->connecting = clock_monotonic();
+    /* Half of a question's time is for the next server. */
+    usec time = h->settings.connect_timeout;
+    if (time > h->settings.timeout / 2 && ldap_servers_best(h, s))
+        time = h->settings.timeout / 2;
+    usec limit = t->connecting + time;
     pthread_mutex_unlock(&h->lock);
 
-    usec limit = deadline_in(h->settings.connect_timeout);
     bool ok = ldap_connection_open(&t->connection, &h->settings, s->uri,
                                    t->pool->kind != LDAP_POOL_BIND, h->stop, limit, limit, &e);
     pthread_mutex_lock(&h->lock);
@@ -412,16 +418,17 @@ static bool take_message(struct ldap_thread *t, LDAPMessage *message)
     return true;
 }
 
-/* All that has arrived. On a connection with one question at a time nothing comes behind its answer
- * that matters before the next one is sent. */
-static void receive(struct ldap_thread *t)
+/* What has arrived, up to so many messages: others have deadlines. Whether there may be more. On a
+ * connection with one question at a time nothing comes behind its answer that matters before the
+ * next one is sent. */
+static bool receive(struct ldap_thread *t)
 {
-    for (bool any = true; any && t->connection.ld;) {
+    for (int i = 0; i < MESSAGES_AT_ONCE; i++) {
         struct timeval zero = {0};
         LDAPMessage *message = NULL;
         int type = ldap_result(t->connection.ld, LDAP_RES_ANY, LDAP_MSG_ONE, &zero, &message);
         if (type == 0)
-            return;
+            return false;
         if (type < 0) {
             struct err e = {0};
             int code = ldap_connection_error(&t->connection);
@@ -429,11 +436,15 @@ static void receive(struct ldap_thread *t)
                     code == LDAP_SERVER_DOWN ? "the server closed the connection"
                                              : "the server's answer makes no sense");
             lose_connection(t, &e);
-            return;
+            return false;
         }
-        any = take_message(t, message) && (t->pool->capacity > 1 || t->count > 0);
+        t->heard = clock_monotonic();
+        take_message(t, message);
         ldap_msgfree(message);
+        if (!t->connection.ld || (t->pool->capacity == 1 && t->count == 0))
+            return false;
     }
+    return true;
 }
 
 /* --- time --- */
@@ -584,28 +595,26 @@ static void sleep_until_event(struct ldap_thread *t)
     };
     if (!fall_asleep(t))
         return;
-    poll(fds, 3, milliseconds(next_deadline(t)));
+    poll(fds, 3, t->readable ? 0 : milliseconds(next_deadline(t)));
     wake_up(t);
     t->sent = congested;
     t->called = fds[0].revents != 0;
-    t->readable = fds[2].revents != 0;
+    t->readable |= fds[2].revents != 0;
     if (t->called) {
         uint64_t n;
         while (read(t->wake, &n, sizeof n) < 0 && errno == EINTR)
             ;
     }
-    if (fds[2].revents & (POLLIN | POLLHUP | POLLERR))
-        t->heard = clock_monotonic();
 }
 
 static void run(struct ldap_thread *t)
 {
     while (!shall_end(t)) {
-        if (t->readable) /* before anything is sent: the server may have closed */
-            receive(t);
+        /* Before anything is sent: the server may have closed. */
+        t->readable = t->readable && t->connection.ld && receive(t);
         if (t->called)
             look_after_flights(t);
-        t->readable = t->called = false;
+        t->called = false;
         take_questions(t);
         look_at_deadlines(t);
         close_idle(t);

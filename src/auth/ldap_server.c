@@ -182,7 +182,9 @@ static void set_aside(struct ldap_server *s, const struct err *why, usec first_l
 
 void ldap_server_failed(struct ldap_server *s, const struct err *why)
 {
-    set_aside(s, why, is_silence(why) ? 0 : back_off(s->failures + 1));
+    /* Where another is well, what is asked again shall not meet this one at once. */
+    usec soon = ldap_servers_best(s->hub, s) ? LDAP_PROBE_INTERVAL : 0;
+    set_aside(s, why, is_silence(why) ? soon : back_off(s->failures + 1));
 }
 
 /* Connections that were made before the last loss are part of it. */
@@ -191,10 +193,8 @@ void ldap_server_lost(struct ldap_server *s, usec opened, const struct err *why)
     if (opened >= s->lost_at)
         s->lost++;
     s->lost_at = clock_monotonic();
-    if (s->lost > 1)
+    if (s->lost > 1 || ldap_servers_best(s->hub, s))
         set_aside(s, why, back_off(s->failures + 1));
-    else if (ldap_servers_best(s->hub, s))
-        set_aside(s, why, 0);
 }
 
 void ldap_server_answered(struct ldap_server *s)
