@@ -7,6 +7,13 @@
 
 #define SERVERS 2
 
+/* libldap 2.5 loses the text of a notice of disconnection. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:ber_memalloc_x\n";
+}
+
 struct ldap_fixture {
     struct fake_ldap servers[SERVERS];
     const char *uris[SERVERS];
@@ -423,7 +430,10 @@ static void one_of_crowd(void *arg)
         c->found += answer == LOOKUP_FOUND;
         c->not_found += answer == LOOKUP_NOT_FOUND;
         c->failed += answer == LOOKUP_TEMPFAIL;
-        c->cancelled += answer == LOOKUP_TEMPFAIL && e.kind == ERR_CANCELLED;
+        if (e.kind == ERR_CANCELLED) { /* the client is gone */
+            c->cancelled++;
+            break;
+        }
         struct ldap_query q = {
             .base = STR("dc=test"), .scope = LDAP_SUBTREE, .filter = STR("(cn=*)")};
         struct ldap_entries found;
