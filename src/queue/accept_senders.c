@@ -34,6 +34,7 @@ static bool is_forwarded(const struct target *t)
 SUSPENDS void accept_choose_senders(struct acceptance *x)
 {
     bool asked = false, foreign = false;
+    struct str forwarder = STR(""), rewritten = STR("");
     for (size_t i = 0; i < x->target_count; i++) {
         struct target *t = &x->targets[i];
         t->sender = x->envelope->sender;
@@ -46,8 +47,10 @@ SUSPENDS void accept_choose_senders(struct acceptance *x)
         asked = true;
         if (!foreign)
             continue;
-        struct str rewritten =
-            queue_srs_forward(x->queue, x->envelope->sender, t->forwarder, x->arena);
+        if (!str_equal(t->forwarder, forwarder)) { /* of a list it is the same for thousands */
+            forwarder = t->forwarder;
+            rewritten = queue_srs_forward(x->queue, x->envelope->sender, forwarder, x->arena);
+        }
         if (rewritten.n > 0)
             t->sender = rewritten;
     }
