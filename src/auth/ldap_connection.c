@@ -199,7 +199,9 @@ static bool install_tls(struct ldap_connection *c, const struct ldap_connection_
     if (rc == LDAP_TIMEOUT || clock_monotonic() >= deadline)
         return err_set(e, ERR_TIMEOUT, "TLS: no answer in time");
     if (rc != LDAP_SUCCESS)
-        return failed(c, rc, ERR_TLS, "TLS", e);
+        return failed(c, rc, ERR_TLS,
+                      "TLS (is its certificate valid, signed by tls_ca, and made for this name?)",
+                      e);
     ldap_set_option(c->ld, LDAP_OPT_CONNECT_ASYNC, LDAP_OPT_OFF);
     c->encrypted = true;
     return true;
