@@ -376,6 +376,26 @@ IN_FIBER(renewed_hashes)
     tear_down(&f);
 }
 
+/* Only who asks for it keeps what CRAM-MD5 needs; what was kept before stays without. */
+IN_FIBER(cram_md5)
+{
+    (void)arg;
+    struct fixture f;
+    struct directory_secrets secrets;
+    set_up(&f);
+    fill(&f);
+    f.settings.store_cram_md5 = true;
+    reopen(&f);
+    assert_int_equal(directory_find_secrets(f.d, STR("alice"), f.a, &secrets, &f.e), LOOKUP_FOUND);
+    assert_int_equal(secrets.cram_md5.n, 0);
+    assert_true(str_starts_with(secrets.scram_sha1, STR("SCRAM-SHA-1$10000:")));
+    assert_true(directory_set_password(f.d, STR("alice"), STR("tanstaaftanstaaf"), &f.e));
+    assert_int_equal(directory_find_secrets(f.d, STR("alice"), f.a, &secrets, &f.e), LOOKUP_FOUND);
+    assert_int_equal(secrets.cram_md5.n, 32);
+    assert_memory_equal(secrets.cram_md5.p, "\x52\x11\xb2\x54\x04\xb6\x1f\x71", 8);
+    tear_down(&f);
+}
+
 static bool allowed(struct fixture *f, const char *password)
 {
     f->e = (struct err){0};
@@ -454,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_groups_in_groups),
         cmocka_unit_test(test_app_passwords),
         cmocka_unit_test(test_renewed_hashes),
+        cmocka_unit_test(test_cram_md5),
         cmocka_unit_test(test_policy),
         cmocka_unit_test(test_former_passwords),
     };
