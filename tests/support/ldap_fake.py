@@ -46,18 +46,24 @@ def result(tag, code, text=""):
     return tlv(tag, number(code, 0x0A), tlv(4), tlv(4, text))
 
 
-def matches(filter_, attributes):
-    """filter_: (tag, content). What is not known here matches."""
-    tag, content = filter_
-    if tag in (0xA0, 0xA1):
-        return (all if tag == 0xA0 else any)(matches(f, attributes) for f in parse(content))
-    if tag == 0xA2:
-        return not matches(parse(content)[0], attributes)
-    if tag in (0xA3, 0x87):
-        name, wanted = (content, None) if tag == 0x87 else (p[1] for p in parse(content))
-        values = next((v for n, v in attributes.items() if n.lower() == name.decode().lower()), None)
-        return bool(values) and (wanted is None or wanted.lower() in [v.lower() for v in values])
-    return True
+def compile_filter(tag, content):
+    """A function of an entry in lower case. What is not known here matches."""
+    if tag in (0xA0, 0xA1, 0xA2):
+        parts = [compile_filter(*p) for p in parse(content)]
+        if tag == 0xA2:
+            return lambda entry: not parts[0](entry)
+        return (lambda entry: all(p(entry) for p in parts)) if tag == 0xA0 else (lambda entry: any(p(entry) for p in parts))
+    if tag == 0x87:
+        return lambda entry: content.decode().lower() in entry
+    if tag == 0xA3:
+        name, wanted = (p[1] for p in parse(content))
+        name, wanted = name.decode().lower(), wanted.lower()
+        return lambda entry: wanted in entry.get(name, ())
+    return lambda entry: True
+
+
+def in_lower_case(attributes):
+    return {name.lower(): {v.lower() for v in values} for name, values in attributes.items()}
 
 
 class LdapFake:
@@ -67,6 +73,7 @@ class LdapFake:
     def __init__(self, entries, range=0):
         self.entries = {dn: {n: [v if isinstance(v, bytes) else v.encode() for v in values] for n, values in a.items()}
                         for dn, a in entries.items()}
+        self.lower = {dn: in_lower_case(a) for dn, a in self.entries.items()}
         self.range, self.raw, self.searches, self.connections = range, None, [], []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=100)
         self.port = self.listener.getsockname()[1]
@@ -128,9 +135,10 @@ class LdapFake:
     def search(self, id_, fields):
         base, scope = fields[0][1].decode().lower(), fields[1][1][0]
         wanted = [n.decode() for _, n in parse(fields[7][1])]
+        matches = compile_filter(*fields[6])
         for dn, attributes in self.entries.items():
             inside = dn.lower() == base if scope == 0 else dn.lower().endswith(base)
-            if inside and matches(fields[6], attributes):
+            if inside and matches(self.lower[dn]):
                 yield message(id_, tlv(ENTRY, tlv(4, dn), tlv(0x30, *self.chosen(attributes, wanted))))
         yield message(id_, result(DONE, 0))
 

@@ -78,7 +78,7 @@ class People:
                                     "userPassword": hashed(SERVICE_PASSWORD)}
         self.entries["cn=default,ou=policies," + BASE] = {
             "objectClass": ["organizationalRole", "pwdPolicy"], "cn": "default", "pwdAttribute": "userPassword",
-            "pwdLockout": "TRUE", "pwdMaxFailure": "5", "pwdLockoutDuration": "600", "pwdMustChange": "TRUE",
+            "pwdLockout": "TRUE", "pwdMaxFailure": "20", "pwdLockoutDuration": "600", "pwdMustChange": "TRUE",
             "pwdAllowUserChange": "TRUE", "pwdMinLength": "6", "pwdCheckQuality": "1"}
 
     def add_user(self, uid, cn=None, dn=None, unit="people", **attributes):
@@ -109,8 +109,8 @@ class People:
         user("hans", mail=None)  # no address
         user("olaf", userPassword=None)  # no password
         user("jörg", "Jörg Jäger", mail="joerg@" + DOMAIN)
-        user("odd", "Doe, John (Test)*", mail="odd(x)*y@" + DOMAIN,
-             dn="cn=Doe\\, John (Test)*+uid=odd,ou=people," + BASE)
+        user("odd", "Doe, John (Test)*", dn="cn=Doe\\, John (Test)*+uid=odd,ou=people," + BASE)
+        user("oddmail", mail='"odd(x)*y"@' + DOMAIN)  # no mailbox has such a name
         user("slash", 'back\\slash #1, "q"', dn='cn=back\\5Cslash #1\\, \\22q\\22,ou=people,' + BASE)
         user("o'neil")
         user("plus+tag")

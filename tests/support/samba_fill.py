@@ -33,9 +33,9 @@ class Domain:
         self.db.modify(message)
 
     def set_rules(self):
-        """Passwords of tests are short and do not expire; five wrong ones lock for half an hour."""
+        """Passwords of tests are short and do not expire; ten wrong ones lock for half an hour."""
         self.set(self.base, maxPwdAge="0", minPwdAge="0", minPwdLength="6", pwdProperties="0", pwdHistoryLength="0",
-                 lockoutThreshold="5", lockoutDuration="-18000000000", lockOutObservationWindow="-18000000000")
+                 lockoutThreshold="10", lockoutDuration="-18000000000", lockOutObservationWindow="-18000000000")
 
     def add(self, dn, **attributes):
         self.db.add({"dn": dn, **{name: value for name, value in attributes.items() if value is not None}})
