@@ -166,7 +166,7 @@ static bool lock_holds(struct penalties *p, const struct names *n, enum penalty_
     if (!entry || !entry->locked_until)
         return false;
     if (left)
-        *left = entry->locked_until - clock_monotonic();
+        *left = entry->locked_until - entry->updated;
     return true;
 }
 
@@ -400,9 +400,9 @@ static void tell(void *arg, struct penalty_table *t, struct penalty_entry *entry
     struct penalty_line line = {.kind = w->kind, .failures = entry->level};
     double limit = p->limits[w->kind] ? (double)p->limits[w->kind] : LEVELS;
     (void)t;
-    take_apart(w->kind, str_from_c(entry->name), &line.login, &line.network);
+    take_apart(w->kind, entry->name, &line.login, &line.network);
     if (entry->locked_until)
-        line.locked_for = entry->locked_until - clock_monotonic();
+        line.locked_for = entry->locked_until - entry->updated;
     line.forgotten_in = (usec)(entry->level / limit * (double)p->settings.failure_memory);
     w->fn(w->arg, &line);
 }
@@ -422,7 +422,7 @@ static void forgive(void *arg, struct penalty_table *t, struct penalty_entry *en
 {
     struct walk *w = arg;
     struct str login, network;
-    take_apart(w->kind, str_from_c(entry->name), &login, &network);
+    take_apart(w->kind, entry->name, &login, &network);
     bool meant = !w->forgive || (login.n > 0 && str_equal_nocase(login, w->forgive[FORGIVE_LOGIN]));
     for (int i = FORGIVE_HOST; !meant && i < FORGIVE_NAMES; i++)
         meant = network.n > 0 && str_equal(network, w->forgive[i]);

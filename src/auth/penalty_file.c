@@ -35,9 +35,9 @@ static void encode_entry(void *arg, struct penalty_table *t, struct penalty_entr
     (void)t;
     if (!entry->locked_until && entry->level < e->least)
         return;
-    usec left = entry->locked_until ? entry->locked_until - clock_monotonic() : 0;
+    usec left = entry->locked_until ? entry->locked_until - entry->updated : 0;
     buf_add_u8(e->out, e->table);
-    buf_add_counted(e->out, str_from_c(entry->name));
+    buf_add_counted(e->out, entry->name);
     buf_add_u64(e->out, (uint64_t)(entry->level * MILLIONTHS));
     buf_add_u64(e->out, (uint64_t)left);
 }
@@ -62,8 +62,8 @@ static bool decode_entry(struct penalties *p, struct reader *in, usec passed)
     uint8_t table = read_u8(in);
     struct str name = read_counted(in);
     uint64_t level = read_u64(in), left = read_u64(in);
-    if (in->bad || table > PENALTY_KINDS || name.n == 0 || name.n > PENALTY_NAME_MAX ||
-        level > LEVEL_MAX || left > LEFT_MAX)
+    if (in->bad || table > PENALTY_KINDS || name.n > PENALTY_NAME_MAX || level > LEVEL_MAX ||
+        left > LEFT_MAX)
         return false;
     usec now = clock_monotonic();
     struct penalty_entry *entry =

@@ -24,6 +24,7 @@ struct penalty_table {
     double leak; /* failures in a microsecond */
     size_t count;
     unsigned char key[32];
+    bool used[PENALTY_SETS]; /* sets that may hold something: the rest was never touched */
     struct penalty_entry sets[PENALTY_SETS][PENALTY_WAYS];
 };
 
@@ -41,8 +42,8 @@ void penalty_table_set_leak(struct penalty_table *t, double limit, usec memory)
 
 void penalty_table_remove(struct penalty_table *t, struct penalty_entry *entry)
 {
-    assert(entry->name && t->count > 0);
-    free(entry->name);
+    assert(entry->name.p && t->count > 0);
+    free((char *)entry->name.p);
     *entry = (struct penalty_entry){0};
     t->count--;
 }
@@ -91,7 +92,7 @@ uint64_t penalty_table_hash(const struct penalty_table *t, struct str a, struct 
 /* The level of now; an entry without failures is free. */
 static void bring_up_to_date(struct penalty_table *t, struct penalty_entry *entry, usec now)
 {
-    if (!entry->name)
+    if (!entry->name.p)
         return;
     entry->level -= (double)(now - entry->updated) * t->leak;
     entry->updated = now;
@@ -104,11 +105,14 @@ static void bring_up_to_date(struct penalty_table *t, struct penalty_entry *entr
     }
 }
 
-static struct penalty_entry *set_of(struct penalty_table *t, struct str name,
+/* add: for a new entry. */
+static struct penalty_entry *set_of(struct penalty_table *t, struct str name, bool add,
                                     unsigned char hash[EVP_MAX_MD_SIZE])
 {
     hash_of(t, name, STR(""), hash);
-    struct penalty_entry *set = t->sets[(hash[16] | (size_t)hash[17] << 8) % PENALTY_SETS];
+    size_t chosen = (hash[16] | (size_t)hash[17] << 8) % PENALTY_SETS;
+    struct penalty_entry *set = t->sets[chosen];
+    t->used[chosen] = t->used[chosen] || add;
     usec now = clock_monotonic();
     for (size_t i = 0; i < PENALTY_WAYS; i++)
         bring_up_to_date(t, &set[i], now);
@@ -118,7 +122,7 @@ static struct penalty_entry *set_of(struct penalty_table *t, struct str name,
 static struct penalty_entry *find_in(struct penalty_entry *set, const unsigned char *hash)
 {
     for (size_t i = 0; i < PENALTY_WAYS; i++)
-        if (set[i].name && memcmp(set[i].id, hash, sizeof(set[i].id)) == 0)
+        if (set[i].name.p && memcmp(set[i].id, hash, sizeof(set[i].id)) == 0)
             return &set[i];
     return NULL;
 }
@@ -126,14 +130,14 @@ static struct penalty_entry *find_in(struct penalty_entry *set, const unsigned c
 struct penalty_entry *penalty_table_find(struct penalty_table *t, struct str name)
 {
     unsigned char hash[EVP_MAX_MD_SIZE];
-    struct penalty_entry *set = set_of(t, name, hash);
+    struct penalty_entry *set = set_of(t, name, false, hash);
     return find_in(set, hash);
 }
 
 static bool matters_less(const struct penalty_entry *a, const struct penalty_entry *b)
 {
-    if (!a->name || !b->name)
-        return !a->name && b->name;
+    if (!a->name.p || !b->name.p)
+        return !a->name.p && b->name.p;
     if (a->locked_until != b->locked_until)
         return a->locked_until < b->locked_until;
     return a->level < b->level;
@@ -142,20 +146,17 @@ static bool matters_less(const struct penalty_entry *a, const struct penalty_ent
 struct penalty_entry *penalty_table_add(struct penalty_table *t, struct str name)
 {
     unsigned char hash[EVP_MAX_MD_SIZE];
-    struct penalty_entry *set = set_of(t, name, hash), *place = find_in(set, hash);
+    struct penalty_entry *set = set_of(t, name, true, hash), *place = find_in(set, hash);
     if (place)
         return place;
     place = set;
     for (size_t i = 1; i < PENALTY_WAYS; i++)
         if (matters_less(&set[i], place))
             place = &set[i];
-    if (place->name)
+    if (place->name.p)
         penalty_table_remove(t, place);
     memcpy(place->id, hash, sizeof(place->id));
-    place->name = mem_alloc(name.n + 1);
-    if (name.n > 0)
-        memcpy(place->name, name.p, name.n);
-    place->name[name.n] = '\0';
+    place->name = str_from(mem_dup(name.p, name.n), name.n);
     place->updated = clock_monotonic();
     t->count++;
     return place;
@@ -167,9 +168,9 @@ void penalty_table_each(struct penalty_table *t,
 {
     usec now = clock_monotonic();
     for (size_t s = 0; t->count > 0 && s < PENALTY_SETS; s++) {
-        for (size_t i = 0; i < PENALTY_WAYS; i++) {
+        for (size_t i = 0; t->used[s] && i < PENALTY_WAYS; i++) {
             bring_up_to_date(t, &t->sets[s][i], now);
-            if (t->sets[s][i].name)
+            if (t->sets[s][i].name.p)
                 fn(arg, t, &t->sets[s][i]);
         }
     }

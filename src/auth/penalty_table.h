@@ -11,7 +11,7 @@
 
 struct penalty_entry {
     unsigned char id[16];              /* what it is found by: a keyed hash of the name */
-    char *name;                        /* NULL: the place is free */
+    struct str name;                   /* p == NULL: the place is free; of the table */
     double level;                      /* failures at `updated`; they are forgotten steadily */
     usec updated;                      /* clock_monotonic */
     usec locked_until;                 /* 0: not locked */
