@@ -248,6 +248,26 @@ static const char *choice_text(const char *setting, int value)
     return "";
 }
 
+/* SASL's name of what users log in to; NULL: nobody logs in there. */
+static const char *service_of_logins(const struct listener_settings *l)
+{
+    if (l->tls == SERVICE_TLS_NONE && !l->auth_without_tls)
+        return NULL;
+    switch ((enum service_protocol)l->protocol) {
+    case SERVICE_SMTP:
+        return l->auth ? "smtp" : NULL;
+    case SERVICE_SUBMISSION:
+        return "smtp";
+    case SERVICE_IMAP:
+        return "imap";
+    case SERVICE_POP3:
+        return "pop3";
+    case SERVICE_LMTP:
+        break;
+    }
+    return NULL;
+}
+
 void server_describe_listeners(const struct server *s, json_t *status)
 {
     json_t *list = json_array();
@@ -260,6 +280,12 @@ void server_describe_listeners(const struct server *s, json_t *status)
         json_object_set_new(json, "tls", json_string(choice_text("tls", settings->tls)));
         json_object_set_new(json, "address",
                             json_string(l->listener ? listener_address(l->listener) : l->address));
+        const char *service = service_of_logins(settings);
+        if (service && s->auth)
+            json_object_set_new(
+                json, "mechanisms",
+                json_string(sasl_mechanisms_of(s->auth, service, settings->tls != SERVICE_TLS_NONE,
+                                               settings->client_certificates != 0)));
         json_array_append_new(list, json);
     }
     json_object_set_new(status, "listeners", list);

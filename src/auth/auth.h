@@ -78,6 +78,10 @@ struct penalties *auth_penalties(const struct auth *a);
  * (not secure). */
 const char *sasl_mechanisms(struct auth *a, const struct auth_peer *peer);
 
+/* For people: what clients of a listener are offered when they have TLS, and a certificate where
+ * those count. */
+const char *sasl_mechanisms_of(struct auth *a, const char *service, bool tls, bool certificates);
+
 enum sasl_status {
     SASL_STATUS_CONTINUE, /* send the challenge (binary; the protocol encodes it as base64) */
     SASL_STATUS_DONE,     /* logged in */

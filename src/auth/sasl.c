@@ -155,11 +155,9 @@ static char *write_offer(size_t offered)
 }
 
 /* There are never as many different ones as places. */
-const char *sasl_mechanisms(struct auth *a, const struct auth_peer *peer)
+static const char *find_offer(struct auth *a, size_t offered)
 {
-    size_t offered = 0, i = 0;
-    for (size_t m = 0; m < MECHANISMS; m++)
-        offered |= (size_t)is_offered(a, peer, &mechanisms[m]) << m;
+    size_t i = 0;
     while (i < SASL_OFFERS - 1 && a->sasl.offers[i].text && a->sasl.offers[i].set != offered)
         i++;
     if (a->sasl.offers[i].text && a->sasl.offers[i].set != offered) {
@@ -171,6 +169,28 @@ const char *sasl_mechanisms(struct auth *a, const struct auth_peer *peer)
         a->sasl.offers[i].text = write_offer(offered);
     }
     return a->sasl.offers[i].text;
+}
+
+const char *sasl_mechanisms(struct auth *a, const struct auth_peer *peer)
+{
+    size_t offered = 0;
+    for (size_t m = 0; m < MECHANISMS; m++)
+        offered |= (size_t)is_offered(a, peer, &mechanisms[m]) << m;
+    return find_offer(a, offered);
+}
+
+const char *sasl_mechanisms_of(struct auth *a, const char *service, bool tls, bool certificates)
+{
+    const struct auth_peer peer = {.service = service, .secure = true};
+    size_t offered = 0;
+    for (size_t i = 0; i < MECHANISMS; i++) {
+        const struct sasl_mechanism *m = &mechanisms[i];
+        bool available = m->binds ? tls && sasl_secrets_held(a, &peer)
+                         : m->available == sasl_external_available ? certificates
+                                                                   : m->available(a, &peer);
+        offered |= (size_t)(available && sasl_is_wanted(a, m->name)) << i;
+    }
+    return find_offer(a, offered);
 }
 
 /* --- an exchange --- */

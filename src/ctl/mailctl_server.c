@@ -339,7 +339,7 @@ static void print_attention(const json_t *status, struct buf *b)
 
 static void print_listeners(const json_t *status)
 {
-    static const char *const titles[] = {"listener", "protocol", "tls", "address", NULL};
+    static const char *const titles[] = {"listener", "protocol", "tls", "address", "logins", NULL};
     struct table *t = table_new(titles);
     size_t i;
     json_t *listener;
@@ -349,6 +349,7 @@ static void print_listeners(const json_t *status)
         table_add(t, text_of(listener, "protocol"));
         table_add(t, text_of(listener, "tls"));
         table_add(t, text_of(listener, "address"));
+        table_add(t, text_of(listener, "mechanisms"));
     }
     putchar('\n');
     table_print(t);
