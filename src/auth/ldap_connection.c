@@ -271,6 +271,20 @@ bool ldap_connection_open(struct ldap_connection *c, const struct ldap_connectio
     return false;
 }
 
+bool ldap_connection_ask_anything(struct ldap_connection *c, int stop, usec deadline, struct err *e)
+{
+    char *nothing[] = {(char *)LDAP_NO_ATTRS, NULL};
+    LDAPMessage *message = NULL;
+    int id;
+    int rc = ldap_search_ext(c->ld, "", LDAP_SCOPE_BASE, "(objectClass=*)", nothing, 0, NULL, NULL,
+                             NULL, 0, &id);
+    if (rc != LDAP_SUCCESS)
+        return failed(c, rc, ERR_CLOSED, "no answer", e);
+    bool ok = ldap_connection_await(c, id, stop, deadline, &message, e);
+    ldap_msgfree(message);
+    return ok;
+}
+
 void ldap_connection_close(struct ldap_connection *c)
 {
     if (c->ld)

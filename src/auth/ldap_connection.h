@@ -21,6 +21,9 @@ struct ldap_connection {
 bool ldap_connection_open(struct ldap_connection *c, const struct ldap_connection_settings *s,
                           struct str uri, bool service, int stop, usec reach, usec deadline,
                           struct err *e);
+/* Whether the server answers at all; what, does not matter. */
+bool ldap_connection_ask_anything(struct ldap_connection *c, int stop, usec deadline,
+                                  struct err *e);
 /* Does nothing when it is closed. */
 void ldap_connection_close(struct ldap_connection *c);
 /* Whether what was sent waits for room in the socket: asked before ldap_result is. */

@@ -117,11 +117,14 @@ static bool look(struct ldap_server *s, struct err *e)
     const struct ldap_connection_settings *settings = &s->hub->settings;
     usec reach =
         settings->connect_timeout < LDAP_PROBE_REACH ? settings->connect_timeout : LDAP_PROBE_REACH;
-    if (!ldap_connection_open(&c, settings, s->uri, true, s->hub->stop, deadline_in(reach),
-                              deadline_in(LDAP_PROBE_PATIENCE), e))
+    usec limit = deadline_in(LDAP_PROBE_PATIENCE);
+    if (!ldap_connection_open(&c, settings, s->uri, true, s->hub->stop, deadline_in(reach), limit,
+                              e))
         return false;
+    /* The kernel takes connections for a server that is stopped, and anonymous ones say nothing. */
+    bool well = ldap_connection_ask_anything(&c, s->hub->stop, limit, e);
     ldap_connection_close(&c);
-    return true;
+    return well;
 }
 
 /* With the lock held. */

@@ -116,7 +116,7 @@
 /* Between looks at a server that does not answer; how long one waits for its answer. */
 #define LDAP_PROBE_INTERVAL (USEC_SEC / 2)
 #define LDAP_PROBE_REACH    (1 * USEC_SEC)
-#define LDAP_PROBE_PATIENCE (30 * USEC_SEC)
+#define LDAP_PROBE_PATIENCE (5 * USEC_SEC)
 /* Waiting for a server that answers what makes no sense. */
 #define LDAP_BACKOFF_LEAST (1 * USEC_SEC)
 #define LDAP_BACKOFF_MOST  (60 * USEC_SEC)
