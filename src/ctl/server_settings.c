@@ -305,6 +305,37 @@ static void compare(void *arg, const struct config_entry *entry)
     c->at = c->at->next;
 }
 
+/* Directories stay as they were opened: their blocks count as one thing. */
+static void add_directory(void *arg, const struct config_entry *entry)
+{
+    struct buf *text = arg;
+    if (entry->block == &ldap_settings_block)
+        buf_printf(text, "%s %s %.*s\n", entry->block_name, entry->setting->name,
+                   STR_ARG(entry->value));
+}
+
+static struct buf directories(const struct config *c)
+{
+    struct buf text = BUF_EMPTY;
+    config_each(c, add_directory, &text);
+    for (size_t i = 0; i < config_count(c, &ldap_settings_block); i++) { /* not in an entry */
+        const struct ldap_settings *s = config_at(c, &ldap_settings_block, i);
+        uint64_t hash = str_hash(str_from_c(s->connection.password));
+        buf_add_u64(&text, hash);
+    }
+    return text;
+}
+
+static void compare_directories(const struct config *before, const struct config *after,
+                                struct buf *changed)
+{
+    struct buf old = directories(before), new = directories(after);
+    if (!str_equal(buf_str(&old), buf_str(&new)))
+        buf_printf(changed, "%s%s", changed->n ? ", " : "", ldap_settings_block.name);
+    buf_free(&old);
+    buf_free(&new);
+}
+
 void server_restart_needed(const struct config *before, const struct config *after, struct buf *b)
 {
     struct comparison c = {.arena = arena_new(), .changed = b};
@@ -312,5 +343,6 @@ void server_restart_needed(const struct config *before, const struct config *aft
     config_each(before, remember, &c);
     c.at = c.first;
     config_each(after, compare, &c);
+    compare_directories(before, after, b);
     arena_free(c.arena);
 }

@@ -87,6 +87,36 @@ static void test_restart_needed(void **state)
     buf_free(&names);
 }
 
+static void test_directories_need_a_restart(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "ldap a { servers = ldapi://%2Fx; bind_dn = \"cn=x\"; bind_password = one; }",
+        "ldap a { servers = ldapi://%2Fx; bind_dn = \"cn=x\"; bind_password = two; }",
+        "ldap a { servers = ldapi://%2Fx; bind_dn = \"cn=y\"; bind_password = two; }",
+        "ldap b { servers = ldapi://%2Fx; bind_dn = \"cn=y\"; bind_password = two; }",
+    };
+    struct config *configs[5];
+    struct buf names = BUF_EMPTY;
+    struct err e;
+    (void)state;
+    for (size_t i = 0; i < 5; i++) {
+        configs[i] = config_parse("maild.conf", str_from_c(texts[i]), server_blocks, &e);
+        if (!configs[i])
+            fail_msg("%s", e.text);
+    }
+    for (size_t i = 0; i < 5; i++) {
+        for (size_t j = 0; j < 5; j++) {
+            buf_clear(&names);
+            server_restart_needed(configs[i], configs[j], &names);
+            assert_string_equal(buf_c(&names), i == j ? "" : "ldap");
+        }
+    }
+    for (size_t i = 0; i < 5; i++)
+        config_unref(configs[i]);
+    buf_free(&names);
+}
+
 /* Every table's defaults are of their types, and the manual has them all. */
 static void test_manual_has_every_setting(void **state)
 {
@@ -111,6 +141,7 @@ int main(void)
         cmocka_unit_test(test_paths_follow_the_directories),
         cmocka_unit_test(test_mistakes_across_blocks),
         cmocka_unit_test(test_restart_needed),
+        cmocka_unit_test(test_directories_need_a_restart),
         cmocka_unit_test(test_manual_has_every_setting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
