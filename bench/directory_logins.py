@@ -20,6 +20,7 @@ def instance(ldap, **settings):
     """As it is by default, but for the size of the pool and limits for clients."""
     server = LdapInstance(slapd_block(ldap, preset="openldap", bind_connections=POOL, **settings), cache="5m")
     server.replace_config("log_level = debug\n", "")
+    server.replace_config("listener imap {", "listener imap {\n    auth_without_tls = yes")
     with open(server.config_path) as f:
         text = f.read()
     with open(server.config_path, "w") as f:
