@@ -251,6 +251,14 @@ int64_t auth_failures_max(const struct auth *a)
     return 3;
 }
 
+void auth_limit_sessions(const struct auth *a, const struct account *account,
+                         struct session_entry *entry)
+{
+    (void)a;
+    (void)account;
+    (void)entry;
+}
+
 const char *sasl_mechanisms(struct auth *a, const struct auth_peer *peer)
 {
     (void)a;
@@ -309,6 +317,12 @@ const char *sasl_mechanism(const struct sasl *s)
 {
     (void)s;
     return "PLAIN";
+}
+
+size_t sasl_response_max(const struct sasl *s)
+{
+    (void)s;
+    return SASL_RESPONSE_MAX;
 }
 
 /* --- the client --- */
