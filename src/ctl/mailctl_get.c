@@ -122,19 +122,31 @@ bool find_user(struct mailctl *m, const char *login, json_t **user, struct err *
     return ok;
 }
 
+/* Appends the logins of all users. */
+static bool add_logins(struct client *c, json_t *logins, struct err *e)
+{
+    json_t *item;
+    enum client_got got = CLIENT_FAILED;
+    if (!client_begin(c, "user list", NULL, e))
+        return false;
+    while ((got = client_next(c, &item, e)) == CLIENT_ITEM) {
+        json_array_append(logins, json_object_get(item, "login"));
+        json_decref(item);
+    }
+    if (got == CLIENT_DONE)
+        json_decref(item);
+    return got == CLIENT_DONE;
+}
+
 json_t *logins_of(struct mailctl *m, const char *user, struct err *e)
 {
-    json_t *users = NULL, *logins = json_array(), *one;
-    size_t i;
+    json_t *logins = json_array();
     if (user) {
         json_array_append_new(logins, json_string(user));
         return logins;
     }
     struct client *c = client_open(m, e);
-    bool ok = c && client_call(c, "user list", NULL, &users, e);
-    json_array_foreach(users, i, one)
-        json_array_append_new(logins, json_string(text_of(one, "login")));
-    json_decref(users);
+    bool ok = c && add_logins(c, logins, e);
     if (c)
         client_close(c);
     if (ok)
