@@ -1,14 +1,16 @@
 /*
- * Logins, over and over, on connections that stay: with LDAP the binds themselves, as the pool of
- * an application does them; with IMAP the LOGIN of a server that asks the directory (and
- * UNAUTHENTICATE, RFC 8437, after each). One thread for a connection.
+ * Logins, over and over, on connections that stay: with LDAP the binds themselves, written to the
+ * socket here ("bind"), or with libldap and the question who one is by now, as ldapwhoami does them
+ * ("whoami"); with IMAP the LOGIN of a server that asks the directory (and UNAUTHENTICATE,
+ * RFC 8437, after each). One thread for a connection.
  *
- *   bench_logins ldap PORT CONNECTIONS SECONDS USERS    uid=user001,ou=people,dc=example,dc=test
- * ... bench_logins imap PORT CONNECTIONS SECONDS USERS    user001@example.test ...; sesame-user001
+ *   bench_logins bind|whoami PORT CONNECTIONS SECONDS USERS    uid=user001,ou=people,dc=example,...
+ *   bench_logins imap PORT CONNECTIONS SECONDS USERS    user001@example.test ...; sesame-user001
  *
  * Prints the logins of a second. A login that fails ends the program.
  */
 #include <arpa/inet.h>
+#include <ldap.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -24,7 +26,7 @@
 enum { RECEIVE = 4096, TEXT = 512 };
 
 struct test {
-    bool ldap;
+    void *(*run)(void *test);
     int port, users;
     double seconds, begin;
     atomic_int next;
@@ -127,31 +129,77 @@ static void bind_ldap(int fd, int user, unsigned id)
         fail("the bind was refused:", dn);
 }
 
-static void *run(void *arg)
+static bool next_user(struct test *t, int *user)
+{
+    if (now() - t->begin >= t->seconds)
+        return false;
+    *user = 1 + atomic_fetch_add(&t->next, 1) % t->users;
+    return true;
+}
+
+static void *run_imap(void *arg)
 {
     struct test *t = arg;
-    int fd = dial(t->port);
-    unsigned id = 256;
-    if (!t->ldap)
-        expect_line(fd, "* OK");
-    while (now() - t->begin < t->seconds) {
-        int user = 1 + atomic_fetch_add(&t->next, 1) % t->users;
-        if (t->ldap)
-            bind_ldap(fd, user, id);
-        else
-            login_imap(fd, user);
-        id = id == 0x7fff ? 256 : id + 1;
+    int fd = dial(t->port), user;
+    expect_line(fd, "* OK");
+    for (; next_user(t, &user); atomic_fetch_add(&t->done, 1))
+        login_imap(fd, user);
+    close(fd);
+    return NULL;
+}
+
+static void *run_bind(void *arg)
+{
+    struct test *t = arg;
+    int fd = dial(t->port), user;
+    for (unsigned id = 256; next_user(t, &user); id = id == 0x7fff ? 256 : id + 1) {
+        bind_ldap(fd, user, id);
         atomic_fetch_add(&t->done, 1);
     }
     close(fd);
     return NULL;
 }
 
+static void login_whoami(LDAP *ld, int user)
+{
+    char dn[80], text[40];
+    struct berval *name = NULL, password = {0, text};
+    snprintf(dn, sizeof(dn), "uid=user%03d,ou=people,dc=example,dc=test", user);
+    password.bv_len = (ber_len_t)snprintf(text, sizeof(text), "sesame-user%03d", user);
+    if (ldap_sasl_bind_s(ld, dn, LDAP_SASL_SIMPLE, &password, NULL, NULL, NULL) != LDAP_SUCCESS ||
+        ldap_whoami_s(ld, &name, NULL, NULL) != LDAP_SUCCESS)
+        fail("the login was refused:", dn);
+    ber_bvfree(name);
+}
+
+static void *run_whoami(void *arg)
+{
+    struct test *t = arg;
+    char uri[60];
+    int version = LDAP_VERSION3, user;
+    LDAP *ld;
+    snprintf(uri, sizeof(uri), "ldap://127.0.0.1:%d", t->port);
+    if (ldap_initialize(&ld, uri) != LDAP_SUCCESS)
+        fail("no connection to", uri);
+    ldap_set_option(ld, LDAP_OPT_PROTOCOL_VERSION, &version);
+    for (; next_user(t, &user); atomic_fetch_add(&t->done, 1))
+        login_whoami(ld, user);
+    ldap_unbind_ext_s(ld, NULL, NULL);
+    return NULL;
+}
+
+static void *(*find_run(const char *name))(void *test)
+{
+    if (strcmp(name, "imap") == 0)
+        return run_imap;
+    return strcmp(name, "bind") == 0 ? run_bind : run_whoami;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 6)
-        fail("usage:", "bench_logins ldap|imap PORT CONNECTIONS SECONDS USERS");
-    struct test t = {.ldap = strcmp(argv[1], "ldap") == 0,
+        fail("usage:", "bench_logins bind|whoami|imap PORT CONNECTIONS SECONDS USERS");
+    struct test t = {.run = find_run(argv[1]),
                      .port = atoi(argv[2]),
                      .seconds = atof(argv[4]),
                      .users = atoi(argv[5]),
@@ -159,7 +207,7 @@ int main(int argc, char **argv)
     int count = atoi(argv[3]);
     pthread_t *threads = calloc((size_t)count, sizeof(*threads));
     for (int i = 0; i < count; i++)
-        pthread_create(&threads[i], NULL, run, &t);
+        pthread_create(&threads[i], NULL, t.run, &t);
     for (int i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
     printf("%.1f\n", (double)atomic_load(&t.done) / (now() - t.begin));

@@ -29,18 +29,22 @@ def instance(ldap, **settings):
 
 
 def logins(quick, rounds=3):
-    """In turn: binds on as many connections as maild has for them, and logins at maild."""
+    """In turn: what the server does without us, on as many connections as maild has for it, and logins at maild."""
     seconds = 1 if quick else 4
     for name, users in (("{SSHA}", {}), ("{CRYPT}, SHA-512", {"slow": True})):
         with Slapd(users=USERS, **users) as ldap, instance(ldap) as server:
             program("bench_logins", "imap", server.port("imap"), 4, 1, USERS)
-            binds, ours = [], []
+            kinds = (("bind", ldap.port, POOL), ("whoami", ldap.port, POOL), ("imap", server.port("imap"), CLIENTS))
+            rates = {kind: [] for kind, _, _ in kinds}
             for _ in range(rounds):
-                binds.append(float(program("bench_logins", "ldap", ldap.port, POOL, seconds, USERS)))
-                ours.append(float(program("bench_logins", "imap", server.port("imap"), CLIENTS, seconds, USERS)))
-            show("directory: binds, passwords as %s" % name, statistics.median(binds), "a second")
-            show("directory: logins at maild over them", statistics.median(ours), "a second")
-            show("directory: ratio", statistics.median(ours) / statistics.median(binds), "of the binds (asked: %g)" % ASKED)
+                for kind, port, connections in kinds:
+                    rates[kind].append(float(program("bench_logins", kind, port, connections, seconds, USERS)))
+            binds, whoami, ours = (statistics.median(rates[kind]) for kind in ("bind", "whoami", "imap"))
+            show("directory: passwords as %s, logins as of ldapwhoami" % name, whoami, "a second")
+            show("directory: bare binds, without a library", binds, "a second")
+            show("directory: logins at maild over them", ours, "a second")
+            show("directory: ratio", ours / whoami, "of ldapwhoami's (asked: %g)" % ASKED)
+            show("directory: ratio", ours / binds, "of the bare binds")
 
 
 class Bystander(threading.Thread):
