@@ -131,7 +131,9 @@ struct str srs_forward(const struct srs_secrets *secrets, struct str sender, str
 {
     struct address address;
     struct buf out = BUF_EMPTY, text = BUF_EMPTY;
-    if (!address_parse(a, sender, ADDRESS_UTF8, &address, NULL))
+    /* A domain may have characters that normalize to others. */
+    if (!address_parse(a, sender, ADDRESS_UTF8, &address, NULL) ||
+        !domain_is_valid(address.domain, true))
         return STR("");
     struct str second;
     if (has_tag(address.local, SRS1) && split_second(address.local, &second)) {

@@ -25,7 +25,7 @@ struct srs_secrets {
 #define SRS_VALIDITY_MAX 365
 
 /* sender: "local@domain", not null. domain: of the forwarder. Empty when the sender cannot be
- * rewritten: its local part would get too long. In a. */
+ * rewritten: its local part would get too long, or its domain is none. In a. */
 struct str srs_forward(const struct srs_secrets *secrets, struct str sender, struct str domain,
                        usec now, struct arena *a);
 
