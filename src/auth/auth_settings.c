@@ -22,7 +22,8 @@ static const struct setting settings[] = {
      "Failed logins of one connection after which it is closed."},
     {"mechanisms", SETTING_STRING_LIST, FIELD(mechanisms), "", 0, 0, NULL,
      "SASL mechanisms that are offered, as far as they can work. Not set: all of them but "
-     "CRAM-MD5."},
+     "CRAM-MD5, "
+     "SCRAM-SHA-256-PLUS and SCRAM-SHA-1-PLUS."},
     {"keytab", SETTING_PATH, FIELD(keytab), "", 0, 0, NULL,
      "Kerberos keys of the services imap, pop and smtp: with it, GSSAPI and GSS-SPNEGO are "
      "offered. "

@@ -120,13 +120,26 @@ bool sasl_name_is_known(struct str name)
     return false;
 }
 
+/* CRAM-MD5 is weak. What binds to the channel fails with clients that choose it and then have no
+ * tls-exporter (GNU SASL in mutt 2.2), and the user has no way around: who has better ones names
+ * it.
+ */
+static bool is_only_for_the_asking(const char *name)
+{
+    static const char *const names[] = {"CRAM-MD5", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
 bool sasl_is_wanted(const struct auth *a, const char *name)
 {
     const struct string_list *wanted = &a->settings.mechanisms;
     for (size_t i = 0; i < wanted->count; i++)
         if (str_equal_nocase(str_from_c(name), str_from_c(wanted->items[i])))
             return true;
-    return wanted->count == 0 && strcmp(name, "CRAM-MD5") != 0;
+    return wanted->count == 0 && !is_only_for_the_asking(name);
 }
 
 static bool is_offered(const struct auth *a, const struct auth_peer *peer,

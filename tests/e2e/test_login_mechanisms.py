@@ -11,6 +11,9 @@ from support.sasl import Session, one, plain, scram, scram_bound
 PROTOCOLS = ("imaps", "pop3s", "submissions")
 
 
+SCRAM = "mechanisms = PLAIN, LOGIN, EXTERNAL, SCRAM-SHA-256, SCRAM-SHA-256-PLUS, SCRAM-SHA-1, SCRAM-SHA-1-PLUS"
+
+
 def instance(settings="", **options):
     server = Instance(**options)
     server.add_config("auth {\n    failure_delay = 0s\n    failure_delay_max = 0s\n%s\n}" % settings)
@@ -32,7 +35,7 @@ def is_refused(answer):
 
 
 def test_scram():
-    with instance() as server:
+    with instance(SCRAM) as server:
         for protocol in PROTOCOLS:
             for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-1"):
                 assert works(log_in(server, protocol, mechanism, lambda s: scram(mechanism, "alice", "secret")))
@@ -44,7 +47,7 @@ def test_scram():
 
 
 def test_channel_binding():
-    with instance() as server:
+    with instance(SCRAM) as server:
         for protocol in PROTOCOLS:
             for version, types in ((ssl.TLSVersion.TLSv1_2, ("tls-unique", "tls-server-end-point")),
                                    (ssl.TLSVersion.TLSv1_3, ("tls-server-end-point",))):
@@ -73,7 +76,7 @@ UPN = "otherName:1.3.6.1.4.1.311.20.2.3;UTF8:"
 
 
 def certificate_instance(rule="optional"):
-    server = instance("    certificate_names = email upn")
+    server = instance("    certificate_names = email upn\n" + SCRAM)
     authority = Authority(os.path.join(server.directory, "ca"))
     server.replace_config("    key = tls/key.pem", "    key = tls/key.pem\n    client_ca_file = " + authority.certificate)
     for name in PROTOCOLS:

@@ -28,7 +28,9 @@ def sent(server):
 
 def test_login_with_each_mechanism():
     """The best that is offered, and those that are named; a wrong password is the administrator's to mend."""
-    with Instance(domain="elsewhere.test") as host:
+    host = Instance(domain="elsewhere.test")
+    host.add_config("auth {\n    mechanisms = PLAIN, LOGIN, SCRAM-SHA-256, SCRAM-SHA-256-PLUS, SCRAM-SHA-1, SCRAM-SHA-1-PLUS\n}")
+    with host:
         for mechanisms, password, expected in (("", "secret", "SCRAM-SHA-256-PLUS"), ("PLAIN", "secret", "PLAIN"),
                                                ("LOGIN", "secret", "LOGIN"), ("SCRAM-SHA-1", "secret", "SCRAM-SHA-1-PLUS"),
                                                ("", "wrong", None)):
