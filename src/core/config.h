@@ -63,6 +63,8 @@ void config_value_default(const struct config_value_context *c, const struct set
                           void *values);
 /* As it would stand in the file. */
 void config_value_format(const struct setting *s, const void *values, struct buf *b);
+/* In quotes, with the escapes that the parser reads. */
+void config_quoted_format(struct str s, struct buf *b);
 /* "a duration such as 30s, 5m, 2h or 4d, from 1s to 1h" */
 void config_value_expected(const struct setting *s, struct buf *b);
 /* "<dir>/path", or path when it is absolute or empty. */

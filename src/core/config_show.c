@@ -46,6 +46,14 @@ static void close_block(struct show *show)
     show->open = false;
 }
 
+/* The name in quotes, whether it needs them or not: words of a name stay together. */
+static void open_named_block(const struct show *show, struct str name)
+{
+    buf_printf(show->b, "%s ", show->block->name);
+    config_quoted_format(name, show->b);
+    buf_add_c(show->b, " {\n");
+}
+
 static void show_entry(void *arg, const struct config_entry *entry)
 {
     struct show *show = arg;
@@ -57,7 +65,7 @@ static void show_entry(void *arg, const struct config_entry *entry)
         show->block_name = entry->block_name;
         show->open = entry->block->name[0] != '\0';
         if (entry->block_name)
-            buf_printf(show->b, "%s \"%s\" {\n", entry->block->name, entry->block_name);
+            open_named_block(show, str_from_c(entry->block_name));
         else if (show->open)
             buf_printf(show->b, "%s {\n", entry->block->name);
     }

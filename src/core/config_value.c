@@ -240,15 +240,8 @@ void config_value_default(const struct config_value_context *c, const struct set
     assert(ok && "the default in a settings table is none of its type");
 }
 
-static void add_word(struct buf *b, struct str s)
+void config_quoted_format(struct str s, struct buf *b)
 {
-    bool plain = s.n > 0;
-    for (size_t i = 0; i < s.n && plain; i++)
-        plain = !strchr(" \t\r\n,;{}#\"\\<", s.p[i]);
-    if (plain) {
-        buf_add_str(b, s);
-        return;
-    }
     buf_add_char(b, '"');
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
@@ -261,6 +254,17 @@ static void add_word(struct buf *b, struct str s)
         buf_add_char(b, c);
     }
     buf_add_char(b, '"');
+}
+
+static void add_word(struct buf *b, struct str s)
+{
+    bool plain = s.n > 0;
+    for (size_t i = 0; i < s.n && plain; i++)
+        plain = !strchr(" \t\r\n,;{}#\"\\<", s.p[i]);
+    if (plain)
+        buf_add_str(b, s);
+    else
+        config_quoted_format(s, b);
 }
 
 static void add_list(struct buf *b, const struct string_list *list)

@@ -1,6 +1,7 @@
 /*
  * The configuration reader against arbitrary text. What it accepts must survive the way through
- * config_show and back.
+ * config_show and back. Its place is absolute, as config_load makes it: paths are relative to it,
+ * and shown absolute.
  */
 #include "core/buf.h"
 #include "core/settings.h"
@@ -42,19 +43,21 @@ static const struct settings_block named = {"listener", "",  true, sizeof(struct
                                             table,      NULL};
 static const struct settings_block *const blocks[] = {&top, &single, &named, NULL};
 
+static const char place[] = "/etc/maild/maild.conf";
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err e;
-    struct config *c = config_parse("maild.conf", str_from((const char *)data, size), blocks, &e);
+    struct config *c = config_parse(place, str_from((const char *)data, size), blocks, &e);
     if (!c) {
         assert(e.kind == ERR_SYNTAX && e.text[0]);
         return 0;
     }
     struct buf shown = BUF_EMPTY, again = BUF_EMPTY;
     config_show(c, &shown);
-    struct config *second = config_parse("maild.conf", buf_str(&shown), blocks, &e);
+    struct config *second = config_parse(place, buf_str(&shown), blocks, &e);
     assert(second);
     config_show(second, &again);
     assert(config_count(c, &named) == config_count(second, &named));
