@@ -102,6 +102,9 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
         return false;
     directory_set_password_policy(s->directory,
                                   config_block(s->boot, &password_policy_settings_block));
+    s->router =
+        router_new(&(struct router_context){.directory = s->directory, .hostname = hostname},
+                   config_block(s->boot, &router_settings_block));
     struct policy_context policy = {.loop = s->loop,
                                     .dns = s->dns,
                                     .directory = s->directory,
@@ -126,6 +129,7 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
     struct queue_context queue = {
         .loop = s->loop,
         .directory = s->directory,
+        .router = s->router,
         .store = s->store,
         .journal = s->journal,
         .dns = s->dns,
@@ -388,6 +392,7 @@ static SUSPENDS void stop_parts(struct server *s)
     journal_close(s->journal);
     verify_free(s->verify);
     queue_free(s->queue);
+    router_free(s->router);
     store_close(s->store);
     auth_free(s->auth);
     oauth_free(s->oauth);

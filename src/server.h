@@ -48,6 +48,7 @@ struct server {
     struct policy *policy;
     struct journal *journal;
     struct store *store;
+    struct router *router;
     struct queue *queue;
     struct verify *verify;
     struct smtp_client *client;

@@ -135,6 +135,7 @@ static void apply(struct server *s, struct loading *l)
                                   config_block(s->config, &password_policy_settings_block));
     policy_apply(s->policy, l->rules);
     l->rules = NULL;
+    router_reload(s->router, config_block(s->config, &router_settings_block));
     queue_set_rules(s->queue, l->queue_rules);
     queue_reload(s->queue, config_block(s->config, &queue_settings_block), s->tls_client);
     store_set_quota(s->store, config_block(s->config, &quota_settings_block));

@@ -154,6 +154,7 @@ const struct settings_block *const server_blocks[] = {
     &tls_report_settings_block,
     &imap_settings_block,
     &pop3_settings_block,
+    &router_settings_block,
     &queue_settings_block,
     &verify_settings_block,
     &route_settings_block,
@@ -248,7 +249,7 @@ static const struct settings_block *const live_blocks[] = {
     &srs_settings_block,     &password_policy_settings_block,
     &quota_settings_block,   &policy_settings_block,
     &mta_sts_settings_block, &tls_report_settings_block,
-    &auth_settings_block,
+    &auth_settings_block,    &router_settings_block,
 };
 static const char *const live_settings[] = {"hostname",
                                             "log",

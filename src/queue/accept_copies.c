@@ -9,7 +9,7 @@
  */
 #include "core/log.h"
 #include "queue/accept.h"
-#include "queue/address_set.h"
+#include "route/address_set.h"
 
 struct copying {
     struct acceptance *x;
@@ -55,7 +55,7 @@ SUSPENDS static void add_address(struct copying *c, const struct copy_rule *rule
 {
     struct acceptance *x = c->x;
     struct str to = arena_str(x->arena, str_from_c(address));
-    const struct route *route = route_recipient(x->queue, to, x->arena);
+    const struct route *route = route_recipient(x->queue->context.router, to, x->arena);
     log_info("queue", x->envelope->id, "copy=%s to=<%s>", rule->settings->name, address);
     switch (route->kind) {
     case ROUTE_ACCEPT:

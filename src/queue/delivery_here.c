@@ -97,7 +97,7 @@ SUSPENDS static bool is_mailbox_here(struct connection *c, size_t i)
     struct err ignored;
     return directory_find_account(c->queue->context.directory, c->message.recipients[i].address,
                                   c->arena, &account, &ignored) != LOOKUP_FOUND ||
-           !route_is_elsewhere(c->queue, &account);
+           !route_is_elsewhere(c->queue->context.router, &account);
 }
 
 /* Where it goes now. Of an account whose forwards have the mail already, only the mailbox is asked
@@ -108,15 +108,15 @@ SUSPENDS static struct route *route_of(struct connection *c, size_t i)
     switch (kind_of(c, i)) {
     case RECIPIENT_ACCOUNT:
     case RECIPIENT_HOST:
-        return route_account(c->queue, address, true, c->arena);
+        return route_account(c->queue->context.router, address, true, c->arena);
     case RECIPIENT_POSTPONED:
-        return route_account(c->queue, address, false, c->arena);
+        return route_account(c->queue->context.router, address, false, c->arena);
     case RECIPIENT_REMOTE:
     case RECIPIENT_UNROUTED:
     case RECIPIENT_RELAY:
         break;
     }
-    return route_recipient(c->queue, address, c->arena);
+    return route_recipient(c->queue->context.router, address, c->arena);
 }
 
 /* Those of indices[] with the route that they have now; those that lead nowhere have their result

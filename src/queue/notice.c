@@ -14,9 +14,9 @@ SUSPENDS struct str queue_postmaster(struct queue *q, struct arena *a)
     struct domain *domains;
     size_t count = 0;
     struct err e;
-    const char *set = q->config->settings.postmaster;
-    if (*set)
-        return arena_str(a, str_from_c(set));
+    struct str set = router_postmaster(q->context.router);
+    if (set.n > 0)
+        return arena_str(a, set);
     if (directory_list_domains(q->context.directory, a, &domains, &count, &e) && count > 0)
         return arena_printf(a, "postmaster@%.*s", STR_ARG(domains[0].name));
     return arena_printf(a, "postmaster@%s", q->context.hostname);
@@ -55,7 +55,8 @@ static SUSPENDS bool send_as(struct queue *q, const char *id, struct str to, str
                              bool tls_optional, struct err *e)
 {
     struct arena *a = arena_new();
-    struct envelope_recipient recipient = {.address = to, .route = route_recipient(q, to, a)};
+    struct envelope_recipient recipient = {.address = to,
+                                           .route = route_recipient(q->context.router, to, a)};
     struct envelope envelope = {.recipients = &recipient,
                                 .recipient_count = 1,
                                 .component = "queue",

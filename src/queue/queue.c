@@ -5,7 +5,6 @@
  * stopped, and the journal's last checkpoint writes what waits into files.
  *
  *   accept.c, accept_queued.c   taking responsibility
- *   route.c                     where mail for an address goes
  *   message.c, message_codec.c  messages in memory and in binary form
  *   queue_journal.c             records and their replay
  *   queue_files_*.c             the spool directory, at start and at checkpoints; what is in it:
@@ -43,6 +42,7 @@ SUSPENDS struct queue *queue_open(const struct queue_settings *s, const struct q
     struct queue *q = MEM_NEW(struct queue);
     q->context = *c;
     q->config = queue_config_new(s, c->tls, NULL);
+    queue_srs_lead_back(q);
     link_init(&q->dirty);
     link_init(&q->fresh);
     q->texts.dir = q->context.spool_dir;
@@ -98,6 +98,11 @@ SUSPENDS void queue_stop(struct queue *q, usec deadline)
     while (q->writing_texts)
         cond_wait_certain(&q->text_room);
     statistics_stop(q->statistics);
+}
+
+struct router *queue_router(const struct queue *q)
+{
+    return q->context.router;
 }
 
 void queue_free(struct queue *q)

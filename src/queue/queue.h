@@ -10,7 +10,8 @@
 #include "mime/address.h"
 #include "net/dns.h"
 #include "queue/envelope.h"
-#include "queue/route.h"
+#include "route/route.h"
+#include "route/router.h"
 #include "store/store.h"
 
 struct queue;
@@ -30,7 +31,6 @@ struct queue_settings {
     const char *relay_user, *relay_password; /* secret; AUTH PLAIN over TLS */
     int relay_tls;                           /* enum queue_relay_tls */
     int64_t smtp_port;       /* 25; of other servers, so that tests can have their own */
-    const char *postmaster;  /* "" : postmaster@ the first domain */
     const char *report_text; /* added to what people read of a report */
     bool double_bounces;     /* to the postmaster */
     bool soft_bounce;        /* what fails for good is tried again */
@@ -41,6 +41,7 @@ extern const struct settings_block queue_settings_block; /* "queue" */
 struct queue_context { /* all outlive the queue */
     struct loop *loop;
     struct directory *directory;
+    struct router *router;
     struct store *store;
     struct journal *journal;
     struct dns *dns;
@@ -59,6 +60,8 @@ void queue_start(struct queue *q);
  * again at the next start). Before the journal's close. */
 SUSPENDS void queue_stop(struct queue *q, usec deadline);
 void queue_free(struct queue *q);
+/* Of the context. */
+struct router *queue_router(const struct queue *q);
 /* Routes, copies and the like. Before queue_start at once; later they take effect with the next
  * queue_reload. Takes its own reference. */
 struct queue_rules;

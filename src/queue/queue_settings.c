@@ -73,9 +73,6 @@ static const struct setting queue_setting_table[] = {
     {"soft_bounce", SETTING_BOOL, OFFSET(soft_bounce), "no", 0, 0, NULL,
      "Permanent failures are treated as temporary ones until the end of a message's life: a net "
      "for the time of changes, so that no mail goes back to its sender because of a mistake."},
-    {"postmaster", SETTING_STRING, OFFSET(postmaster), "", 0, 0, NULL,
-     "Address that gets mail for postmaster and abuse where a domain has no such address. Empty: "
-     "postmaster of the first domain."},
     {0},
 };
 
@@ -127,7 +124,6 @@ struct queue_config *queue_config_new(const struct queue_settings *s, struct tls
     c->settings.relay_host = arena_c(c->strings, str_from_c(s->relay_host));
     c->settings.relay_user = arena_c(c->strings, str_from_c(s->relay_user));
     c->settings.relay_password = arena_c(c->strings, str_from_c(s->relay_password));
-    c->settings.postmaster = arena_c(c->strings, str_from_c(s->postmaster));
     c->settings.report_text = arena_c(c->strings, str_from_c(s->report_text));
     /* Parsed here, the texts do not live as long. */
     route_rate_parse(s->rate, &c->destination_rate);

@@ -3,7 +3,7 @@
  *
  *   1. route_recipient(): does the address lead anywhere?
  *   2. May this sender write to it: relaying, internal addresses?
- *   3. route_has_room(): would a mailbox take it?
+ *   3. recipient_has_room(): would a mailbox take it?
  *   4. verify_address(): would the server of a relay domain take it, if the domain wants it asked?
  *
  * Reply codes are of RFC 5321 4.2.3, enhanced ones of RFC 3463.
@@ -68,7 +68,8 @@ SUSPENDS static bool sender_may(struct queue *q, const struct recipient_question
         return err_set(e, ERR_DENIED, "Relay access denied");
     if (route->internal && !question->trusted)
         return err_set(e, ERR_DENIED, "This address takes no mail from outside");
-    return question->sender_unknown || route_admits(q, route, question->sender, a, e);
+    return question->sender_unknown ||
+           route_admits(q->context.router, route, question->sender, a, e);
 }
 
 /* A full mailbox of the postmaster is somebody's to empty: mail comes again. */
@@ -77,7 +78,7 @@ SUSPENDS static bool has_room(struct queue *q, const struct recipient_question *
 {
     if (route->kind == ROUTE_RELAY)
         return !message_table_is_full(q) || err_set(e, ERR_NO_SPACE, "the queue is full");
-    if (route_has_room(q, route, question->size, e))
+    if (recipient_has_room(q, route, question->size, e))
         return true;
     if (route->role && e->kind == ERR_QUOTA)
         e->kind = ERR_QUOTA_NOW;
@@ -97,8 +98,8 @@ SUSPENDS static bool answer_role_here(struct queue *q, struct arena *a,
                                       struct recipient_answer *answer)
 {
     struct err ignored;
-    struct route *here = route_recipient(q, STR("postmaster"), a);
-    if (here->kind != ROUTE_ACCEPT || !route_has_room(q, here, 0, &ignored))
+    struct route *here = route_recipient(q->context.router, STR("postmaster"), a);
+    if (here->kind != ROUTE_ACCEPT || !recipient_has_room(q, here, 0, &ignored))
         return false;
     answer->route = here;
     answer_accept(answer, true);
@@ -165,7 +166,7 @@ SUSPENDS void recipient_check_here(struct queue *q, const struct recipient_quest
                                    struct arena *a, struct recipient_answer *answer)
 {
     struct err e = {.kind = ERR_NONE};
-    struct route *route = route_recipient(q, question->address, a);
+    struct route *route = route_recipient(q->context.router, question->address, a);
     *answer = (struct recipient_answer){.route = route};
     if (route->kind == ROUTE_REFUSE || route->kind == ROUTE_LATER)
         answer_error(answer, route->error, route->status, a);

@@ -53,3 +53,9 @@ SUSPENDS void recipient_check_there(struct queue *q, const struct recipient_ques
 bool recipient_ask_there(struct queue *q, const struct recipient_answer *answer);
 /* The same for an address that may be named soon ("local@domain"), if it is of the same domain. */
 void recipient_expect(struct queue *q, const struct recipient_answer *like, struct str address);
+
+/* Of an accepted route: would any of its targets take a message of so many bytes (0: not known)
+ * now? False: the mailboxes are full (ERR_QUOTA or ERR_QUOTA_NOW, as delivery would say), or it
+ * cannot be found out. The others of a list get theirs, and the sender a report. */
+SUSPENDS bool recipient_has_room(struct queue *q, const struct route *route, uint64_t size,
+                                 struct err *e);

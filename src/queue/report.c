@@ -197,8 +197,9 @@ SUSPENDS static bool accept_report(struct reporting *x, bool utf8, bool *refused
 {
     struct queue_message *m = x->m;
     struct queue *q = m->queue;
-    struct envelope_recipient to = {
-        .address = x->to, .route = route_recipient(q, x->to, x->arena), .notify = NOTIFY_NEVER};
+    struct envelope_recipient to = {.address = x->to,
+                                    .route = route_recipient(q->context.router, x->to, x->arena),
+                                    .notify = NOTIFY_NEVER};
     struct envelope envelope = {
         .recipients = &to,
         .recipient_count = 1,

@@ -294,7 +294,7 @@ SUSPENDS bool route_explain(struct queue *q, const struct route_question *questi
     if (!address_parse(a, question->recipient, ADDRESS_UTF8, &address, &reason))
         return err_set(e, ERR_SYNTAX, "\"%.*s\": %s", STR_ARG(str_head(question->recipient, 80)),
                        reason);
-    struct route *route = route_recipient(q, question->recipient, a);
+    struct route *route = route_recipient(q->context.router, question->recipient, a);
     x.sender = x.question.sender;
     x.forwarder = route->domain ? route->domain->name : STR("");
     size_t targets = route->count < WAYS_MAX ? route->count : WAYS_MAX;

@@ -4,7 +4,7 @@
  */
 #include "core/fiber.h"
 #include "core/settings.h"
-#include "queue/srs.h"
+#include "route/srs.h"
 
 struct queue;
 struct srs_keys;
@@ -28,8 +28,6 @@ SUSPENDS bool queue_rotate_srs(struct queue *q, size_t *verify, struct err *e);
  * keeps its own. Whether the sender is foreign is for the caller to know. In a. */
 struct str queue_srs_forward(const struct queue *q, struct str sender, struct str forwarder,
                              struct arena *a);
-/* The domain of the settings: addresses in it lead back, whatever the directory says of it. */
-bool queue_srs_has_domain(const struct queue *q, struct str domain);
-/* Old addresses are taken back also while nothing is rewritten any more. */
-enum srs_answer queue_srs_reverse(const struct queue *q, struct str local, struct arena *a,
-                                  struct str *sender);
+/* Mail for such addresses goes back: also while nothing is rewritten any more, and in the domain of
+ * the settings whatever the directory says of it. */
+void queue_srs_lead_back(struct queue *q);

@@ -166,19 +166,25 @@ struct str queue_srs_forward(const struct queue *q, struct str sender, struct st
     return srs_forward(&q->srs->secrets, sender, domain, clock_wall(), a);
 }
 
-bool queue_srs_has_domain(const struct queue *q, struct str domain)
+static bool has_domain(void *arg, struct str domain)
 {
+    const struct queue *q = arg;
     const struct queue_rules *rules = q->config->rules;
     return q->srs && rules && *rules->srs->domain &&
            str_equal_nocase(domain, str_from_c(rules->srs->domain));
 }
 
-enum srs_answer queue_srs_reverse(const struct queue *q, struct str local, struct arena *a,
-                                  struct str *sender)
+static enum srs_answer reverse(void *arg, struct str local, struct arena *a, struct str *sender)
 {
+    const struct queue *q = arg;
     const struct queue_rules *rules = q->config->rules;
     if (!q->srs || !rules)
         return SRS_NONE;
     return srs_reverse(&q->srs->secrets, local, clock_wall(),
                        (unsigned)(rules->srs->validity / DAY), a, sender);
+}
+
+void queue_srs_lead_back(struct queue *q)
+{
+    router_set_senders(q->context.router, &(struct router_senders){q, has_domain, reverse});
 }

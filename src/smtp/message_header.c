@@ -14,7 +14,7 @@
 
 #include "mime/date.h"
 #include "queue/envelope.h"
-#include "queue/route.h"
+#include "route/route.h"
 #include "smtp/smtp_server.h"
 
 struct str message_domain(const struct smtp_settings *s, const struct message_origin *o)

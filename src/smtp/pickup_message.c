@@ -13,7 +13,7 @@
 #include "core/worker.h"
 #include "mime/address.h"
 #include "queue/rewrites.h"
-#include "queue/route.h"
+#include "route/route.h"
 #include "smtp/data_policy.h"
 #include "smtp/incoming.h"
 #include "smtp/limits.h"
@@ -150,7 +150,7 @@ static SUSPENDS bool make_envelope(struct picking *p)
         r->notify = p->drop.recipients[i].notify &
                     (NOTIFY_NEVER | NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY);
         r->route = reason ? refused_route(p, reason)
-                          : route_recipient(p->source->queue, r->address, p->arena);
+                          : route_recipient(queue_router(p->source->queue), r->address, p->arena);
         if (reason)
             r->address = given;
     }

@@ -349,15 +349,15 @@ static void forged_address(void)
     };
     struct arena *a = arena_new();
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        struct route *r = route_recipient(world.queue, str_from_c(cases[i].address), a);
+        struct route *r = route_recipient(world.router, str_from_c(cases[i].address), a);
         assert_int_equal(r->kind, cases[i].kind);
         if (r->kind == ROUTE_REFUSE)
             assert_non_null(strstr(r->error->text, cases[i].words));
     }
     struct str old = queue_srs_forward(world.queue, STR("s@far.test"), STR("example.test"), a);
-    assert_int_equal(route_recipient(world.queue, old, a)->kind, ROUTE_ACCEPT);
+    assert_int_equal(route_recipient(world.router, old, a)->kind, ROUTE_ACCEPT);
     clock_ahead += (usec)30 * 86400 * USEC_SEC;
-    struct route *r = route_recipient(world.queue, old, a);
+    struct route *r = route_recipient(world.router, old, a);
     assert_int_equal(r->kind, ROUTE_REFUSE);
     assert_non_null(strstr(r->error->text, "too old"));
     arena_free(a);

@@ -75,7 +75,7 @@ static void test_precedence(void **state)
     struct err e = {.kind = ERR_NONE};
     (void)state;
     struct queue_settings settings = {
-        .relay_host = "relay.example:25", .relay_user = "", .relay_password = "", .postmaster = ""};
+        .relay_host = "relay.example:25", .relay_user = "", .relay_password = ""};
     struct queue_rules *rules = rules_of(table_text, &e);
     if (!rules)
         fail_msg("%s", e.text);
@@ -234,8 +234,7 @@ static void test_sender_dependent(void **state)
     struct queue_rules *rules = rules_of(buf_c(&text), &e);
     if (!rules)
         fail_msg("%s", e.text);
-    struct queue_settings settings = {
-        .relay_host = "", .relay_user = "", .relay_password = "", .postmaster = ""};
+    struct queue_settings settings = {.relay_host = "", .relay_user = "", .relay_password = ""};
     struct queue_config *config = queue_config_new(&settings, NULL, rules);
     struct arena *a = arena_new();
     static const struct {
@@ -272,8 +271,7 @@ static void test_pacing(void **state)
     (void)state;
     struct queue_rules *rules =
         rules_of("route slow { rate = 100/1m\n connections_max = 3\n }\n", &e);
-    struct queue_settings settings = {
-        .relay_host = "", .relay_user = "", .relay_password = "", .postmaster = ""};
+    struct queue_settings settings = {.relay_host = "", .relay_user = "", .relay_password = ""};
     struct queue_config *config = queue_config_new(&settings, NULL, rules);
     struct pacing p = destination_key_pacing(config, STR("rule slow/far.example"));
     assert_int_equal(p.rate, 100);

@@ -179,7 +179,7 @@ static void send_list(const char *sender, const char *domain, size_t count)
     random_id(envelope.id);
     for (size_t i = 0; i < count; i++) {
         recipients[i].address = arena_printf(a, "list%zu@%s", i, domain);
-        recipients[i].route = route_recipient(world.queue, recipients[i].address, a);
+        recipients[i].route = route_recipient(world.router, recipients[i].address, a);
     }
     struct spool *spool = spool_new(mail_store.dir, envelope.id);
     assert_true(spool_write(spool, STR("Subject: list\n\nbody\n"), &e));

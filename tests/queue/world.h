@@ -8,10 +8,10 @@
 #include "core/helper.h"
 #include "core/journal.h"
 #include "core/log.h"
-#include "queue/fake_directory.h"
 #include "queue/operate.h"
 #include "queue/queue.h"
 #include "queue/transport.h"
+#include "route/fake_directory.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -239,6 +239,7 @@ static struct {
     struct loop *loop;
     char *root;
     struct journal *journal;
+    struct router *router;
     struct queue *queue;
     struct queue_settings settings;
     bool opened;
@@ -287,8 +288,11 @@ static inline bool world_try_open(struct err *e)
         .dir = journal_dir, .segment_size = 2 * 1024 * 1024, .disk_reserve = 1};
     world.journal = journal_open(&js, e);
     assert_non_null(world.journal);
+    struct router_context rc = {.hostname = "mail.example.test"};
+    world.router = router_new(&rc, &(struct router_settings){.postmaster = ""});
     struct queue_context c = {.loop = loop_current(),
                               .journal = world.journal,
+                              .router = world.router,
                               .hostname = "mail.example.test",
                               .spool_dir = spool};
     world.queue = queue_open(&world.settings, &c, e);
@@ -320,6 +324,7 @@ static inline void world_close(void)
         queue_stop(world.queue, clock_monotonic());
     journal_close(world.journal);
     queue_free(world.queue);
+    router_free(world.router);
     world.opened = false;
 }
 
@@ -400,7 +405,7 @@ static inline bool give(struct gift *g)
         r->address = str_from_c(g->recipients[envelope.recipient_count]);
         r->notify = g->notify[envelope.recipient_count];
         r->original_recipient = str_from_c(g->requested[envelope.recipient_count]);
-        r->route = route_recipient(world.queue, r->address, a);
+        r->route = route_recipient(world.router, r->address, a);
     }
     struct spool *spool = spool_new(mail_store.dir, envelope.id);
     assert_true(spool_write(spool, str_from_c(g->text ? g->text : "Subject: x\n\nbody\n"), &e));
@@ -498,7 +503,6 @@ static inline void in_world(void (*fn)(void))
                                              .relay_host = "",
                                              .relay_user = "",
                                              .relay_password = "",
-                                             .postmaster = "",
                                              .report_text = "",
                                              .double_bounces = true};
     world.root = make_directory();

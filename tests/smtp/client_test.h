@@ -118,7 +118,7 @@ static inline void begin(void)
                                                  .transaction_timeout = 60 * USEC_SEC,
                                                  .rate_min = 500};
     snprintf(out.relay, sizeof(out.relay), "[127.0.0.1]:%u", server.port);
-    out.settings = (struct queue_settings){.smtp_port = server.port, .postmaster = ""};
+    out.settings = (struct queue_settings){.smtp_port = server.port};
     out.job = (struct transport_job){.settings = &out.settings,
                                      .tls = tls_client,
                                      .loop = loop,

@@ -14,13 +14,14 @@ ALLOWED = {
     "net": {"core"},
     "mime": {"core"},
     "auth": {"core", "net", "mime"},
+    "route": {"core", "net", "mime", "auth"},
     "store": {"core", "mime", "auth"},
-    "policy": {"core", "net", "mime", "auth"},
-    "queue": {"core", "net", "mime", "auth", "store", "policy"},
-    "smtp": {"core", "net", "mime", "auth", "policy", "queue"},
+    "policy": {"core", "net", "mime", "auth", "route"},
+    "queue": {"core", "net", "mime", "auth", "route", "store", "policy"},
+    "smtp": {"core", "net", "mime", "auth", "route", "policy", "queue"},
     "imap": {"core", "net", "mime", "auth", "store"},
     "pop3": {"core", "net", "mime", "auth", "store"},
-    "ctl": {"core", "net", "mime", "auth", "store", "policy", "queue", "smtp", "imap", "pop3"},
+    "ctl": {"core", "net", "mime", "auth", "route", "store", "policy", "queue", "smtp", "imap", "pop3"},
 }
 # Of auth, the store sees only what an account is; of policy, the queue how domains compare; of store, the SMTP server sees nothing, though
 # queue.h names its types.

@@ -5,7 +5,7 @@
  */
 #include "auth/directory.h"
 
-struct queue;
+struct router;
 
 enum route_kind {
     ROUTE_ACCEPT, /* targets is not empty */
@@ -62,23 +62,17 @@ struct err *route_fail(struct route *route, enum route_kind kind);
 
 /* address: "local@domain" or "postmaster". Result in a. postmaster@ and abuse@ our domains fall
  * back to the configured postmaster. Never fails otherwise. */
-SUSPENDS struct route *route_recipient(struct queue *q, struct str address, struct arena *a);
+SUSPENDS struct route *route_recipient(struct router *r, struct str address, struct arena *a);
 
 /* The same for an account that is known by its login, whatever is listed under its address: its
  * mailbox and its forwards; with `mailbox` the former alone. */
-SUSPENDS struct route *route_account(struct queue *q, struct str login, bool mailbox,
+SUSPENDS struct route *route_account(struct router *r, struct str login, bool mailbox,
                                      struct arena *a);
 
 /* Another server of ours has its mailbox. */
-bool route_is_elsewhere(const struct queue *q, const struct account *account);
+bool route_is_elsewhere(const struct router *r, const struct account *account);
 
 /* Whether the envelope's sender ("" : the null sender) may write to it, as far as it is a group for
  * its members. ERR_DENIED: he may not; ERR_TEMP: the directory cannot answer. */
-SUSPENDS bool route_admits(struct queue *q, const struct route *route, struct str sender,
+SUSPENDS bool route_admits(struct router *r, const struct route *route, struct str sender,
                            struct arena *a, struct err *e);
-
-/* Of an accepted route: would any of its targets take a message of so many bytes (0: not known)
- * now? False: the mailboxes are full (ERR_QUOTA or ERR_QUOTA_NOW, as delivery would say), or it
- * cannot be found out. The others of a list get theirs, and the sender a report. */
-SUSPENDS bool route_has_room(struct queue *q, const struct route *route, uint64_t size,
-                             struct err *e);

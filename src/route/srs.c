@@ -7,7 +7,7 @@
  * A sender that is an SRS0 address of another forwarder is not wrapped again but sent back to that
  * forwarder directly (SRS1), so that an address does not grow with every step.
  */
-#include "queue/srs.h"
+#include "route/srs.h"
 
 #include "core/buf.h"
 #include "mime/address.h"

@@ -26,7 +26,7 @@
  * cannot answer any of the questions, the whole answer is "later": never a part of a list.
  */
 #include "core/log.h"
-#include "queue/route_internal.h"
+#include "route/route_internal.h"
 
 enum step route_add_target(struct expansion *x, const struct route_target *target)
 {
@@ -56,7 +56,7 @@ enum step route_leads_nowhere(struct expansion *x, struct str key, const char *s
     err_set(&x->error, unknown ? ERR_NOT_FOUND : ERR_PERM, "%s", why);
     x->status = status;
     if (!str_equal_nocase(key, x->asked))
-        log_warning("queue", NULL, "address=<%.*s> destination=<%.*s>: %s", STR_ARG(x->asked),
+        log_warning("route", NULL, "address=<%.*s> destination=<%.*s>: %s", STR_ARG(x->asked),
                     STR_ARG(key), why);
     return STEP_GO_ON;
 }
@@ -119,7 +119,8 @@ SUSPENDS static enum step first_postmaster(struct expansion *x, struct str *text
     struct domain *domains;
     size_t count;
     *text = (struct str){0};
-    if (!directory_list_domains(x->queue->context.directory, x->arena, &domains, &count, &x->error))
+    if (!directory_list_domains(x->router->context.directory, x->arena, &domains, &count,
+                                &x->error))
         return STEP_LATER;
     if (count > 0)
         *text = arena_printf(x->arena, "postmaster@%.*s", STR_ARG(domains[0].name));
@@ -129,7 +130,7 @@ SUSPENDS static enum step first_postmaster(struct expansion *x, struct str *text
 /* The postmaster for all domains: the setting, else the one of the first domain. */
 SUSPENDS static enum step expand_postmaster(struct expansion *x, unsigned depth)
 {
-    struct str text = arena_str(x->arena, str_from_c(x->queue->config->settings.postmaster));
+    struct str text = arena_str(x->arena, router_postmaster(x->router));
     if (text.n == 0) {
         enum step step = first_postmaster(x, &text);
         if (step != STEP_GO_ON)
@@ -183,7 +184,7 @@ SUSPENDS static enum step expand_own(struct expansion *x, const struct address *
     if (!address_set_add(&x->visited, key))
         return route_leads_back(x);
     struct directory_address entry;
-    switch (directory_find_entry(x->queue->context.directory, key, x->arena, &entry, &x->error)) {
+    switch (directory_find_entry(x->router->context.directory, key, x->arena, &entry, &x->error)) {
     case LOOKUP_TEMPFAIL:
         return STEP_LATER;
     case LOOKUP_FOUND:
@@ -207,7 +208,7 @@ SUSPENDS static enum step expand(struct expansion *x, const struct address *addr
     struct domain domain;
     if (depth > ROUTE_DEPTH_MAX)
         return STEP_TOO_LARGE;
-    switch (directory_find_domain(x->queue->context.directory, address->domain, x->arena, &domain,
+    switch (directory_find_domain(x->router->context.directory, address->domain, x->arena, &domain,
                                   &x->error)) {
     case LOOKUP_TEMPFAIL:
         return STEP_LATER;
@@ -227,7 +228,10 @@ SUSPENDS static bool expand_rewritten(struct expansion *x, const struct address 
 {
     struct str sender;
     *result = STEP_GO_ON;
-    switch (queue_srs_reverse(x->queue, address->local, x->arena, &sender)) {
+    const struct router_senders *senders = &x->router->senders;
+    if (!senders->reverse)
+        return false;
+    switch (senders->reverse(senders->arg, address->local, x->arena, &sender)) {
     case SRS_NONE:
         return false;
     case SRS_VALID:
@@ -272,7 +276,7 @@ SUSPENDS static enum step expand_first(struct expansion *x, struct str text, enu
             return expand_postmaster(x, 0);
         return route_leads_nowhere(x, x->asked, "5.1.3", "the address has no domain");
     }
-    switch (directory_find_domain(x->queue->context.directory, address.domain, x->arena, domain,
+    switch (directory_find_domain(x->router->context.directory, address.domain, x->arena, domain,
                                   &x->error)) {
     case LOOKUP_TEMPFAIL:
         return STEP_LATER;
@@ -282,7 +286,9 @@ SUSPENDS static enum step expand_first(struct expansion *x, struct str text, enu
         break;
     }
     enum step step;
-    if (queue_srs_has_domain(x->queue, address.domain) && expand_rewritten(x, &address, &step))
+    const struct router_senders *senders = &x->router->senders;
+    if (senders->has_domain && senders->has_domain(senders->arg, address.domain) &&
+        expand_rewritten(x, &address, &step))
         return step;
     *kind = ROUTE_RELAY;
     struct route_target target = {.kind = TARGET_REMOTE,
@@ -305,9 +311,9 @@ struct err *route_fail(struct route *route, enum route_kind kind)
     return route->error;
 }
 
-static void begin(struct expansion *x, struct queue *q, struct str address, struct arena *a)
+static void begin(struct expansion *x, struct router *r, struct str address, struct arena *a)
 {
-    *x = (struct expansion){.queue = q,
+    *x = (struct expansion){.router = r,
                             .arena = a,
                             .asked = arena_str(a, address),
                             .turn = clock_monotonic(),
@@ -351,7 +357,7 @@ static struct route *conclude(struct expansion *x, enum step step)
         x->status = "5.3.5";
         err_set(&x->error, ERR_PERM, "the address leads to too many others (%d, or %d deep)",
                 ROUTE_TARGETS_MAX, ROUTE_DEPTH_MAX);
-        log_warning("queue", NULL, "address=<%.*s>: %s", STR_ARG(x->asked), x->error.text);
+        log_warning("route", NULL, "address=<%.*s>: %s", STR_ARG(x->asked), x->error.text);
         break;
     }
     if (route->kind == ROUTE_REFUSE || route->kind == ROUTE_LATER) {
@@ -365,19 +371,19 @@ static struct route *conclude(struct expansion *x, enum step step)
     return route;
 }
 
-SUSPENDS struct route *route_recipient(struct queue *q, struct str address, struct arena *a)
+SUSPENDS struct route *route_recipient(struct router *r, struct str address, struct arena *a)
 {
     struct expansion x;
-    begin(&x, q, address, a);
+    begin(&x, r, address, a);
     return conclude(&x, expand_first(&x, x.asked, &x.route->kind));
 }
 
-SUSPENDS struct route *route_account(struct queue *q, struct str login, bool mailbox,
+SUSPENDS struct route *route_account(struct router *r, struct str login, bool mailbox,
                                      struct arena *a)
 {
     struct expansion x;
     bool found;
-    begin(&x, q, login, a);
+    begin(&x, r, login, a);
     address_set_add(&x.visited, x.asked);
     enum step step = route_expand_account(&x, x.asked, mailbox, 0, &found);
     if (step == STEP_GO_ON && !found)

@@ -3,7 +3,7 @@
  * is what was made here. The first byte says where to: forward or back.
  */
 #include "mime/address.h"
-#include "queue/srs.h"
+#include "route/srs.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /*
  * tsearch(3) of the C library is a red-black tree; its nodes point at struct str in the arena.
  */
-#include "queue/address_set.h"
+#include "route/address_set.h"
 
 #include <assert.h>
 #include <search.h>

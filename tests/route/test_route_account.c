@@ -1,13 +1,12 @@
 /* Forwards, groups, accounts that take no mail or are elsewhere: a table of cases. */
-#include "queue/route.h"
+#include "route/route.h"
 
 #include "core/helper.h"
 #include "core/log.h"
-#include "queue/fake_directory.h"
-#include "queue/queue_internal.h"
+#include "route/fake_directory.h"
+#include "route/router.h"
 
-static struct queue queue;
-static struct queue_settings settings;
+static struct router *router;
 
 /* Who the cases are about. */
 static void fill(void)
@@ -118,7 +117,7 @@ static void run_cases(void *arg)
     (void)arg;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct arena *a = arena_new();
-        struct route *r = route_recipient(&queue, str_from_c(cases[i].address), a);
+        struct route *r = route_recipient(router, str_from_c(cases[i].address), a);
         const char *got = r->kind == ROUTE_ACCEPT ? arena_c(a, write_targets(r, a)) : r->status;
         if (r->kind != cases[i].kind)
             fail_msg("%s: kind %d: %s", cases[i].address, r->kind, got ? got : "");
@@ -137,7 +136,7 @@ static void run_later(void *arg)
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
         struct arena *a = arena_new();
         fake.fails = parts[i];
-        struct route *r = route_recipient(&queue, STR("staff@example.test"), a);
+        struct route *r = route_recipient(router, STR("staff@example.test"), a);
         bool asked = strcmp(parts[i], "x@far.test") != 0; /* of far.test only the domain is */
         assert_int_equal(r->kind, asked ? ROUTE_LATER : ROUTE_ACCEPT);
         assert_int_equal(r->count, asked ? 0 : 4);
@@ -151,14 +150,14 @@ static void run_accounts(void *arg)
     struct arena *a = arena_new();
     (void)arg;
     /* What is listed under the address of an account does not count when it is known as one. */
-    struct route *r = route_account(&queue, STR("carol@example.test"), false, a);
+    struct route *r = route_account(router, STR("carol@example.test"), false, a);
     assert_true(str_equal(write_targets(r, a), STR("carol@far.test")));
-    r = route_account(&queue, STR("carol@example.test"), true, a);
+    r = route_account(router, STR("carol@example.test"), true, a);
     assert_true(str_equal(write_targets(r, a), STR("!carol@example.test")));
-    r = route_account(&queue, STR("ivan@example.test"), true, a);
+    r = route_account(router, STR("ivan@example.test"), true, a);
     assert_true(str_equal(write_targets(r, a), STR("^ivan@example.test")));
-    assert_int_equal(route_account(&queue, STR("grace@example.test"), false, a)->kind, ROUTE_LATER);
-    r = route_account(&queue, STR("nobody@example.test"), false, a);
+    assert_int_equal(route_account(router, STR("grace@example.test"), false, a)->kind, ROUTE_LATER);
+    r = route_account(router, STR("nobody@example.test"), false, a);
     assert_int_equal(r->kind, ROUTE_REFUSE);
     assert_string_equal(r->status, "5.1.1");
     arena_free(a);
@@ -170,8 +169,8 @@ static bool admits(const char *address, const char *sender, enum err_kind *kind)
 {
     struct arena *a = arena_new();
     struct err e = {0};
-    struct route *r = route_recipient(&queue, str_from_c(address), a);
-    bool ok = route_admits(&queue, r, str_from_c(sender), a, &e);
+    struct route *r = route_recipient(router, str_from_c(address), a);
+    bool ok = route_admits(router, r, str_from_c(sender), a, &e);
     if (kind)
         *kind = e.kind;
     arena_free(a);
@@ -197,10 +196,10 @@ static void run_senders(void *arg)
     assert_int_equal(kind, ERR_TEMP);
     fake.fails = NULL;
     /* What the group says counts where it was asked for. */
-    assert_true(route_recipient(&queue, STR("inner@example.test"), a)->internal);
-    assert_false(route_recipient(&queue, STR("outer@example.test"), a)->internal);
-    assert_true(route_recipient(&queue, STR("all@example.test"), a)->internal);
-    assert_null(route_recipient(&queue, STR("all@example.test"), a)->members_of);
+    assert_true(route_recipient(router, STR("inner@example.test"), a)->internal);
+    assert_false(route_recipient(router, STR("outer@example.test"), a)->internal);
+    assert_true(route_recipient(router, STR("all@example.test"), a)->internal);
+    assert_null(route_recipient(router, STR("all@example.test"), a)->members_of);
     arena_free(a);
 }
 
@@ -227,13 +226,13 @@ static void run_many(void *arg)
     (void)arg;
     assert_non_null(fiber_start(loop_current(), "watch", watch, &done));
     longest = last = 0;
-    struct route *r = route_recipient(&queue, STR("team-10000@example.test"), a);
+    struct route *r = route_recipient(router, STR("team-10000@example.test"), a);
     done = true;
     fiber_yield();
     assert_int_equal(r->count, 10000);
     assert_true(last > 0); /* others have run meanwhile */
     print_message("longest turn %lld us\n", (long long)longest);
-    assert_int_equal(route_recipient(&queue, STR("team-20001@example.test"), a)->kind,
+    assert_int_equal(route_recipient(router, STR("team-20001@example.test"), a)->kind,
                      ROUTE_REFUSE);
     arena_free(a);
 }
@@ -242,10 +241,8 @@ static int setup(void **state)
 {
     (void)state;
     fill();
-    settings = (struct queue_settings){
-        .relay_host = "", .relay_user = "", .relay_password = "", .postmaster = ""};
-    queue.config = queue_config_new(&settings, NULL, NULL);
-    queue.context.hostname = "mx.example.test";
+    router = router_new(&(struct router_context){.hostname = "mx.example.test"},
+                        &(struct router_settings){.postmaster = ""});
     struct err e;
     assert_true(log_open("/dev/null", LOG_LEVEL_ERROR, &e));
     return 0;
@@ -254,7 +251,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    queue_config_unref(queue.config);
+    router_free(router);
     return 0;
 }
 

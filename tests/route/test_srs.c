@@ -2,7 +2,7 @@
  * Senders that are rewritten, and back: the forms of the paper, what is forged, what is too old.
  */
 #include "core/helper.h"
-#include "queue/srs.h"
+#include "route/srs.h"
 
 #define DAY (86400 * USEC_SEC)
 

@@ -1,14 +1,21 @@
 #pragma once
 /*
- * The expansion of an address, as the files of routing share it. Private to queue.
+ * The expansion of an address, as the files of routing share it. Private to route.
  */
 #include "mime/address.h"
-#include "queue/address_set.h"
-#include "queue/queue_internal.h"
-#include "queue/route.h"
+#include "route/address_set.h"
+#include "route/route.h"
+#include "route/router.h"
+
+struct router {
+    struct router_context context;
+    struct router_settings settings;
+    struct router_senders senders;
+    struct arena *strings; /* of the settings */
+};
 
 struct expansion {
-    struct queue *queue;
+    struct router *router;
     struct arena *arena;
     struct str asked;            /* the address of RCPT, for the log */
     struct address_set visited;  /* addresses in our domains by their key */

@@ -1,12 +1,11 @@
-#include "queue/route.h"
+#include "route/route.h"
 
 #include "core/helper.h"
 #include "core/log.h"
-#include "queue/fake_directory.h"
-#include "queue/queue_internal.h"
+#include "route/fake_directory.h"
+#include "route/router.h"
 
-static struct queue queue;
-static struct queue_settings settings;
+static struct router *router;
 
 static void reset_fake(void)
 {
@@ -30,7 +29,7 @@ static void add_address(const char *const entry[8])
 
 static struct route *ask(struct arena *a, const char *address)
 {
-    return route_recipient(&queue, str_from_c(address), a);
+    return route_recipient(router, str_from_c(address), a);
 }
 
 /* `targets`: "alice@example.test x@far.test" sorted as the route has them, mailboxes marked by '!',
@@ -147,14 +146,9 @@ static void run_postmaster(void *arg)
     expect("abuse@example.test", ROUTE_ACCEPT, "!alice@example.test");
     ADDRESS("postmaster@second.test", "bob@example.test");
     expect("abuse@second.test", ROUTE_ACCEPT, "!bob@example.test");
-    struct queue_config *before = queue.config;
-    struct queue_settings with = settings;
-    with.postmaster = "bob@example.test";
-    queue.config = queue_config_new(&with, NULL, NULL);
+    router_reload(router, &(struct router_settings){.postmaster = "bob@example.test"});
     fake.addresses[0][0] = "other@example.test";
     expect("postmaster@example.test", ROUTE_ACCEPT, "!bob@example.test");
-    queue_config_unref(queue.config);
-    queue.config = before;
 }
 
 static void run_kinds(void *arg)
@@ -241,9 +235,8 @@ static int setup(void **state)
 {
     (void)state;
     reset_fake();
-    settings = (struct queue_settings){
-        .relay_host = "", .relay_user = "", .relay_password = "", .postmaster = ""};
-    queue.config = queue_config_new(&settings, NULL, NULL);
+    router = router_new(&(struct router_context){.hostname = "mx.example.test"},
+                        &(struct router_settings){.postmaster = ""});
     struct err e;
     assert_true(log_open("/dev/null", LOG_LEVEL_ERROR, &e));
     return 0;
@@ -252,7 +245,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    queue_config_unref(queue.config);
+    router_free(router);
     return 0;
 }
 

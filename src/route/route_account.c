@@ -12,7 +12,7 @@
  * that was asked for, not for groups inside: who lists a group in another one opens it to those who
  * may write to that one.
  */
-#include "queue/route_internal.h"
+#include "route/route_internal.h"
 
 #include "net/host_port.h"
 
@@ -23,11 +23,11 @@ static bool take_host(struct str mail_host, struct str *host)
     return host_port_parse(mail_host, host, &port) && str_find_char(*host, ' ') < 0;
 }
 
-bool route_is_elsewhere(const struct queue *q, const struct account *account)
+bool route_is_elsewhere(const struct router *r, const struct account *account)
 {
     struct str host;
     return account->mail_host.n > 0 && !(take_host(account->mail_host, &host) &&
-                                         str_equal_nocase(host, str_from_c(q->context.hostname)));
+                                         str_equal_nocase(host, str_from_c(r->context.hostname)));
 }
 
 static enum step add_mailbox(struct expansion *x, const struct account *account)
@@ -35,7 +35,7 @@ static enum step add_mailbox(struct expansion *x, const struct account *account)
     struct route_target target = {
         .kind = TARGET_MAILBOX, .account = *account, .address = account->login};
     struct str host;
-    if (route_is_elsewhere(x->queue, account)) {
+    if (route_is_elsewhere(x->router, account)) {
         target.kind = TARGET_HOST;
         if (!take_host(account->mail_host, &host)) {
             err_set(&x->error, ERR_TEMP, "%.*s: \"%.*s\" is no name of a server",
@@ -87,7 +87,7 @@ SUSPENDS enum step route_expand_account(struct expansion *x, struct str key, boo
     struct account account;
     *found = false;
     switch (
-        directory_find_account(x->queue->context.directory, key, x->arena, &account, &x->error)) {
+        directory_find_account(x->router->context.directory, key, x->arena, &account, &x->error)) {
     case LOOKUP_TEMPFAIL:
         return STEP_LATER;
     case LOOKUP_NOT_FOUND:
@@ -115,7 +115,7 @@ SUSPENDS enum step route_expand_group(struct expansion *x, struct str key, unsig
     struct directory_group group;
     enum step step = STEP_GO_ON;
     *found = false;
-    switch (directory_find_group(x->queue->context.directory, key, x->arena, &group, &x->error)) {
+    switch (directory_find_group(x->router->context.directory, key, x->arena, &group, &x->error)) {
     case LOOKUP_TEMPFAIL:
         return STEP_LATER;
     case LOOKUP_NOT_FOUND:
@@ -152,14 +152,14 @@ static bool lists(const struct directory_group *group, struct str address)
 }
 
 /* Under any of the addresses of the account. */
-SUSPENDS static bool is_member(struct queue *q, const struct directory_group *group,
+SUSPENDS static bool is_member(struct router *r, const struct directory_group *group,
                                struct str address, struct arena *a, bool *member, struct err *e)
 {
     struct account account;
     *member = address.n > 0 && lists(group, address);
     if (address.n == 0 || *member)
         return true;
-    switch (directory_find_account(q->context.directory, address, a, &account, e)) {
+    switch (directory_find_account(r->context.directory, address, a, &account, e)) {
     case LOOKUP_TEMPFAIL:
         return false;
     case LOOKUP_NOT_FOUND:
@@ -173,13 +173,13 @@ SUSPENDS static bool is_member(struct queue *q, const struct directory_group *gr
     return true;
 }
 
-SUSPENDS bool route_admits(struct queue *q, const struct route *route, struct str sender,
+SUSPENDS bool route_admits(struct router *r, const struct route *route, struct str sender,
                            struct arena *a, struct err *e)
 {
     bool member;
     if (!route->members_of)
         return true;
-    if (!is_member(q, route->members_of, sender, a, &member, e)) {
+    if (!is_member(r, route->members_of, sender, a, &member, e)) {
         e->kind = ERR_TEMP;
         return false;
     }

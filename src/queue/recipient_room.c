@@ -4,11 +4,11 @@
  * with a report.
  */
 #include "queue/queue_internal.h"
-#include "queue/route.h"
+#include "queue/recipient.h"
 #include "store/quota.h"
 
-SUSPENDS bool route_has_room(struct queue *q, const struct route *route, uint64_t size,
-                             struct err *e)
+SUSPENDS bool recipient_has_room(struct queue *q, const struct route *route, uint64_t size,
+                                 struct err *e)
 {
     struct err first = {0}, error;
 

@@ -1,7 +1,7 @@
 #pragma once
 /*
- * A directory in memory that stands for src/auth in tests of the queue: the functions that the
- * queue calls are defined here, so the real ones are not linked.
+ * A directory in memory that stands for src/auth in tests of routing and of the queue: the
+ * functions that they call are defined here, so the real ones are not linked.
  */
 #include "auth/directory.h"
 
