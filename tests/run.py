@@ -7,6 +7,7 @@ import concurrent.futures
 import glob
 import importlib.util
 import os
+import random
 import re
 import subprocess
 import sys
@@ -22,7 +23,9 @@ from support import Skip, style  # noqa: E402
 from support.dialog import Player  # noqa: E402
 from support.instance import Instance  # noqa: E402
 
+# A short run repeats the same inputs each time; longer ones (MAILD_FUZZ_SECONDS=600) look for new ones.
 FUZZ_SECONDS = int(os.environ.get("MAILD_FUZZ_SECONDS", "6"))
+FUZZ_SEED = 1 if "MAILD_FUZZ_SECONDS" not in os.environ else random.randrange(1, 1 << 31)
 SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99:detect_stack_use_after_return=0",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99",
@@ -157,7 +160,7 @@ def run_fuzzer(name):
     corpus = os.path.join(TESTS, "fuzz/corpus", name[len("fuzz_"):])
     work = os.path.join(ROOT, "build/fuzz/found", name)
     os.makedirs(work, exist_ok=True)
-    command = [binary, "-max_total_time=%d" % FUZZ_SECONDS, "-timeout=10", "-rss_limit_mb=2048",
+    command = [binary, "-max_total_time=%d" % FUZZ_SECONDS, "-seed=%d" % FUZZ_SEED, "-timeout=10", "-rss_limit_mb=2048",
                "-artifact_prefix=" + work + "/", "-print_final_stats=1", "-verbosity=0", work]
     if os.path.isdir(corpus):
         command.append(corpus)
