@@ -8,6 +8,7 @@
 #include "auth/directory.h"
 #include "ctl/ctl_json.h"
 #include "net/stream.h"
+#include "store/store.h"
 
 #include <stdlib.h>
 
@@ -133,6 +134,11 @@ bool ctl_account(const struct ctl_context *c, const json_t *args, struct arena *
     struct str login;
     if (!ctl_arg_str(args, "user", &login, e))
         return false;
+    const struct account *public = store_public_account(c->store);
+    if (str_equal_nocase(login, public->login)) {
+        *account = *public;
+        return true;
+    }
     enum lookup found = directory_find_account(c->directory, login, a, account, e);
     if (found == LOOKUP_NOT_FOUND)
         err_set(e, ERR_NOT_FOUND, "there is no user %.*s", STR_ARG(login));
@@ -160,12 +166,24 @@ static bool gather(void *arg, const struct account *account)
     return true;
 }
 
+/* As long as it has no mailboxes nobody has to know of it. */
+static SUSPENDS bool gather_public(const struct ctl_context *c, struct gathering *g, struct err *e)
+{
+    const struct account *public = store_public_account(c->store);
+    struct mailbox_info *mailboxes;
+    size_t count;
+
+    return store_list_mailboxes(c->store, public, g->arena, &mailboxes, &count, e) &&
+           (count == 0 || gather(g, public));
+}
+
 bool ctl_accounts(const struct ctl_context *c, const json_t *args, struct arena *a,
                   struct account **list, size_t *count, struct err *e)
 {
     struct gathering all = {.arena = a};
     if (json_is_true(json_object_get(args, "all"))) {
-        bool ok = directory_list_users(c->directory, STR(""), gather, &all, e);
+        bool ok = directory_list_users(c->directory, STR(""), gather, &all, e) &&
+                  gather_public(c, &all, e);
         *list = all.list;
         *count = all.count;
         return ok;

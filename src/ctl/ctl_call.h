@@ -64,9 +64,9 @@ void ctl_incoming_free(struct ctl_incoming *in);
 
 struct account;
 struct arena;
-/* One account, or all in their order. */
+/* One account, or all in their order; last the public one, if it has mailboxes. */
 SUSPENDS bool ctl_accounts(const struct ctl_context *c, const json_t *args, struct arena *a,
                            struct account **list, size_t *count, struct err *e);
-/* args["user"] only. */
+/* args["user"] only; "public" is the account of the public mailboxes. */
 SUSPENDS bool ctl_account(const struct ctl_context *c, const json_t *args, struct arena *a,
                           struct account *account, struct err *e);

@@ -128,9 +128,23 @@ static bool flush(struct ctl_call *call, const json_t *args, json_t **result, st
     return true;
 }
 
+/* --- accounts --- */
+
+/* Whose mailboxes there are: who is meant, by its one name. */
+static bool accounts(struct ctl_call *call, const json_t *args, json_t **result, struct err *e)
+{
+    struct arena *a = arena_new();
+    struct account *list;
+    size_t count = 0;
+    (void)result;
+    bool ok = ctl_accounts(call->context, args, a, &list, &count, e);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = ctl_send_item(call, json_pack("{s:o}", "login", ctl_json_str(list[i].login)), e);
+    arena_free(a);
+    return ok;
+}
+
 const struct ctl_stream_verb ctl_store_verbs[] = {
-    {"store check", check},
-    {"store rebuild", rebuild},
-    {"store flush", flush},
-    {NULL, NULL},
+    {"store accounts", accounts}, {"store check", check}, {"store rebuild", rebuild},
+    {"store flush", flush},       {NULL, NULL},
 };

@@ -113,42 +113,46 @@ bool messages_get(struct mailctl *m, json_t *args, const struct message_taker *t
     return ok;
 }
 
-bool find_user(struct mailctl *m, const char *login, json_t **user, struct err *e)
-{
-    struct client *c = client_open(m, e);
-    bool ok = c && client_call(c, "user show", json_pack("{s:s}", "login", login), user, e);
-    if (c)
-        client_close(c);
-    return ok;
-}
-
-/* Appends the logins of all users. */
-static bool add_logins(struct client *c, json_t *logins, struct err *e)
+/* Appends what is known of the accounts that args name. */
+static bool add_accounts(struct mailctl *m, json_t *args, json_t *accounts, struct err *e)
 {
     json_t *item;
     enum client_got got = CLIENT_FAILED;
-    if (!client_begin(c, "user list", NULL, e))
-        return false;
-    while ((got = client_next(c, &item, e)) == CLIENT_ITEM) {
-        json_array_append(logins, json_object_get(item, "login"));
-        json_decref(item);
-    }
+    struct client *c = client_open(m, e);
+    if (!c)
+        json_decref(args);
+    else if (client_begin(c, "store accounts", args, e))
+        while ((got = client_next(c, &item, e)) == CLIENT_ITEM)
+            json_array_append_new(accounts, item);
     if (got == CLIENT_DONE)
         json_decref(item);
+    if (c)
+        client_close(c);
     return got == CLIENT_DONE;
+}
+
+bool find_user(struct mailctl *m, const char *login, json_t **user, struct err *e)
+{
+    json_t *accounts = json_array();
+    bool ok = add_accounts(m, json_pack("{s:s}", "user", login), accounts, e);
+    *user = json_incref(json_array_get(accounts, 0));
+    json_decref(accounts);
+    return ok;
 }
 
 json_t *logins_of(struct mailctl *m, const char *user, struct err *e)
 {
-    json_t *logins = json_array();
+    json_t *logins = json_array(), *accounts, *account;
+    size_t i;
     if (user) {
         json_array_append_new(logins, json_string(user));
         return logins;
     }
-    struct client *c = client_open(m, e);
-    bool ok = c && add_logins(c, logins, e);
-    if (c)
-        client_close(c);
+    accounts = json_array();
+    bool ok = add_accounts(m, json_pack("{s:b}", "all", 1), accounts, e);
+    json_array_foreach(accounts, i, account)
+        json_array_append(logins, json_object_get(account, "login"));
+    json_decref(accounts);
     if (ok)
         return logins;
     json_decref(logins);

@@ -24,7 +24,7 @@ struct get_counts {
 bool messages_get(struct mailctl *m, json_t *args, const struct message_taker *t,
                   struct get_counts *counts, struct err *e);
 
-/* What the server knows of a user, to be freed; the login may be without its domain. */
+/* Whose mailboxes are meant, {"login"}, to be freed; the login may be without its domain. */
 bool find_user(struct mailctl *m, const char *login, json_t **user, struct err *e);
 /* The logins meant by USER or --all, a JSON array. NULL: *e. */
 json_t *logins_of(struct mailctl *m, const char *user, struct err *e);

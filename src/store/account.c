@@ -6,6 +6,7 @@
 #include "core/mem.h"
 #include "core/worker.h"
 #include "store/folder_disk.h"
+#include "store/public.h"
 #include "store/store_internal.h"
 
 #include <stdlib.h>
@@ -30,15 +31,16 @@ struct folder_disk folder_disk_of(const struct store_account *a)
                                 .spool_dir = a->store->spool_dir,
                                 .now = clock_wall(),
                                 .naming = a->store->naming,
-                                .owner = a->home};
+                                .owner = a->home,
+                                .no_inbox = a->is_public};
 }
 
 bool store_account_make(struct store *s, struct store_account *a, struct err *e)
 {
     struct prepare_job job = {.disk = folder_disk_of(a),
                               .special = mem_array(s->special_count, sizeof(struct str)),
-                              .count = s->special_count};
-    for (size_t i = 0; i < s->special_count; i++)
+                              .count = a->is_public ? 0 : s->special_count};
+    for (size_t i = 0; i < job.count; i++)
         job.special[i] = s->special[i].name;
     worker_run(WORKER_DISK, run_prepare, &job);
     free(job.special);
@@ -64,7 +66,8 @@ bool store_account_prepare(struct store *s, struct store_account *a, struct err 
 struct store_account *store_account_open(struct store *s, const struct account *account,
                                          struct err *e)
 {
-    struct store_account *a = store_account_get(s, account->home, e);
+    struct store_account *a =
+        account_may_have_home(account, e) ? store_account_get(s, account->home, e) : NULL;
 
     if (!a || !store_account_prepare(s, a, e) || !store_account_wait(a, e))
         return NULL;

@@ -1,40 +1,66 @@
 /*
  * Delivery: one message into any number of mailboxes (delivery.c has the way it takes). Mailboxes
- * that are missing are made; who has no room is left out, and is told why.
+ * that are missing are made, or not, as the list says; who has no room is left out, and is told
+ * why.
  */
 #include "core/log.h"
 #include "core/mem.h"
 #include "store/delivery.h"
+#include "store/folder_find.h"
 #include "store/folder_name.h"
 #include "store/limits.h"
 
 #include <stdlib.h>
 
-/* The mailbox for a delivery, made if it is missing. */
-static bool open_target(struct store *s, struct store_delivery *item, struct mailbox **m,
-                        struct err *e)
+static bool open_or_create(struct store *s, struct store_account *a, struct str wanted,
+                           struct mailbox **m, struct err *e)
 {
-    struct store_account *a = store_account_open(s, item->account, e);
     struct buf name = BUF_EMPTY;
     struct err error = {0};
 
-    if (!a || !folder_name_check(item->mailbox, &name, e)) {
-        buf_free(&name);
-        return false;
-    }
-    bool ok = mailbox_get(s, a, buf_str(&name), m, &error);
+    bool ok =
+        folder_name_check(wanted, &name, &error) && mailbox_get(s, a, buf_str(&name), m, &error);
     if (!ok && error.kind == ERR_NOT_FOUND) {
         ok = folder_create(s, a, buf_str(&name), &error) || error.kind == ERR_EXISTS;
         ok = ok && mailbox_get(s, a, buf_str(&name), m, &error);
     }
     buf_free(&name);
-    if (ok && !delivery_is_writable(*m, &error)) {
+    if (!ok)
+        *e = error;
+    return ok;
+}
+
+/* One that vanishes in between is missing, as it would be a moment later. */
+static bool open_existing(struct store *s, struct store_account *a, struct str wanted,
+                          struct mailbox **m, struct err *e)
+{
+    struct buf name = BUF_EMPTY;
+
+    bool ok = folder_find(a, wanted, &name, e) && mailbox_get(s, a, buf_str(&name), m, e);
+    buf_free(&name);
+    return ok;
+}
+
+/* The mailbox for a delivery. */
+static bool open_target(struct store *s, struct store_delivery *item, struct mailbox **m,
+                        struct err *e)
+{
+    struct store_account *a = store_account_open(s, item->account, e);
+    if (!a) {
+        err_as_io(e);
+        return false;
+    }
+    bool ok = item->missing == MISSING_CREATE ? open_or_create(s, a, item->mailbox, m, e)
+                                              : open_existing(s, a, item->mailbox, m, e);
+    if (!ok && item->missing == MISSING_INBOX && e->kind == ERR_NOT_FOUND)
+        ok = open_or_create(s, a, STR("INBOX"), m, e);
+    if (!ok && item->missing != MISSING_FAIL)
+        err_as_io(e);
+    if (ok && !delivery_is_writable(*m, e)) {
         mailbox_unref(*m);
         *m = NULL;
         ok = false;
     }
-    if (!ok)
-        *e = error;
     return ok;
 }
 
@@ -170,9 +196,11 @@ static void deliver_some(struct store *s, const char *id, struct spool *message,
             d.companion = companion_for(companions);
         }
         ok = ok && delivery_commit(&d, 1, NULL, &error);
+        err_as_io(&error);
         report(&d, id, list, count, order, ok, &error);
         free(order);
     } else {
+        err_as_io(&error);
         for (size_t i = 0; i < count; i++)
             list[i].error = error;
     }
@@ -216,7 +244,6 @@ bool store_deliver_with(struct store *s, const char *id, struct spool *message, 
     }
     for (size_t i = count; i-- > 0;) {
         complete &= list[i].delivered;
-        err_as_io(&list[i].error);
         if (!list[i].delivered && e)
             *e = list[i].error;
     }

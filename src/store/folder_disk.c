@@ -130,13 +130,21 @@ static bool create_parents(const struct folder_disk *d, struct str name, struct 
     return true;
 }
 
+static bool is_free(const struct folder_disk *d, struct str name, struct err *e)
+{
+    if (d->no_inbox && str_equal(name, STR("INBOX")))
+        return err_set(e, ERR_DENIED, "there cannot be an INBOX here");
+    return !folder_disk_exists(d, name) ||
+           err_set(e, ERR_EXISTS, "mailbox %.*s exists already", STR_ARG(name));
+}
+
 bool folder_disk_create(const struct folder_disk *d, struct str name, const uint8_t *guid,
                         struct err *e)
 {
     uint32_t validity;
 
-    if (folder_disk_exists(d, name))
-        return err_set(e, ERR_EXISTS, "mailbox %.*s exists already", STR_ARG(name));
+    if (!is_free(d, name, e))
+        return false;
     return create_parents(d, name, e) && uidvalidity_take(d->maildir, d->now, 1, &validity, e) &&
            create_one(d, name, validity, guid, d->metadata, e);
 }
@@ -144,8 +152,8 @@ bool folder_disk_create(const struct folder_disk *d, struct str name, const uint
 bool folder_disk_create_as(const struct folder_disk *d, struct str name, const uint8_t *guid,
                            uint32_t validity, struct err *e)
 {
-    if (folder_disk_exists(d, name))
-        return err_set(e, ERR_EXISTS, "mailbox %.*s exists already", STR_ARG(name));
+    if (!is_free(d, name, e))
+        return false;
     return create_parents(d, name, e) && uidvalidity_note(d->maildir, validity, e) &&
            create_one(d, name, validity, guid, d->metadata, e);
 }
@@ -158,7 +166,8 @@ static bool build_account(const char *dir, const struct folder_disk *d, const st
     struct buf b = BUF_EMPTY;
     uint32_t validity = (uint32_t)(d->now / USEC_SEC);
 
-    bool ok = build_mailbox(dir, true, validity, NULL, e);
+    bool ok =
+        d->no_inbox ? disk_make_dir(dir, 0700, e) : build_mailbox(dir, true, validity, NULL, e);
     ok = ok && uidvalidity_take(dir, d->now, (uint32_t)count + 1, &validity, e);
     for (size_t i = 0; ok && i < count; i++) {
         buf_clear(&b);

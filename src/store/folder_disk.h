@@ -17,6 +17,7 @@ struct folder_disk {
     struct folder_naming naming;
     struct str metadata; /* folder_disk_create: content of the mailbox's maild-metadata, or empty */
     const char *owner; /* the account's home; NULL: not asked for. Only for folder_disk_prepare. */
+    bool no_inbox;     /* the Maildir holds other mailboxes only */
 };
 
 /* Makes the Maildir of an account with INBOX and the special folders, subscribed; one that is there
@@ -30,7 +31,7 @@ bool folder_disk_add_owner(struct buf *b, const char *maildir, const char *path)
 /* Was that done for this Maildir? */
 bool folder_disk_is_prepared(const struct folder_disk *d);
 /* Makes the mailbox and its missing parents. name: canonical. guid: of the mailbox itself, or NULL
- * for a new one. ERR_EXISTS. */
+ * for a new one. ERR_EXISTS; ERR_DENIED: no_inbox. */
 bool folder_disk_create(const struct folder_disk *d, struct str name, const uint8_t *guid,
                         struct err *e);
 /* The same with its UIDVALIDITY. */

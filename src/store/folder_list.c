@@ -76,6 +76,8 @@ static void join(struct info_list *l)
 {
     size_t to = 0;
 
+    if (l->count == 0)
+        return;
     qsort(l->items, l->count, sizeof(*l->items), compare_info);
     for (size_t i = 0; i < l->count; i++) {
         struct mailbox_info *previous = to > 0 ? &l->items[to - 1] : NULL;
@@ -123,7 +125,8 @@ bool store_list_mailboxes(struct store *s, const struct account *account, struct
     bool ok = job.ok;
     if (!ok && e)
         *e = job.error;
-    add_info(&l, STR("INBOX"), true, false);
+    if (!a->is_public)
+        add_info(&l, STR("INBOX"), true, false);
     for (size_t at = 0; at < job.names.n; at += strlen(job.names.p + at) + 1)
         add_info(&l, str_from_c(job.names.p + at), true, false);
     for (size_t i = 0; ok && i < job.subscribed_count; i++)

@@ -18,6 +18,7 @@
 #include "store/limits.h"
 #include "store/metadata.h"
 #include "store/pending.h"
+#include "store/public.h"
 #include "store/special_use.h"
 #include "store/subscriptions.h"
 
@@ -465,7 +466,7 @@ bool store_rename_mailbox(struct store *s, const struct account *account, struct
     if (ok && folder_name_is_below(new, old) && !str_equal(old, STR("INBOX")))
         ok = err_set(e, ERR_SYNTAX, "a mailbox cannot be renamed below itself");
     struct store_account *a = ok ? store_account_open(s, account, e) : NULL;
-    if (!a) {
+    if (!a || !account_has_mailbox(a, old, e)) {
         ok = false;
     } else if (str_equal(old, STR("INBOX"))) {
         ok = rename_inbox(s, a, new, arena, e);

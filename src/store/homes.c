@@ -7,12 +7,13 @@
 #include "core/disk.h"
 #include "store/folder_disk.h"
 #include "store/limits.h"
+#include "store/public.h"
 
 #include <dirent.h>
 
 struct reading {
     struct buf children; /* names with NULs */
-    bool is_used;
+    bool top, is_used;
     unsigned subdirs; /* bits: which of those of a Maildir there are */
 };
 
@@ -23,6 +24,8 @@ static bool see_entry(void *arg, const char *name, unsigned char type)
 
     if (type != DT_DIR && strcmp(name, FOLDER_MARKER) == 0)
         r->is_used = true;
+    if (name[0] == '.' && r->top && strcmp(name, PUBLIC_HOME) == 0)
+        buf_add(&r->children, name, strlen(name) + 1);
     if (name[0] == '.' || (type != DT_DIR && type != DT_UNKNOWN))
         return !r->is_used;
     for (unsigned i = 0; i < 3; i++)
@@ -41,7 +44,7 @@ static size_t depth_of(struct str dir)
 
 static void read_dir(struct homes *h, struct str dir)
 {
-    struct reading r = {0};
+    struct reading r = {.top = dir.n == 0};
     struct buf path = BUF_EMPTY;
 
     buf_printf(&path, "%s/%.*s", h->path, STR_ARG(dir));

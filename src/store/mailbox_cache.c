@@ -10,6 +10,7 @@
 #include "store/foreign_compare.h"
 #include "store/layout.h"
 #include "store/limits.h"
+#include "store/public.h"
 #include "store/store_internal.h"
 #include "store/summary_cache.h"
 #include "store/uid_list.h"
@@ -26,6 +27,8 @@ static bool check_home(struct str home, struct err *e)
 
     if (home.n == 0 || home.n > FOLDER_NAME_MAX || memchr(home.p, 0, home.n))
         return err_set(e, ERR_PERM, "the account's home is not usable");
+    if (home_is_public(home))
+        return true;
     while (rest.p) {
         struct str part = str_split(&rest, '/');
         if (part.n == 0 || part.p[0] == '.')
@@ -73,7 +76,8 @@ struct store_account *store_account_get(struct store *s, struct str home, struct
     if (!check_home(home, e))
         return NULL;
     buf_printf(&path, "%s/", s->path);
-    if (!layout_add_path(&path, str_from_c(s->layout), home)) {
+    const char *layout = home_is_public(home) ? LAYOUT_DEFAULT : s->layout;
+    if (!layout_add_path(&path, str_from_c(layout), home)) {
         buf_free(&path);
         err_set(e, ERR_PERM, "the account's home \"%.*s\" does not fit store.maildir",
                 STR_ARG(str_head(home, 200)));
@@ -83,6 +87,7 @@ struct store_account *store_account_get(struct store *s, struct str home, struct
     a->store = s;
     a->home = mem_dup(home.p, home.n);
     a->maildir = mem_dup(path.p, path.n);
+    a->is_public = home_is_public(home);
     a->expunged_from = INT64_MAX;
     a->next = *chain;
     *chain = a;
@@ -450,6 +455,8 @@ bool mailbox_get(struct store *s, struct store_account *a, struct str name, stru
     bool ok = true;
 
     *out = NULL;
+    if (!account_has_mailbox(a, name, e))
+        return false;
     if (m) {
         mailbox_ref(m);
         while (ok && m->load == MAILBOX_LOADING)

@@ -9,6 +9,7 @@
 #include "store/account_watch.h"
 #include "store/folder_name.h"
 #include "store/limits.h"
+#include "store/public.h"
 #include "store/special_use.h"
 
 #include <stdlib.h>
@@ -81,12 +82,14 @@ uint64_t metadata_value_max(void)
 }
 
 /* "" stays: the account. */
-static bool check_name(struct str name, struct arena *a, struct str *canonical, struct err *e)
+static bool check_name(const struct store_account *a, struct str name, struct arena *arena,
+                       struct str *canonical, struct err *e)
 {
     struct buf b = BUF_EMPTY;
 
-    bool ok = name.n == 0 || folder_name_check(name, &b, e);
-    *canonical = arena_str(a, buf_str(&b));
+    bool ok =
+        name.n == 0 || (folder_name_check(name, &b, e) && account_has_mailbox(a, buf_str(&b), e));
+    *canonical = arena_str(arena, buf_str(&b));
     buf_free(&b);
     return ok;
 }
@@ -99,7 +102,7 @@ bool metadata_get(struct store *s, const struct account *account, struct str mai
     struct store_account *a = store_account_open(s, account, e);
     struct str name;
 
-    if (!a || !check_name(mailbox, arena, &name, e))
+    if (!a || !check_name(a, mailbox, arena, &name, e))
         return false;
     struct metadata_job job = job_for(a, name, arena);
     if (!run_job(&job, e) || (name.n > 0 && !special_uses_learn(a, e)))
@@ -212,9 +215,9 @@ bool metadata_set(struct store *s, const struct account *account, struct str mai
     if (count > METADATA_ENTRIES_MAX)
         return err_set(e, ERR_LIMIT, "there are too many annotations");
     x.arena = arena_new();
-    bool ok = check_name(mailbox, x.arena, &x.name, e) && take_changes(&x, changes, e);
-    x.account = ok ? store_account_open(s, account, e) : NULL;
-    ok = x.account && store_account_take(x.account, e);
+    x.account = store_account_open(s, account, e);
+    bool ok = x.account && check_name(x.account, mailbox, x.arena, &x.name, e) &&
+              take_changes(&x, changes, e) && store_account_take(x.account, e);
     if (ok) {
         ok = set_taken(&x, e);
         store_account_release(x.account);

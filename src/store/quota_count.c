@@ -175,6 +175,7 @@ struct count_job {
     struct quota_files files;
     struct err warning; /* of a mailbox that could not be read */
     struct folder_naming naming;
+    bool no_inbox;
     bool fresh; /* the files themselves are looked at */
     bool ok;
     struct err error;
@@ -185,7 +186,8 @@ static void run_list(void *arg)
     struct count_job *job = arg;
     struct folder_disk disk = {.maildir = job->maildir, .naming = job->naming};
 
-    buf_add(&job->names, "INBOX", sizeof("INBOX"));
+    if (!job->no_inbox)
+        buf_add(&job->names, "INBOX", sizeof("INBOX"));
     job->ok = folder_disk_list(&disk, &job->names, &job->error);
     quota_files_read(job->maildir, &job->files);
 }
@@ -278,7 +280,10 @@ static void job_free(struct count_job *job)
 static bool count(struct store *s, struct store_account *a, bool fresh, bool *again, struct err *e)
 {
     struct account_quota *q = &a->quota;
-    struct count_job job = {.maildir = a->maildir, .naming = a->store->naming, .fresh = fresh};
+    struct count_job job = {.maildir = a->maildir,
+                            .naming = a->store->naming,
+                            .no_inbox = a->is_public,
+                            .fresh = fresh};
     uint32_t round = ++q->round;
     bool first = !q->known;
 

@@ -234,7 +234,7 @@ struct quota_limits quota_limits_of(const struct quota_policy *p, const struct s
 {
     struct quota_limits l = p->limits;
 
-    if (!a->quota.login)
+    if (!a->quota.login || a->is_public)
         return (struct quota_limits){0};
     if (a->quota.storage >= 0)
         l.storage = (uint64_t)a->quota.storage;

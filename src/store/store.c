@@ -9,7 +9,7 @@
  *   expunged*.c undelete.c     what was expunged or deleted is kept for a while
  *   reader.c         reading messages; scan.c many of them on workers
  *   summary*.c       what clients ask of messages most, without reading them
- *   account.c folders.c folder_*.c   mailboxes as such
+ *   account.c folders.c folder_*.c   mailboxes as such; public.c those of no user
  *   metadata*.c special_use.c  annotations
  *   account_watch.c            who wants to hear of all mailboxes of an account
  *   foreign*.c own_change.c    what other programs do to the files
@@ -32,6 +32,7 @@
 #include "store/limits.h"
 #include "store/maildir_name.h"
 #include "store/pending.h"
+#include "store/public.h"
 #include "store/special_use.h"
 #include "store/store_internal.h"
 
@@ -296,6 +297,7 @@ struct store *store_open(const struct store_settings *set, const char *path, con
         b.n = HOSTNAME_MAX;
     s->hostname = make_c(&b);
     set_special(s);
+    public_account_init(&s->public_account);
     struct open_job job = {.path = s->path, .spool_dir = s->spool_dir};
     worker_run(WORKER_DISK, run_open, &job);
     if (!job.ok) {

@@ -50,10 +50,19 @@ const char *store_spool_dir(const struct store *s);
 
 /* --- delivery --- */
 
+/* What happens when the mailbox does not exist. But for MISSING_CREATE, one whose name differs only
+ * in case is as good. */
+enum delivery_missing {
+    MISSING_CREATE,
+    MISSING_INBOX, /* INBOX gets the message, as when the name cannot be one */
+    MISSING_FAIL,  /* ERR_NOT_FOUND */
+};
+
 struct store_delivery {
     const struct account *account;
     struct str mailbox; /* "INBOX" */
-    bool exempt;        /* quota does not apply: a note of the server itself */
+    enum delivery_missing missing;
+    bool exempt; /* quota does not apply: a note of the server itself */
     /* result */
     bool delivered;
     uint32_t uid, uid_validity;
@@ -62,8 +71,8 @@ struct store_delivery {
 
 /* Puts the message into every mailbox of the list: one file, linked. What is marked delivered when
  * it returns is durable and visible, watchers have been called. prefix: header lines that all get
- * in front of the spool's bytes (Return-Path, Received), LF. id: for the log. The mailbox is
- * created if it is missing. Returns true when all were delivered. */
+ * in front of the spool's bytes (Return-Path, Received), LF. id: for the log. Returns true when all
+ * were delivered. */
 SUSPENDS bool store_deliver(struct store *s, const char *id, struct spool *message,
                             struct str prefix, struct store_delivery *list, size_t count,
                             struct err *e);
@@ -84,6 +93,14 @@ SUSPENDS bool store_deliver_with(struct store *s, const char *id, struct spool *
                                  const struct store_companion *companion, struct err *e);
 
 /* --- mailboxes of an account --- */
+
+/* The account whose mailboxes are the public ones: login "public", which no user can have; without
+ * INBOX, special folders and limits of its own. Lives as long as the store. */
+const struct account *store_public_account(const struct store *s);
+/* Is there a mailbox of that name, or of one that differs only in case? ERR_NOT_FOUND: no; any
+ * other error: it cannot be told now. */
+SUSPENDS bool store_has_mailbox(struct store *s, const struct account *account, struct str name,
+                                struct err *e);
 
 struct mailbox_info {
     struct str name;

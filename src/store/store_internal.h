@@ -16,6 +16,7 @@ struct store_account {
     struct store_account *next; /* in its hash chain */
     char *home;                 /* "example.test/alice" */
     char *maildir;              /* absolute; PATH/home/Maildir, or as the layout has it */
+    bool is_public;             /* public.h */
     bool prepared;              /* INBOX and special folders were made */
     bool probed;                /* the replay has seen whether its Maildir can be used */
     char *blocked;              /* why it cannot be used; NULL: it can (set_aside.c) */
@@ -129,6 +130,7 @@ struct store {
     char *layout;                      /* layout.h */
     struct folder_naming naming;
     struct store_settings settings;
+    struct account public_account;
     struct special_folder {
         struct str name, attribute;
     } * special;
