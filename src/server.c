@@ -286,6 +286,8 @@ bool server_open(struct server *s, struct config *config, const char *config_pat
         return false;
     s->log_path = s->settings->log;
     s->log_actions_path = s->settings->log_actions;
+    if (!server_enter_sandbox(s, e))
+        return false;
     s->dns = dns_new(s->loop, config_block(config, &dns_settings_block), e);
     if (!s->dns)
         return false;

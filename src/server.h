@@ -8,6 +8,7 @@
  *   server_listen.c  listeners, and what they do with a connection
  *   server_reload.c  a new configuration in place of the old
  *   server_user.c    directories, and giving up root's rights
+ *   server_sandbox.c giving up what a mail server never does
  */
 #include "core/load.h"
 #include "core/loop.h"
@@ -111,3 +112,8 @@ bool server_find_user(struct server *s, struct err *e);
 bool server_make_dirs(const struct server *s, struct err *e);
 /* Keeps only the right to open ports below 1024. */
 bool server_drop_rights(const struct server *s, struct err *e);
+
+/* --- server_sandbox.c --- */
+
+/* As the settings want it; before the first thread, with the log open. */
+bool server_enter_sandbox(const struct server *s, struct err *e);

@@ -84,6 +84,15 @@ static const struct setting server_table[] = {
      "runs as. Needs a restart."},
     {"control_socket", SETTING_PATH, FIELD(control_socket), "", 0, 0, NULL,
      "Unix socket that mailctl speaks to. Empty: control.sock in run_dir. Needs a restart."},
+    {"sandbox", SETTING_BOOL, FIELD(sandbox), "yes", 0, 0, NULL,
+     "After its start the server can write only below the folders that are its own, read only the "
+     "configuration, the files that this names, and the system's, run no programs and use no part "
+     "of the kernel that it does not need. Needs a restart."},
+    {"sandbox_write", SETTING_STRING_LIST, FIELD(sandbox_write), "", 0, 0, NULL,
+     "Other folders that it may write to: where links lead that stand in place of folders of users "
+     "in the store, for example. Needs a restart."},
+    {"core_dumps", SETTING_BOOL, FIELD(core_dumps), "no", 0, 0, NULL,
+     "A crash leaves a core dump. It holds passwords, keys and mail. Needs a restart."},
     {"connections_max", SETTING_NUMBER, FIELD(connections_max), "100000", 1, 10000000, NULL,
      "Connections of clients at a time, over all protocols. A connection needs a descriptor: what "
      "the system allows of them (ulimit -n) is a limit, too."},

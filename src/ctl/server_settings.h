@@ -17,6 +17,8 @@ struct server_settings {
     const char *user;
     const char *admin_group;
     const char *control_socket; /* "": RUN/control.sock */
+    bool sandbox, core_dumps;
+    struct string_list sandbox_write;
     int64_t connections_max, connections_per_address;
     int64_t connections_reserved;                                     /* per cent */
     int64_t connections_per_login, connections_per_login_and_address; /* of one protocol */
