@@ -11,28 +11,26 @@
  * subject is the folded address. They run on the loop: each has a limit of steps, and a message one
  * of tries, far below what a person would notice.
  */
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "queue/rewrite_table.h"
 
 #include "core/disk.h"
+#include "core/pattern.h"
 #include "mime/address.h"
 #include "queue/address_match.h"
 #include "queue/limits.h"
 
-#include <pcre2.h>
 #include <stdlib.h>
 
 struct rewrite_entry {
     struct str key; /* folded; exact: "user@domain", "@domain"; domain: "domain", ".domain" */
     struct str to;  /* "user@domain", "@domain"; of a pattern with $1 ... in it */
-    pcre2_code *code;
+    struct pattern *pattern;
 };
 
 struct rewrite_table {
     enum rewrite_type type;
     struct rewrite_entry *list; /* sorted by key, but patterns */
     size_t count;
-    pcre2_match_context *limits;
 };
 
 static int compare(const void *a, const void *b)
@@ -98,37 +96,23 @@ static bool split_pattern(struct str line, struct str *pattern, struct str *to)
     return false;
 }
 
-static void free_code(void *arg)
+static void free_pattern(void *arg)
 {
-    pcre2_code_free(arg);
-}
-
-static void free_limits(void *arg)
-{
-    pcre2_match_context_free(arg);
+    pattern_free(arg);
 }
 
 static bool parse_pattern(struct str line, struct arena *a, struct rewrite_entry *entry,
                           struct err *e)
 {
     struct str pattern;
-    int error;
-    PCRE2_SIZE at;
     if (line.p[0] != '/' || !split_pattern(line, &pattern, &entry->to))
         return err_set(e, ERR_SYNTAX,
                        "expected /pattern/ and a new address such as $1@example.org");
     entry->to = arena_str(a, entry->to);
-    entry->code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n,
-                                PCRE2_CASELESS | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C,
-                                &error, &at, NULL);
-    if (entry->code) {
-        arena_on_free(a, free_code, entry->code);
-        return true;
-    }
-    PCRE2_UCHAR text[120];
-    pcre2_get_error_message(error, text, sizeof(text));
-    return err_set(e, ERR_SYNTAX, "the pattern is wrong at its character %zu: %s", at + 1,
-                   (const char *)text);
+    entry->pattern = pattern_new(pattern, 0, e);
+    if (entry->pattern)
+        arena_on_free(a, free_pattern, entry->pattern);
+    return entry->pattern != NULL;
 }
 
 static size_t count_lines(struct str text)
@@ -174,14 +158,6 @@ struct rewrite_table *rewrite_table_parse(const char *path, struct str text, enu
     struct rewrite_table *t = ARENA_NEW(a, struct rewrite_table);
     t->type = type;
     t->list = arena_array(a, count_lines(text), sizeof(*t->list));
-    t->limits = pcre2_match_context_create(NULL);
-    if (!t->limits) {
-        err_set(e, ERR_TEMP, "no memory for patterns");
-        return NULL;
-    }
-    arena_on_free(a, free_limits, t->limits);
-    pcre2_set_match_limit(t->limits, REWRITE_STEPS_MAX);
-    pcre2_set_depth_limit(t->limits, REWRITE_STEPS_MAX);
     if (!add_lines(t, path, text, a, e))
         return NULL;
     if (t->count && type != REWRITE_PATTERN)
@@ -227,41 +203,23 @@ static const struct rewrite_entry *find_plain(const struct rewrite_table *t, str
     return found;
 }
 
-/* $1 ... $9 of the replacement. */
-static void expand(struct buf *out, struct str to, struct str subject, const PCRE2_SIZE *ends,
-                   int groups)
-{
-    for (size_t i = 0; i < to.n; i++) {
-        bool group = to.p[i] == '$' && i + 1 < to.n && to.p[i + 1] >= '0' && to.p[i + 1] <= '9';
-        if (!group) {
-            buf_add_char(out, to.p[i]);
-            continue;
-        }
-        int n = to.p[++i] - '0';
-        if (n < groups && ends[2 * n] != PCRE2_UNSET)
-            buf_add(out, subject.p + ends[2 * n], ends[2 * n + 1] - ends[2 * n]);
-    }
-}
-
 static struct str find_pattern(const struct rewrite_table *t, struct str address, unsigned *tries,
                                struct arena *a)
 {
     struct str result = STR("");
-    pcre2_match_data *data = pcre2_match_data_create(10, NULL);
-    for (size_t i = 0; data && i < t->count && (*tries)++ < REWRITE_TRIES_MAX; i++) {
-        int groups =
-            pcre2_match(t->list[i].code, (PCRE2_SPTR)address.p, address.n, 0, 0, data, t->limits);
-        if (groups < 0)
+    struct pattern_matcher *m = pattern_matcher_new(PATTERN_LOOP_STEPS, PATTERN_LOOP_HEAP);
+    for (size_t i = 0; i < t->count && (*tries)++ < REWRITE_TRIES_MAX; i++) {
+        if (pattern_match(t->list[i].pattern, m, address) != PATTERN_FITS)
             continue;
         struct buf out = BUF_EMPTY;
         struct address checked;
-        expand(&out, t->list[i].to, address, pcre2_get_ovector_pointer(data), groups ? groups : 10);
+        pattern_expand(m, address, t->list[i].to, &out);
         if (address_parse(a, buf_str(&out), ADDRESS_UTF8, &checked, NULL))
             result = address_text(a, &checked);
         buf_free(&out);
         break;
     }
-    pcre2_match_data_free(data);
+    pattern_matcher_free(m);
     return result;
 }
 

@@ -4,8 +4,7 @@
  */
 #include "queue/rewrites.h"
 
-/* Steps of one match, and patterns tried for one message, so that no table holds up the server. */
-#define REWRITE_STEPS_MAX    2000
+/* Patterns tried for one message, so that no table holds up the server, and those of a table. */
 #define REWRITE_TRIES_MAX    5000
 #define REWRITE_PATTERNS_MAX 200
 
