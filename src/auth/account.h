@@ -68,11 +68,15 @@ bool account_protocols_parse(struct str text, unsigned *protocols, struct err *e
 struct directory_group {
     struct str address;  /* "staff@example.test", lower case */
     struct str name;     /* for people, may be empty */
-    struct str *members; /* full addresses, those of groups inside included, each once */
+    struct str *members; /* full addresses, those of groups inside included, each once; of the
+                            embedded directory special ones as well */
     size_t member_count;
-    bool disabled;     /* takes no mail */
-    bool internal;     /* only for senders who are logged in or of a trusted network */
-    bool members_only; /* only for its members */
+    bool disabled;             /* takes no mail */
+    bool internal;             /* only for senders who are logged in or of a trusted network */
+    bool members_only;         /* only for its members */
+    bool send_as;              /* members may send as the group */
+    struct str public_mailbox; /* that has its mail instead of the members; "" : none */
+    const char *source;        /* who has it: EMBEDDED_NAME, or the name of an ldap block */
 };
 
 struct directory_group directory_group_copy(struct arena *a, const struct directory_group *from);

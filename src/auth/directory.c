@@ -329,6 +329,19 @@ enum lookup directory_find_domain(struct directory *d, struct str name, struct a
     return status;
 }
 
+enum lookup directory_find_domain_or_parent(struct directory *d, struct str name, struct arena *a,
+                                            struct domain *domain, struct err *e)
+{
+    enum lookup status = directory_find_domain(d, name, a, domain, e);
+    for (ptrdiff_t dot; status == LOOKUP_NOT_FOUND && (dot = str_find_char(name, '.')) >= 0;) {
+        name = str_skip(name, (size_t)dot + 1);
+        status = directory_find_domain(d, name, a, domain, e);
+        if (status == LOOKUP_FOUND && !domain->subdomains)
+            status = LOOKUP_NOT_FOUND;
+    }
+    return status;
+}
+
 enum lookup directory_find_login(struct directory *d, struct str login, struct arena *a,
                                  struct account *account, struct err *e)
 {

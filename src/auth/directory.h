@@ -9,13 +9,14 @@
  * is not to be changed: a copy that costs nothing, however long its lists are.
  */
 #include "auth/account.h"
+#include "auth/address_rule.h"
+#include "auth/delegation.h"
+#include "auth/domain.h"
 #include "core/fiber.h"
 #include "core/settings.h"
 
 struct directory;
 struct loop;
-
-enum lookup { LOOKUP_FOUND, LOOKUP_NOT_FOUND, LOOKUP_TEMPFAIL };
 
 struct directory_settings {
     const char *path; /* database file; "" : DATA/directory.db */
@@ -28,27 +29,6 @@ struct directory_settings {
     bool store_cram_md5;
 };
 extern const struct settings_block directory_settings_block; /* "directory" */
-
-/* What happens to mail for addresses of a domain that are not listed here. */
-enum domain_kind {
-    DOMAIN_LOCAL, /* they do not exist */
-    DOMAIN_RELAY, /* the domain's own server takes it */
-    DOMAIN_SINK,  /* it is accepted and dropped */
-};
-
-struct domain {
-    struct str name; /* lower case A-labels */
-    enum domain_kind kind;
-    struct str
-        relay;   /* DOMAIN_RELAY: "host:port", "host", "[address]:port", or "mx": as DNS says */
-    bool verify; /* DOMAIN_RELAY: its server is asked whether an address exists */
-};
-
-/* "local", "relay", "sink". */
-const char *domain_kind_name(enum domain_kind kind);
-bool domain_kind_parse(struct str name, enum domain_kind *kind);
-/* domain->relay is "mx". */
-bool domain_relays_by_mx(const struct domain *domain);
 
 /* Blocking part of opening (creates the schema) runs on a worker. */
 SUSPENDS struct directory *directory_open(struct loop *l, const struct directory_settings *s,
@@ -66,9 +46,6 @@ void directory_add_source(struct directory *d, struct source *s);
 /* ERR_PERM: the settings name a source that was not added. */
 bool directory_check_sources(const struct directory *d, struct err *e);
 
-/* name: any case, U- or A-labels. */
-SUSPENDS enum lookup directory_find_domain(struct directory *d, struct str name, struct arena *a,
-                                           struct domain *domain, struct err *e);
 /* login: as the user typed it: an address, a name without a domain, whatever the sources know. Not
  * whether he may log in. */
 SUSPENDS enum lookup directory_find_login(struct directory *d, struct str login, struct arena *a,
@@ -78,7 +55,8 @@ SUSPENDS enum lookup directory_find_login(struct directory *d, struct str login,
 SUSPENDS enum lookup directory_find_account(struct directory *d, struct str address,
                                             struct arena *a, struct account *account,
                                             struct err *e);
-/* Destinations (full addresses) of an address that is no account's own; local: "local@domain". */
+/* Destinations of an address that is no account's own: full addresses, and special ones
+ * (auth/special.h) that the embedded directory has. "local@*": an address of all domains. */
 SUSPENDS enum lookup directory_find_address(struct directory *d, struct str address,
                                             struct arena *a, struct str **destinations,
                                             size_t *count, struct err *e);
@@ -88,7 +66,8 @@ struct directory_address {
     struct str address;
     struct str *destinations;
     size_t count;
-    bool internal; /* only for senders who are logged in or of a trusted network */
+    bool internal;      /* only for senders who are logged in or of a trusted network */
+    const char *source; /* who has it: EMBEDDED_NAME, or the name of an ldap block */
 };
 SUSPENDS enum lookup directory_find_entry(struct directory *d, struct str address, struct arena *a,
                                           struct directory_address *entry, struct err *e);
@@ -117,20 +96,6 @@ SUSPENDS enum lookup directory_check_password(struct directory *d, struct str lo
 /* --- changes: durable when they return true; ERR_EXISTS, ERR_NOT_FOUND, ERR_SYNTAX, ERR_TEMP ---
  */
 
-SUSPENDS bool directory_add_domain(struct directory *d, struct str name, struct err *e);
-/* What is not given stays as it is, or as it is by default when the domain is added. */
-struct domain_change {
-    bool set_kind;
-    enum domain_kind kind; /* a relay domain needs a relay */
-    struct str relay;      /* p == NULL: not given */
-    bool set_verify, verify;
-};
-SUSPENDS bool directory_add_domain_as(struct directory *d, struct str name,
-                                      const struct domain_change *change, struct err *e);
-SUSPENDS bool directory_set_domain(struct directory *d, struct str name,
-                                   const struct domain_change *change, struct err *e);
-/* ERR_EXISTS while it has users or addresses. */
-SUSPENDS bool directory_delete_domain(struct directory *d, struct str name, struct err *e);
 /* password: at least 1 byte; hashed with yescrypt, SCRAM verifier stored beside it. */
 SUSPENDS bool directory_add_user(struct directory *d, struct str login, struct str password,
                                  struct str name, struct err *e);
@@ -146,7 +111,8 @@ SUSPENDS bool directory_set_disabled(struct directory *d, struct str login, bool
 #define QUOTA_KEEP    (-2)
 SUSPENDS bool directory_set_quota(struct directory *d, struct str login, int64_t storage,
                                   int64_t messages, struct err *e);
-/* Adds one destination to an address (creates the address). */
+/* Adds one destination to an address (creates the address). address: of a domain of ours, or
+ * "local@*": of all that are local. destination: a full address, or special (auth/special.h). */
 SUSPENDS bool directory_add_address(struct directory *d, struct str address, struct str destination,
                                     struct err *e);
 /* The same; internal: and the address is internal from now on. */
@@ -154,6 +120,15 @@ SUSPENDS bool directory_add_address_as(struct directory *d, struct str address,
                                        struct str destination, bool internal, struct err *e);
 SUSPENDS bool directory_set_internal(struct directory *d, struct str address, bool internal,
                                      struct err *e);
+/* What is to be changed of an address that is there. */
+struct directory_address_change {
+    bool set_destinations; /* replaces all; at least one */
+    const struct str *destinations;
+    size_t count;
+    bool set_internal, internal;
+};
+SUSPENDS bool directory_set_address(struct directory *d, struct str address,
+                                    const struct directory_address_change *change, struct err *e);
 /* destination empty: the whole address. */
 SUSPENDS bool directory_delete_address(struct directory *d, struct str address,
                                        struct str destination, struct err *e);
@@ -215,20 +190,24 @@ SUSPENDS enum lookup directory_check_app_password(struct directory *d, struct st
                                                   enum account_protocol protocol,
                                                   const char *address, struct err *e);
 
-/* --- groups of the embedded directory --- */
+/* --- groups of the embedded directory, and what is kept here of those of other sources --- */
 
 struct directory_group_change {
     struct str name; /* p == NULL: stays */
     bool set_disabled, disabled;
     bool set_internal, internal;
     bool set_members_only, members_only;
+    bool set_send_as, send_as;
+    struct str public_mailbox; /* p == NULL: stays */
 };
-/* members: full addresses here or elsewhere, or of other groups. */
+/* members: full addresses here or elsewhere, of other groups, or special (auth/special.h). */
 SUSPENDS bool directory_add_group(struct directory *d, struct str address,
                                   const struct directory_group_change *change,
                                   const struct str *members, size_t count, struct err *e);
+/* Of a group of another source all but the name; ERR_PERM tells which source has that. */
 SUSPENDS bool directory_set_group(struct directory *d, struct str address,
                                   const struct directory_group_change *change, struct err *e);
+/* Of a group of another source what is kept here. */
 SUSPENDS bool directory_delete_group(struct directory *d, struct str address, struct err *e);
 SUSPENDS bool directory_add_members(struct directory *d, struct str address,
                                     const struct str *members, size_t count, struct err *e);
@@ -251,9 +230,7 @@ SUSPENDS bool directory_list_groups(struct directory *d, struct str domain,
                                     bool (*fn)(void *arg, const struct directory_group *group),
                                     void *arg, struct err *e);
 
-/* Of the embedded directory, sorted; strings in a. */
-SUSPENDS bool directory_list_domains(struct directory *d, struct arena *a, struct domain **list,
-                                     size_t *count, struct err *e);
+/* Of the embedded directory, sorted; strings in a. domain "*": those of all domains. */
 SUSPENDS bool directory_list_addresses(struct directory *d, struct str domain, struct arena *a,
                                        struct directory_address **list, size_t *count,
                                        struct err *e);

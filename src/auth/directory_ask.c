@@ -85,6 +85,10 @@ enum lookup directory_ask_source(struct directory *d, size_t i, struct str key,
     struct directory_source *s = &d->sources[i];
     enum lookup status = ask_source(s->source, key, answer, t, e);
     answer->source = s->source;
+    if (status == LOOKUP_FOUND && kind_of(key) == ANSWER_ADDRESS)
+        answer->address.source = s->source->name;
+    else if (status == LOOKUP_FOUND && kind_of(key) == ANSWER_GROUP)
+        answer->group.source = s->source->name;
     s->stats.asked++;
     s->stats.found += status == LOOKUP_FOUND;
     if (status == LOOKUP_TEMPFAIL)
@@ -105,7 +109,6 @@ static enum lookup ask_embedded(struct directory *d, struct str key, struct answ
                                 struct err *e)
 {
     answer->source = embedded_source(d->embedded);
-    answer->domain = (struct domain){.relay = STR("")};
     return kind_of(key) == ANSWER_DOMAIN
                ? embedded_find_domain(d->embedded, str_skip(key, 1), answer->arena, &answer->domain,
                                       e)

@@ -8,6 +8,7 @@
 
 struct listing {
     struct directory *directory;
+    const char *source; /* whose are coming */
     struct lru *listed; /* names; NULL: there is only one source */
     bool (*account)(void *arg, const struct account *account);
     bool (*group)(void *arg, const struct directory_group *group);
@@ -32,7 +33,9 @@ static bool list_account(void *arg, const struct account *account)
 static bool list_group(void *arg, const struct directory_group *group)
 {
     struct listing *l = arg;
-    return is_listed(l, group->address) || l->group(l->arg, group);
+    struct directory_group named = *group;
+    named.source = l->source;
+    return is_listed(l, group->address) || l->group(l->arg, &named);
 }
 
 bool directory_known_domain(struct directory *d, struct str domain, struct arena *a,
@@ -61,6 +64,7 @@ static bool list(struct listing *l, struct str domain, struct err *e)
     l->listed = d->source_count > 1 ? lru_new(1, LISTED_MAX) : NULL;
     for (size_t i = 0; ok && i < d->source_count; i++) {
         struct source *s = d->sources[i].source;
+        l->source = s->name;
         ok = l->account ? s->functions->list_accounts(s, domain, list_account, l, e)
                         : s->functions->list_groups(s, domain, list_group, l, e);
     }

@@ -6,8 +6,17 @@
  */
 #include "auth/directory.h"
 
-enum record_kind { RECORD_DOMAIN, RECORD_USER, RECORD_GROUP, RECORD_ADDRESS, RECORD_KINDS };
-/* "domain", "user", "group", "address". */
+enum record_kind {
+    RECORD_DOMAIN,
+    RECORD_USER,
+    RECORD_GROUP,
+    RECORD_ADDRESS,
+    RECORD_RULE,           /* address: its name; in their order, new ones at the end */
+    RECORD_SEND_AS,        /* address: "local@domain", "@domain"; members: who may send as it */
+    RECORD_GROUP_SETTINGS, /* what is kept here of a group of another source */
+    RECORD_KINDS
+};
+/* "domain", "user", "group", "address", "rule", "send_as", "group_settings". */
 const char *record_kind_name(enum record_kind kind);
 
 struct directory_record {
@@ -18,12 +27,23 @@ struct directory_record {
     struct str disabled, internal, members_only, verify, keep_copy; /* "yes", "no" */
     /* Of users. password: "{SCHEME}..."; the others are what goes with it. */
     struct str password, scram_sha1, scram_sha256, cram_md5;
-    struct str protocols, quota_storage, quota_messages; /* "default", or a number, 0: none */
+    struct str protocols;
+    struct str quota_storage, quota_messages; /* "default", or a number, 0: none; domains' too */
     struct str *forwards;
-    /* Of groups; of addresses: where they lead. */
+    /* Of groups; of addresses and rules: where they lead; of send_as: the grantees. */
     struct str *members;
     size_t forward_count, member_count;
-    struct str domain_kind, relay; /* of domains */
+    /* Of domains. */
+    struct str domain_kind, relay, alias_of, catch_all;
+    struct str subdomains; /* "yes", "no" */
+    struct str *copies;
+    size_t copy_count;
+    struct str disclaimer, dkim_selector, dkim_key;
+    /* Of groups. */
+    struct str send_as; /* "yes", "no" */
+    struct str public_mailbox;
+    /* Of rules; domain "*": all. */
+    struct str pattern, domain;
 };
 
 /* Calls fn for each record of a domain (empty: all); it may suspend and ends the export by

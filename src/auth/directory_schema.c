@@ -109,6 +109,60 @@ static const char *const schema[] = {
     " expires INTEGER NOT NULL,"
     " last_used INTEGER NOT NULL DEFAULT 0,"
     " UNIQUE (login, label), UNIQUE (login, secret)) STRICT;",
+    /* Where mail for an address goes: more of domains, addresses of all domains (no domain), rules,
+     * more of groups and of those of other sources, delegations. */
+    "ALTER TABLE domains ADD COLUMN alias_of INTEGER REFERENCES domains (id);"
+    "ALTER TABLE domains ADD COLUMN subdomains INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE domains ADD COLUMN catch_all TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE domains ADD COLUMN quota_storage INTEGER NOT NULL DEFAULT -1;"
+    "ALTER TABLE domains ADD COLUMN quota_messages INTEGER NOT NULL DEFAULT -1;"
+    "ALTER TABLE domains ADD COLUMN quota_version INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE domains ADD COLUMN disclaimer TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE domains ADD COLUMN dkim_selector TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE domains ADD COLUMN dkim_key TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX domains_alias_of ON domains (alias_of);"
+    "CREATE TABLE domain_copies ("
+    " domain INTEGER NOT NULL REFERENCES domains (id) ON DELETE CASCADE,"
+    " address TEXT NOT NULL,"
+    " PRIMARY KEY (domain, address)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE new_addresses ("
+    " address TEXT NOT NULL PRIMARY KEY,"
+    " domain INTEGER REFERENCES domains (id),"
+    " internal INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;"
+    "INSERT INTO new_addresses (address, domain, internal)"
+    " SELECT address, domain, internal FROM addresses;"
+    "DROP TABLE addresses;"
+    "ALTER TABLE new_addresses RENAME TO addresses;"
+    "CREATE INDEX addresses_domain ON addresses (domain);"
+    "CREATE TABLE rules ("
+    " id INTEGER PRIMARY KEY,"
+    " position INTEGER NOT NULL,"
+    " name TEXT NOT NULL UNIQUE,"
+    " pattern TEXT NOT NULL,"
+    " domain INTEGER REFERENCES domains (id)," /* NULL: all local ones */
+    " internal INTEGER NOT NULL DEFAULT 0) STRICT;"
+    "CREATE INDEX rules_position ON rules (position);"
+    "CREATE INDEX rules_domain ON rules (domain);"
+    "CREATE TABLE rule_destinations ("
+    " rule INTEGER NOT NULL REFERENCES rules (id) ON DELETE CASCADE,"
+    " destination TEXT NOT NULL,"
+    " PRIMARY KEY (rule, destination)) STRICT, WITHOUT ROWID;"
+    "ALTER TABLE mail_groups ADD COLUMN send_as INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE mail_groups ADD COLUMN public_mailbox TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE group_settings (" /* NULL: as its source says */
+    " address TEXT NOT NULL PRIMARY KEY,"
+    " disabled INTEGER,"
+    " internal INTEGER,"
+    " members_only INTEGER,"
+    " send_as INTEGER,"
+    " public_mailbox TEXT) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE send_as ("
+    " address TEXT NOT NULL," /* "local@domain", "@domain" */
+    " grantee TEXT NOT NULL," /* of any source */
+    " domain INTEGER NOT NULL REFERENCES domains (id),"
+    " PRIMARY KEY (address, grantee)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX send_as_grantee ON send_as (grantee);"
+    "CREATE INDEX send_as_domain ON send_as (domain);",
 };
 #define SCHEMA_VERSION ((int64_t)(sizeof(schema) / sizeof(*schema)))
 

@@ -131,6 +131,19 @@ void *sql_rows_add(struct sql_rows *r, struct arena *a)
     return r->p + r->count++ * r->size;
 }
 
+bool sql_read_texts(struct directory_db *db, sqlite3_stmt *s, struct arena *a, struct str **list,
+                    size_t *count, struct err *e)
+{
+    struct sql_rows rows = {.size = sizeof(struct str)};
+    enum sql_step step = SQL_FAILED;
+    while (s && (step = sql_step(db, s, e)) == SQL_ROW)
+        *(struct str *)sql_rows_add(&rows, a) = sql_text(s, 0, a);
+    sqlite3_finalize(s);
+    *list = (struct str *)rows.p;
+    *count = rows.count;
+    return step == SQL_END;
+}
+
 bool sql_missing(struct err *e, const char *what, struct str name)
 {
     return err_set(e, ERR_NOT_FOUND, "there is no %s %.*s", what, STR_ARG(name));

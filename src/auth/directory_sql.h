@@ -41,6 +41,10 @@ struct sql_rows {
 };
 void *sql_rows_add(struct sql_rows *r, struct arena *a);
 
+/* The first column of all rows; takes s, which may be NULL after a failure. */
+bool sql_read_texts(struct directory_db *db, sqlite3_stmt *s, struct arena *a, struct str **list,
+                    size_t *count, struct err *e);
+
 /* "there is no user alice", "the user alice exists already"; false. */
 bool sql_missing(struct err *e, const char *what, struct str name);
 bool sql_exists(struct err *e, const char *what, struct str name);

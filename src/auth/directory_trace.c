@@ -131,7 +131,6 @@ static void ask_domain(struct directory *d, struct str name, struct answer *answ
     step->trace.arena = a;
     step->source = EMBEDDED_NAME;
     step->kind = embedded_source(d->embedded)->functions->kind;
-    answer->domain.relay = STR("");
     step->status =
         embedded_find_domain(d->embedded, name, answer->arena, &answer->domain, &step->error);
     step->took = clock_monotonic() - begun;

@@ -9,6 +9,8 @@
  */
 #include "auth/embedded.h"
 
+#include "auth/embedded_address.h"
+#include "auth/embedded_domain.h"
 #include "auth/embedded_group.h"
 #include "auth/limits.h"
 #include "core/mem.h"
@@ -78,13 +80,13 @@ struct question {
 static void ask_domain(struct directory_db *db, void *arg)
 {
     struct question *q = arg;
-    q->status = directory_db_find_domain(db, q->text, q->arena, q->domain, q->error);
+    q->status = domain_db_find(db, q->text, q->arena, q->domain, q->error);
 }
 
 static void ask_only_domain(struct directory_db *db, void *arg)
 {
     struct question *q = arg;
-    q->status = directory_db_only_domain(db, q->arena, &q->domain->name, q->error);
+    q->status = domain_db_only(db, q->arena, &q->domain->name, q->error);
 }
 
 static void ask_account(struct directory_db *db, void *arg)
@@ -96,7 +98,7 @@ static void ask_account(struct directory_db *db, void *arg)
 static void ask_address(struct directory_db *db, void *arg)
 {
     struct question *q = arg;
-    q->status = directory_db_find_address(db, q->text, q->arena, q->address, q->error);
+    q->status = address_db_find(db, q->text, q->arena, q->address, q->error);
 }
 
 static void ask_group(struct directory_db *db, void *arg)

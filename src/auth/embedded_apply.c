@@ -8,6 +8,7 @@
 #include "auth/embedded_apply.h"
 
 #include "auth/directory_internal.h"
+#include "auth/special.h"
 
 #include <stdlib.h>
 
@@ -98,19 +99,39 @@ bool embedded_address(struct arena *a, struct str text, struct embedded_address 
     return true;
 }
 
+bool embedded_destination(struct arena *a, struct str text, struct embedded_address *address,
+                          struct err *e)
+{
+    struct str rest;
+    enum special_kind kind = special_parse(text, &rest);
+    if (kind == SPECIAL_NONE)
+        return embedded_address(a, text, address, e);
+    if (kind == SPECIAL_WRONG || text.n > SPECIAL_MAX)
+        return wrong_name(text, "expected \":include:/path\", \":public:NAME\" or \":discard:\"",
+                          e);
+    const char *word = kind == SPECIAL_INCLUDE  ? ":include:"
+                       : kind == SPECIAL_PUBLIC ? ":public:"
+                                                : ":discard:";
+    address->text = arena_printf(a, "%s%.*s", word, STR_ARG(rest));
+    address->key = address->text;
+    return true;
+}
+
 static int compare(const void *left, const void *right)
 {
     const struct embedded_address *x = left, *y = right;
     return str_compare(x->key, y->key);
 }
 
-bool embedded_addresses(struct arena *a, const struct str *texts, size_t count,
-                        struct embedded_address **list, size_t *list_count, struct err *e)
+static bool parse_list(bool (*parse)(struct arena *a, struct str text,
+                                     struct embedded_address *address, struct err *e),
+                       struct arena *a, const struct str *texts, size_t count,
+                       struct embedded_address **list, size_t *list_count, struct err *e)
 {
     size_t kept = 0;
     *list = arena_array(a, count, sizeof(**list));
     for (size_t i = 0; i < count; i++)
-        if (!embedded_address(a, texts[i], &(*list)[i], e))
+        if (!parse(a, texts[i], &(*list)[i], e))
             return false;
     if (count > 1)
         qsort(*list, count, sizeof(**list), compare);
@@ -119,6 +140,18 @@ bool embedded_addresses(struct arena *a, const struct str *texts, size_t count,
             (*list)[kept++] = (*list)[i];
     *list_count = kept;
     return true;
+}
+
+bool embedded_addresses(struct arena *a, const struct str *texts, size_t count,
+                        struct embedded_address **list, size_t *list_count, struct err *e)
+{
+    return parse_list(embedded_address, a, texts, count, list, list_count, e);
+}
+
+bool embedded_destinations(struct arena *a, const struct str *texts, size_t count,
+                           struct embedded_address **list, size_t *list_count, struct err *e)
+{
+    return parse_list(embedded_destination, a, texts, count, list, list_count, e);
 }
 
 bool embedded_name_is_free(struct directory_db *db, struct str name, const char *except,

@@ -32,7 +32,12 @@ struct embedded_address {
 };
 bool embedded_address(struct arena *a, struct str text, struct embedded_address *address,
                       struct err *e);
-/* A list of them, each once. */
+/* Where an address, a rule or a catch-all leads: an address, or special (auth/special.h). */
+bool embedded_destination(struct arena *a, struct str text, struct embedded_address *address,
+                          struct err *e);
+bool embedded_destinations(struct arena *a, const struct str *texts, size_t count,
+                           struct embedded_address **list, size_t *list_count, struct err *e);
+/* A list of addresses, each once. */
 bool embedded_addresses(struct arena *a, const struct str *texts, size_t count,
                         struct embedded_address **list, size_t *list_count, struct err *e);
 

@@ -1,15 +1,22 @@
 /*
  * Export: domains first, since the others need them; then users, a slice at a time by their logins,
- * groups, and addresses. Password hashes and verifiers are part of it.
+ * groups, addresses, rules, delegations, and what is kept of groups of other sources. Password
+ * hashes, verifiers and private keys are part of it.
  */
 #include "auth/directory_record.h"
 
 #include "auth/directory_internal.h"
+#include "auth/embedded_address.h"
+#include "auth/embedded_domain.h"
 #include "auth/embedded_group.h"
+#include "auth/embedded_group_settings.h"
+#include "auth/embedded_rule.h"
+#include "auth/embedded_send_as.h"
 #include "auth/embedded_user.h"
 #include "auth/password.h"
 
-static const char *const kind_names[RECORD_KINDS] = {"domain", "user", "group", "address"};
+static const char *const kind_names[RECORD_KINDS] = {
+    "domain", "user", "group", "address", "rule", "send_as", "group_settings"};
 
 const char *record_kind_name(enum record_kind kind)
 {
@@ -29,6 +36,9 @@ struct slice {
     struct directory_group *groups;
     struct directory_address *addresses;
     struct domain *domains;
+    struct address_rule *rules;
+    struct delegation *delegations;
+    struct group_settings *settings;
     size_t count;
 };
 
@@ -41,13 +51,31 @@ static bool read_groups(struct directory_db *db, void *arg, struct err *e)
 static bool read_addresses(struct directory_db *db, void *arg, struct err *e)
 {
     struct slice *s = arg;
-    return directory_db_list_addresses(db, s->domain, s->arena, &s->addresses, &s->count, e);
+    return address_db_list(db, s->domain, s->arena, &s->addresses, &s->count, e);
 }
 
 static bool read_domains(struct directory_db *db, void *arg, struct err *e)
 {
     struct slice *s = arg;
-    return directory_db_list_domains(db, s->arena, &s->domains, &s->count, e);
+    return domain_db_list(db, s->arena, &s->domains, &s->count, e);
+}
+
+static bool read_rules(struct directory_db *db, void *arg, struct err *e)
+{
+    struct slice *s = arg;
+    return rule_db_list(db, s->arena, &s->rules, &s->count, e);
+}
+
+static bool read_delegations(struct directory_db *db, void *arg, struct err *e)
+{
+    struct slice *s = arg;
+    return send_as_db_list(db, STR(""), s->arena, &s->delegations, &s->count, e);
+}
+
+static bool read_settings(struct directory_db *db, void *arg, struct err *e)
+{
+    struct slice *s = arg;
+    return group_settings_db_list(db, s->arena, &s->settings, &s->count, e);
 }
 
 static bool read_users(struct directory_db *db, void *arg, struct err *e)
@@ -138,18 +166,39 @@ static SUSPENDS bool export_users(const struct exporting *x, struct err *e)
     return ok;
 }
 
+static struct directory_record domain_record(struct arena *a, const struct domain *d)
+{
+    return (struct directory_record){.kind = RECORD_DOMAIN,
+                                     .address = d->name,
+                                     .domain_kind = str_from_c(domain_kind_name(d->kind)),
+                                     .relay = d->relay,
+                                     .verify = yes_no(d->verify),
+                                     .alias_of = d->alias_of,
+                                     .subdomains = yes_no(d->subdomains),
+                                     .catch_all = d->catch_all,
+                                     .copies = d->copies,
+                                     .copy_count = d->copy_count,
+                                     .quota_storage = quota_text(a, d->quota_storage),
+                                     .quota_messages = quota_text(a, d->quota_messages),
+                                     .disclaimer = d->disclaimer,
+                                     .dkim_selector = d->dkim_selector,
+                                     .dkim_key = d->dkim_key};
+}
+
+/* An address, "@domain" or domain of what is exported. */
+static bool is_asked_for(const struct exporting *x, struct str name)
+{
+    ptrdiff_t at = str_find_last_char(name, '@');
+    return x->domain.n == 0 || str_equal(x->domain, at < 0 ? name : str_skip(name, (size_t)at + 1));
+}
+
 static SUSPENDS bool export_domains(const struct exporting *x, struct err *e)
 {
     struct slice s = {.arena = arena_new()};
     bool ok = directory_read(x->d, read_domains, &s, e);
     for (size_t i = 0; ok && i < s.count; i++) {
-        const struct domain *d = &s.domains[i];
-        struct directory_record r = {.kind = RECORD_DOMAIN,
-                                     .address = d->name,
-                                     .domain_kind = str_from_c(domain_kind_name(d->kind)),
-                                     .relay = d->relay,
-                                     .verify = yes_no(d->verify)};
-        if (x->domain.n == 0 || str_equal(x->domain, d->name))
+        struct directory_record r = domain_record(s.arena, &s.domains[i]);
+        if (is_asked_for(x, r.address))
             ok = x->fn(x->arg, &r);
     }
     arena_free(s.arena);
@@ -168,6 +217,8 @@ static SUSPENDS bool export_groups(const struct exporting *x, struct err *e)
                                      .disabled = yes_no(g->disabled),
                                      .internal = yes_no(g->internal),
                                      .members_only = yes_no(g->members_only),
+                                     .send_as = yes_no(g->send_as),
+                                     .public_mailbox = g->public_mailbox,
                                      .members = g->members,
                                      .member_count = g->member_count};
         ok = x->fn(x->arg, &r);
@@ -193,6 +244,70 @@ static SUSPENDS bool export_addresses(const struct exporting *x, struct err *e)
     return ok;
 }
 
+static SUSPENDS bool export_rules(const struct exporting *x, struct err *e)
+{
+    struct slice s = {.arena = arena_new()};
+    bool ok = directory_read(x->d, read_rules, &s, e);
+    for (size_t i = 0; ok && i < s.count; i++) {
+        const struct address_rule *rule = &s.rules[i];
+        struct directory_record r = {.kind = RECORD_RULE,
+                                     .address = rule->name,
+                                     .pattern = rule->pattern,
+                                     .domain = rule->domain.n > 0 ? rule->domain : STR("*"),
+                                     .internal = yes_no(rule->internal),
+                                     .members = rule->destinations,
+                                     .member_count = rule->count};
+        if (x->domain.n == 0 || str_equal(x->domain, rule->domain))
+            ok = x->fn(x->arg, &r);
+    }
+    arena_free(s.arena);
+    return ok;
+}
+
+/* One record for all grantees of an address. */
+static SUSPENDS bool export_delegations(const struct exporting *x, struct err *e)
+{
+    struct slice s = {.arena = arena_new()};
+    bool ok = directory_read(x->d, read_delegations, &s, e);
+    struct str *grantees = arena_array(s.arena, s.count, sizeof(*grantees));
+    for (size_t i = 0, end; ok && i < s.count; i = end) {
+        struct directory_record r = {
+            .kind = RECORD_SEND_AS, .address = s.delegations[i].address, .members = grantees};
+        for (end = i; end < s.count && str_equal(s.delegations[end].address, r.address); end++)
+            grantees[r.member_count++] = s.delegations[end].grantee;
+        if (is_asked_for(x, r.address))
+            ok = x->fn(x->arg, &r);
+    }
+    arena_free(s.arena);
+    return ok;
+}
+
+static struct str given(bool set, bool value)
+{
+    return set ? yes_no(value) : STR("");
+}
+
+static SUSPENDS bool export_settings(const struct exporting *x, struct err *e)
+{
+    struct slice s = {.arena = arena_new()};
+    bool ok = directory_read(x->d, read_settings, &s, e);
+    for (size_t i = 0; ok && i < s.count; i++) {
+        const struct directory_group_change *c = &s.settings[i].change;
+        bool none = c->public_mailbox.p && c->public_mailbox.n == 0;
+        struct directory_record r = {.kind = RECORD_GROUP_SETTINGS,
+                                     .address = s.settings[i].address,
+                                     .disabled = given(c->set_disabled, c->disabled),
+                                     .internal = given(c->set_internal, c->internal),
+                                     .members_only = given(c->set_members_only, c->members_only),
+                                     .send_as = given(c->set_send_as, c->send_as),
+                                     .public_mailbox = none ? STR("-") : c->public_mailbox};
+        if (is_asked_for(x, r.address))
+            ok = x->fn(x->arg, &r);
+    }
+    arena_free(s.arena);
+    return ok;
+}
+
 bool directory_export(struct directory *d, struct str domain,
                       bool (*fn)(void *arg, const struct directory_record *record), void *arg,
                       struct err *e)
@@ -200,7 +315,8 @@ bool directory_export(struct directory *d, struct str domain,
     struct exporting x = {.d = d, .domain = STR(""), .fn = fn, .arg = arg};
     struct arena *a = arena_new();
     bool ok = directory_known_domain(d, domain, a, &x.domain, e) && export_domains(&x, e) &&
-              export_users(&x, e) && export_groups(&x, e) && export_addresses(&x, e);
+              export_users(&x, e) && export_groups(&x, e) && export_addresses(&x, e) &&
+              export_rules(&x, e) && export_delegations(&x, e) && export_settings(&x, e);
     arena_free(a);
     return ok;
 }

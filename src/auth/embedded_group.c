@@ -9,6 +9,10 @@
 #include "auth/embedded_group.h"
 
 #include "auth/directory_internal.h"
+#include "auth/embedded_domain.h"
+#include "auth/embedded_group_settings.h"
+#include "auth/embedded_send_as.h"
+#include "auth/special.h"
 
 /* --- look-ups --- */
 
@@ -18,10 +22,15 @@ static void read_group(sqlite3_stmt *s, struct arena *a, struct directory_group 
                                       .name = sql_text(s, 1, a),
                                       .disabled = sqlite3_column_int(s, 2) != 0,
                                       .internal = sqlite3_column_int(s, 3) != 0,
-                                      .members_only = sqlite3_column_int(s, 4) != 0};
+                                      .members_only = sqlite3_column_int(s, 4) != 0,
+                                      .send_as = sqlite3_column_int(s, 5) != 0,
+                                      .public_mailbox = sql_text(s, 6, a),
+                                      .source = EMBEDDED_NAME};
 }
 
-#define COLUMNS "mail_groups.address, mail_groups.name, disabled, internal, members_only"
+#define COLUMNS                                                                                    \
+    "mail_groups.address, mail_groups.name, disabled, internal, members_only, send_as, "           \
+    "public_mailbox"
 
 static enum lookup find_row(struct directory_db *db, struct str address, struct arena *a,
                             struct directory_group *group, struct err *e)
@@ -33,20 +42,6 @@ static enum lookup find_row(struct directory_db *db, struct str address, struct 
         read_group(s, a, group);
     sqlite3_finalize(s);
     return sql_lookup(step);
-}
-
-/* The first column of all rows; takes s, which may be NULL after a failure. */
-static bool read_texts(struct directory_db *db, sqlite3_stmt *s, struct arena *a, struct str **list,
-                       size_t *count, struct err *e)
-{
-    struct sql_rows rows = {.size = sizeof(struct str)};
-    enum sql_step step = SQL_FAILED;
-    while (s && (step = sql_step(db, s, e)) == SQL_ROW)
-        *(struct str *)sql_rows_add(&rows, a) = sql_text(s, 0, a);
-    sqlite3_finalize(s);
-    *list = (struct str *)rows.p;
-    *count = rows.count;
-    return step == SQL_END;
 }
 
 enum lookup group_db_find(struct directory_db *db, struct str address, struct arena *a,
@@ -63,7 +58,7 @@ enum lookup group_db_find(struct directory_db *db, struct str address, struct ar
         "SELECT min(member) FROM inside JOIN members ON members.address = inside.address"
         " WHERE key NOT IN (SELECT address FROM mail_groups) GROUP BY key ORDER BY key LIMIT ?2",
         "si", address, (int64_t)GROUP_MEMBERS_MAX + 1);
-    if (!read_texts(db, s, a, &group->members, &group->member_count, e))
+    if (!sql_read_texts(db, s, a, &group->members, &group->member_count, e))
         return LOOKUP_TEMPFAIL;
     if (group->member_count <= GROUP_MEMBERS_MAX)
         return LOOKUP_FOUND;
@@ -84,7 +79,7 @@ bool group_db_memberships(struct directory_db *db, struct str login, struct aren
         " SELECT members.address FROM around JOIN members ON members.key = around.address)"
         "SELECT address FROM around ORDER BY address",
         "s", login);
-    return read_texts(db, s, a, groups, count, e);
+    return sql_read_texts(db, s, a, groups, count, e);
 }
 
 static bool read_members(struct directory_db *db, struct arena *a, struct directory_group *group,
@@ -92,7 +87,7 @@ static bool read_members(struct directory_db *db, struct arena *a, struct direct
 {
     sqlite3_stmt *s = sql_prepare(
         db, e, "SELECT member FROM members WHERE address = ? ORDER BY key", "s", group->address);
-    return read_texts(db, s, a, &group->members, &group->member_count, e);
+    return sql_read_texts(db, s, a, &group->members, &group->member_count, e);
 }
 
 enum lookup group_db_get(struct directory_db *db, struct str address, struct arena *a,
@@ -141,10 +136,13 @@ bool group_db_set(struct directory_db *db, void *arg, struct err *e)
            sql_change(db, NULL, e,
                       "UPDATE mail_groups SET name = iif(?1, ?2, name),"
                       " disabled = iif(?3, ?4, disabled), internal = iif(?5, ?6, internal),"
-                      " members_only = iif(?7, ?8, members_only) WHERE address = ?9",
-                      "isiiiiiis", (int64_t)(c->name.p != NULL), c->name, (int64_t)c->set_disabled,
-                      (int64_t)c->disabled, (int64_t)c->set_internal, (int64_t)c->internal,
-                      (int64_t)c->set_members_only, (int64_t)c->members_only, o->address);
+                      " members_only = iif(?7, ?8, members_only), send_as = iif(?9, ?10, send_as),"
+                      " public_mailbox = iif(?11, ?12, public_mailbox) WHERE address = ?13",
+                      "isiiiiiiiiiss", (int64_t)(c->name.p != NULL), c->name,
+                      (int64_t)c->set_disabled, (int64_t)c->disabled, (int64_t)c->set_internal,
+                      (int64_t)c->internal, (int64_t)c->set_members_only, (int64_t)c->members_only,
+                      (int64_t)c->set_send_as, (int64_t)c->send_as,
+                      (int64_t)(c->public_mailbox.p != NULL), c->public_mailbox, o->address);
 }
 
 static bool add_member(struct directory_db *db, const struct group_order *o,
@@ -181,7 +179,7 @@ bool group_db_add(struct directory_db *db, void *arg, struct err *e)
 {
     const struct group_order *o = arg;
     int64_t domain;
-    return directory_db_domain_id(db, o->name.domain, &domain, e) &&
+    return domain_db_id(db, o->name.domain, &domain, e) &&
            embedded_name_is_free(db, o->address, "", e) &&
            sql_change(db, NULL, e,
                       "INSERT INTO mail_groups (address, domain, name) VALUES (?, ?, '')", "si",
@@ -195,7 +193,8 @@ bool group_db_delete(struct directory_db *db, void *arg, struct err *e)
     int64_t changed;
     return sql_change(db, &changed, e, "DELETE FROM mail_groups WHERE address = ?", "s",
                       o->address) &&
-           (changed > 0 || sql_missing(e, "group", o->address));
+           (changed > 0 || sql_missing(e, "group", o->address)) &&
+           send_as_db_forget(db, o->address, e);
 }
 
 bool group_db_add_members(struct directory_db *db, void *arg, struct err *e)
@@ -227,18 +226,32 @@ bool group_db_delete_members(struct directory_db *db, void *arg, struct err *e)
 
 /* --- as the rest of the server asks for them --- */
 
+bool group_order_fill(struct group_order *o, struct arena *a,
+                      const struct directory_group_change *change, const struct str *members,
+                      size_t count, struct err *e)
+{
+    struct str mailbox = change->public_mailbox, name = STR("");
+    o->change = *change;
+    if (mailbox.n > 0) {
+        struct str text = arena_printf(a, ":public:%.*s", STR_ARG(mailbox));
+        if (text.n > SPECIAL_MAX || special_parse(text, &name) != SPECIAL_PUBLIC)
+            return err_set(e, ERR_SYNTAX, "\"%.*s\" is no name of a public mailbox",
+                           STR_ARG(str_head(mailbox, 80)));
+    }
+    return embedded_display_name(change->name, e) &&
+           embedded_destinations(a, members, count, &o->members, &o->member_count, e);
+}
+
 static SUSPENDS bool run_order(struct directory *d, struct str address,
                                bool (*apply)(struct directory_db *db, void *arg, struct err *e),
                                const struct directory_group_change *change,
                                const struct str *members, size_t count, struct err *e)
 {
+    static const struct directory_group_change none;
     struct arena *a = arena_new();
     struct group_order o = {.address = STR("")};
-    if (change)
-        o.change = *change;
     bool ok = directory_own_name(d, address, a, &o.name, &o.address, e) &&
-              embedded_display_name(o.change.name, e) &&
-              embedded_addresses(a, members, count, &o.members, &o.member_count, e) &&
+              group_order_fill(&o, a, change ? change : &none, members, count, e) &&
               directory_apply(d, apply, &o, e);
     arena_free(a);
     return ok;
@@ -251,27 +264,77 @@ bool directory_add_group(struct directory *d, struct str address,
     return run_order(d, address, group_db_add, change, members, count, e);
 }
 
+/* The name of another source that has the group; NULL: it is one of ours, or there is none. False:
+ * cannot be told. */
+static SUSPENDS bool other_source(struct directory *d, struct str address, struct arena *a,
+                                  const char **source, struct err *e)
+{
+    struct directory_group group = {.source = NULL};
+    enum lookup found = directory_find_group(d, address, a, &group, e);
+    bool other = found == LOOKUP_FOUND && strcmp(group.source, EMBEDDED_NAME) != 0;
+    *source = other ? group.source : NULL;
+    return found != LOOKUP_TEMPFAIL;
+}
+
+static bool is_read_only(const char *what, struct str address, const char *source, struct err *e)
+{
+    return err_set(e, ERR_PERM, "%s of the group %.*s are kept by %s", what,
+                   STR_ARG(str_head(address, 80)), source);
+}
+
 bool directory_set_group(struct directory *d, struct str address,
                          const struct directory_group_change *change, struct err *e)
 {
-    return run_order(d, address, group_db_set, change, NULL, 0, e);
+    struct arena *a = arena_new();
+    const char *source;
+    bool ok = other_source(d, address, a, &source, e);
+    if (ok && source && change->name.p)
+        ok = is_read_only("name and members", address, source, e);
+    ok = ok &&
+         run_order(d, address, source ? group_settings_db_set : group_db_set, change, NULL, 0, e);
+    arena_free(a);
+    return ok;
+}
+
+/* Of ours if there is one; else what is said of one that another source has or had. */
+static bool delete_either(struct directory_db *db, void *arg, struct err *e)
+{
+    const struct group_order *o = arg;
+    int64_t count;
+    return sql_number(db, &count, e, "SELECT count(*) FROM mail_groups WHERE address = ?", "s",
+                      o->address) &&
+           (count > 0 ? group_db_delete(db, arg, e) : group_settings_db_delete(db, arg, e));
 }
 
 bool directory_delete_group(struct directory *d, struct str address, struct err *e)
 {
-    return run_order(d, address, group_db_delete, NULL, NULL, 0, e);
+    return run_order(d, address, delete_either, NULL, NULL, 0, e);
+}
+
+static SUSPENDS bool change_members(struct directory *d, struct str address,
+                                    bool (*apply)(struct directory_db *db, void *arg,
+                                                  struct err *e),
+                                    const struct str *members, size_t count, struct err *e)
+{
+    struct arena *a = arena_new();
+    const char *source;
+    bool ok = other_source(d, address, a, &source, e) &&
+              (!source || is_read_only("name and members", address, source, e)) &&
+              run_order(d, address, apply, NULL, members, count, e);
+    arena_free(a);
+    return ok;
 }
 
 bool directory_add_members(struct directory *d, struct str address, const struct str *members,
                            size_t count, struct err *e)
 {
-    return run_order(d, address, group_db_add_members, NULL, members, count, e);
+    return change_members(d, address, group_db_add_members, members, count, e);
 }
 
 bool directory_delete_members(struct directory *d, struct str address, const struct str *members,
                               size_t count, struct err *e)
 {
-    return run_order(d, address, group_db_delete_members, NULL, members, count, e);
+    return change_members(d, address, group_db_delete_members, members, count, e);
 }
 
 /* --- lists --- */

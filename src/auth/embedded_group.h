@@ -26,6 +26,10 @@ struct group_order {
     struct embedded_address *members;
     size_t member_count;
 };
+/* Everything but the name and address; in a. ERR_SYNTAX. */
+bool group_order_fill(struct group_order *o, struct arena *a,
+                      const struct directory_group_change *change, const struct str *members,
+                      size_t count, struct err *e);
 /* For directory_apply; arg is a struct group_order. */
 bool group_db_add(struct directory_db *db, void *arg, struct err *e);
 bool group_db_set(struct directory_db *db, void *arg, struct err *e);

@@ -1,16 +1,14 @@
 /*
  * Import: all records or none. Passwords in clear are hashed first; then one transaction makes the
- * changes, domains before users, those before groups and addresses, whatever their order in the
- * file. A record that is wrong is noted and the others are tried all the same, so that one run
- * tells of all mistakes; at the end everything is taken back. A dry run ends in the
- * same way.
+ * changes, domains before users, those before groups, addresses and the rest, whatever their order
+ * in the file. A record that is wrong is noted and the others are tried all the same, so that one
+ * run tells of all mistakes; at the end everything is taken back. A dry run ends in the same way.
  *
  * Whether a record changes anything is found out by looking: what is there already and is as it
  * should be is left alone, so the same file can be imported again and again.
  */
-#include "auth/directory_record.h"
+#include "auth/embedded_import.h"
 
-#include "auth/directory_domain.h"
 #include "auth/directory_internal.h"
 #include "auth/embedded_group.h"
 #include "auth/embedded_user.h"
@@ -19,18 +17,9 @@
 
 #include <stdlib.h>
 
-struct importing {
-    const struct directory_record *records;
-    struct embedded_password *passwords; /* one for each record */
-    size_t count, wrong;
-    bool dry_run;
-    struct arena *arena;
-    struct record_result *results;
-};
-
 /* --- texts --- */
 
-static bool take_flag(struct str text, const char *what, bool *set, bool *value, struct err *e)
+bool import_flag(struct str text, const char *what, bool *set, bool *value, struct err *e)
 {
     *set = text.n > 0;
     *value = str_equal_nocase(text, STR("yes")) || str_equal_nocase(text, STR("true")) ||
@@ -42,7 +31,7 @@ static bool take_flag(struct str text, const char *what, bool *set, bool *value,
                    STR_ARG(str_head(text, 40)));
 }
 
-static bool take_quota(struct str text, bool *set, int64_t *quota, struct err *e)
+bool import_quota(struct str text, bool *set, int64_t *quota, struct err *e)
 {
     uint64_t number;
     *quota = QUOTA_KEEP;
@@ -63,21 +52,20 @@ static bool take_quota(struct str text, bool *set, int64_t *quota, struct err *e
            err_set(e, ERR_SYNTAX, "quota: \"%.*s\" is no size", STR_ARG(str_head(text, 40)));
 }
 
-/* p == NULL: not given. */
-static struct str take_name(struct str text)
+struct str import_text(struct str text)
 {
     if (text.n == 0)
         return (struct str){NULL, 0};
     return str_equal(text, STR("-")) ? STR("") : text;
 }
 
-static size_t take_list(const struct str *list, size_t count, bool *set)
+size_t import_list(const struct str *list, size_t count, bool *set)
 {
     *set = count > 0;
     return count == 1 && str_equal(list[0], STR("-")) ? 0 : count;
 }
 
-static bool take_address(struct arena *a, struct str text, struct name *name, struct str *address,
+bool import_address_name(struct arena *a, struct str text, struct name *name, struct str *address,
                          struct err *e)
 {
     const char *reason = "domain missing";
@@ -85,6 +73,19 @@ static bool take_address(struct arena *a, struct str text, struct name *name, st
         return err_set(e, ERR_SYNTAX, "\"%.*s\": %s", STR_ARG(str_head(text, 80)), reason);
     *address = name_text(a, name);
     return true;
+}
+
+bool import_same_list(const struct str *left, size_t left_count,
+                      const struct embedded_address *right, size_t right_count)
+{
+    bool same = left_count == right_count;
+    for (size_t i = 0; same && i < right_count; i++) {
+        bool found = false;
+        for (size_t j = 0; !found && j < left_count; j++)
+            found = str_equal(left[(i + j) % left_count], right[i].text);
+        same = found;
+    }
+    return same;
 }
 
 /* --- passwords --- */
@@ -133,19 +134,6 @@ static void mark_wrong(struct importing *x, size_t i, const struct err *why)
 
 /* --- one record --- */
 
-static bool same_list(const struct str *left, size_t left_count,
-                      const struct embedded_address *right, size_t right_count)
-{
-    bool same = left_count == right_count;
-    for (size_t i = 0; same && i < right_count; i++) {
-        bool found = false;
-        for (size_t j = 0; !found && j < left_count; j++)
-            found = str_equal(left[(i + j) % left_count], right[i].text);
-        same = found;
-    }
-    return same;
-}
-
 static bool user_differs(const struct source_account *now, const struct user_order *o)
 {
     const struct directory_user_change *c = &o->change;
@@ -157,24 +145,24 @@ static bool user_differs(const struct source_account *now, const struct user_ord
            (c->set_keep_copy && c->keep_copy != account->keep_copy) ||
            (c->quota_storage != QUOTA_KEEP && c->quota_storage != account->quota_storage) ||
            (c->quota_messages != QUOTA_KEEP && c->quota_messages != account->quota_messages) ||
-           (c->set_forwards &&
-            !same_list(account->forwards, account->forward_count, o->forwards, o->forward_count)) ||
+           (c->set_forwards && !import_same_list(account->forwards, account->forward_count,
+                                                 o->forwards, o->forward_count)) ||
            (p->hash.n > 0 && !str_equal(p->hash, str_from_c(now->hash)));
 }
 
 static bool fill_user(struct arena *a, const struct directory_record *r, struct user_order *o,
                       struct err *e)
 {
-    struct directory_user_change c = {.name = take_name(r->name)};
+    struct directory_user_change c = {.name = import_text(r->name)};
     c.set_protocols = r->protocols.n > 0;
     c.forwards = r->forwards;
-    c.forward_count = take_list(r->forwards, r->forward_count, &c.set_forwards);
-    return take_address(a, r->address, &o->name, &o->login, e) &&
-           take_flag(r->disabled, "disabled", &c.set_disabled, &c.disabled, e) &&
-           take_flag(r->keep_copy, "keep_copy", &c.set_keep_copy, &c.keep_copy, e) &&
+    c.forward_count = import_list(r->forwards, r->forward_count, &c.set_forwards);
+    return import_address_name(a, r->address, &o->name, &o->login, e) &&
+           import_flag(r->disabled, "disabled", &c.set_disabled, &c.disabled, e) &&
+           import_flag(r->keep_copy, "keep_copy", &c.set_keep_copy, &c.keep_copy, e) &&
            account_protocols_parse(r->protocols, &c.protocols, e) &&
-           take_quota(r->quota_storage, &c.set_quota, &c.quota_storage, e) &&
-           take_quota(r->quota_messages, &c.set_quota, &c.quota_messages, e) &&
+           import_quota(r->quota_storage, &c.set_quota, &c.quota_storage, e) &&
+           import_quota(r->quota_messages, &c.set_quota, &c.quota_messages, e) &&
            user_order_fill(o, a, &c, e);
 }
 
@@ -211,24 +199,27 @@ static bool group_differs(const struct directory_group *now, const struct group_
            (c->set_disabled && c->disabled != now->disabled) ||
            (c->set_internal && c->internal != now->internal) ||
            (c->set_members_only && c->members_only != now->members_only) ||
+           (c->set_send_as && c->send_as != now->send_as) ||
+           (c->public_mailbox.p && !str_equal(c->public_mailbox, now->public_mailbox)) ||
            (set_members &&
-            !same_list(now->members, now->member_count, o->members, o->member_count));
+            !import_same_list(now->members, now->member_count, o->members, o->member_count));
 }
 
 static bool import_group(struct directory_db *db, struct importing *x, size_t i, struct err *e)
 {
     const struct directory_record *r = &x->records[i];
-    struct group_order o = {.change = {.name = take_name(r->name)}};
-    struct directory_group_change *c = &o.change;
+    struct directory_group_change c = {.name = import_text(r->name),
+                                       .public_mailbox = import_text(r->public_mailbox)};
+    struct group_order o;
     struct directory_group now;
     bool set_members;
-    size_t count = take_list(r->members, r->member_count, &set_members);
-    if (!take_address(x->arena, r->address, &o.name, &o.address, e) ||
-        !embedded_display_name(c->name, e) ||
-        !take_flag(r->disabled, "disabled", &c->set_disabled, &c->disabled, e) ||
-        !take_flag(r->internal, "internal", &c->set_internal, &c->internal, e) ||
-        !take_flag(r->members_only, "members_only", &c->set_members_only, &c->members_only, e) ||
-        !embedded_addresses(x->arena, r->members, count, &o.members, &o.member_count, e))
+    size_t count = import_list(r->members, r->member_count, &set_members);
+    if (!import_address_name(x->arena, r->address, &o.name, &o.address, e) ||
+        !import_flag(r->disabled, "disabled", &c.set_disabled, &c.disabled, e) ||
+        !import_flag(r->internal, "internal", &c.set_internal, &c.internal, e) ||
+        !import_flag(r->members_only, "members_only", &c.set_members_only, &c.members_only, e) ||
+        !import_flag(r->send_as, "send_as", &c.set_send_as, &c.send_as, e) ||
+        !group_order_fill(&o, x->arena, &c, r->members, count, e))
         return false;
     switch (group_db_get(db, o.address, x->arena, &now, e)) {
     case LOOKUP_TEMPFAIL:
@@ -245,87 +236,6 @@ static bool import_group(struct directory_db *db, struct importing *x, size_t i,
     return group_db_set(db, &o, e) && (!set_members || group_db_replace_members(db, &o, e));
 }
 
-static bool set_address(struct directory_db *db, struct directory_change *c,
-                        const struct embedded_address *to, size_t count, bool set_internal,
-                        struct err *e)
-{
-    bool ok = true;
-    for (size_t i = 0; ok && i < count; i++) {
-        c->destination = to[i].text;
-        ok = (!str_equal(to[i].key, c->text) ||
-              err_set(e, ERR_SYNTAX, "the address %.*s cannot be its own destination",
-                      STR_ARG(c->text))) &&
-             directory_db_add_address(db, c, e);
-    }
-    return ok && (!set_internal || directory_db_set_internal(db, c, e));
-}
-
-static bool import_address(struct directory_db *db, struct importing *x, size_t i, struct err *e)
-{
-    const struct directory_record *r = &x->records[i];
-    struct directory_change c = {.destination = STR("")};
-    struct directory_address now;
-    struct embedded_address *to;
-    size_t count;
-    bool set, set_internal;
-    if (!take_address(x->arena, r->address, &c.name, &c.text, e) ||
-        !take_flag(r->internal, "internal", &set_internal, &c.internal, e) ||
-        !embedded_addresses(x->arena, r->members, take_list(r->members, r->member_count, &set), &to,
-                            &count, e))
-        return false;
-    enum lookup found = directory_db_find_address(db, c.text, x->arena, &now, e);
-    if (found == LOOKUP_TEMPFAIL)
-        return false;
-    if (found == LOOKUP_NOT_FOUND && count == 0)
-        return err_set(e, ERR_SYNTAX, "the address %.*s leads nowhere", STR_ARG(c.text));
-    if (found == LOOKUP_NOT_FOUND) {
-        x->results[i].change = RECORD_ADDED;
-        return set_address(db, &c, to, count, set_internal, e);
-    }
-    bool same = !set || same_list(now.destinations, now.count, to, count);
-    if (same && (!set_internal || c.internal == now.internal))
-        return true;
-    x->results[i].change = RECORD_CHANGED;
-    if (!set_internal)
-        c.internal = now.internal;
-    return (same || directory_db_delete_address(db, &c, e)) &&
-           set_address(db, &c, to, same ? 0 : count, count > 0 || same, e);
-}
-
-static bool import_domain(struct directory_db *db, struct importing *x, size_t i, struct err *e)
-{
-    const struct directory_record *r = &x->records[i];
-    struct directory_change c = {.destination = STR("")};
-    struct domain now, then;
-    if (!name_domain(x->arena, r->address, &c.name.domain))
-        return err_set(e, ERR_SYNTAX, "\"%.*s\" is no domain name",
-                       STR_ARG(str_head(r->address, 80)));
-    c.domain.set_kind = r->domain_kind.n > 0;
-    if (c.domain.set_kind && !domain_kind_parse(r->domain_kind, &c.domain.kind))
-        return err_set(e, ERR_SYNTAX, "kind: \"%.*s\" is none of local, relay and sink",
-                       STR_ARG(str_head(r->domain_kind, 40)));
-    if (r->relay.n > 0 && !domain_relay_normal(x->arena, r->relay, &c.domain.relay, e))
-        return false;
-    if (!take_flag(r->verify, "verify", &c.domain.set_verify, &c.domain.verify, e))
-        return false;
-    switch (directory_db_find_domain(db, c.name.domain, x->arena, &now, e)) {
-    case LOOKUP_TEMPFAIL:
-        return false;
-    case LOOKUP_NOT_FOUND:
-        x->results[i].change = RECORD_ADDED;
-        return directory_db_add_domain(db, &c, e);
-    case LOOKUP_FOUND:
-        break;
-    }
-    then = now;
-    if (!domain_apply(&then, &c.domain, e))
-        return false;
-    if (then.kind == now.kind && then.verify == now.verify && str_equal(then.relay, now.relay))
-        return true;
-    x->results[i].change = RECORD_CHANGED;
-    return directory_db_set_domain(db, &c, e);
-}
-
 /* --- all of them --- */
 
 static bool import_record(struct directory_db *db, struct importing *x, size_t i, struct err *e)
@@ -337,28 +247,54 @@ static bool import_record(struct directory_db *db, struct importing *x, size_t i
         return import_user(db, x, i, e);
     case RECORD_GROUP:
         return import_group(db, x, i, e);
-    default:
+    case RECORD_ADDRESS:
         return import_address(db, x, i, e);
+    case RECORD_RULE:
+        return import_rule(db, x, i, e);
+    case RECORD_SEND_AS:
+        return import_send_as(db, x, i, e);
+    default:
+        return import_group_settings(db, x, i, e);
     }
+}
+
+static bool is_fatal(const struct err *e)
+{
+    return e->kind == ERR_IO || e->kind == ERR_NO_SPACE || e->kind == ERR_TEMP;
+}
+
+static bool is_alias(const struct directory_record *r)
+{
+    return r->kind == RECORD_DOMAIN && r->alias_of.n > 0;
+}
+
+/* Those of one kind; domains that are aliases apart, behind what they are aliases of. */
+static bool import_kind(struct directory_db *db, struct importing *x, enum record_kind kind,
+                        bool aliases, struct err *e)
+{
+    for (size_t i = 0; i < x->count; i++) {
+        struct err why = {0};
+        const struct directory_record *r = &x->records[i];
+        if (r->kind != kind || is_alias(r) != aliases || x->results[i].change == RECORD_WRONG ||
+            import_record(db, x, i, &why))
+            continue;
+        if (is_fatal(&why)) {
+            *e = why;
+            return false;
+        }
+        mark_wrong(x, i, &why);
+    }
+    return true;
 }
 
 /* On a worker. What the database fails at ends it; what is wrong with a record does not. */
 static bool import_all(struct directory_db *db, void *arg, struct err *e)
 {
     struct importing *x = arg;
-    for (enum record_kind kind = 0; kind < RECORD_KINDS; kind++) {
-        for (size_t i = 0; i < x->count; i++) {
-            struct err why = {0};
-            if (x->records[i].kind != kind || x->results[i].change == RECORD_WRONG ||
-                import_record(db, x, i, &why))
-                continue;
-            if (why.kind == ERR_IO || why.kind == ERR_NO_SPACE || why.kind == ERR_TEMP) {
-                *e = why;
-                return false;
-            }
-            mark_wrong(x, i, &why);
-        }
-    }
+    for (enum record_kind kind = 0; kind < RECORD_KINDS; kind++)
+        if (!import_kind(db, x, kind, false, e) ||
+            (kind == RECORD_DOMAIN && !import_kind(db, x, kind, true, e)))
+            return false;
     if (x->wrong > 0)
         return err_set(e, ERR_SYNTAX, "%zu of %zu records are wrong; nothing was changed", x->wrong,
                        x->count);
@@ -377,20 +313,28 @@ static int compare_named(const void *left, const void *right)
     return order ? order : x->i < y->i ? -1 : 1;
 }
 
+/* Users, groups and addresses share their names; the others have names of their own. */
+static struct str twin_key(struct arena *a, const struct directory_record *r)
+{
+    bool shared = r->kind == RECORD_USER || r->kind == RECORD_GROUP || r->kind == RECORD_ADDRESS;
+    struct str name = r->kind == RECORD_RULE ? r->address : arena_lower(a, r->address);
+    return arena_printf(a, "%c%.*s", 'a' + (int)(shared ? RECORD_USER : r->kind), STR_ARG(name));
+}
+
 /* Which of two records would count, nobody can say. */
 static void find_twins(struct importing *x)
 {
     struct named *names = arena_array(x->arena, x->count, sizeof(*names));
     for (size_t i = 0; i < x->count; i++)
-        names[i] = (struct named){arena_lower(x->arena, x->records[i].address), i};
+        names[i] = (struct named){twin_key(x->arena, &x->records[i]), i};
     if (x->count > 1)
         qsort(names, x->count, sizeof(*names), compare_named);
     for (size_t i = 1; i < x->count; i++) {
         struct err why;
         if (!str_equal(names[i].key, names[i - 1].key))
             continue;
-        err_set(&why, ERR_EXISTS, "%.*s is in line %lld already", STR_ARG(names[i].key),
-                (long long)x->records[names[i - 1].i].line);
+        err_set(&why, ERR_EXISTS, "%.*s is in line %lld already",
+                STR_ARG(str_skip(names[i].key, 1)), (long long)x->records[names[i - 1].i].line);
         mark_wrong(x, names[i].i, &why);
     }
 }

@@ -5,29 +5,18 @@
 #include "auth/embedded_user.h"
 
 #include "auth/directory_internal.h"
+#include "auth/embedded_domain.h"
 #include "auth/embedded_group.h"
+#include "auth/embedded_send_as.h"
 
 /* --- look-ups --- */
-
-static bool read_list(struct directory_db *db, sqlite3_stmt *s, struct arena *a, struct str **list,
-                      size_t *count, struct err *e)
-{
-    struct sql_rows rows = {.size = sizeof(struct str)};
-    enum sql_step step = SQL_FAILED;
-    while (s && (step = sql_step(db, s, e)) == SQL_ROW)
-        *(struct str *)sql_rows_add(&rows, a) = sql_text(s, 0, a);
-    sqlite3_finalize(s);
-    *list = (struct str *)rows.p;
-    *count = rows.count;
-    return step == SQL_END;
-}
 
 static bool read_forwards(struct directory_db *db, struct arena *a, struct account *account,
                           struct err *e)
 {
     sqlite3_stmt *s = sql_prepare(
         db, e, "SELECT address FROM forwards WHERE user = ? ORDER BY address", "i", account->id);
-    return read_list(db, s, a, &account->forwards, &account->forward_count, e);
+    return sql_read_texts(db, s, a, &account->forwards, &account->forward_count, e);
 }
 
 /* Those that lead to it and nowhere else. */
@@ -37,9 +26,10 @@ static bool read_addresses(struct directory_db *db, struct arena *a, struct acco
     sqlite3_stmt *s = sql_prepare(
         db, e,
         "SELECT address FROM destinations AS own WHERE destination = ? COLLATE NOCASE AND"
-        " (SELECT count(*) FROM destinations WHERE address = own.address) = 1 ORDER BY address",
+        " (SELECT count(*) FROM destinations WHERE address = own.address) = 1"
+        " AND address NOT LIKE '%@*' ORDER BY address",
         "s", account->login);
-    return read_list(db, s, a, &account->addresses, &account->address_count, e);
+    return sql_read_texts(db, s, a, &account->addresses, &account->address_count, e);
 }
 
 bool user_db_read_lists(struct directory_db *db, struct arena *a, struct account *account,
@@ -119,7 +109,7 @@ bool user_db_add(struct directory_db *db, void *arg, struct err *e)
     const struct user_order *o = arg;
     struct arena *a = arena_new();
     int64_t domain;
-    bool ok = directory_db_domain_id(db, o->name.domain, &domain, e) &&
+    bool ok = domain_db_id(db, o->name.domain, &domain, e) &&
               embedded_name_is_free(db, o->login, "", e) &&
               sql_change(db, NULL, e,
                          "INSERT INTO users (domain, login, home, name, password, scram_sha256,"
@@ -130,6 +120,16 @@ bool user_db_add(struct directory_db *db, void *arg, struct err *e)
               user_db_set(db, arg, e);
     arena_free(a);
     return ok;
+}
+
+bool user_db_delete(struct directory_db *db, void *arg, struct err *e)
+{
+    const struct user_order *o = arg;
+    int64_t gone;
+    return sql_change(db, &gone, e, "DELETE FROM users WHERE login = ?", "s", o->login) &&
+           (gone > 0 || sql_missing(e, "user", o->login)) &&
+           sql_change(db, NULL, e, "DELETE FROM app_passwords WHERE login = ?", "s", o->login) &&
+           send_as_db_forget(db, o->login, e);
 }
 
 bool directory_add_user_as(struct directory *d, struct str login, struct str password,
@@ -154,4 +154,37 @@ bool directory_change_user(struct directory *d, struct str login,
               user_order_fill(&o, a, change, e) && directory_apply(d, user_db_set, &o, e);
     arena_free(a);
     return ok;
+}
+
+bool directory_add_user(struct directory *d, struct str login, struct str password, struct str name,
+                        struct err *e)
+{
+    return directory_add_user_as(d, login, password, &(struct directory_user_change){.name = name},
+                                 e);
+}
+
+bool directory_delete_user(struct directory *d, struct str login, struct err *e)
+{
+    struct arena *a = arena_new();
+    struct user_order o = {.login = STR("")};
+    bool ok = directory_own_name(d, login, a, &o.name, &o.login, e) &&
+              directory_apply(d, user_db_delete, &o, e);
+    arena_free(a);
+    return ok;
+}
+
+bool directory_set_disabled(struct directory *d, struct str login, bool disabled, struct err *e)
+{
+    return directory_change_user(
+        d, login, &(struct directory_user_change){.set_disabled = true, .disabled = disabled}, e);
+}
+
+bool directory_set_quota(struct directory *d, struct str login, int64_t storage, int64_t messages,
+                         struct err *e)
+{
+    return directory_change_user(d, login,
+                                 &(struct directory_user_change){.set_quota = true,
+                                                                 .quota_storage = storage,
+                                                                 .quota_messages = messages},
+                                 e);
 }

@@ -25,3 +25,4 @@ bool user_order_fill(struct user_order *o, struct arena *a,
 /* For directory_apply; arg is a struct user_order. */
 bool user_db_add(struct directory_db *db, void *arg, struct err *e);
 bool user_db_set(struct directory_db *db, void *arg, struct err *e);
+bool user_db_delete(struct directory_db *db, void *arg, struct err *e);

@@ -59,8 +59,26 @@
 #define GROUP_MEMBERS_MAX 200000
 /* Users that an export reads at a time. */
 #define EXPORT_SLICE 500
-/* Addresses that a user's mail goes to. */
-#define FORWARDS_MAX 100
+/* Addresses that a user's mail goes to; hidden copies of a domain's. */
+#define FORWARDS_MAX      100
+#define DOMAIN_COPIES_MAX 20
+/* Of a domain: bytes of the disclaimer; bytes and bits of the key (RFC 8301 3.2: at least 1024,
+ * verifiers need not take more than 4096), bytes of its selector. */
+#define DISCLAIMER_MAX      ((size_t)64 * 1024)
+#define DOMAIN_KEY_MAX      ((size_t)16 * 1024)
+#define DOMAIN_KEY_RSA_MIN  1024
+#define DOMAIN_KEY_RSA_MAX  4096
+#define DOMAIN_SELECTOR_MAX 100
+/* Bytes of a special destination. */
+#define SPECIAL_MAX 1024
+
+/* Rules; of one the bytes of its name and pattern, and its destinations. */
+#define RULES_MAX             1000
+#define RULE_NAME_MAX         100
+#define RULE_PATTERN_MAX      2000
+#define RULE_DESTINATIONS_MAX 100
+/* How long rules are tried on the loop; a worker tries the rest. */
+#define RULES_LOOP_TIME (USEC_MSEC / 2)
 
 /* A name within a password counts from this length on (bytes), with no more than so much else. */
 #define POLICY_NAME_MIN   3

@@ -1,0 +1,18 @@
+#pragma once
+/*
+ * What the embedded directory says of groups that other sources have. Private to auth.
+ */
+#include "auth/embedded_apply.h"
+
+struct group_settings {
+    struct str address;
+    struct directory_group_change change; /* what is said; never its name */
+};
+
+bool group_settings_db_list(struct directory_db *db, struct arena *a, struct group_settings **list,
+                            size_t *count, struct err *e);
+enum lookup group_settings_db_find(struct directory_db *db, struct str address, struct arena *a,
+                                   struct group_settings *settings, struct err *e);
+/* For directory_apply; arg is a struct group_order. What is said already and not changed stays. */
+bool group_settings_db_set(struct directory_db *db, void *arg, struct err *e);
+bool group_settings_db_delete(struct directory_db *db, void *arg, struct err *e);
