@@ -189,3 +189,66 @@ bool directory_list_domains(struct directory *d, struct arena *a, struct domain 
         (*list)[*count].name = str_from_c(fake.domains[*count]);
     return true;
 }
+
+/* --- domains above, rules, delegations --- */
+
+static struct {
+    const char *rules[FAKE_MAX][4];   /* domain or "", how the address begins, destinations */
+    const char *rule_gives_up;        /* its limit is used up for this address */
+    const char *send_as[FAKE_MAX][2]; /* address or "@domain", grantee */
+} fake_more;
+
+enum lookup directory_find_domain_or_parent(struct directory *d, struct str name, struct arena *a,
+                                            struct domain *domain, struct err *e)
+{
+    enum lookup status = directory_find_domain(d, name, a, domain, e);
+    for (ptrdiff_t dot; status == LOOKUP_NOT_FOUND && (dot = str_find_char(name, '.')) >= 0;) {
+        name = str_skip(name, (size_t)dot + 1);
+        status = directory_find_domain(d, name, a, domain, e);
+        if (status == LOOKUP_FOUND && !domain->subdomains)
+            status = LOOKUP_NOT_FOUND;
+    }
+    return status;
+}
+
+enum lookup directory_match_rule(struct directory *d, struct str domain, bool is_local,
+                                 struct str address, struct arena *a,
+                                 struct directory_address *found, struct str *name, struct err *e)
+{
+    (void)d;
+    if (fake_more.rule_gives_up && str_equal(address, str_from_c(fake_more.rule_gives_up))) {
+        err_set(e, ERR_LIMIT, "rule \"fake\": the pattern takes too many steps");
+        return LOOKUP_TEMPFAIL;
+    }
+    for (size_t i = 0; fake_more.rules[i][0]; i++) {
+        struct str of = str_from_c(fake_more.rules[i][0]);
+        struct str begin = str_from_c(fake_more.rules[i][1]);
+        bool internal = str_starts_with(begin, STR("!"));
+        if ((of.n > 0 ? !str_equal(of, domain) : !is_local) ||
+            !str_starts_with(address, str_skip(begin, internal)))
+            continue;
+        *found = (struct directory_address){
+            .address = address, .internal = internal, .source = EMBEDDED_NAME};
+        found->destinations = fake_list(a, fake_more.rules[i] + 2, 2, &found->count);
+        *name = arena_printf(a, "rule-%zu", i);
+        return LOOKUP_FOUND;
+    }
+    return LOOKUP_NOT_FOUND;
+}
+
+enum lookup directory_find_send_as(struct directory *d, struct str address, struct arena *a,
+                                   struct str **grantees, size_t *count, struct err *e)
+{
+    (void)d;
+    if (fake_fails(address, e))
+        return LOOKUP_TEMPFAIL;
+    ptrdiff_t at = str_find_last_char(address, '@');
+    *grantees = arena_array(a, FAKE_MAX, sizeof(**grantees));
+    *count = 0;
+    for (size_t i = 0; at >= 0 && fake_more.send_as[i][0]; i++) {
+        struct str of = str_from_c(fake_more.send_as[i][0]);
+        if (str_equal(of, address) || str_equal(of, str_skip(address, (size_t)at)))
+            (*grantees)[(*count)++] = arena_str(a, str_from_c(fake_more.send_as[i][1]));
+    }
+    return *count > 0 ? LOOKUP_FOUND : LOOKUP_NOT_FOUND;
+}
