@@ -6,7 +6,7 @@
  */
 #include "auth/ldap_client.h"
 
-#include "auth/ldap_hub.h"
+#include "auth/ldap_logins.h"
 #include "core/mem.h"
 
 #include <errno.h>
@@ -22,6 +22,7 @@ struct waiting {
 
 struct ldap_client {
     struct ldap_hub *hub;
+    struct ldap_logins *logins;
     bool closing;
     struct waiting *waiting;
     struct cond empty;
@@ -43,6 +44,7 @@ struct ldap_client *ldap_client_new(struct loop *l, const struct ldap_settings *
         return NULL;
     struct ldap_client *c = MEM_NEW(struct ldap_client);
     c->hub = h;
+    c->logins = ldap_logins_new(l, h);
     struct str *uris = mem_array(settings->servers.count + 1, sizeof(*uris));
     for (size_t i = 0; i < settings->servers.count; i++)
         uris[i] = str_from_c(settings->servers.items[i]);
@@ -69,10 +71,12 @@ void ldap_client_close(struct ldap_client *c)
     ldap_pools_stop(h);
     for (struct waiting *w = c->waiting; w; w = w->next)
         cond_broadcast(&w->request->changed);
+    ldap_logins_stop(c->logins);
     while (c->waiting)
         cond_wait_certain(&c->empty);
     ldap_hub_await_end(h, deadline_in(LDAP_CLOSE_WAIT));
     thread_inbox_close(h->inbox);
+    ldap_logins_free(c->logins);
     ldap_hub_unref(h);
     free(c);
 }
@@ -105,36 +109,54 @@ static bool await(struct ldap_client *c, struct ldap_request *r, const bool *fla
     return false;
 }
 
-static void explain_leaving(struct ldap_client *c, const struct err *e, struct err *to)
+static void explain_leaving(struct ldap_client *c, struct err *e)
 {
     if (c->closing || fiber_is_cancelled(fiber_self()))
-        err_set(to, ERR_CANCELLED, "ldap %s: ended", c->hub->name);
+        err_set(e, ERR_CANCELLED, "ldap %s: ended", c->hub->name);
     else
-        err_set(to, ERR_TEMP, "ldap %s: no answer within %lld ms", c->hub->name,
+        err_set(e, ERR_TEMP, "ldap %s: no answer within %lld ms", c->hub->name,
                 (long long)(c->hub->settings.timeout / USEC_MSEC));
-    (void)e;
 }
 
-/* The whole way of a request that has one answer; the caller's reference stays. */
-static enum lookup ask(struct ldap_client *c, enum ldap_pool_kind kind, struct ldap_request *r,
-                       struct lookup_trace *t, struct err *e)
+/* What r was answered; the caller's reference stays. */
+static enum lookup tell_answer(const struct ldap_request *r, struct lookup_trace *t, struct err *e)
 {
-    static const bool never;
-    if (c->closing) {
-        err_set(e, ERR_CANCELLED, "ldap %s: ended", c->hub->name);
-        return LOOKUP_TEMPFAIL;
-    }
-    r->deadline = r->begun + c->hub->settings.timeout;
-    if (ldap_pool_submit(c->hub, kind, ldap_request_ref(r)) && !await(c, r, &never)) {
-        explain_leaving(c, NULL, e);
-        return LOOKUP_TEMPFAIL;
-    }
     if (r->answer != LOOKUP_FOUND && e)
         *e = r->error;
     if (r->server[0])
         lookup_trace_add(t, "server", "%s answered after %lld us", r->server,
                          (long long)(clock_monotonic() - r->begun));
     return r->answer;
+}
+
+static bool begin(struct ldap_client *c, struct ldap_request *r, struct err *e)
+{
+    r->deadline = r->begun + c->hub->settings.timeout;
+    return !c->closing || err_set(e, ERR_CANCELLED, "ldap %s: ended", c->hub->name);
+}
+
+/* The whole way of a request that has one answer. */
+static enum lookup ask(struct ldap_client *c, enum ldap_pool_kind kind, struct ldap_request *r,
+                       struct lookup_trace *t, struct err *e)
+{
+    static const bool never;
+    if (!begin(c, r, e))
+        return LOOKUP_TEMPFAIL;
+    if (ldap_pool_submit(c->hub, kind, ldap_request_ref(r)) && !await(c, r, &never)) {
+        explain_leaving(c, e);
+        return LOOKUP_TEMPFAIL;
+    }
+    return tell_answer(r, t, e);
+}
+
+/* The same over the connections for logins. */
+static enum lookup ask_as_user(struct ldap_client *c, struct ldap_request *r,
+                               struct lookup_trace *t, struct err *e)
+{
+    if (!begin(c, r, e))
+        return LOOKUP_TEMPFAIL;
+    ldap_logins_ask(c->logins, r);
+    return tell_answer(r, t, e);
 }
 
 /* --- searches --- */
@@ -226,7 +248,7 @@ static bool read_pages(struct ldap_client *c, struct ldap_request *r,
 {
     for (;;) {
         if (!await(c, r, &r->page_ready)) {
-            explain_leaving(c, NULL, e);
+            explain_leaving(c, e);
             return false;
         }
         bool last = r->over;
@@ -295,16 +317,17 @@ enum lookup ldap_client_bind(struct ldap_client *c, struct str dn, struct str pa
     struct ldap_request *r = ldap_request_new(LDAP_OPERATION_BIND);
     r->question.dn = terminated(r, dn);
     r->question.secret = ldap_request_secret(r, password);
-    enum lookup answer = ask(c, LDAP_POOL_BIND, r, t, e);
+    enum lookup answer = ask_as_user(c, r, t, e);
     ldap_request_unref(r);
     return answer;
 }
 
-static bool change(struct ldap_client *c, enum ldap_pool_kind kind, struct ldap_request *r,
-                   struct err *e)
+static bool change(struct ldap_client *c, bool as_user, struct ldap_request *r, struct err *e)
 {
     struct err why = {0};
-    bool ok = ask(c, kind, r, NULL, &why) == LOOKUP_FOUND;
+    enum lookup answer =
+        as_user ? ask_as_user(c, r, NULL, &why) : ask(c, LDAP_POOL_SEARCH, r, NULL, &why);
+    bool ok = answer == LOOKUP_FOUND;
     if (!ok && e)
         *e = why;
     ldap_request_unref(r);
@@ -322,7 +345,7 @@ bool ldap_client_password_modify(struct ldap_client *c, struct str dn, struct st
     r->question.dn = terminated(r, dn);
     r->question.old = ldap_request_secret(r, old);
     r->question.secret = ldap_request_secret(r, password);
-    return change(c, old.p ? LDAP_POOL_BIND : LDAP_POOL_SEARCH, r, e);
+    return change(c, old.p != NULL, r, e);
 }
 
 bool ldap_client_replace(struct ldap_client *c, struct str dn, const char *attribute,
@@ -337,7 +360,7 @@ bool ldap_client_replace(struct ldap_client *c, struct str dn, const char *attri
     r->question.wants_encryption = secret;
     r->question.attributes = arena_array(r->arena, 2, sizeof(char *));
     r->question.attributes[0] = arena_c(r->arena, str_from_c(attribute));
-    return change(c, LDAP_POOL_SEARCH, r, e);
+    return change(c, false, r, e);
 }
 
 /* --- what is told of it --- */
@@ -356,9 +379,8 @@ static void describe_server(const struct ldap_server *s, struct lookup_trace *t)
 
 void ldap_client_describe(struct ldap_client *c, struct lookup_trace *t)
 {
-    static const char *const names[] = {[LDAP_POOL_SEARCH] = "searches",
-                                        [LDAP_POOL_PAGED] = "searches in pages",
-                                        [LDAP_POOL_BIND] = "logins"};
+    static const char *const names[] = {
+        [LDAP_POOL_SEARCH] = "searches", [LDAP_POOL_PAGED] = "searches in pages"};
     struct ldap_hub *h = c->hub;
     pthread_mutex_lock(&h->lock);
     for (size_t i = 0; i < h->server_count; i++)
@@ -373,6 +395,7 @@ void ldap_client_describe(struct ldap_client *c, struct lookup_trace *t)
                          (unsigned long long)p->failed, (unsigned long long)p->timed_out,
                          p->waiting, p->thread_count, p->thread_max);
     }
+    ldap_logins_describe(c->logins, t);
     if (h->left > 0)
         lookup_trace_add(t, "hanging threads", "%zu", h->left);
     pthread_mutex_unlock(&h->lock);

@@ -103,10 +103,9 @@ static void set_text(LDAP *ld, int option, const char *text)
     ldap_set_option(ld, option, text && text[0] ? text : NULL);
 }
 
-static void set_options(LDAP *ld)
+static void set_options(LDAP *ld, ber_len_t incoming)
 {
     struct timeval forever = {.tv_sec = -1};
-    ber_len_t incoming = LDAP_MESSAGE_MAX;
     Sockbuf *sockbuf = NULL;
 
     set_number(ld, LDAP_OPT_PROTOCOL_VERSION, LDAP_VERSION3);
@@ -263,7 +262,7 @@ bool ldap_connection_open(struct ldap_connection *c, const struct ldap_connectio
     arena_free(a);
     if (!ok)
         return false;
-    set_options(c->ld);
+    set_options(c->ld, service ? LDAP_MESSAGE_MAX : LDAP_LOGIN_ANSWER_MAX);
     if (encrypt(c, s, uri.scheme, stop, deadline, e) &&
         (!service || bind_service(c, s, stop, deadline, e)))
         return true;

@@ -49,7 +49,6 @@ struct ldap_hub *ldap_hub_new(struct loop *l, const char *name,
     pthread_mutex_init(&h->lock, NULL);
     init_pool(h, LDAP_POOL_SEARCH, (size_t)s->connections, LDAP_PIPELINE_MAX);
     init_pool(h, LDAP_POOL_PAGED, LDAP_PAGE_CONNECTIONS, 1);
-    init_pool(h, LDAP_POOL_BIND, (size_t)s->bind_connections, 1);
     return h;
 }
 

@@ -29,7 +29,6 @@ struct ldap_server {
 enum ldap_pool_kind {
     LDAP_POOL_SEARCH, /* as the service account, many at a time on a connection */
     LDAP_POOL_PAGED,  /* the same for searches in pages: a server keeps the state of one */
-    LDAP_POOL_BIND,   /* each question is somebody else's identity */
     LDAP_POOLS
 };
 

@@ -158,7 +158,7 @@ static bool may_repeat(const struct ldap_request *r, usec now)
 {
     enum ldap_operation o = r->question.operation;
     return r->tries < 2 && now < r->deadline && !r->paused && r->cookie.n == 0 &&
-           !r->question.stream && (o == LDAP_OPERATION_SEARCH || o == LDAP_OPERATION_BIND);
+           !r->question.stream && o == LDAP_OPERATION_SEARCH;
 }
 
 /* With the lock held. why NULL: r has its error. */
@@ -242,8 +242,8 @@ static bool connect_to_best(struct ldap_thread *t)
     usec limit = t->connecting + time;
     pthread_mutex_unlock(&h->lock);
 
-    bool ok = ldap_connection_open(&t->connection, &h->settings, s->uri,
-                                   t->pool->kind != LDAP_POOL_BIND, h->stop, limit, limit, &e);
+    bool ok =
+        ldap_connection_open(&t->connection, &h->settings, s->uri, true, h->stop, limit, limit, &e);
     pthread_mutex_lock(&h->lock);
     t->connecting = 0;
     t->opened = t->heard = t->used = clock_monotonic();
@@ -657,9 +657,8 @@ static void thread_main(void *arg)
 /* With the lock held. False: it cannot be had. */
 static bool start(struct ldap_hub *h, struct ldap_pool *p)
 {
-    static const char *const names[] = {[LDAP_POOL_SEARCH] = "maild-ldap",
-                                        [LDAP_POOL_PAGED] = "maild-ldap-page",
-                                        [LDAP_POOL_BIND] = "maild-ldap-bind"};
+    static const char *const names[] = {
+        [LDAP_POOL_SEARCH] = "maild-ldap", [LDAP_POOL_PAGED] = "maild-ldap-page"};
     int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd < 0)
         return false;

@@ -121,6 +121,8 @@
 #define LDAP_MESSAGE_MAX (16 * 1024 * 1024)
 #define LDAP_ANSWERS_MAX (64 * 1024 * 1024)
 #define LDAP_SERVERS_MAX 64
+/* The same of a connection for logins. */
+#define LDAP_LOGIN_ANSWER_MAX (64 * 1024)
 /* Entries of a search that sets no limit itself. */
 #define LDAP_ENTRIES_MAX 1000000
 /* Searches at a time on one connection. */
