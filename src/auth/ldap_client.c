@@ -62,6 +62,13 @@ bool ldap_client_set_servers(struct ldap_client *c, const struct str *uris, size
     return ldap_servers_set(c->hub, uris, count, e);
 }
 
+void ldap_client_set_intervals(struct ldap_client *c, const struct ldap_intervals *i)
+{
+    pthread_mutex_lock(&c->hub->lock);
+    c->hub->intervals = *i;
+    pthread_mutex_unlock(&c->hub->lock);
+}
+
 void ldap_client_close(struct ldap_client *c)
 {
     if (!c)

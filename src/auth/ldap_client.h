@@ -18,6 +18,14 @@ struct ldap_client *ldap_client_new(struct loop *l, const struct ldap_settings *
  */
 bool ldap_client_set_servers(struct ldap_client *c, const struct str *uris, size_t count,
                              struct err *e);
+/* How long a server that was set aside is left alone: between looks at one that is silent; the
+ * first wait for one that answers what makes no sense, which doubles up to the last. */
+struct ldap_intervals {
+    usec look, back_off_least, back_off_most;
+};
+extern const struct ldap_intervals ldap_intervals; /* what they are by themselves */
+/* For tests that have less time; before the first question. */
+void ldap_client_set_intervals(struct ldap_client *c, const struct ldap_intervals *i);
 /* Answers under way end with ERR_CANCELLED. NULL is allowed. */
 SUSPENDS void ldap_client_close(struct ldap_client *c);
 

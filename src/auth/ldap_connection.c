@@ -62,7 +62,7 @@ bool ldap_connection_await(struct ldap_connection *c, int id, int stop, usec dea
     for (;;) {
         struct timeval zero = {0};
         short events = ldap_connection_is_congested(c) ? POLLIN | POLLOUT : POLLIN;
-        int type = ldap_result(c->ld, id, LDAP_MSG_ALL, &zero, message);
+        int type = ldap_result(c->ld, id, LDAP_MSG_ONE, &zero, message);
         if (type > 0)
             return true;
         if (type < 0)

@@ -28,7 +28,7 @@ bool ldap_connection_ask_anything(struct ldap_connection *c, int stop, usec dead
 void ldap_connection_close(struct ldap_connection *c);
 /* Whether what was sent waits for room in the socket: asked before ldap_result is. */
 bool ldap_connection_is_congested(const struct ldap_connection *c);
-/* The result of the message, whole. False: no answer, or ERR_CLOSED. */
+/* The first answer to the message. False: there is none, or ERR_CLOSED. */
 bool ldap_connection_await(struct ldap_connection *c, int id, int stop, usec deadline,
                            LDAPMessage **message, struct err *e);
 /* Fills *e from a result that is not success: kind, text and what the server says. */

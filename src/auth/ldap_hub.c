@@ -22,6 +22,9 @@ static struct ldap_connection_settings copy_settings(struct arena *a,
     return c;
 }
 
+const struct ldap_intervals ldap_intervals = {
+    .look = USEC_SEC / 2, .back_off_least = USEC_SEC, .back_off_most = 60 * USEC_SEC};
+
 static void init_pool(struct ldap_hub *h, enum ldap_pool_kind kind, size_t threads, size_t capacity)
 {
     h->pools[kind] = (struct ldap_pool){.kind = kind, .thread_max = threads, .capacity = capacity};
@@ -44,6 +47,7 @@ struct ldap_hub *ldap_hub_new(struct loop *l, const char *name,
     h->arena = arena_new();
     h->name = arena_c(h->arena, str_from_c(name));
     h->settings = copy_settings(h->arena, s);
+    h->intervals = ldap_intervals;
     h->inbox = inbox;
     h->stop = stop;
     pthread_mutex_init(&h->lock, NULL);

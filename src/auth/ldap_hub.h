@@ -49,6 +49,7 @@ struct ldap_hub {
     struct arena *arena; /* of the settings and servers */
     const char *name;
     struct ldap_connection_settings settings;
+    struct ldap_intervals intervals;
     struct thread_inbox *inbox;
     int stop; /* becomes readable */
     atomic_bool stopping;

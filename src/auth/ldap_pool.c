@@ -43,6 +43,7 @@ struct ldap_thread {
     usec opened, heard, used;
     bool called, readable; /* why it woke */
     bool sent;             /* something, since it slept */
+    unsigned dropped;      /* messages of answers that were abandoned */
     struct ldap_request *flights[LDAP_PIPELINE_MAX];
     size_t count;
 };
@@ -379,6 +380,23 @@ static void try_elsewhere(struct ldap_thread *t, size_t i)
     pthread_mutex_unlock(&t->hub->lock);
 }
 
+static void abandon_answer(struct ldap_thread *t, const struct ldap_request *r)
+{
+    ldap_abandon_ext(t->connection.ld, r->id, NULL, NULL);
+    t->dropped = 0;
+}
+
+/* Of an answer that was abandoned: some is on its way always. False: the connection is lost. */
+static bool drop_message(struct ldap_thread *t)
+{
+    struct err e = {0};
+    if (++t->dropped <= LDAP_DROPPED_MAX)
+        return true;
+    err_set(&e, ERR_CLOSED, "the server goes on with an answer that was abandoned");
+    lose_connection(t, &e);
+    return false;
+}
+
 /* False: the connection is lost. */
 static bool take_message(struct ldap_thread *t, LDAPMessage *message)
 {
@@ -390,7 +408,7 @@ static bool take_message(struct ldap_thread *t, LDAPMessage *message)
         return false;
     }
     if (i == t->count || t->flights[i]->paused)
-        return true; /* abandoned meanwhile */
+        return drop_message(t);
     struct ldap_request *r = t->flights[i];
     switch (ldap_exchange_take(&t->connection, r, message, r->bytes + room_left(t))) {
     case LDAP_EXCHANGE_MORE:
@@ -401,7 +419,7 @@ static bool take_message(struct ldap_thread *t, LDAPMessage *message)
         pass_page(t, r);
         return true;
     case LDAP_EXCHANGE_STOP:
-        ldap_abandon_ext(t->connection.ld, r->id, NULL, NULL);
+        abandon_answer(t, r);
         finish_flight(t, i, false);
         return true;
     case LDAP_EXCHANGE_OVER:
@@ -463,7 +481,7 @@ static void look_after_flights(struct ldap_thread *t)
             if (t->pool->capacity == 1)
                 close_connection(t); /* the server is at work on it, or keeps its page */
             else if (t->connection.ld)
-                ldap_abandon_ext(t->connection.ld, r->id, NULL, NULL);
+                abandon_answer(t, r);
             pthread_mutex_lock(&t->hub->lock);
             r->thread = NULL;
             pthread_mutex_unlock(&t->hub->lock);
@@ -497,7 +515,7 @@ static void answer_late(struct ldap_thread *t, size_t i)
     ldap_server_lost(t->server, t->opened, &why);
     pthread_mutex_unlock(&t->hub->lock);
     if (t->pool->capacity > 1)
-        ldap_abandon_ext(t->connection.ld, r->id, NULL, NULL);
+        abandon_answer(t, r);
     finish_flight(t, i, false);
     if (t->pool->capacity == 1)
         close_connection(t);

@@ -102,12 +102,13 @@ static bool is_silence(const struct err *e)
 }
 
 /* A second, two, four ... a minute, a quarter more or less. */
-static usec back_off(unsigned failures)
+static usec back_off(const struct ldap_server *s, unsigned failures)
 {
+    const struct ldap_intervals *i = &s->hub->intervals;
     unsigned doubled = failures > 7 ? 6 : failures > 0 ? failures - 1 : 0;
-    usec wait = LDAP_BACKOFF_LEAST << doubled;
-    if (wait > LDAP_BACKOFF_MOST)
-        wait = LDAP_BACKOFF_MOST;
+    usec wait = i->back_off_least << doubled;
+    if (wait > i->back_off_most)
+        wait = i->back_off_most;
     return wait * 3 / 4 + (usec)random_below((uint64_t)wait / 2 + 1);
 }
 
@@ -154,7 +155,7 @@ static void look_until_well(void *arg)
             s->why = e;
             s->failures++;
             s->probe_at =
-                clock_monotonic() + (is_silence(&e) ? LDAP_PROBE_INTERVAL : back_off(s->failures));
+                clock_monotonic() + (is_silence(&e) ? h->intervals.look : back_off(s, s->failures));
         }
     }
     s->probing = false;
@@ -186,8 +187,8 @@ static void set_aside(struct ldap_server *s, const struct err *why, usec first_l
 void ldap_server_failed(struct ldap_server *s, const struct err *why)
 {
     /* Where another is well, what is asked again shall not meet this one at once. */
-    usec soon = ldap_servers_best(s->hub, s) ? LDAP_PROBE_INTERVAL : 0;
-    set_aside(s, why, is_silence(why) ? soon : back_off(s->failures + 1));
+    usec soon = ldap_servers_best(s->hub, s) ? s->hub->intervals.look : 0;
+    set_aside(s, why, is_silence(why) ? soon : back_off(s, s->failures + 1));
 }
 
 /* Connections that were made before the last loss are part of it. */
@@ -197,7 +198,7 @@ void ldap_server_lost(struct ldap_server *s, usec opened, const struct err *why)
         s->lost++;
     s->lost_at = clock_monotonic();
     if (s->lost > 1 || ldap_servers_best(s->hub, s))
-        set_aside(s, why, back_off(s->failures + 1));
+        set_aside(s, why, back_off(s, s->failures + 1));
 }
 
 void ldap_server_answered(struct ldap_server *s)

@@ -133,12 +133,10 @@
 #define LDAP_QUEUE_MAX 1000
 /* Threads that hang in a library and are left behind, at a time. */
 #define LDAP_LEFT_MAX 32
-/* Between looks at a server that does not answer; how long one waits for its answer. */
-#define LDAP_PROBE_INTERVAL (USEC_SEC / 2)
+/* Messages of an answer that go on coming after it was abandoned. */
+#define LDAP_DROPPED_MAX 2000
+/* How long a look at a server may take, and to get there. */
 #define LDAP_PROBE_REACH    (1 * USEC_SEC)
 #define LDAP_PROBE_PATIENCE (5 * USEC_SEC)
-/* Waiting for a server that answers what makes no sense. */
-#define LDAP_BACKOFF_LEAST (1 * USEC_SEC)
-#define LDAP_BACKOFF_MOST  (60 * USEC_SEC)
 /* How long the end waits for threads; those that hang are left behind. */
 #define LDAP_CLOSE_WAIT (USEC_SEC / 2)

@@ -41,7 +41,7 @@ struct fake_ldap {
     atomic_int mode;    /* of all but the service account's login */
     atomic_int result;  /* of searches and changes */
     atomic_int entries; /* a search finds */
-    atomic_int binds, searches, changes, connections;
+    atomic_int binds, searches, changes, connections, closed;
     atomic_int bind_result;
     _Atomic(const char *) diagnostic;
     atomic_bool references, policy_locked, refuses_service;
@@ -319,6 +319,7 @@ static inline void *fake_serve(void *arg)
         }
     }
     close(c->fd);
+    c->f->closed++;
     buf_free(&in);
     return NULL;
 }

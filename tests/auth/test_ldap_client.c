@@ -51,6 +51,9 @@ static void begin(struct ldap_fixture *x, size_t servers, usec timeout)
     };
     x->client = ldap_client_new(loop_current(), &x->settings, &x->e);
     assert_non_null(x->client);
+    ldap_client_set_intervals(x->client, &(struct ldap_intervals){.look = 20 * USEC_MSEC,
+                                                                  .back_off_least = 40 * USEC_MSEC,
+                                                                  .back_off_most = USEC_SEC});
 }
 
 static void end(struct ldap_fixture *x, size_t servers)
@@ -317,6 +320,7 @@ static void service_refused(void *arg)
     (void)arg;
     begin(&x, 1, 60 * USEC_SEC);
     x.servers[0].refuses_service = true;
+    ldap_client_set_intervals(x.client, &ldap_intervals);
     for (int i = 0; i < 100; i++) {
         assert_answer(&x, search(&x), LOOKUP_TEMPFAIL);
         assert_text(&x, "service account: Invalid credentials");
@@ -380,6 +384,111 @@ static void logins(void *arg)
     end(&x, 1);
 }
 
+/* Until the client has found the server well again. */
+static void bind_until_found(struct ldap_fixture *x)
+{
+    while (bind_as(x, "secret") != LOOKUP_FOUND)
+        assert_true(fiber_sleep(5 * USEC_MSEC, NULL));
+}
+
+static void logins_at_bad_servers(void *arg)
+{
+    static const enum fake_mode modes[] = {FAKE_GARBAGE, FAKE_CUT,     FAKE_CLOSE, FAKE_HUGE,
+                                           FAKE_NOTICE,  FAKE_ENDLESS, FAKE_WRONG, FAKE_MUTE};
+    (void)arg;
+    for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+        struct ldap_fixture x;
+        bool silent = modes[i] == FAKE_MUTE || modes[i] == FAKE_GARBAGE;
+        begin(&x, 1, silent ? 300 * USEC_MSEC : 60 * USEC_SEC);
+        assert_answer(&x, bind_as(&x, "secret"), LOOKUP_FOUND);
+        x.servers[0].mode = modes[i];
+        assert_answer(&x, bind_as(&x, "secret"), LOOKUP_TEMPFAIL);
+        assert_answer(&x, bind_as(&x, "wrong"), LOOKUP_TEMPFAIL);
+        x.servers[0].mode = FAKE_NORMAL;
+        bind_until_found(&x);
+        assert_answer(&x, bind_as(&x, "wrong"), LOOKUP_NOT_FOUND);
+        end(&x, 1);
+    }
+}
+
+/* A server that was restarted while nobody logged in. */
+static void closed_meanwhile(void *arg)
+{
+    struct ldap_fixture x;
+    (void)arg;
+    begin(&x, 1, 60 * USEC_SEC);
+    for (int i = 0; i < 5; i++) {
+        assert_answer(&x, bind_as(&x, "secret"), LOOKUP_FOUND);
+        fake_stop(&x.servers[0]);
+        fake_start_at(&x.servers[0], x.servers[0].port);
+        assert_answer(&x, bind_as(&x, "wrong"), LOOKUP_NOT_FOUND);
+    }
+    end(&x, 1);
+}
+
+static void close_unused(void *arg)
+{
+    struct ldap_fixture x;
+    (void)arg;
+    begin(&x, 1, 60 * USEC_SEC);
+    ldap_client_close(x.client);
+    x.settings.connection.idle_timeout = 30 * USEC_MSEC;
+    x.client = ldap_client_new(loop_current(), &x.settings, &x.e);
+    assert_answer(&x, bind_as(&x, "secret"), LOOKUP_FOUND);
+    assert_answer(&x, bind_as(&x, "secret"), LOOKUP_FOUND);
+    assert_int_equal(x.servers[0].connections, 1);
+    while (x.servers[0].closed == 0)
+        assert_true(fiber_sleep(5 * USEC_MSEC, NULL));
+    assert_answer(&x, bind_as(&x, "secret"), LOOKUP_FOUND);
+    assert_int_equal(x.servers[0].connections, 2);
+    end(&x, 1);
+}
+
+struct called_off {
+    struct ldap_fixture *x;
+    struct fiber *fiber;
+    struct err e;
+    struct cond over;
+};
+
+static void log_in_until_called_off(void *arg)
+{
+    struct called_off *c = arg;
+    assert_int_equal(ldap_client_bind(c->x->client, STR("cn=alice"), STR("secret"), NULL, &c->e),
+                     LOOKUP_TEMPFAIL);
+    c->fiber = NULL;
+    cond_signal(&c->over);
+}
+
+/* Who goes away while the server thinks leaves nothing to the next one. */
+static void login_called_off(void *arg)
+{
+    struct ldap_fixture x;
+    (void)arg;
+    begin(&x, 1, 60 * USEC_SEC);
+    assert_answer(&x, bind_as(&x, "secret"), LOOKUP_FOUND);
+    x.servers[0].mode = FAKE_MUTE;
+    struct called_off c[5]; /* three speak, two wait in line */
+    for (size_t i = 0; i < 5; i++) {
+        c[i] = (struct called_off){.x = &x};
+        c[i].fiber = fiber_start(loop_current(), "login", log_in_until_called_off, &c[i]);
+    }
+    while (x.servers[0].connections < 3)
+        assert_true(fiber_sleep(5 * USEC_MSEC, NULL));
+    assert_true(fiber_sleep(20 * USEC_MSEC, NULL));
+    for (size_t i = 0; i < 5; i++)
+        fiber_cancel(c[i].fiber);
+    for (size_t i = 0; i < 5; i++) {
+        while (c[i].fiber)
+            cond_wait_certain(&c[i].over);
+        assert_int_equal(c[i].e.kind, ERR_CANCELLED);
+    }
+    x.servers[0].mode = FAKE_NORMAL;
+    assert_answer(&x, bind_as(&x, "wrong"), LOOKUP_NOT_FOUND);
+    assert_answer(&x, bind_as(&x, "secret"), LOOKUP_FOUND);
+    end(&x, 1);
+}
+
 static void changes(void *arg)
 {
     struct ldap_fixture x;
@@ -408,6 +517,10 @@ static void changes(void *arg)
     assert_false(ldap_client_replace(x.client, dn, "mail", none, STR("a@b"), false, &x.e));
     assert_int_equal(x.e.kind, ERR_TEMP);
     assert_int_equal(x.servers[0].changes, sent + 1);
+    sent = x.servers[0].binds;
+    assert_false(ldap_client_password_modify(x.client, dn, STR("secret"), STR("new"), &x.e));
+    assert_int_equal(x.e.kind, ERR_TEMP);
+    assert_true(x.servers[0].binds <= sent + 1);
     end(&x, 1);
 }
 
@@ -527,6 +640,10 @@ TEST(busy_server)
 TEST(server_away)
 TEST(service_refused)
 TEST(logins)
+TEST(logins_at_bad_servers)
+TEST(closed_meanwhile)
+TEST(close_unused)
+TEST(login_called_off)
 TEST(changes)
 TEST(many_at_once)
 TEST(closed_while_hanging)
@@ -535,13 +652,24 @@ TEST(queue_full)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_searches),     cmocka_unit_test(test_results),
-        cmocka_unit_test(test_pages),        cmocka_unit_test(test_page_by_page),
-        cmocka_unit_test(test_bad_servers),  cmocka_unit_test(test_byte_by_byte),
-        cmocka_unit_test(test_next_server),  cmocka_unit_test(test_busy_server),
-        cmocka_unit_test(test_server_away),  cmocka_unit_test(test_service_refused),
-        cmocka_unit_test(test_logins),       cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_many_at_once), cmocka_unit_test(test_closed_while_hanging),
+        cmocka_unit_test(test_searches),
+        cmocka_unit_test(test_results),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_page_by_page),
+        cmocka_unit_test(test_bad_servers),
+        cmocka_unit_test(test_byte_by_byte),
+        cmocka_unit_test(test_next_server),
+        cmocka_unit_test(test_busy_server),
+        cmocka_unit_test(test_server_away),
+        cmocka_unit_test(test_service_refused),
+        cmocka_unit_test(test_logins),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_logins_at_bad_servers),
+        cmocka_unit_test(test_closed_meanwhile),
+        cmocka_unit_test(test_close_unused),
+        cmocka_unit_test(test_login_called_off),
+        cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_closed_while_hanging),
         cmocka_unit_test(test_queue_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
