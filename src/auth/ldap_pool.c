@@ -13,6 +13,9 @@
  * connection closed, and everything under way asked once more elsewhere. A server that answers
  * others meanwhile is just slow with that question.
  * - A connection that breaks: the same. A change is never sent twice, nor is anything a third time.
+ * - The answer to a question that was left is read and dropped: it ends by the limits that the
+ * question had. The server is not told (Abandon), for libldap then reads and drops the rest itself,
+ * without coming back from it while there is more. What is too much to drop ends the connection.
  * - A thread that does not come back from a library (the resolver, Kerberos) is given up, another
  *   one started in its place; when it comes back it ends.
  */
@@ -43,7 +46,7 @@ struct ldap_thread {
     usec opened, heard, used;
     bool called, readable; /* why it woke */
     bool sent;             /* something, since it slept */
-    unsigned dropped;      /* messages of answers that were abandoned */
+    unsigned dropped;      /* messages that nobody waited for, since the last question was left */
     struct ldap_request *flights[LDAP_PIPELINE_MAX];
     size_t count;
 };
@@ -380,20 +383,17 @@ static void try_elsewhere(struct ldap_thread *t, size_t i)
     pthread_mutex_unlock(&t->hub->lock);
 }
 
-static void abandon_answer(struct ldap_thread *t, const struct ldap_request *r)
-{
-    ldap_abandon_ext(t->connection.ld, r->id, NULL, NULL);
-    t->dropped = 0;
-}
-
-/* Of an answer that was abandoned: some is on its way always. False: the connection is lost. */
+/* Of a question that was left. False: it is too much, and the connection is lost. */
 static bool drop_message(struct ldap_thread *t)
 {
     struct err e = {0};
     if (++t->dropped <= LDAP_DROPPED_MAX)
         return true;
-    err_set(&e, ERR_CLOSED, "the server goes on with an answer that was abandoned");
-    lose_connection(t, &e);
+    err_set(&e, ERR_CLOSED, "too much of an answer that nobody waits for");
+    close_connection(t);
+    pthread_mutex_lock(&t->hub->lock);
+    repeat_or_fail_all(t, &e);
+    pthread_mutex_unlock(&t->hub->lock);
     return false;
 }
 
@@ -419,7 +419,7 @@ static bool take_message(struct ldap_thread *t, LDAPMessage *message)
         pass_page(t, r);
         return true;
     case LDAP_EXCHANGE_STOP:
-        abandon_answer(t, r);
+        t->dropped = 0;
         finish_flight(t, i, false);
         return true;
     case LDAP_EXCHANGE_OVER:
@@ -480,8 +480,7 @@ static void look_after_flights(struct ldap_thread *t)
             t->flights[i] = t->flights[--t->count];
             if (t->pool->capacity == 1)
                 close_connection(t); /* the server is at work on it, or keeps its page */
-            else if (t->connection.ld)
-                abandon_answer(t, r);
+            t->dropped = 0;
             pthread_mutex_lock(&t->hub->lock);
             r->thread = NULL;
             pthread_mutex_unlock(&t->hub->lock);
@@ -514,8 +513,7 @@ static void answer_late(struct ldap_thread *t, size_t i)
     t->pool->timed_out++;
     ldap_server_lost(t->server, t->opened, &why);
     pthread_mutex_unlock(&t->hub->lock);
-    if (t->pool->capacity > 1)
-        abandon_answer(t, r);
+    t->dropped = 0;
     finish_flight(t, i, false);
     if (t->pool->capacity == 1)
         close_connection(t);

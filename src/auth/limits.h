@@ -133,7 +133,7 @@
 #define LDAP_QUEUE_MAX 1000
 /* Threads that hang in a library and are left behind, at a time. */
 #define LDAP_LEFT_MAX 32
-/* Messages of an answer that go on coming after it was abandoned. */
+/* Messages that are read and dropped of an answer that nobody waits for any more. */
 #define LDAP_DROPPED_MAX 2000
 /* How long a look at a server may take, and to get there. */
 #define LDAP_PROBE_REACH    (1 * USEC_SEC)
