@@ -229,7 +229,7 @@ enum lookup directory_full_name(struct directory *d, struct str text, struct are
 {
     struct name name;
     struct answer *usual;
-    if (!name_parse(a, text, &name, NULL))
+    if (!name_read(a, text, &name, NULL))
         return LOOKUP_NOT_FOUND;
     if (name.domain.n == 0) {
         enum lookup status =

@@ -128,6 +128,20 @@ struct str name_text(struct arena *a, const struct name *name)
     return arena_printf(a, "%.*s@%.*s", STR_ARG(name->local), STR_ARG(name->domain));
 }
 
+bool name_of_text(struct arena *a, struct str text, struct name *name)
+{
+    ptrdiff_t at = str_find_last_char(text, '@');
+    if (at <= 0 || !name_domain(a, str_skip(text, (size_t)at + 1), &name->domain))
+        return false;
+    name->local = arena_lower(a, str_head(text, (size_t)at));
+    return true;
+}
+
+bool name_read(struct arena *a, struct str text, struct name *name, const char **reason)
+{
+    return name_parse(a, text, name, reason) || name_of_text(a, text, name);
+}
+
 bool name_destination(struct arena *a, struct str text, struct str *destination, struct name *name,
                       const char **reason)
 {

@@ -24,6 +24,10 @@ struct name {
 /* False: *reason (may be NULL) says what is wrong. */
 bool name_parse(struct arena *a, struct str text, struct name *name, const char **reason);
 struct str name_text(struct arena *a, const struct name *name);
+/* The same back: a local part that needs quotes elsewhere has none there. */
+bool name_of_text(struct arena *a, struct str text, struct name *name);
+/* Either: for look-ups, which are asked for what people typed and for what a look-up has said. */
+bool name_read(struct arena *a, struct str text, struct name *name, const char **reason);
 
 /* The address mail goes on to: the local part as given (only its own server may fold its case),
  * quoted where needed, the domain as name_domain. */

@@ -170,7 +170,7 @@ static enum lookup find_login(struct source *s, struct str login, struct arena *
     struct name name;
     struct domain usual;
     const char *reason;
-    if (!name_parse(a, login, &name, &reason)) {
+    if (!name_read(a, login, &name, &reason)) {
         lookup_trace_add(t, "result", "not there: %s", reason);
         return LOOKUP_NOT_FOUND;
     }

@@ -85,7 +85,7 @@ bool directory_own_name(struct directory *d, struct str text, struct arena *a, s
     case LOOKUP_FOUND:
         break;
     }
-    return name_parse(a, *full, name, &reason) || wrong_name(text, reason, e);
+    return name_of_text(a, *full, name) || wrong_name(text, "domain missing", e);
 }
 
 bool embedded_address(struct arena *a, struct str text, struct embedded_address *address,

@@ -22,9 +22,12 @@ struct ldap_values ldap_values_of_address(const struct ldap_mapping *m, struct s
     v.of[LDAP_HOST] = m->host;
     v.of[LDAP_DOMAIN] = m->default_domain;
     if (at >= 0) {
-        v.of[LDAP_LOGIN] = v.of[LDAP_ADDRESS] = address;
-        v.of[LDAP_LOCAL] = arena_str(a, str_head(address, (size_t)at));
-        v.of[LDAP_DOMAIN] = str_skip(address, (size_t)at + 1);
+        struct address parts = {.local = arena_str(a, str_head(address, (size_t)at)),
+                                .domain = str_skip(address, (size_t)at + 1)};
+        v.of[LDAP_LOCAL] = parts.local;
+        v.of[LDAP_DOMAIN] = parts.domain;
+        /* In a directory as in mail: in quotes where it needs them (RFC 4524 2.16). */
+        v.of[LDAP_LOGIN] = v.of[LDAP_ADDRESS] = address_text(a, &parts);
         if (str_equal_nocase(v.of[LDAP_DOMAIN], m->default_domain))
             v.of[LDAP_DEFAULT_LOCAL] = v.of[LDAP_LOCAL];
     }

@@ -442,7 +442,7 @@ static bool map_home(const struct ldap_mapping *m, const struct ldap_entry *entr
 {
     struct str value = ldap_map_value(m, entry, LDAP_HOME_ATTRIBUTE);
     struct name name;
-    if (!name_parse(a, account->login, &name, NULL))
+    if (!name_of_text(a, account->login, &name))
         return err_set(e, ERR_TEMP, "%s: no home for %.*s", m->source.p, STR_ARG(account->login));
     account->home = name_home(a, &name);
     if (value.p) {

@@ -65,7 +65,7 @@ static bool login_values(struct ldap_source *s, struct str login, struct arena *
     if (login.n == 0 || login.n > LDAP_LOGIN_MAX || !str_is_utf8(login))
         return false;
     if (str_find_char(login, '@') >= 0) {
-        if (name_parse(a, login, &name, NULL) && name.domain.n > 0) {
+        if (name_read(a, login, &name, NULL) && name.domain.n > 0) {
             /* A login of another form (a principal's name) may have any domain. */
             if (!(ldap_template_needs(m->login.filter) & LDAP_HAS(LDAP_LOGIN)) &&
                 !serves(s, name.domain, t))

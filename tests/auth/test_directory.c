@@ -26,6 +26,31 @@ static void run_sql(const struct fixture *f, const char *text)
     assert_int_equal(sqlite3_close(s), SQLITE_OK);
 }
 
+/* A local part that is one in quotes only: it is known by what the directory says of it, too. */
+IN_FIBER(quoted)
+{
+    (void)arg;
+    struct fixture f;
+    struct account account;
+    static const char *const spellings[] = {"\"Odd(x)*y\"@example.test", "odd(x)*y@example.test"};
+    set_up(&f);
+    fill(&f);
+    assert_true(directory_add_user(f.d, STR("\"odd(x)*y\"@example.test"), STR("sesame-odd"),
+                                   STR(""), &f.e));
+    assert_false(
+        directory_add_user(f.d, STR("odd(z)@example.test"), STR("sesame-odd"), STR(""), &f.e));
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(directory_find_account(f.d, str_from_c(spellings[i]), f.a, &account, &f.e),
+                         LOOKUP_FOUND);
+        assert_str(account.login, "odd(x)*y@example.test");
+        assert_str(account.home, "example.test/odd(x)*y");
+        assert_int_equal(directory_check_password(f.d, str_from_c(spellings[i]), STR("sesame-odd"),
+                                                  f.a, &account, &f.e),
+                         LOOKUP_FOUND);
+    }
+    tear_down(&f);
+}
+
 IN_FIBER(find)
 {
     (void)arg;
@@ -688,6 +713,7 @@ IN_FIBER(lists)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_quoted),
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_default_domain),
         cmocka_unit_test(test_changes),

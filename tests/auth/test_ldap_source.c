@@ -61,6 +61,40 @@ static void openldap(void *arg)
     close_source();
 }
 
+/* A local part that is one in quotes only (RFC 5321 4.1.2). */
+static void quoted(void *arg)
+{
+    (void)arg;
+    open_source(BASE);
+    person("odd", "\"odd(x)*y\"@example.test");
+    person("at", "\"a@b \\\"c\\\"\"@Example.test");
+    person("slash", "\"../x\"@example.test");
+    assert_found(find_login("odd", &found));
+    assert_text(found.account.login, "odd(x)*y@example.test");
+    assert_text(found.account.home, "example.test/odd(x)*y");
+    int64_t id = found.account.id;
+    assert_found(find_account("odd(x)*y@example.test", &found));
+    assert_int_equal(found.account.id, id);
+    assert_found(find_login("\"odd(x)*y\"@example.test", &found));
+    assert_int_equal(found.account.id, id);
+    assert_found(find_login("odd(x)*y@example.test", &found)); /* as the directory keys it */
+    assert_int_equal(found.account.id, id);
+    assert_found(find_login("at", &found));
+    assert_text(found.account.login, "a@b \"c\"@example.test");
+    assert_text(found.account.home, "example.test/a@b \"c\"");
+    assert_found(find_account("a@b \"c\"@example.test", &found));
+    assert_found(find_login("slash", &found));
+    assert_text(found.account.home, "example.test/%2E.%2Fx");
+    assert_int_equal(find_account("a@b@example.test", &found), LOOKUP_NOT_FOUND);
+    close_source();
+}
+
+static void test_quoted(void **state)
+{
+    (void)state;
+    in_world(quoted);
+}
+
 static void test_openldap(void **state)
 {
     (void)state;
@@ -476,12 +510,19 @@ static void test_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_openldap),       cmocka_unit_test(test_injections),
-        cmocka_unit_test(test_conflicts),      cmocka_unit_test(test_university),
-        cmocka_unit_test(test_quotas),         cmocka_unit_test(test_homes),
-        cmocka_unit_test(test_rfc2307),        cmocka_unit_test(test_active_directory),
-        cmocka_unit_test(test_who_may_log_in), cmocka_unit_test(test_passwords),
-        cmocka_unit_test(test_domains),        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_openldap),
+        cmocka_unit_test(test_quoted),
+        cmocka_unit_test(test_injections),
+        cmocka_unit_test(test_conflicts),
+        cmocka_unit_test(test_university),
+        cmocka_unit_test(test_quotas),
+        cmocka_unit_test(test_homes),
+        cmocka_unit_test(test_rfc2307),
+        cmocka_unit_test(test_active_directory),
+        cmocka_unit_test(test_who_may_log_in),
+        cmocka_unit_test(test_passwords),
+        cmocka_unit_test(test_domains),
+        cmocka_unit_test(test_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,7 +110,7 @@ class People:
         user("olaf", userPassword=None)  # no password
         user("jörg", "Jörg Jäger", mail="joerg@" + DOMAIN)
         user("odd", "Doe, John (Test)*", dn="cn=Doe\\, John (Test)*+uid=odd,ou=people," + BASE)
-        user("oddmail", mail='"odd(x)*y"@' + DOMAIN)  # no mailbox has such a name
+        user("oddmail", mail='"odd(x)*y"@' + DOMAIN)  # in quotes only
         user("slash", 'back\\slash #1, "q"', dn='cn=back\\5Cslash #1\\, \\22q\\22,ou=people,' + BASE)
         user("o'neil")
         user("plus+tag")
