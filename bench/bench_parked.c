@@ -257,7 +257,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < 4; i++)
         r.children[i] = start_child(&b);
     b.loop = loop_new(&e);
-    struct listener *l = listener_open(b.loop, "127.0.0.1:0", 0, on_accept, &b, &e);
+    struct listener *l = listener_open(b.loop, "127.0.0.1:0", 0, NULL, on_accept, &b, &e);
     if (!l)
         die("listen", &e);
     b.port = (uint16_t)strtoul(strrchr(listener_address(l), ':') + 1, NULL, 10);

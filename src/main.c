@@ -120,7 +120,7 @@ static int run(const char *config_path)
         if (server.log_path && server.log_path[0])
             log_error("maild", NULL, "not started: %s", e.text);
         if (server.loop)
-            server_close_listeners(&server);
+            server_close_listeners(&server, false);
         log_flush();
         _exit(EXIT_STATUS_FAILED);
     }

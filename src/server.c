@@ -46,7 +46,8 @@ static void start_failed(struct server *s, const struct err *e)
     fprintf(stderr, "maild: %s\n", e->text);
     if (s->log_path[0])
         log_error("maild", NULL, "not started: %s", e->text);
-    server_close_listeners(s); /* Unix sockets leave no file behind */
+    /* Unix sockets leave no file behind, unless they are tried again. */
+    server_close_listeners(s, service_manager_keeps(s->manager));
     log_flush();
     _exit(1);
 }
@@ -250,6 +251,9 @@ static void start_fiber(void *arg)
     log_info("maild", NULL, "maild " MAILD_VERSION " serves as %s, process %d",
              server_hostname(s->settings, s->arena), (int)getpid());
     mem_leave_start();
+    service_manager_drop_rest(s->manager);
+    service_manager_start_watchdog(s->manager);
+    service_manager_tell(s->manager, "READY=1\nSTATUS=serving");
     if (geteuid() == 0)
         log_warning("maild", NULL, "running as root: set \"user\" in %s", s->config_path);
     if (s->stopping) { /* asked to end meanwhile */
@@ -267,6 +271,7 @@ bool server_open(struct server *s, struct config *config, const char *config_pat
     s->config = config_ref(config);
     s->settings = config_block(config, &server_settings_block);
     s->started = clock_wall();
+    s->manager = service_manager_new();
     auth_prepare(config_block(config, &auth_settings_block)); /* no thread is there yet */
     s->sessions = session_list_new();
     struct session_limits limits = server_limits(config);
@@ -368,7 +373,7 @@ static void end_impatiently(void *arg)
 
 static SUSPENDS void stop_parts(struct server *s)
 {
-    server_close_listeners(s);
+    server_close_listeners(s, s->handed_over || service_manager_keeps(s->manager));
     session_list_refuse(s->sessions);
     ctl_close(s->ctl);
     session_list_kick_all(s->sessions, "server shutting down");
@@ -421,6 +426,7 @@ void server_stop(struct server *s)
     if (!s->serving) /* the start goes on and then ends */
         return;
     log_info("maild", NULL, "ending");
+    service_manager_tell(s->manager, "STOPPING=1\nSTATUS=ending");
     if (!fiber_start(s->loop, "stop", stop_fiber, s))
         end_impatiently(s);
 }
@@ -432,6 +438,7 @@ void server_free(struct server *s)
     if (s->tls_server)
         tls_context_unref(s->tls_server);
     tls_context_unref(s->tls_client);
+    service_manager_free(s->manager);
     loop_free(s->loop);
     config_unref(s->config);
     config_unref(s->boot);

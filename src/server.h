@@ -16,6 +16,7 @@
 #include "ctl/server_settings.h"
 #include "imap/imap.h"
 #include "net/service.h"
+#include "net/service_manager.h"
 #include "pop3/pop3.h"
 #include "smtp/client_security.h"
 #include "smtp/pickup.h"
@@ -36,6 +37,7 @@ struct server {
     const char *log_path, *log_actions_path; /* where the logs go now */
 
     struct loop *loop;
+    struct service_manager *manager;
     struct tls_context *tls_server; /* NULL: no listener speaks TLS */
     struct tls_context *tls_client;
     struct server_listener *listeners;
@@ -64,6 +66,7 @@ struct server {
 
     usec started; /* clock_wall */
     bool serving, stopping, reloading;
+    bool handed_over;      /* another process has the listening sockets */
     struct timer patience; /* for the end */
     int exit_status;
 
@@ -89,7 +92,8 @@ void server_free(struct server *s);
 bool server_listen(struct server *s, struct config *config, struct tls_context *tls, struct err *e);
 /* Hands over the connections that came before `serving` was set. */
 void server_serve_pending(struct server *s);
-void server_close_listeners(struct server *s);
+/* keep: others go on with the sockets. */
+void server_close_listeners(struct server *s, bool keep);
 /* For status: adds an array of name, protocol, address, tls. */
 void server_describe_listeners(const struct server *s, json_t *status);
 

@@ -154,7 +154,8 @@ static bool give_socket(const struct server *s, const char *address, struct err 
 
 static bool open_one(struct server_listener *l, struct err *e)
 {
-    l->listener = listener_open(l->server->loop, l->address, l->mode, accept_stream, l, e);
+    l->listener = listener_open(l->server->loop, l->address, l->mode, l->server->manager,
+                                accept_stream, l, e);
     if (!l->listener)
         return err_prefix(e, "listener %s", l->service->listener->name);
     listener_set_proxies(l->listener, &l->service->listener->proxy_protocol_from);
@@ -226,13 +227,18 @@ bool server_listen(struct server *s, struct config *config, struct tls_context *
     return true;
 }
 
-void server_close_listeners(struct server *s)
+void server_close_listeners(struct server *s, bool keep)
 {
     struct pending_stream *p;
     while ((p = s->pending)) {
         s->pending = p->next;
         stream_close(p->stream);
         free(p);
+    }
+    for (struct server_listener *l = s->listeners; keep && l; l = l->next) {
+        if (l->listener)
+            listener_leave(l->listener);
+        l->listener = NULL;
     }
     list_free(s->listeners);
     s->listeners = NULL;

@@ -159,6 +159,7 @@ bool server_reload(struct server *s, struct buf *restart, struct err *e)
                                       : "starting");
     struct loading l = {.path = s->config_path};
     s->reloading = true;
+    service_manager_tell_reload(s->manager);
     worker_run(WORKER_DISK, load_on_worker, &l);
     if (l.ok)
         l.rules = policy_prepare(s->policy, l.config, &l.error);
@@ -178,6 +179,7 @@ bool server_reload(struct server *s, struct buf *restart, struct err *e)
     }
     forget(&l);
     s->reloading = false;
+    service_manager_tell(s->manager, "READY=1");
     return ok;
 }
 

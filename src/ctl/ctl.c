@@ -276,8 +276,8 @@ struct ctl *ctl_open(const struct ctl_context *context, const char *path, struct
     c->context = *context;
     struct buf address = BUF_EMPTY;
     buf_printf(&address, "unix:%s", path);
-    c->listener =
-        listener_open(context->loop, buf_c(&address), group ? 0660 : 0600, accept_connection, c, e);
+    c->listener = listener_open(context->loop, buf_c(&address), group ? 0660 : 0600, NULL,
+                                accept_connection, c, e);
     buf_free(&address);
     if (c->listener && (!group || give_to_group(path, context->admin_group, e)))
         return c;

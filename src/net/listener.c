@@ -17,6 +17,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "net/proxy.h"
+#include "net/service_manager.h"
 #include "net/stream_private.h"
 
 #include <errno.h>
@@ -30,7 +31,6 @@
 #define LISTENER_BATCH      64
 #define LISTENER_PAUSE      (100 * USEC_MSEC)
 #define LISTENER_LOG_PAUSE  (60 * USEC_SEC)
-#define LISTENER_SOCKETS    2
 #define LISTENER_PORT_TRIES 16 /* for a free port that both families have */
 
 struct listener_socket {
@@ -41,6 +41,7 @@ struct listener_socket {
 
 struct listener {
     struct hub *hub;
+    struct service_manager *manager; /* NULL: none */
     struct listener_socket sockets[LISTENER_SOCKETS];
     size_t count;
     void (*accept)(void *arg, struct stream *s);
@@ -156,6 +157,13 @@ static const char *unix_path_of(const struct socket_address *a)
     return ((const struct sockaddr_un *)&a->storage)->sun_path;
 }
 
+static void own_path(struct listener *l, const char *path, const struct stat *st)
+{
+    l->unix_path = mem_dup(path, strlen(path));
+    l->unix_dev = st->st_dev;
+    l->unix_ino = st->st_ino;
+}
+
 /* fchmod before bind decides the permissions the file is born with; umask may have taken some. */
 static bool bind_unix(struct listener *l, int fd, const struct socket_address *a, mode_t mode,
                       struct err *e)
@@ -167,9 +175,7 @@ static bool bind_unix(struct listener *l, int fd, const struct socket_address *a
     if (fchmod(fd, mode) < 0 || bind(fd, (const struct sockaddr *)&a->storage, a->length) < 0 ||
         chmod(path, mode) < 0 || lstat(path, &st) < 0)
         return failed(e, l->text, errno);
-    l->unix_path = mem_dup(path, strlen(path));
-    l->unix_dev = st.st_dev;
-    l->unix_ino = st.st_ino;
+    own_path(l, path, &st);
     return true;
 }
 
@@ -187,22 +193,54 @@ static bool bind_inet(int fd, const struct socket_address *a, struct err *e)
     return true;
 }
 
-/* Binds and listens; the event is added by the caller when all sockets are there. */
-static bool add_socket(struct listener *l, const struct socket_address *a, mode_t unix_mode,
+/* -1: *e */
+static int open_socket(struct listener *l, const struct socket_address *a, mode_t unix_mode,
                        struct err *e)
 {
     int fd = socket(a->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return failed(e, l->text, errno);
+    if (fd < 0) {
+        failed(e, l->text, errno);
+        return -1;
+    }
     bool bound =
         socket_address_is_unix(a) ? bind_unix(l, fd, a, unix_mode, e) : bind_inet(fd, a, e);
     stream_socket_options(fd); /* what is accepted inherits them */
     if (bound && listen(fd, LISTENER_BACKLOG) < 0)
         bound = failed(e, l->text, errno);
-    if (!bound) {
-        close(fd);
-        return false;
+    if (bound)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* One that was there before this process: bound, and its backlog may hold callers. */
+static int take_socket(struct listener *l, const struct socket_address *a, mode_t unix_mode)
+{
+    struct stat st;
+    int fd = service_manager_take(l->manager, a);
+    if (fd < 0)
+        return -1;
+    stream_socket_options(fd);
+    if (!socket_address_is_unix(a))
+        return fd;
+    const char *path = unix_path_of(a);
+    if (chmod(path, unix_mode) < 0 || lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode)) {
+        close(fd); /* nobody finds it any more */
+        return -1;
     }
+    own_path(l, path, &st);
+    return fd;
+}
+
+static bool add_socket(struct listener *l, const struct socket_address *a, mode_t unix_mode,
+                       struct err *e)
+{
+    int fd = take_socket(l, a, unix_mode);
+    if (fd < 0)
+        fd = open_socket(l, a, unix_mode, e);
+    if (fd < 0)
+        return false;
+    service_manager_keep(l->manager, fd);
     struct listener_socket *s = &l->sockets[l->count++];
     s->listener = l;
     s->fd = fd;
@@ -278,11 +316,13 @@ static bool open_sockets(struct listener *l, struct str address, mode_t unix_mod
 }
 
 struct listener *listener_open(struct loop *loop, const char *address, mode_t unix_mode,
+                               struct service_manager *manager,
                                void (*accept)(void *arg, struct stream *s), void *arg,
                                struct err *e)
 {
     struct listener *l = MEM_NEW(struct listener);
     l->hub = hub_ref(loop);
+    l->manager = manager;
     l->accept = accept;
     l->arg = arg;
     snprintf(l->text, sizeof(l->text), "%s", address);
@@ -305,17 +345,31 @@ void listener_set_proxies(struct listener *l, const struct string_list *hosts)
     proxy_gate_set_hosts(l->gate, hosts);
 }
 
-void listener_close(struct listener *l)
+void listener_leave(struct listener *l)
 {
-    struct stat st;
     timer_clear(&l->pause);
-    if (l->unix_path && lstat(l->unix_path, &st) == 0 && st.st_dev == l->unix_dev &&
-        st.st_ino == l->unix_ino)
-        disk_unlink(l->unix_path, NULL);
     remove_sockets(l);
     l->closed = true;
     if (!l->accepting)
         release(l);
+}
+
+size_t listener_sockets(const struct listener *l, int fds[LISTENER_SOCKETS])
+{
+    for (size_t i = 0; i < l->count; i++)
+        fds[i] = l->sockets[i].fd;
+    return l->count;
+}
+
+void listener_close(struct listener *l)
+{
+    struct stat st;
+    for (size_t i = 0; i < l->count; i++)
+        service_manager_forget(l->manager, l->sockets[i].fd);
+    if (l->unix_path && lstat(l->unix_path, &st) == 0 && st.st_dev == l->unix_dev &&
+        st.st_ino == l->unix_ino)
+        disk_unlink(l->unix_path, NULL);
+    listener_leave(l);
 }
 
 const char *listener_address(const struct listener *l)

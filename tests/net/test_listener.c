@@ -56,7 +56,7 @@ static void families(void)
 {
     struct accepted a = {0};
     struct listener *l, *second;
-    assert_ok((l = listener_open(loop, "*:0", 0, on_accept, &a, e)));
+    assert_ok((l = listener_open(loop, "*:0", 0, NULL, on_accept, &a, e)));
     uint16_t port = port_of(l);
     struct stream *v4 = connect_to("127.0.0.1", port);
     await(&a, 1);
@@ -71,21 +71,21 @@ static void families(void)
     char address[40];
     struct err error = {0};
     snprintf(address, sizeof(address), "127.0.0.1:%u", port);
-    second = listener_open(loop, address, 0, on_accept, &a, &error);
+    second = listener_open(loop, address, 0, NULL, on_accept, &a, &error);
     assert_null(second);
     assert_non_null(strstr(error.text, address));
     assert_non_null(strstr(error.text, "already in use"));
-    assert_null(listener_open(loop, "mail.example.test:25", 0, on_accept, &a, &error));
-    assert_null(listener_open(loop, "127.0.0.1", 0, on_accept, &a, &error));
-    assert_null(listener_open(loop, "::1:25", 0, on_accept, &a, &error));
-    assert_null(listener_open(loop, "127.0.0.1:65536", 0, on_accept, &a, &error));
+    assert_null(listener_open(loop, "mail.example.test:25", 0, NULL, on_accept, &a, &error));
+    assert_null(listener_open(loop, "127.0.0.1", 0, NULL, on_accept, &a, &error));
+    assert_null(listener_open(loop, "::1:25", 0, NULL, on_accept, &a, &error));
+    assert_null(listener_open(loop, "127.0.0.1:65536", 0, NULL, on_accept, &a, &error));
 
     stream_close(v4);
     stream_close(v6);
     close_all(&a);
     listener_close(l);
     /* The port is free again, although old connections are in TIME_WAIT. */
-    l = listener_open(loop, address, 0, on_accept, &a, &error);
+    l = listener_open(loop, address, 0, NULL, on_accept, &a, &error);
     assert_non_null(l);
     assert_string_equal(listener_address(l), address);
     listener_close(l);
@@ -110,7 +110,7 @@ static void unix_sockets(void)
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof(path), "%s/socket", dir);
     snprintf(address, sizeof(address), "unix:%s", path);
-    assert_ok((l = listener_open(loop, address, 0620, on_accept, &a, e)));
+    assert_ok((l = listener_open(loop, address, 0620, NULL, on_accept, &a, e)));
     assert_string_equal(listener_address(l), address);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0620);
@@ -127,7 +127,7 @@ static void unix_sockets(void)
     close_all(&a);
 
     /* Somebody answers: not replaced. */
-    assert_null(listener_open(loop, address, 0600, on_accept, &a, &error));
+    assert_null(listener_open(loop, address, 0600, NULL, on_accept, &a, &error));
     assert_non_null(strstr(error.text, "another program answers"));
     listener_close(l);
     assert_int_equal(stat(path, &st), -1);
@@ -138,18 +138,18 @@ static void unix_sockets(void)
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&old.storage, old.length), 0);
     close(fd);
-    assert_ok((l = listener_open(loop, address, 0600, on_accept, &a, e)));
+    assert_ok((l = listener_open(loop, address, 0600, NULL, on_accept, &a, e)));
 
     /* A file that replaced ours stays at close. */
     unlink(path);
     close(open(path, O_CREAT | O_WRONLY, 0600));
     listener_close(l);
-    assert_null(listener_open(loop, address, 0600, on_accept, &a, &error));
+    assert_null(listener_open(loop, address, 0600, NULL, on_accept, &a, &error));
     assert_non_null(strstr(error.text, "not a socket"));
     unlink(path);
     rmdir(dir);
 
-    assert_null(listener_open(loop, "unix:/nonexistent/socket", 0600, on_accept, &a, &error));
+    assert_null(listener_open(loop, "unix:/nonexistent/socket", 0600, NULL, on_accept, &a, &error));
     assert_non_null(strstr(error.text, "/nonexistent/socket"));
 }
 
@@ -165,7 +165,7 @@ static void no_descriptors(void)
     struct accepted a = {0};
     struct listener *l;
     struct rlimit limit, low;
-    assert_ok((l = listener_open(loop, "127.0.0.1:0", 0, on_accept, &a, e)));
+    assert_ok((l = listener_open(loop, "127.0.0.1:0", 0, NULL, on_accept, &a, e)));
     struct socket_address target;
     assert_ok(socket_address_parse(&target, STR("127.0.0.1"), port_of(l), e));
     int client = socket(AF_INET, SOCK_STREAM, 0), fillers[64], n = 0;
@@ -198,7 +198,7 @@ static void many_and_close(void)
     struct accepted a = {0}, b = {0};
     struct listener *l;
     struct stream *clients[200];
-    assert_ok((l = listener_open(loop, "localhost:0", 0, on_accept, &a, e)));
+    assert_ok((l = listener_open(loop, "localhost:0", 0, NULL, on_accept, &a, e)));
     uint16_t port = port_of(l);
     for (int i = 0; i < 200; i++)
         clients[i] = connect_to(i % 2 ? "127.0.0.1" : "::1", port);
@@ -209,7 +209,7 @@ static void many_and_close(void)
     listener_close(l);
 
     /* Closed by what it called. */
-    assert_ok((l = listener_open(loop, "127.0.0.1:0", 0, on_accept, &b, e)));
+    assert_ok((l = listener_open(loop, "127.0.0.1:0", 0, NULL, on_accept, &b, e)));
     b.close = l;
     struct stream *s = connect_to("127.0.0.1", port_of(l));
     await(&b, 1);

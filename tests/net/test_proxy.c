@@ -20,7 +20,7 @@ static struct listener *open_listener(const char *host, struct sockaddr_in *in)
     struct string_list hosts = {.items = items, .count = host ? 1 : 0};
     struct listener *l;
     uint32_t port;
-    assert_ok((l = listener_open(loop, "127.0.0.1:0", 0, on_accept, NULL, e)));
+    assert_ok((l = listener_open(loop, "127.0.0.1:0", 0, NULL, on_accept, NULL, e)));
     listener_set_proxies(l, &hosts);
     assert_true(str_to_u32(str_from_c(strrchr(listener_address(l), ':') + 1), &port));
     *in = (struct sockaddr_in){.sin_family = AF_INET,

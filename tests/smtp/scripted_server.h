@@ -138,7 +138,7 @@ static inline void server_accept(void *arg, struct stream *s)
 /* A Unix socket ("unix:/path") as well as 127.0.0.1 with any port. */
 static inline void server_listen(const char *where)
 {
-    assert_ok((server.listener = listener_open(loop, where, 0, server_accept, NULL, e)));
+    assert_ok((server.listener = listener_open(loop, where, 0, NULL, server_accept, NULL, e)));
 }
 
 static inline void server_start(void)
