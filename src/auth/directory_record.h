@@ -54,9 +54,18 @@ SUSPENDS bool directory_export(struct directory *d, struct str domain,
                                void *arg, struct err *e);
 
 enum record_change { RECORD_UNCHANGED, RECORD_ADDED, RECORD_CHANGED, RECORD_WRONG };
+struct record_column;
+/* Texts as an export would have them; none: nothing is said. */
+struct record_difference {
+    const struct record_column *column; /* auth/record_column.h */
+    const struct str *before, *after;
+    size_t before_count, after_count;
+};
 struct record_result {
     enum record_change change;
-    const char *error; /* RECORD_WRONG */
+    const char *error;                     /* RECORD_WRONG */
+    struct record_difference *differences; /* RECORD_CHANGED */
+    size_t difference_count;
 };
 /* All records in one transaction, or, if one of them is wrong or with dry_run, none. results: one
  * for each, strings in a. ERR_SYNTAX: some are wrong. progress (may be NULL) is called while

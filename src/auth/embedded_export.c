@@ -9,24 +9,10 @@
 #include "auth/embedded_address.h"
 #include "auth/embedded_domain.h"
 #include "auth/embedded_group.h"
-#include "auth/embedded_group_settings.h"
+#include "auth/embedded_record.h"
 #include "auth/embedded_rule.h"
 #include "auth/embedded_send_as.h"
 #include "auth/embedded_user.h"
-#include "auth/password.h"
-
-static const char *const kind_names[RECORD_KINDS] = {
-    "domain", "user", "group", "address", "rule", "send_as", "group_settings"};
-
-const char *record_kind_name(enum record_kind kind)
-{
-    return kind_names[kind];
-}
-
-static struct str yes_no(bool yes)
-{
-    return yes ? STR("yes") : STR("no");
-}
 
 struct slice {
     struct str domain, after;
@@ -104,40 +90,6 @@ static bool read_users(struct directory_db *db, void *arg, struct err *e)
     return step == SQL_END;
 }
 
-static struct str quota_text(struct arena *a, int64_t quota)
-{
-    return quota == QUOTA_DEFAULT ? STR("default") : arena_printf(a, "%lld", (long long)quota);
-}
-
-static struct directory_record user_record(struct arena *a, const struct source_account *u)
-{
-    const struct account *account = &u->account;
-    struct buf password = BUF_EMPTY, cram = BUF_EMPTY;
-    password_to_scheme(str_from_c(u->hash), &password);
-    buf_add_hex(&cram, u->cram_md5);
-    struct directory_record r = {
-        .kind = RECORD_USER,
-        .address = account->login,
-        .name = account->name,
-        .disabled = yes_no(account->no_login != NULL),
-        .keep_copy = yes_no(account->keep_copy),
-        .password = arena_str(a, buf_str(&password)),
-        .scram_sha1 = u->scram_sha1,
-        .scram_sha256 = u->scram_sha256,
-        .cram_md5 = arena_str(a, buf_str(&cram)),
-        .protocols = account->protocols == ACCOUNT_ALL_PROTOCOLS
-                         ? STR("all")
-                         : account_protocols_text(a, account->protocols),
-        .quota_storage = quota_text(a, account->quota_storage),
-        .quota_messages = quota_text(a, account->quota_messages),
-        .forwards = account->forwards,
-        .forward_count = account->forward_count,
-    };
-    buf_free(&password);
-    buf_free(&cram);
-    return r;
-}
-
 struct exporting {
     struct directory *d;
     struct str domain;
@@ -154,7 +106,7 @@ static SUSPENDS bool export_users(const struct exporting *x, struct err *e)
         arena_reset(s.arena);
         ok = directory_read(x->d, read_users, &s, e);
         for (size_t i = 0; ok && i < s.user_count; i++) {
-            struct directory_record r = user_record(s.arena, &s.users[i]);
+            struct directory_record r = record_of_user(s.arena, &s.users[i]);
             ok = x->fn(x->arg, &r);
         }
         arena_reset(kept);
@@ -164,25 +116,6 @@ static SUSPENDS bool export_users(const struct exporting *x, struct err *e)
     arena_free(s.arena);
     arena_free(kept);
     return ok;
-}
-
-static struct directory_record domain_record(struct arena *a, const struct domain *d)
-{
-    return (struct directory_record){.kind = RECORD_DOMAIN,
-                                     .address = d->name,
-                                     .domain_kind = str_from_c(domain_kind_name(d->kind)),
-                                     .relay = d->relay,
-                                     .verify = yes_no(d->verify),
-                                     .alias_of = d->alias_of,
-                                     .subdomains = yes_no(d->subdomains),
-                                     .catch_all = d->catch_all,
-                                     .copies = d->copies,
-                                     .copy_count = d->copy_count,
-                                     .quota_storage = quota_text(a, d->quota_storage),
-                                     .quota_messages = quota_text(a, d->quota_messages),
-                                     .disclaimer = d->disclaimer,
-                                     .dkim_selector = d->dkim_selector,
-                                     .dkim_key = d->dkim_key};
 }
 
 /* An address, "@domain" or domain of what is exported. */
@@ -197,7 +130,7 @@ static SUSPENDS bool export_domains(const struct exporting *x, struct err *e)
     struct slice s = {.arena = arena_new()};
     bool ok = directory_read(x->d, read_domains, &s, e);
     for (size_t i = 0; ok && i < s.count; i++) {
-        struct directory_record r = domain_record(s.arena, &s.domains[i]);
+        struct directory_record r = record_of_domain(s.arena, &s.domains[i]);
         if (is_asked_for(x, r.address))
             ok = x->fn(x->arg, &r);
     }
@@ -210,17 +143,7 @@ static SUSPENDS bool export_groups(const struct exporting *x, struct err *e)
     struct slice s = {.domain = x->domain, .arena = arena_new()};
     bool ok = directory_read(x->d, read_groups, &s, e);
     for (size_t i = 0; ok && i < s.count; i++) {
-        const struct directory_group *g = &s.groups[i];
-        struct directory_record r = {.kind = RECORD_GROUP,
-                                     .address = g->address,
-                                     .name = g->name,
-                                     .disabled = yes_no(g->disabled),
-                                     .internal = yes_no(g->internal),
-                                     .members_only = yes_no(g->members_only),
-                                     .send_as = yes_no(g->send_as),
-                                     .public_mailbox = g->public_mailbox,
-                                     .members = g->members,
-                                     .member_count = g->member_count};
+        struct directory_record r = record_of_group(&s.groups[i]);
         ok = x->fn(x->arg, &r);
     }
     arena_free(s.arena);
@@ -232,12 +155,7 @@ static SUSPENDS bool export_addresses(const struct exporting *x, struct err *e)
     struct slice s = {.domain = x->domain, .arena = arena_new()};
     bool ok = directory_read(x->d, read_addresses, &s, e);
     for (size_t i = 0; ok && i < s.count; i++) {
-        const struct directory_address *address = &s.addresses[i];
-        struct directory_record r = {.kind = RECORD_ADDRESS,
-                                     .address = address->address,
-                                     .internal = yes_no(address->internal),
-                                     .members = address->destinations,
-                                     .member_count = address->count};
+        struct directory_record r = record_of_address(&s.addresses[i]);
         ok = x->fn(x->arg, &r);
     }
     arena_free(s.arena);
@@ -249,15 +167,8 @@ static SUSPENDS bool export_rules(const struct exporting *x, struct err *e)
     struct slice s = {.arena = arena_new()};
     bool ok = directory_read(x->d, read_rules, &s, e);
     for (size_t i = 0; ok && i < s.count; i++) {
-        const struct address_rule *rule = &s.rules[i];
-        struct directory_record r = {.kind = RECORD_RULE,
-                                     .address = rule->name,
-                                     .pattern = rule->pattern,
-                                     .domain = rule->domain.n > 0 ? rule->domain : STR("*"),
-                                     .internal = yes_no(rule->internal),
-                                     .members = rule->destinations,
-                                     .member_count = rule->count};
-        if (x->domain.n == 0 || str_equal(x->domain, rule->domain))
+        struct directory_record r = record_of_rule(&s.rules[i]);
+        if (x->domain.n == 0 || str_equal(x->domain, r.domain))
             ok = x->fn(x->arg, &r);
     }
     arena_free(s.arena);
@@ -269,12 +180,9 @@ static SUSPENDS bool export_delegations(const struct exporting *x, struct err *e
 {
     struct slice s = {.arena = arena_new()};
     bool ok = directory_read(x->d, read_delegations, &s, e);
-    struct str *grantees = arena_array(s.arena, s.count, sizeof(*grantees));
-    for (size_t i = 0, end; ok && i < s.count; i = end) {
-        struct directory_record r = {
-            .kind = RECORD_SEND_AS, .address = s.delegations[i].address, .members = grantees};
-        for (end = i; end < s.count && str_equal(s.delegations[end].address, r.address); end++)
-            grantees[r.member_count++] = s.delegations[end].grantee;
+    for (size_t i = 0; ok && i < s.count;) {
+        struct directory_record r = record_of_delegations(s.arena, s.delegations + i, s.count - i);
+        i += r.member_count;
         if (is_asked_for(x, r.address))
             ok = x->fn(x->arg, &r);
     }
@@ -282,25 +190,12 @@ static SUSPENDS bool export_delegations(const struct exporting *x, struct err *e
     return ok;
 }
 
-static struct str given(bool set, bool value)
-{
-    return set ? yes_no(value) : STR("");
-}
-
 static SUSPENDS bool export_settings(const struct exporting *x, struct err *e)
 {
     struct slice s = {.arena = arena_new()};
     bool ok = directory_read(x->d, read_settings, &s, e);
     for (size_t i = 0; ok && i < s.count; i++) {
-        const struct directory_group_change *c = &s.settings[i].change;
-        bool none = c->public_mailbox.p && c->public_mailbox.n == 0;
-        struct directory_record r = {.kind = RECORD_GROUP_SETTINGS,
-                                     .address = s.settings[i].address,
-                                     .disabled = given(c->set_disabled, c->disabled),
-                                     .internal = given(c->set_internal, c->internal),
-                                     .members_only = given(c->set_members_only, c->members_only),
-                                     .send_as = given(c->set_send_as, c->send_as),
-                                     .public_mailbox = none ? STR("-") : c->public_mailbox};
+        struct directory_record r = record_of_settings(&s.settings[i]);
         if (is_asked_for(x, r.address))
             ok = x->fn(x->arg, &r);
     }

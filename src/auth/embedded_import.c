@@ -128,7 +128,8 @@ static void mark_wrong(struct importing *x, size_t i, const struct err *why)
 {
     if (x->results[i].change == RECORD_WRONG)
         return;
-    x->results[i] = (struct record_result){RECORD_WRONG, arena_c(x->arena, str_from_c(why->text))};
+    x->results[i] = (struct record_result){.change = RECORD_WRONG,
+                                           .error = arena_c(x->arena, str_from_c(why->text))};
     x->wrong++;
 }
 
@@ -185,7 +186,7 @@ static bool import_user(struct directory_db *db, struct importing *x, size_t i, 
     }
     if (!user_differs(&now, &o))
         return true;
-    x->results[i].change = RECORD_CHANGED;
+    import_changes(x, i, record_of_user(x->arena, &now));
     struct password_order p = {.login = o.login, .password = o.password};
     bool same = o.password.hash.n == 0 || str_equal(o.password.hash, str_from_c(now.hash));
     return user_db_set(db, &o, e) && (same || password_db_set(db, &p, e));
@@ -232,13 +233,19 @@ static bool import_group(struct directory_db *db, struct importing *x, size_t i,
     }
     if (!group_differs(&now, &o, set_members))
         return true;
-    x->results[i].change = RECORD_CHANGED;
+    import_changes(x, i, record_of_group(&now));
     return group_db_set(db, &o, e) && (!set_members || group_db_replace_members(db, &o, e));
 }
 
 /* --- all of them --- */
 
-static bool import_record(struct directory_db *db, struct importing *x, size_t i, struct err *e)
+void import_changes(struct importing *x, size_t i, struct directory_record before)
+{
+    x->results[i].change = RECORD_CHANGED;
+    x->before = before;
+}
+
+static bool import_one(struct directory_db *db, struct importing *x, size_t i, struct err *e)
 {
     switch (x->records[i].kind) {
     case RECORD_DOMAIN:
@@ -256,6 +263,21 @@ static bool import_record(struct directory_db *db, struct importing *x, size_t i
     default:
         return import_group_settings(db, x, i, e);
     }
+}
+
+/* What was changed is seen by looking at it before and after. */
+static bool import_record(struct directory_db *db, struct importing *x, size_t i, struct err *e)
+{
+    struct directory_record after;
+    struct record_result *result = &x->results[i];
+    if (!import_one(db, x, i, e))
+        return false;
+    if (result->change != RECORD_CHANGED)
+        return true;
+    if (!record_read(db, x->before.kind, x->before.address, x->arena, &after, e))
+        return false;
+    record_compare(&x->before, &after, x->arena, result);
+    return true;
 }
 
 static bool is_fatal(const struct err *e)

@@ -4,6 +4,7 @@
  */
 #include "auth/directory_record.h"
 #include "auth/embedded_password.h"
+#include "auth/embedded_record.h"
 
 struct importing {
     const struct directory_record *records;
@@ -12,6 +13,7 @@ struct importing {
     bool dry_run;
     struct arena *arena;
     struct record_result *results;
+    struct directory_record before; /* of the record in work, when it is to be changed */
 };
 
 /* --- texts --- */
@@ -32,6 +34,9 @@ bool import_same_list(const struct str *left, size_t left_count,
                       const struct embedded_address *right, size_t right_count);
 
 /* --- a record: i is its place. What it changes, or would, is noted. On a worker --- */
+
+/* It will be changed, from this on. */
+void import_changes(struct importing *x, size_t i, struct directory_record before);
 
 bool import_domain(struct directory_db *db, struct importing *x, size_t i, struct err *e);
 bool import_address(struct directory_db *db, struct importing *x, size_t i, struct err *e);

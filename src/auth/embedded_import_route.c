@@ -59,7 +59,7 @@ bool import_domain(struct directory_db *db, struct importing *x, size_t i, struc
         return false;
     if (domain_equal(&now, &then))
         return true;
-    x->results[i].change = RECORD_CHANGED;
+    import_changes(x, i, record_of_domain(x->arena, &now));
     return domain_db_set(db, &o, e);
 }
 
@@ -89,7 +89,7 @@ bool import_address(struct directory_db *db, struct importing *x, size_t i, stru
         set && !import_same_list(now.destinations, now.count, o.destinations, o.count);
     if (!o.set_destinations && (!o.set_internal || o.internal == now.internal))
         return true;
-    x->results[i].change = RECORD_CHANGED;
+    import_changes(x, i, record_of_address(&now));
     return address_db_set(db, &o, e);
 }
 
@@ -134,7 +134,7 @@ bool import_rule(struct directory_db *db, struct importing *x, size_t i, struct 
     }
     if (!rule_differs(&now, &o.change))
         return true;
-    x->results[i].change = RECORD_CHANGED;
+    import_changes(x, i, record_of_rule(&now));
     return rule_db_set(db, &o, e);
 }
 
@@ -180,7 +180,9 @@ bool import_send_as(struct directory_db *db, struct importing *x, size_t i, stru
         same = has_grantee(now, count, o.grantees[k]);
     if (same)
         return true;
-    x->results[i].change = count > 0 ? RECORD_CHANGED : RECORD_ADDED;
+    x->results[i].change = RECORD_ADDED;
+    if (count > 0)
+        import_changes(x, i, record_of_delegations(x->arena, now, count));
     all = o;
     all.count = 0;
     return (count == 0 || send_as_db_delete(db, &all, e)) && send_as_db_add(db, &o, e);
@@ -221,6 +223,8 @@ bool import_group_settings(struct directory_db *db, struct importing *x, size_t 
         return false;
     if (found == LOOKUP_FOUND && !settings_differ(&now.change, &o.change))
         return true;
-    x->results[i].change = found == LOOKUP_FOUND ? RECORD_CHANGED : RECORD_ADDED;
+    x->results[i].change = RECORD_ADDED;
+    if (found == LOOKUP_FOUND)
+        import_changes(x, i, record_of_settings(&now));
     return group_settings_db_set(db, &o, e);
 }
