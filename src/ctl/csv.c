@@ -5,6 +5,8 @@
  */
 #include "ctl/csv.h"
 
+#include "ctl/limits.h"
+
 static bool at_line_end(struct str s)
 {
     return s.n == 0 || s.p[0] == '\n' || (s.p[0] == '\r' && s.n > 1 && s.p[1] == '\n');

@@ -6,8 +6,6 @@
 #include "core/buf.h"
 #include "core/err.h"
 
-#define CSV_FIELDS_MAX 100
-
 struct csv_reader {
     struct str rest;
     int64_t line; /* that comes next; the first is 1 */

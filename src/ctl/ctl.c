@@ -188,7 +188,6 @@ static SUSPENDS bool serve_request(struct ctl_connection *k)
 {
     struct err e = {0};
     struct str line;
-    json_error_t where;
     json_t *result = NULL;
 
     if (!stream_read_line(k->stream, CTL_REQUEST_MAX, &line, NULL, &e)) {
@@ -197,9 +196,8 @@ static SUSPENDS bool serve_request(struct ctl_connection *k)
         return false;
     }
     k->busy = true;
-    json_t *request = json_loadb(line.p, line.n, JSON_REJECT_DUPLICATES, &where);
+    json_t *request = ctl_json_load(line, &e);
     if (!request) {
-        err_set(&e, ERR_SYNTAX, "not a line of JSON: %s", where.text);
         answer(k->stream, false, NULL, &e);
         return false;
     }

@@ -83,13 +83,12 @@ void ctl_incoming_free(struct ctl_incoming *in)
 bool ctl_receive(struct ctl_call *c, struct ctl_incoming *in, struct err *e)
 {
     struct str line;
-    json_error_t where;
     ctl_incoming_free(in);
     if (!stream_read_line(c->stream, CTL_REQUEST_MAX, &line, NULL, e))
         return false;
-    json_t *json = json_loadb(line.p, line.n, JSON_REJECT_DUPLICATES, &where);
+    json_t *json = ctl_json_load(line, e);
     if (!json)
-        return err_set(e, ERR_SYNTAX, "not a line of JSON: %s", where.text);
+        return false;
     json_int_t bytes = json_integer_value(json_object_get(json, "bytes"));
     in->item = json_incref(json_object_get(json, "item"));
     in->end = json_is_true(json_object_get(json, "end"));

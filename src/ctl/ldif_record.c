@@ -7,7 +7,7 @@
  *   groups     groupOfNames, groupOfUniqueNames, posixGroup, group, mailGroup, with `mail`; members
  *              by address (rfc822MailMember ...), by dn or uid of another entry of the file
  *   addresses  nisMailAlias: `cn` leads to rfc822MailMember
- *   domains    maildDomain
+ *   domains    maildDomain; rules maildRule; who may send as an address maildSendAs
  *
  * What has no usual attribute is in one whose name begins with "maild"; SCRAM verifiers are in
  * authPassword (RFC 3112, RFC 5803).
@@ -15,8 +15,63 @@
 #include "ctl/ldif_record.h"
 
 #include "ctl/ctl_json.h"
+#include "ctl/ctl_record.h"
+#include "ctl/limits.h"
 
 #include <stdlib.h>
+
+/* What goes over as it is, in both directions. */
+struct pair {
+    const char *column, *attribute;
+};
+static const struct pair user_pairs[] = {
+    {"cram_md5", "maildCramMd5"},
+    {"quota_messages", "maildQuotaMessages"},
+    {"protocols", "maildProtocols"},
+    {"keep_copy", "maildKeepCopy"},
+    {NULL, NULL},
+};
+static const struct pair group_pairs[] = {
+    {"internal", "maildInternal"},
+    {"members_only", "maildMembersOnly"},
+    {"send_as", "maildSendAs"},
+    {"public_mailbox", "maildPublicMailbox"},
+    {NULL, NULL},
+};
+static const struct pair address_pairs[] = {
+    {"members", "rfc822MailMember"},
+    {"internal", "maildInternal"},
+    {NULL, NULL},
+};
+static const struct pair rule_pairs[] = {
+    {"pattern", "maildPattern"},
+    {"domain", "maildOfDomain"},
+    {"members", "rfc822MailMember"},
+    {"internal", "maildInternal"},
+    {NULL, NULL},
+};
+static const struct pair send_as_pairs[] = {
+    {"members", "rfc822MailMember"},
+    {NULL, NULL},
+};
+static const struct pair domain_pairs[] = {
+    {"kind", "maildDomainKind"},
+    {"relay", "maildRelay"},
+    {"verify", "maildVerify"},
+    {"alias_of", "maildAliasOf"},
+    {"subdomains", "maildSubdomains"},
+    {"catch_all", "maildCatchAll"},
+    {"copies", "maildCopy"},
+    {"quota_storage", "mailQuota"},
+    {"quota_messages", "maildQuotaMessages"},
+    {"disclaimer", "maildDisclaimer"},
+    {"dkim_selector", "maildDkimSelector"},
+    {"dkim_key", "maildDkimKey"},
+    {NULL, NULL},
+};
+
+/* Beside its columns, in a record that is being read: one that is no UTF-8. */
+#define NOT_TEXT "not_text"
 
 /* --- reading --- */
 
@@ -44,7 +99,9 @@ static bool has_class(const struct ldif_entry *e, const char *const *classes)
 
 static void set(json_t *record, const char *column, struct str value)
 {
-    if (value.p && value.n > 0)
+    if (!str_is_utf8(str_head(value, value.p ? value.n : 0)))
+        json_object_set_new(record, NOT_TEXT, json_string(column));
+    else if (value.p && value.n > 0)
         json_object_set_new(record, column, ctl_json_str(value));
 }
 
@@ -63,11 +120,25 @@ static void set_all(json_t *record, const char *column, const struct ldif_entry 
     json_t *list = json_array();
     struct str value;
     for (; *names; names++)
-        for (size_t n = 0; value = ldif_value(e, *names, n), value.p; n++)
+        for (size_t n = 0; value = ldif_value(e, *names, n), value.p; n++) {
+            if (!str_is_utf8(value))
+                json_object_set_new(record, NOT_TEXT, json_string(column));
             json_array_append_new(list, ctl_json_str(value));
+        }
     if (json_array_size(list) > 0)
         json_object_set(record, column, list);
     json_decref(list);
+}
+
+static void set_pairs(json_t *record, const struct ldif_entry *e, const struct pair *pairs)
+{
+    for (; pairs->column; pairs++) {
+        const char *const names[] = {pairs->attribute, NULL};
+        if (ctl_record_column(str_from_c(pairs->column))->type == COLUMN_LIST)
+            set_all(record, pairs->column, e, names);
+        else
+            set(record, pairs->column, ldif_value(e, pairs->attribute, 0));
+    }
 }
 
 static json_t *new_record(struct reading *x, const struct ldif_entry *e, const char *type,
@@ -110,7 +181,6 @@ static void set_password(json_t *record, const struct ldif_entry *e)
         else if (str_starts_with(value, STR("SCRAM-SHA-1$")))
             set(record, "scram_sha1", value);
     }
-    set(record, "cram_md5", ldif_value(e, "maildCramMd5", 0));
 }
 
 static void set_state(json_t *record, const struct ldif_entry *e)
@@ -140,9 +210,7 @@ static void read_user(struct reading *x, const struct ldif_entry *e)
     set_password(record, e);
     set_state(record, e);
     set(record, "quota_storage", first_of(e, quotas));
-    set(record, "quota_messages", ldif_value(e, "maildQuotaMessages", 0));
-    set(record, "protocols", ldif_value(e, "maildProtocols", 0));
-    set(record, "keep_copy", ldif_value(e, "maildKeepCopy", 0));
+    set_pairs(record, e, user_pairs);
     if (mode.p && str_equal_nocase(mode, STR("nolocal")))
         set(record, "keep_copy", STR("no"));
     set_all(record, "forwards", e, forwards);
@@ -214,8 +282,7 @@ static bool read_group(struct reading *x, const struct ldif_entry *e)
     json_t *record = new_record(x, e, "group", ldif_value(e, "mail", 0)), *members;
     set(record, "name", first_of(e, names));
     set_state(record, e);
-    set(record, "internal", ldif_value(e, "maildInternal", 0));
-    set(record, "members_only", ldif_value(e, "maildMembersOnly", 0));
+    set_pairs(record, e, group_pairs);
     set_all(record, "members", e, addresses);
     members = json_object_get(record, "members");
     if (!members) {
@@ -226,37 +293,42 @@ static bool read_group(struct reading *x, const struct ldif_entry *e)
            add_named(x, e, "memberUid", members);
 }
 
-static void read_address(struct reading *x, const struct ldif_entry *e)
+static void read_simple(struct reading *x, const struct ldif_entry *e, const char *type,
+                        const char *address, const struct pair *pairs)
 {
-    static const char *const destinations[] = {"rfc822MailMember", NULL};
-    json_t *record = new_record(x, e, "address", ldif_value(e, "cn", 0));
-    set(record, "internal", ldif_value(e, "maildInternal", 0));
-    set_all(record, "members", e, destinations);
+    set_pairs(new_record(x, e, type, ldif_value(e, address, 0)), e, pairs);
 }
 
-static void read_domain(struct reading *x, const struct ldif_entry *e)
+static void read_group_settings(struct reading *x, const struct ldif_entry *e)
 {
-    json_t *record = new_record(x, e, "domain", ldif_value(e, "associatedDomain", 0));
-    set(record, "kind", ldif_value(e, "maildDomainKind", 0));
-    set(record, "relay", ldif_value(e, "maildRelay", 0));
-    set(record, "verify", ldif_value(e, "maildVerify", 0));
+    json_t *record = new_record(x, e, "group_settings", ldif_value(e, "mail", 0));
+    set_state(record, e);
+    set_pairs(record, e, group_pairs);
 }
 
 static bool read_entry(struct reading *x, const struct ldif_entry *e, size_t *passed)
 {
-    static const char *const domains[] = {"maildDomain", NULL},
-                             *const aliases[] = {"nisMailAlias", NULL},
-                             *const groups[] = {"groupOfNames", "groupOfUniqueNames", "posixGroup",
-                                                "group",        "mailGroup",          NULL},
-                             *const users[] = {"person",        "organizationalPerson",
-                                               "inetOrgPerson", "posixAccount",
-                                               "account",       "mailUser",
-                                               "user",          NULL};
+    static const char *const
+        domains[] = {"maildDomain", NULL},
+        *const rules[] = {"maildRule", NULL}, *const send_as[] = {"maildSendAs", NULL},
+        *const settings[] = {"maildGroupSettings", NULL}, *const aliases[] = {"nisMailAlias", NULL},
+        *const groups[] = {"groupOfNames", "groupOfUniqueNames", "posixGroup",
+                           "group",        "mailGroup",          NULL},
+        *const users[] = {"person",        "organizationalPerson",
+                          "inetOrgPerson", "posixAccount",
+                          "account",       "mailUser",
+                          "user",          NULL};
     bool has_mail = ldif_value(e, "mail", 0).p != NULL;
     if (has_class(e, domains))
-        read_domain(x, e);
+        read_simple(x, e, "domain", "associatedDomain", domain_pairs);
+    else if (has_class(e, rules))
+        read_simple(x, e, "rule", "cn", rule_pairs);
+    else if (has_class(e, send_as))
+        read_simple(x, e, "send_as", "cn", send_as_pairs);
+    else if (has_class(e, settings))
+        read_group_settings(x, e);
     else if (has_class(e, aliases))
-        read_address(x, e);
+        read_simple(x, e, "address", "cn", address_pairs);
     else if (has_mail && has_class(e, groups))
         return read_group(x, e);
     else if (has_mail && has_class(e, users))
@@ -281,8 +353,23 @@ static bool read_entries(struct reading *x, struct str text)
             return false;
         if (end)
             return true;
-        x->count++;
+        if (x->count++ == RECORDS_MAX)
+            return err_set(x->error, ERR_LIMIT, "more than %zu entries", RECORDS_MAX);
     }
+}
+
+static bool are_texts(const struct reading *x)
+{
+    json_t *record;
+    size_t i;
+    json_array_foreach(x->records, i, record)
+    {
+        const char *column = json_string_value(json_object_get(record, NOT_TEXT));
+        if (column)
+            return err_set(x->error, ERR_SYNTAX, "line %lld: %s is no UTF-8",
+                           (long long)json_integer_value(json_object_get(record, "line")), column);
+    }
+    return true;
 }
 
 json_t *ldif_to_records(struct str text, size_t *passed, struct err *e)
@@ -294,6 +381,7 @@ json_t *ldif_to_records(struct str text, size_t *passed, struct err *e)
         index_entries(&x);
     for (size_t i = 0; ok && i < x.count; i++)
         ok = read_entry(&x, &x.entries[i], passed);
+    ok = ok && are_texts(&x);
     arena_free(x.arena);
     if (ok)
         return x.records;
@@ -325,6 +413,14 @@ static void add_list(struct buf *b, const char *attribute, const json_t *record,
         ldif_add(b, attribute, str_from(json_string_value(item), json_string_length(item)));
 }
 
+static void add_pairs(struct buf *b, const json_t *record, const struct pair *pairs)
+{
+    for (; pairs->column; pairs++) {
+        add_text(b, pairs->attribute, record, pairs->column);
+        add_list(b, pairs->attribute, record, pairs->column);
+    }
+}
+
 /* "attribute=value" with what a value may not hold escaped (RFC 4514 2.4). */
 static void add_dn(struct buf *b, const char *attribute, struct str value)
 {
@@ -353,58 +449,67 @@ static void write_user(struct buf *b, const json_t *r)
     add_text(b, "userPassword", r, "password");
     add_text(b, "authPassword", r, "scram_sha256");
     add_text(b, "authPassword", r, "scram_sha1");
-    add_text(b, "maildCramMd5", r, "cram_md5");
     ldif_add(b, "mailUserStatus",
              str_equal(disabled, STR("yes")) ? STR("disabled") : STR("active"));
-    add_text(b, "maildProtocols", r, "protocols");
     add_text(b, "mailQuota", r, "quota_storage");
-    add_text(b, "maildQuotaMessages", r, "quota_messages");
     add_list(b, "mailForwardingAddress", r, "forwards");
-    add_text(b, "maildKeepCopy", r, "keep_copy");
+    add_pairs(b, r, user_pairs);
 }
 
-static void write_group(struct buf *b, const json_t *r)
+/* Settings of a group of another source may leave its state to that. */
+static void write_group(struct buf *b, const json_t *r, struct str class)
 {
     struct str disabled = text_of_record(r, "disabled");
     add_dn(b, "mail", text_of_record(r, "address"));
-    ldif_add(b, "objectClass", STR("mailGroup"));
+    ldif_add(b, "objectClass", class);
     add_text(b, "mail", r, "address");
     add_text(b, "displayName", r, "name");
-    ldif_add(b, "maildStatus", str_equal(disabled, STR("yes")) ? STR("disabled") : STR("active"));
-    add_text(b, "maildInternal", r, "internal");
-    add_text(b, "maildMembersOnly", r, "members_only");
+    if (disabled.n > 0)
+        ldif_add(b, "maildStatus",
+                 str_equal(disabled, STR("yes")) ? STR("disabled") : STR("active"));
+    add_pairs(b, r, group_pairs);
     add_list(b, "rfc822MailMember", r, "members");
 }
 
-static void write_address(struct buf *b, const json_t *r)
+static void write_simple(struct buf *b, const json_t *r, const char *address, struct str class,
+                         const struct pair *pairs)
 {
-    add_dn(b, "cn", text_of_record(r, "address"));
-    ldif_add(b, "objectClass", STR("nisMailAlias"));
-    add_text(b, "cn", r, "address");
-    add_text(b, "maildInternal", r, "internal");
-    add_list(b, "rfc822MailMember", r, "members");
-}
-
-static void write_domain(struct buf *b, const json_t *r)
-{
-    add_dn(b, "associatedDomain", text_of_record(r, "address"));
-    ldif_add(b, "objectClass", STR("maildDomain"));
-    add_text(b, "associatedDomain", r, "address");
-    add_text(b, "maildDomainKind", r, "kind");
-    add_text(b, "maildRelay", r, "relay");
-    add_text(b, "maildVerify", r, "verify");
+    add_dn(b, address, text_of_record(r, "address"));
+    ldif_add(b, "objectClass", class);
+    add_text(b, address, r, "address");
+    add_pairs(b, r, pairs);
 }
 
 void ldif_add_record(struct buf *b, const json_t *record)
 {
     struct str type = text_of_record(record, "type");
-    if (str_equal(type, STR("user")))
+    enum record_kind kind;
+    if (!ctl_record_kind_parse(type, &kind, NULL))
+        kind = RECORD_KINDS;
+    switch (kind) {
+    case RECORD_USER:
         write_user(b, record);
-    else if (str_equal(type, STR("group")))
-        write_group(b, record);
-    else if (str_equal(type, STR("address")))
-        write_address(b, record);
-    else
-        write_domain(b, record);
+        break;
+    case RECORD_GROUP:
+        write_group(b, record, STR("mailGroup"));
+        break;
+    case RECORD_GROUP_SETTINGS:
+        write_group(b, record, STR("maildGroupSettings"));
+        break;
+    case RECORD_ADDRESS:
+        write_simple(b, record, "cn", STR("nisMailAlias"), address_pairs);
+        break;
+    case RECORD_RULE:
+        write_simple(b, record, "cn", STR("maildRule"), rule_pairs);
+        break;
+    case RECORD_SEND_AS:
+        write_simple(b, record, "cn", STR("maildSendAs"), send_as_pairs);
+        break;
+    case RECORD_DOMAIN:
+        write_simple(b, record, "associatedDomain", STR("maildDomain"), domain_pairs);
+        break;
+    case RECORD_KINDS:
+        break;
+    }
     buf_add_char(b, '\n');
 }

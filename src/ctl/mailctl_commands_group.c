@@ -10,6 +10,11 @@
         "--members-only", NULL, "Only for its members."                                            \
     }
 
+#define KIND_OPTION                                                                                \
+    {                                                                                              \
+        "--kind", "KIND,...", "Only these: domain, user, group, address, rule, send-as."           \
+    }
+
 static const struct command rows[] = {
     {"group add",
      "ADDRESS [MEMBER...]",
@@ -53,19 +58,27 @@ static const struct command rows[] = {
      {{0}}},
     {"directory export",
      "[DOMAIN]",
-     "Print users with their password hashes, groups, addresses and domains.",
+     "Print domains with their keys, users with their password hashes, groups, addresses, rules "
+     "and "
+     "who may send as what.",
      command_directory_export,
      0,
      1,
-     {{"--format", "csv|ldif", "Default: csv."}}},
+     {{"--format", "csv|ldif|json", "Default: as the file's name ends, else csv."},
+      KIND_OPTION,
+      {"--output", "FILE", "Into a file that only its owner may read."}}},
     {"directory import",
      "FILE|-",
-     "Take users, groups, addresses and domains from a file, all of them or none.",
+     "Take all that from a file, all of it or nothing.",
      command_directory_import,
      1,
      1,
-     {{"--format", "csv|ldif", "Default: as the file's name ends, else csv."},
-      {"--dry-run", NULL, "Only say what would change."}}},
+     {{"--format", "csv|ldif|json|aliases", "Default: as the file's name ends, else csv."},
+      KIND_OPTION,
+      {"--dry-run", NULL, "Only say what would change, each field from what to what."},
+      {"--domain", "NAME", "Of the names in a file of aliases."},
+      {"--skip-unsupported", NULL,
+       "Leave out programs and files in a file of aliases, and take the rest."}}},
 };
 
 const struct command_rows command_rows_group = COMMAND_ROWS(rows);
