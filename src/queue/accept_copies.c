@@ -1,11 +1,16 @@
 /*
- * Hidden copies of an accepted message (copies.h): targets more, which no recipient led to. So they
+ * Hidden copies of an accepted message, which a rule wants (copies.h) or the domain of one of its
+ * recipients (auth/domain.h): targets more, which no recipient led to. So they
  * share the message's file, decide nothing of what its sender hears, and are delivered when
  * anything else of it is. Mailboxes get them with the same call of the store as the others; what
  * goes to other servers leaves from the null sender.
  *
- * Targets are what the addresses of the rule lead to now; they are no recipients, so no rule is
- * asked about them: there is no copy of a copy.
+ * Targets are what the addresses lead to now; they are no recipients, so neither rules nor domains
+ * are asked about them: there is no copy of a copy. Mail from the null sender is copied only where
+ * a rule says so, so a copy that comes back from another server ends there.
+ *
+ * A recipient's domain is the one of the address that was asked for, or the one above it that
+ * counts for it, and if this is an alias the domain that it stands for.
  */
 #include "core/log.h"
 #include "queue/accept.h"
@@ -13,7 +18,9 @@
 
 struct copying {
     struct acceptance *x;
-    struct address_set known; /* addresses of all targets */
+    struct address_set known;   /* addresses of all targets, once begun */
+    struct address_set domains; /* names of those that were asked */
+    bool begun;
 };
 
 static void make_room(struct acceptance *x)
@@ -50,13 +57,23 @@ static void add_route_target(struct copying *c, const struct route_target *targe
     accept_lead(x, add(x, target->address, RECIPIENT_REMOTE, OUTCOME_REMOTE), target);
 }
 
-SUSPENDS static void add_address(struct copying *c, const struct copy_rule *rule,
-                                 const char *address)
+static void begin(struct copying *c)
+{
+    if (c->begun)
+        return;
+    c->begun = true;
+    for (size_t i = 0; i < c->x->target_count; i++)
+        address_set_add(&c->known, c->x->targets[i].address);
+}
+
+/* who: for the log, of whom the copy is. */
+SUSPENDS static void add_address(struct copying *c, const char *who, struct str address)
 {
     struct acceptance *x = c->x;
-    struct str to = arena_str(x->arena, str_from_c(address));
+    struct str to = arena_str(x->arena, address);
+    begin(c);
     const struct route *route = route_recipient(x->queue->context.router, to, x->arena);
-    log_info("queue", x->envelope->id, "copy=%s to=<%s>", rule->settings->name, address);
+    log_info("queue", x->envelope->id, "%s to=<%.*s>", who, STR_ARG(to));
     switch (route->kind) {
     case ROUTE_ACCEPT:
     case ROUTE_RELAY:
@@ -70,36 +87,74 @@ SUSPENDS static void add_address(struct copying *c, const struct copy_rule *rule
         return;
     }
     case ROUTE_REFUSE:
-        log_warning("queue", x->envelope->id, "no copy=%s to=<%s>: %s", rule->settings->name,
-                    address, route->error->text);
+        log_warning("queue", x->envelope->id, "no %s to=<%.*s>: %s", who, STR_ARG(to),
+                    route->error->text);
         return;
     }
 }
 
 SUSPENDS static void add_rule(struct copying *c, const struct copy_rule *rule)
 {
-    bool first = c->known.count == 0;
-    for (size_t i = 0; i < c->x->target_count && first; i++)
-        address_set_add(&c->known, c->x->targets[i].address);
+    const char *who = arena_printf(c->x->arena, "copy=%s", rule->settings->name).p;
     for (size_t i = 0; i < rule->settings->to.count; i++)
-        add_address(c, rule, rule->settings->to.items[i]);
+        add_address(c, who, str_from_c(rule->settings->to.items[i]));
+}
+
+SUSPENDS static void add_rules(struct copying *c)
+{
+    struct queue_rules *rules = c->x->queue->config->rules;
+    if (!rules || rules->copies.count == 0)
+        return;
+    queue_rules_ref(rules);
+    for (size_t i = 0; i < rules->copies.count; i++)
+        if (copy_rule_wants(&rules->copies.list[i], c->x->envelope))
+            add_rule(c, &rules->copies.list[i]);
+    queue_rules_unref(rules);
+}
+
+/* --- of domains --- */
+
+SUSPENDS static void add_domain(struct copying *c, const struct domain *domain)
+{
+    if (domain->copy_count == 0 || !address_set_add(&c->domains, domain->name))
+        return;
+    const char *who = arena_printf(c->x->arena, "copy domain=%.*s", STR_ARG(domain->name)).p;
+    for (size_t i = 0; i < domain->copy_count; i++)
+        add_address(c, who, domain->copies[i]);
+}
+
+SUSPENDS static void add_recipient(struct copying *c, const struct envelope_recipient *r)
+{
+    const struct domain *domain = r->route->domain;
+    struct domain meant;
+    struct err e;
+    if (!domain || r->route->kind == ROUTE_REFUSE)
+        return;
+    add_domain(c, domain);
+    /* Domains are held in memory: not finding it means that it is gone. */
+    if (domain->kind == DOMAIN_ALIAS &&
+        directory_find_domain(c->x->queue->context.directory, domain->alias_of, c->x->arena, &meant,
+                              &e) == LOOKUP_FOUND)
+        add_domain(c, &meant);
+}
+
+SUSPENDS static void add_domains(struct copying *c)
+{
+    const struct envelope *e = c->x->envelope;
+    for (size_t i = 0; i < e->recipient_count && e->sender.n > 0; i++)
+        add_recipient(c, &e->recipients[i]);
 }
 
 SUSPENDS void accept_add_copies(struct acceptance *x)
 {
-    struct queue_rules *rules = x->queue->config->rules;
+    struct copying c = {.x = x, .known = {.arena = x->arena}, .domains = {.arena = x->arena}};
     if (x->envelope->copied)
         return;
     x->envelope->copied = true;
-    if (!rules || rules->copies.count == 0)
-        return;
-    struct copying c = {.x = x, .known = {.arena = x->arena}};
-    queue_rules_ref(rules);
-    for (size_t i = 0; i < rules->copies.count; i++)
-        if (copy_rule_wants(&rules->copies.list[i], x->envelope))
-            add_rule(&c, &rules->copies.list[i]);
+    add_rules(&c);
+    add_domains(&c);
     address_set_free(&c.known);
-    queue_rules_unref(rules);
+    address_set_free(&c.domains);
 }
 
 void accept_choose_copies(struct acceptance *x, bool progress)

@@ -234,6 +234,105 @@ static void whose_mail(void)
     }
 }
 
+/* --- of domains --- */
+
+static struct str domain_copies[3];
+
+/* Copies of mail for the first domain, example.test. */
+static void copy_domain(const char *first, const char *second)
+{
+    domain_copies[0] = str_from_c(first);
+    domain_copies[1] = str_from_c(second);
+    fake.as[0].copies = domain_copies;
+    fake.as[0].copy_count = second ? 2 : 1;
+}
+
+static void of_domain(void)
+{
+    wire.script = note_sender;
+    open_with("");
+    copy_domain("bob@example.test", "keep@archive.test");
+    /* Once a message, and who gets it in any case gets no second one. */
+    struct gift g = gift("s@far.test", "alice@example.test", "postmaster@example.test");
+    fake.addresses[0][0] = "postmaster@example.test";
+    fake.addresses[0][1] = "alice@example.test";
+    assert_true(give(&g));
+    settle();
+    only_mail("bob@example.test");
+    only_mail("alice@example.test");
+    assert_int_equal(wire.count, 1);
+    assert_string_equal(sender_of("keep@archive.test"), "");
+    forget_mail();
+    g = gift("s@far.test", "bob@example.test", NULL);
+    assert_true(give(&g));
+    settle();
+    only_mail("bob@example.test");
+    assert_int_equal(mail_store.count, 1);
+    assert_int_equal(wire.count, 2);
+    forget_mail();
+    /* Mail for others, from the domain, or from the null sender is not meant. */
+    g = gift("alice@example.test", "x@other.test", NULL);
+    assert_true(give(&g));
+    settle();
+    g = gift("", "alice@example.test", NULL);
+    assert_true(give(&g));
+    settle();
+    assert_int_equal(mail_store.count, 1);
+    only_mail("alice@example.test");
+    assert_int_equal(wire.count, 3);
+    world_close();
+}
+
+/* The domain that was asked for and the one that it stands for; each address of theirs once. */
+static void of_alias_domain(void)
+{
+    open_with("copy archive { all = yes\n to = bob@example.test\n }");
+    fake.domains[1] = "alias.test";
+    fake.as[1] = (struct domain){.kind = DOMAIN_ALIAS, .alias_of = STR("example.test")};
+    copy_domain("one@archive.test", "bob@example.test");
+    fake.as[1].copies = (struct str[]){STR("two@archive.test"), STR("one@archive.test")};
+    fake.as[1].copy_count = 2;
+    struct gift g = gift("s@far.test", "alice@alias.test", "alice@example.test");
+    assert_true(give(&g));
+    settle();
+    sent_to("one@archive.test");
+    sent_to("two@archive.test");
+    assert_int_equal(wire.count, 2);
+    only_mail("bob@example.test");
+    only_mail("alice@example.test");
+    world_close();
+}
+
+/* Neither a copy that leads nowhere nor one that leads to a domain with copies, or in a ring,
+ * concerns the sender. */
+static void of_domain_in_vain(void)
+{
+    open_with("");
+    copy_domain("nobody@example.test", "ring@example.test");
+    fake.addresses[0][0] = "ring@example.test";
+    fake.addresses[0][1] = "ring2@example.test";
+    fake.addresses[1][0] = "ring2@example.test";
+    fake.addresses[1][1] = "ring@example.test";
+    struct gift g = gift("s@far.test", "alice@example.test", NULL);
+    assert_true(give(&g));
+    assert_true(g.accepted[0]);
+    settle();
+    assert_int_equal(mail_store.count, 1);
+    only_mail("alice@example.test");
+    assert_int_equal(queued(), 0);
+    fake.fails = "ring@example.test"; /* later */
+    forget_mail();
+    assert_true(give(&g));
+    assert_int_equal(queued(), 1);
+    fake.fails = NULL;
+    fake.addresses[1][1] = "bob@example.test";
+    advance(3600 * USEC_SEC);
+    only_mail("bob@example.test");
+    only_mail("alice@example.test");
+    assert_int_equal(queued(), 0);
+    world_close();
+}
+
 static void test_mistakes(void **state)
 {
     (void)state;
@@ -372,6 +471,9 @@ WORLD_TEST(copy_of_nothing)
 WORLD_TEST(once)
 WORLD_TEST(once_over_a_crash)
 WORLD_TEST(whose_mail)
+WORLD_TEST(of_domain)
+WORLD_TEST(of_alias_domain)
+WORLD_TEST(of_domain_in_vain)
 WORLD_TEST(forwarded)
 WORLD_TEST(not_forwarded)
 WORLD_TEST(failure_of_forwarded)
@@ -380,12 +482,21 @@ WORLD_TEST(forged_address)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_local_copy),        cmocka_unit_test(test_remote_copy),
-        cmocka_unit_test(test_failed_copy),       cmocka_unit_test(test_late_copy),
-        cmocka_unit_test(test_copy_of_nothing),   cmocka_unit_test(test_once),
-        cmocka_unit_test(test_once_over_a_crash), cmocka_unit_test(test_whose_mail),
-        cmocka_unit_test(test_mistakes),          cmocka_unit_test(test_forwarded),
-        cmocka_unit_test(test_not_forwarded),     cmocka_unit_test(test_failure_of_forwarded),
+        cmocka_unit_test(test_local_copy),
+        cmocka_unit_test(test_remote_copy),
+        cmocka_unit_test(test_failed_copy),
+        cmocka_unit_test(test_late_copy),
+        cmocka_unit_test(test_copy_of_nothing),
+        cmocka_unit_test(test_once),
+        cmocka_unit_test(test_once_over_a_crash),
+        cmocka_unit_test(test_whose_mail),
+        cmocka_unit_test(test_of_domain),
+        cmocka_unit_test(test_of_alias_domain),
+        cmocka_unit_test(test_of_domain_in_vain),
+        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_forwarded),
+        cmocka_unit_test(test_not_forwarded),
+        cmocka_unit_test(test_failure_of_forwarded),
         cmocka_unit_test(test_forged_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
