@@ -109,6 +109,7 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
     struct policy_context policy = {.loop = s->loop,
                                     .dns = s->dns,
                                     .directory = s->directory,
+                                    .router = s->router,
                                     .hostname = hostname,
                                     .data_dir = settings->data_dir};
     s->policy = policy_open(s->boot, &policy, e);

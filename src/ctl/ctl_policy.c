@@ -68,14 +68,26 @@ static bool take_facts(const json_t *args, struct arena *a, struct policy_facts 
     return true;
 }
 
+/* The message, as far as it is given: its From field. */
+static bool take_header(const json_t *args, struct policy_header *header, struct policy_facts *f,
+                        struct err *e)
+{
+    if (!ctl_arg_optional(args, "header-from", &header->from, e))
+        return false;
+    header->from_fields = 1;
+    f->header = is_given(args, "header-from") ? header : NULL;
+    return true;
+}
+
 static SUSPENDS bool test(const struct ctl_context *c, const json_t *args, json_t **result,
                           struct err *e)
 {
     struct arena *a = arena_new();
     struct policy_facts facts = {.id = "test", .component = "policy", .protocol = SERVICE_SMTP};
+    struct policy_header header = {0};
     struct policy_finding *list;
     size_t count;
-    bool ok = take_facts(args, a, &facts, e);
+    bool ok = take_facts(args, a, &facts, e) && take_header(args, &header, &facts, e);
     if (ok) {
         policy_explain(c->policy, &facts, a, &list, &count);
         json_t *findings = json_array();

@@ -73,8 +73,8 @@ static void print_outcome(const json_t *result)
 
 int command_policy_test(struct mailctl *m, const struct arguments *a)
 {
-    static const char *const names[] = {"client", "helo",  "from",    "to",
-                                        "name",   "login", "protocol"};
+    static const char *const names[] = {"client", "helo",  "from",     "to",
+                                        "name",   "login", "protocol", "header-from"};
     json_t *args = json_object(), *result = NULL;
     if (!option(a, "--client")) {
         json_decref(args);

@@ -40,6 +40,7 @@ struct policy_check_row {
     enum policy_action action;     /* unless the rule says otherwise */
     unsigned protocols;            /* PROTOCOL_... unless the rule says otherwise */
     bool all_clients;              /* unless the rule says otherwise */
+    bool header;                   /* facts.header is needed */
     int code;                      /* of a rejection */
     const char *enhanced;          /* of a rejection: "5.7.1" */
     const char *text;              /* of the reply, see policy_text */
@@ -77,7 +78,9 @@ SUSPENDS enum policy_result check_recipient_table(struct policy_call *c);
 bool check_mailbox_prepare(struct policy_rule *rule, struct arena *a, struct err *e);
 /* check_sender.c */
 SUSPENDS enum policy_result check_sender_not_qualified(struct policy_call *c);
+/* check_login.c */
 SUSPENDS enum policy_result check_sender_login(struct policy_call *c);
+SUSPENDS enum policy_result check_from_login(struct policy_call *c);
 /* check_client.c */
 SUSPENDS enum policy_result check_early_talker(struct policy_call *c);
 SUSPENDS enum policy_result check_client_name(struct policy_call *c);

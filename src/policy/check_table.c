@@ -117,6 +117,22 @@ const struct policy_check_row policy_checks[] = {
      .enhanced = "5.7.1",
      .text = "The sender's address <{sender}> belongs to somebody else",
      .run = check_sender_login},
+    {.name = "from_login",
+     .help =
+         "an address in the From field (and in Sender) does not belong to who has logged in; or "
+         "it is one of ours, and nobody has",
+     .at = POLICY_DATA,
+     .first = POLICY_DATA,
+     .last = POLICY_DATA,
+     .action = POLICY_REJECT,
+     .protocols = PROTOCOL_SUBMISSION,
+     .all_clients = true,
+     .header = true,
+     .code = 550,
+     .enhanced = "5.7.1",
+     .text = "The message may not be sent under this name: {why}",
+     .uses = "own",
+     .run = check_from_login},
     /* --- the client --- */
     {.name = "early_talker",
      .help = "the client spoke before it was greeted",

@@ -336,7 +336,7 @@ void policy_check(struct policy *p, struct policy_session **session, enum policy
 static bool is_known(const struct policy_rule *r, const struct policy_facts *f)
 {
     return !(r->at >= POLICY_HELO && !f->helo.p) && !(r->at >= POLICY_MAIL && !f->has_sender) &&
-           !(r->at == POLICY_RCPT && !f->recipient.p);
+           !(r->at == POLICY_RCPT && !f->recipient.p) && !(r->check->header && !f->header);
 }
 
 static SUSPENDS void explain_rule(struct policy *p, struct policy_session *s, struct policy_rule *r,

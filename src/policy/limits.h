@@ -25,6 +25,8 @@
  * 2.1.1: 998 bytes a line). All of them fit before a message (QUEUE_HEADER_MAX: 64 KB). */
 #define POLICY_TAGS_MAX   50
 #define POLICY_HEADER_MAX ((size_t)900)
+/* Addresses of a From field that are looked up, each of which can cost many questions. */
+#define POLICY_AUTHORS_MAX 100
 /* The longest delay of a rule, and clients that are delayed at a time: each holds a fiber. More
  * are answered at once. */
 #define POLICY_DELAY_MAX   (300 * USEC_SEC)

@@ -15,6 +15,7 @@ struct policy_session; /* what is remembered of a connection */
 struct directory;
 struct dns;
 struct loop;
+struct router;
 
 extern const struct settings_block policy_settings_block; /* "policy" */
 extern const struct settings_block rule_settings_block;   /* "rule", named */
@@ -24,6 +25,14 @@ extern const struct settings_block table_settings_block;  /* "table", named */
  * answered; DATA: the whole message is there, before it is taken. */
 enum policy_stage { POLICY_CONNECT, POLICY_HELO, POLICY_MAIL, POLICY_RCPT, POLICY_DATA };
 #define POLICY_STAGES 5
+
+/* Whose the message says it is: values of header fields, as they were written; empty: there is no
+ * such field. */
+struct policy_header {
+    struct str from, sender;               /* of several the first */
+    struct str resent_from, resent_sender; /* of the topmost block (RFC 5322 3.6.6) */
+    unsigned from_fields, sender_fields;
+};
 
 /* What is known of a client and its message; strings outlive the call. */
 struct policy_facts {
@@ -42,8 +51,9 @@ struct policy_facts {
     struct str sender;    /* "" : the null sender, with has_sender */
     struct str recipient; /* as in RCPT; p == NULL: none yet */
     bool has_sender;
-    uint64_t size;       /* announced, or of the message (DATA); 0: not known */
-    unsigned recipients; /* accepted so far */
+    uint64_t size;                      /* announced, or of the message (DATA); 0: not known */
+    unsigned recipients;                /* accepted so far */
+    const struct policy_header *header; /* DATA; NULL: not known */
 };
 
 enum policy_action {
@@ -71,6 +81,7 @@ struct policy_context { /* all outlive the policy */
     struct loop *loop;
     struct dns *dns;
     struct directory *directory;
+    struct router *router;
     const char *hostname; /* ours */
     const char *data_dir; /* for what is kept across restarts */
 };

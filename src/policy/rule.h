@@ -19,6 +19,8 @@ enum rule_require { RULE_REQUIRE_CONFIRMED, RULE_REQUIRE_ANY };
 enum rule_dns_failure { RULE_DNS_FAILURE_PASS, RULE_DNS_FAILURE_DEFER };
 enum rule_lookup { RULE_LOOKUP_CLIENT, RULE_LOOKUP_NAME, RULE_LOOKUP_HELO, RULE_LOOKUP_SENDER };
 
+enum rule_own { RULE_OWN_FROM, RULE_OWN_SENDER };
+
 /* The block "rule". What only some checks use stands below; a row in check_table.c names the
  * settings that its check uses. */
 struct rule_settings {
@@ -53,6 +55,8 @@ struct rule_settings {
     /* greylist */
     usec retry_after, retry_within, remember;
     int64_t allow_after;
+    /* from_login */
+    int own; /* enum rule_own */
 };
 
 struct policy_settings {

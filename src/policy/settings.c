@@ -16,6 +16,7 @@ static const char *const actions[] = {"default", "accept",     "tag", "defer",
 static const char *const requirements[] = {"confirmed", "any", NULL};
 static const char *const dns_failures[] = {"pass", "defer", NULL};
 static const char *const lookups[] = {"client", "name", "helo", "sender", NULL};
+static const char *const owns[] = {"from", "sender", NULL};
 static const char *const clients[] = {"default", "strangers", "all", NULL};
 const char *const policy_table_types[] = {"exact", "domain", "cidr", "pcre", NULL};
 
@@ -180,6 +181,10 @@ static const struct setting rule_table[] = {
     {"allow_after", SETTING_NUMBER, FIELD(allow_after), "5", 0, 1000000, NULL,
      "For greylist: a client whose messages came again so often, once an hour at most, does not "
      "wait any more. 0: never."},
+    {"own", SETTING_CHOICE, FIELD(own), "from", 0, 0, owns,
+     "For from_login, what must belong to the login. from: each address in From, and in Sender "
+     "where there is one. sender: who sent the message by RFC 5322: Sender if there is one, else "
+     "From; of a message that was sent on as it is, Resent-Sender or Resent-From."},
     {0},
 };
 

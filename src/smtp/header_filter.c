@@ -27,6 +27,10 @@ void header_filter_free(struct header_filter *f)
     buf_free(&f->field);
     buf_free(&f->delivered_to);
     buf_free(&f->facts.visited);
+    buf_free(&f->facts.authors.from);
+    buf_free(&f->facts.authors.sender);
+    buf_free(&f->facts.authors.resent_from);
+    buf_free(&f->facts.authors.resent_sender);
 }
 
 /* --- fields --- */
@@ -69,20 +73,24 @@ static bool rewrite_address(void *arg, struct str local, struct str domain, stru
     return changed;
 }
 
+static bool qualifies(const struct header_filter *f)
+{
+    return f->rules.submission && f->rules.domain.n > 0;
+}
+
 /* The name with its colon, then the value: complete addresses, those that rules want. */
 static void keep_addresses(struct header_filter *f, const struct field *field,
                            enum rewrite_part part, struct buf *out)
 {
-    bool qualifies = f->rules.submission && f->rules.domain.n > 0;
     bool rewrites = rewriter_wants(f->rules.rewriter, part);
-    if (!qualifies && !rewrites) {
+    if (!qualifies(f) && !rewrites) {
         keep(f, field, out);
         return;
     }
     struct buf complete = BUF_EMPTY;
-    if (qualifies)
+    if (qualifies(f))
         address_list_qualify(&complete, field->value, f->rules.domain);
-    struct str value = qualifies ? buf_str(&complete) : field->value;
+    struct str value = qualifies(f) ? buf_str(&complete) : field->value;
     struct rewriting x = {f->rules.rewriter, part};
     buf_add(out, field->whole.p, (size_t)(field->value.p - field->whole.p));
     if (rewrites)
@@ -171,10 +179,23 @@ static bool look_at_from(struct header_filter *f, struct str value)
     return valid && mailboxes > 0;
 }
 
+/* Kept for who asks whether he may send as that. */
+static void note_author(const struct header_filter *f, const struct field *field, struct buf *value)
+{
+    if (!f->rules.keep_authors || value->n > 0)
+        return;
+    if (qualifies(f))
+        address_list_qualify(value, field->value, f->rules.domain);
+    else
+        buf_add_str(value, field->value);
+    buf_add_char(value, '\n'); /* so that an empty one is there as well */
+}
+
 static void field_from(struct header_filter *f, const struct field *field, struct buf *out)
 {
     size_t before = out->n, name = (size_t)(field->value.p - field->whole.p);
     f->facts.from_fields++;
+    note_author(f, field, &f->facts.authors.from);
     keep_sender(f, field, out);
     if (!f->rules.submission)
         return;
@@ -185,8 +206,26 @@ static void field_from(struct header_filter *f, const struct field *field, struc
 static void field_sender(struct header_filter *f, const struct field *field, struct buf *out)
 {
     f->facts.sender = true;
-    if (!f->rules.drop_sender)
-        keep_sender(f, field, out);
+    if (f->rules.drop_sender)
+        return;
+    f->facts.authors.sender_fields++;
+    note_author(f, field, &f->facts.authors.sender);
+    keep_sender(f, field, out);
+}
+
+static void field_resent_from(struct header_filter *f, const struct field *field, struct buf *out)
+{
+    f->facts.authors.resent_fields++;
+    note_author(f, field, &f->facts.authors.resent_from);
+    keep_sender(f, field, out);
+}
+
+/* Behind a second Resent-From it belongs to an older block. */
+static void field_resent_sender(struct header_filter *f, const struct field *field, struct buf *out)
+{
+    if (f->facts.authors.resent_fields < 2)
+        note_author(f, field, &f->facts.authors.resent_sender);
+    keep_sender(f, field, out);
 }
 
 static void field_tls_required(struct header_filter *f, const struct field *field, struct buf *out)
@@ -212,8 +251,8 @@ static const struct {
     {{"To", 2}, keep_recipient, true},
     {{"Cc", 2}, keep_recipient, true},
     {{"Reply-To", 8}, keep_sender, true},
-    {{"Resent-From", 11}, keep_sender, true},
-    {{"Resent-Sender", 13}, keep_sender, true},
+    {{"Resent-From", 11}, field_resent_from, true},
+    {{"Resent-Sender", 13}, field_resent_sender, true},
     {{"Resent-Reply-To", 15}, keep_sender, true},
     {{"Resent-To", 9}, keep_recipient, true},
     {{"Resent-Cc", 9}, keep_recipient, true},

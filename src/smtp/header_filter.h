@@ -22,7 +22,16 @@ struct header_rules {
     struct str login;          /* "" : none */
     struct str host;           /* our name in Received */
     bool refuse_broken;        /* a line that is no field */
+    bool keep_authors;         /* facts.authors is wanted */
     struct rewriter *rewriter; /* NULL: addresses stay */
+};
+
+/* Whose the message says it is: values of fields with complete addresses, before rules rewrite
+ * them; empty: there was none. */
+struct header_authors {
+    struct buf from, sender;               /* of several the first */
+    struct buf resent_from, resent_sender; /* of the topmost block (RFC 5322 3.6.6) */
+    unsigned sender_fields, resent_fields; /* Sender, Resent-From */
 };
 
 struct header_facts {
@@ -34,6 +43,7 @@ struct header_facts {
     bool from_is_login; /* its only address is the login's */
     bool broken;        /* a line was no field */
     struct buf visited; /* addresses that we wrote into Delivered-To, each with LF */
+    struct header_authors authors;
 };
 
 struct header_filter {

@@ -175,6 +175,8 @@ SUSPENDS bool smtp_policy_mail(struct smtp_session *s, const struct smtp_transac
 SUSPENDS bool smtp_policy_rcpt(struct smtp_session *s, struct str recipient, enum smtp_next *next);
 /* The message is in the transaction's spool. LMTP: replies for all recipients. */
 SUSPENDS bool smtp_policy_data(struct smtp_session *s, enum smtp_next *next);
+/* Whether smtp_policy_data may ask for facts.authors of the header. */
+bool smtp_policy_wants_authors(const struct smtp_session *s);
 /* The client is another one from now on (XCLIENT), or the session ends. */
 void smtp_policy_forget(struct smtp_session *s);
 

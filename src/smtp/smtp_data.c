@@ -18,6 +18,7 @@ static void message_begin(struct smtp_session *s, enum data_form form)
     struct message_origin origin = smtp_message_origin(s, t);
     struct header_rules rules = message_rules(s->settings, &origin);
     rules.rewriter = &t->rewriter;
+    rules.keep_authors = smtp_policy_wants_authors(s);
     uint64_t most = (uint64_t)s->settings->message_size_max;
     if (t->binary) {
         t->unbinary = mime_unbinary_new();

@@ -124,12 +124,30 @@ bool smtp_policy_rcpt(struct smtp_session *s, struct str recipient, enum smtp_ne
     return true;
 }
 
+bool smtp_policy_wants_authors(const struct smtp_session *s)
+{
+    return has_rules(s, POLICY_DATA);
+}
+
+static struct policy_header header_of(const struct header_facts *facts)
+{
+    const struct header_authors *a = &facts->authors;
+    return (struct policy_header){.from = buf_str(&a->from),
+                                  .sender = buf_str(&a->sender),
+                                  .resent_from = buf_str(&a->resent_from),
+                                  .resent_sender = buf_str(&a->resent_sender),
+                                  .from_fields = facts->from_fields,
+                                  .sender_fields = a->sender_fields};
+}
+
 bool smtp_policy_data(struct smtp_session *s, enum smtp_next *next)
 {
     const struct smtp_transaction *t = s->transaction;
     if (!has_rules(s, POLICY_DATA))
         return true;
     struct policy_facts f = facts_of(s, t);
+    struct policy_header header = header_of(&t->incoming.header.facts);
+    f.header = &header;
     f.size = spool_size(t->incoming.spool);
     size_t times = smtp_protocol(s) == SERVICE_LMTP ? t->envelope.recipient_count : 1;
     return allows(s, POLICY_DATA, &f, times, next);

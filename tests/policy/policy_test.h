@@ -5,10 +5,12 @@
 #include "auth/directory.h"
 #include "core/mem.h"
 #include "policy/policy.h"
+#include "route/router.h"
 
 struct world {
     char *folder;
     struct directory *directory;
+    struct router *router;
     struct dns *dns; /* NULL: rules do not ask */
     struct policy *policy;
     struct policy_session *session;
@@ -78,6 +80,9 @@ static inline void world_open(struct world *w)
     w->directory = directory_open(loop_current(), &settings, path, &e);
     assert_non_null(w->directory);
     free(path);
+    const struct router_context context = {.directory = w->directory,
+                                           .hostname = "mx.example.test"};
+    w->router = router_new(&context, &(struct router_settings){.postmaster = ""});
     world_facts(w);
 }
 
@@ -90,6 +95,7 @@ static inline void world_configure(struct world *w, const char *text)
     struct policy_context context = {.loop = loop_current(),
                                      .dns = w->dns,
                                      .directory = w->directory,
+                                     .router = w->router,
                                      .hostname = "mx.example.test",
                                      .data_dir = w->folder};
     w->policy = policy_open(c, &context, &e);
@@ -108,6 +114,7 @@ static inline void world_close(struct world *w)
 {
     world_disconnect(w);
     policy_close(w->policy);
+    router_free(w->router);
     directory_close(w->directory);
     arena_free(w->a);
     remove_directory(w->folder);
