@@ -38,6 +38,9 @@
 #define SESSIONS_PATIENCE (8 * USEC_SEC)
 #define QUEUE_PATIENCE    (5 * USEC_SEC)
 #define END_PATIENCE      (30 * USEC_SEC)
+/* For the process before this one, whose sockets it has. */
+#define HAND_OVER_PATIENCE (2 * END_PATIENCE)
+#define HAND_OVER_POLL     (5 * USEC_MSEC)
 
 /* --- start --- */
 
@@ -84,6 +87,23 @@ static bool open_sources(struct server *s, struct err *e)
     return true;
 }
 
+/* A server that hands its sockets over still writes what is to be kept. */
+static SUSPENDS bool open_journal(struct server *s, const char *path, struct err *e)
+{
+    const struct journal_file_settings *journal = config_block(s->boot, &journal_settings_block);
+    const struct journal_settings settings = {.dir = path,
+                                              .segment_size = (uint64_t)journal->segment_size,
+                                              .size_max = (uint64_t)journal->size_max,
+                                              .checkpoint_interval = journal->checkpoint_interval};
+    usec deadline = deadline_in(HAND_OVER_PATIENCE);
+    bool waits = service_manager_gave(s->manager);
+    while (!(s->journal = journal_open(&settings, e)))
+        if (!waits || e->kind != ERR_EXISTS || clock_monotonic() > deadline ||
+            !fiber_sleep(HAND_OVER_POLL, e))
+            return false;
+    return true;
+}
+
 static SUSPENDS bool open_mail(struct server *s, struct err *e)
 {
     const struct server_settings *settings = s->settings;
@@ -97,6 +117,8 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
     const char *journal_path = server_data_path(settings, journal->path, "journal", s->arena);
 
     if (directory_is_missing(directory_path, journal_path, e))
+        return false;
+    if (!open_journal(s, journal_path, e)) /* first: one server at a time has these files */
         return false;
     s->directory = directory_open(s->loop, directory, directory_path, e);
     if (!s->directory || !open_sources(s, e) || !directory_check_sources(s->directory, e))
@@ -114,14 +136,6 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
                                     .data_dir = settings->data_dir};
     s->policy = policy_open(s->boot, &policy, e);
     if (!s->policy)
-        return false;
-    s->journal = journal_open(
-        &(struct journal_settings){.dir = journal_path,
-                                   .segment_size = (uint64_t)journal->segment_size,
-                                   .size_max = (uint64_t)journal->size_max,
-                                   .checkpoint_interval = journal->checkpoint_interval},
-        e);
-    if (!s->journal)
         return false;
     s->store = store_open(store, server_data_path(settings, store->path, "mail", s->arena),
                           hostname, s->journal, e);
@@ -318,12 +332,25 @@ static void control_stop(void *arg)
     server_stop(arg);
 }
 
+static size_t control_sockets(void *arg, int *fds, size_t max)
+{
+    return server_sockets(arg, fds, max);
+}
+
+static void control_leave(void *arg)
+{
+    struct server *s = arg;
+    s->handed_over = true;
+    server_stop(s);
+}
+
 static void control_describe(void *arg, json_t *status)
 {
     const struct server *s = arg;
     const struct server_settings *settings = config_block(s->config, &server_settings_block);
     json_object_set_new(status, "version", json_string(MAILD_VERSION));
     json_object_set_new(status, "hostname", json_string(server_hostname(settings, s->arena)));
+    json_object_set_new(status, "managed", json_boolean(service_manager_keeps(s->manager)));
     json_object_set_new(status, "config", json_string(s->config_path));
     json_object_set_new(status, "started", json_integer(s->started / USEC_SEC));
     json_object_set_new(status, "uptime", json_integer((clock_wall() - s->started) / USEC_SEC));
@@ -351,6 +378,8 @@ static SUSPENDS bool open_control(struct server *s, struct err *e)
         .arg = s,
         .reload = control_reload,
         .stop = control_stop,
+        .sockets = control_sockets,
+        .leave = control_leave,
         .describe = control_describe,
     };
     s->ctl = ctl_open(&context, server_control_socket(s->settings, s->arena), e);

@@ -94,6 +94,8 @@ bool server_listen(struct server *s, struct config *config, struct tls_context *
 void server_serve_pending(struct server *s);
 /* keep: others go on with the sockets. */
 void server_close_listeners(struct server *s, bool keep);
+/* Their sockets, at most `max`; how many there are. */
+size_t server_sockets(const struct server *s, int *fds, size_t max);
 /* For status: adds an array of name, protocol, address, tls. */
 void server_describe_listeners(const struct server *s, json_t *status);
 

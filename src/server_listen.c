@@ -244,6 +244,19 @@ void server_close_listeners(struct server *s, bool keep)
     s->listeners = NULL;
 }
 
+size_t server_sockets(const struct server *s, int *fds, size_t max)
+{
+    size_t count = 0;
+    for (const struct server_listener *l = s->listeners; l; l = l->next) {
+        int own[LISTENER_SOCKETS];
+        size_t n = l->listener ? listener_sockets(l->listener, own) : 0;
+        for (size_t i = 0; i < n; i++, count++)
+            if (count < max)
+                fds[count] = own[i];
+    }
+    return count;
+}
+
 /* --- status --- */
 
 static const char *choice_text(const char *setting, int value)

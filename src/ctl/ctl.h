@@ -51,6 +51,10 @@ struct ctl_context { /* all outlive the control socket */
     SUSPENDS bool (*reload)(void *arg, json_t *result, struct err *e);
     /* Begins the shutdown; does not suspend. */
     void (*stop)(void *arg);
+    /* The listening sockets, at most `max`; how many there are. */
+    size_t (*sockets)(void *arg, int *fds, size_t max);
+    /* The same as stop when somebody else has the sockets: their files stay. */
+    void (*leave)(void *arg);
     /* Adds what only the server knows: version, hostname, start, listeners. */
     void (*describe)(void *arg, json_t *status);
 };
@@ -80,6 +84,7 @@ struct ctl_stream_verb {
 
 /* Tables end with name == NULL. */
 extern const struct ctl_verb ctl_status_verbs[];
+extern const struct ctl_stream_verb ctl_hand_over_verbs[];
 extern const struct ctl_verb ctl_session_verbs[];
 extern const struct ctl_verb ctl_recording_verbs[];
 extern const struct ctl_verb ctl_auth_verbs[];

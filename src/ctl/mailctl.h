@@ -6,6 +6,7 @@
 #include "core/arena.h"
 #include "core/buf.h"
 #include "core/err.h"
+#include "net/pass_sockets.h"
 
 #include <jansson.h>
 
@@ -80,6 +81,9 @@ bool client_send(struct client *c, json_t *item, struct str bytes, bool more, st
 bool client_send_end(struct client *c, struct err *e);
 /* When sending failed: the server's reason instead of *e, if it gave one. Returns false. */
 bool client_take_refusal(struct client *c, struct err *e);
+/* After client_begin, before anything else: sockets that come with the first item, the caller's. */
+bool client_receive_sockets(struct client *c, int fds[PASS_SOCKETS_MAX], size_t *count,
+                            struct err *e);
 /* Open, call, close, and print the error: the exit status. With --json prints the result and sets
  * it to NULL; result may be NULL when it is of no interest. */
 int ask(struct mailctl *m, const char *verb, json_t *args, json_t **result);
@@ -161,8 +165,8 @@ const char *read_known_password(struct mailctl *m, const struct arguments *a, co
 /* --- mailctl_spawn.c --- */
 
 /* Starts maild in the background; its standard error goes to the file. */
-bool spawn_maild(struct mailctl *m, const char *config, const char *stderr_path, int *pid,
-                 struct err *e);
+bool spawn_maild(struct mailctl *m, const char *config, const char *stderr_path, const int *sockets,
+                 size_t count, int *pid, struct err *e);
 /* True while the process exists (and is no zombie). */
 bool process_lives(int pid);
 
@@ -193,7 +197,8 @@ const struct command *command_at(size_t i);
 const char *command_examples(const char *name);
 
 command_function command_init;
-command_function command_start, command_stop, command_status, command_reload, command_log_flush;
+command_function command_start, command_stop, command_upgrade, command_status, command_reload,
+    command_log_flush;
 command_function command_config_check, command_config_show, command_config_manual;
 command_function command_user_add, command_user_list, command_user_show, command_user_delete,
     command_user_password, command_user_disable, command_user_enable, command_user_set;

@@ -191,6 +191,12 @@ bool client_begin(struct client *c, const char *verb, json_t *args, struct err *
     return true;
 }
 
+bool client_receive_sockets(struct client *c, int fds[PASS_SOCKETS_MAX], size_t *count,
+                            struct err *e)
+{
+    return receive_sockets(c->fd, &c->received, fds, count, e);
+}
+
 enum client_got client_next(struct client *c, json_t **json, struct err *e)
 {
     struct str rest;

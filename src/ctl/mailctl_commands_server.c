@@ -30,6 +30,15 @@ static const struct command rows[] = {
      0,
      {{0}}},
     {"stop", "", "End maild and wait until it is gone.", command_stop, 0, 0, {{0}}},
+    {"upgrade",
+     "",
+     "Put a new process in the place of the running one, with the programs as they are installed "
+     "now: sessions end, but no caller is refused. For servers that mailctl started; a service "
+     "manager does the same with a restart.",
+     command_upgrade,
+     0,
+     0,
+     {{0}}},
     {"status", "", "Show how the server is.", command_status, 0, 0, {{0}}},
     {"reload",
      "",

@@ -1,5 +1,5 @@
 /*
- * start, stop, status, reload, log flush.
+ * start, stop, upgrade, status, reload, log flush.
  *
  * start is done when the server answers on its control socket, which it opens last; when it ends
  * before that, its own line on standard error is the reason. stop is done when the process is gone,
@@ -53,7 +53,8 @@ static int report_end(const char *stderr_path)
     return EXIT_FAILED;
 }
 
-static int wait_for_start(struct mailctl *m, int pid, const char *stderr_path)
+/* others: another server may still answer for a moment. */
+static int wait_for_start(struct mailctl *m, int pid, const char *stderr_path, bool others)
 {
     usec deadline = deadline_in(START_PATIENCE);
     struct err e;
@@ -61,6 +62,11 @@ static int wait_for_start(struct mailctl *m, int pid, const char *stderr_path)
         json_t *status = server_status(m, &e);
         if (status) {
             bool ours = number_of(status, "pid") == pid;
+            if (!ours && others) {
+                json_decref(status);
+                usleep(POLL_INTERVAL);
+                continue;
+            }
             if (!ours)
                 report_end(stderr_path);
             else if (m->json)
@@ -87,6 +93,11 @@ static const char *absolute_path(struct mailctl *m, const char *path)
     return arena_printf(m->arena, "%s/%s", here, path).p;
 }
 
+static const char *stderr_path_of(struct mailctl *m)
+{
+    return arena_printf(m->arena, "%s/maild.stderr", m->settings->run_dir).p;
+}
+
 int command_start(struct mailctl *m, const struct arguments *a)
 {
     struct err e;
@@ -102,11 +113,61 @@ int command_start(struct mailctl *m, const struct arguments *a)
     }
     if (e.kind != ERR_CLOSED)
         return fail("%s", e.text);
-    const char *stderr_path = arena_printf(m->arena, "%s/maild.stderr", m->settings->run_dir).p;
+    const char *stderr_path = stderr_path_of(m);
     if (!disk_make_dirs(m->settings->run_dir, 0755, &e) ||
-        !spawn_maild(m, absolute_path(m, m->config_path), stderr_path, &pid, &e))
+        !spawn_maild(m, absolute_path(m, m->config_path), stderr_path, NULL, 0, &pid, &e))
         return fail("%s", e.text);
-    return wait_for_start(m, pid, stderr_path);
+    return wait_for_start(m, pid, stderr_path, false);
+}
+
+/* --- upgrade --- */
+
+/* The server's sockets, with which it ends. */
+static bool take_sockets(struct mailctl *m, int fds[PASS_SOCKETS_MAX], size_t *count, struct err *e)
+{
+    json_t *json = NULL;
+    struct client *c = client_open(m, e);
+    if (!c)
+        return false;
+    bool ok = client_begin(c, "hand over", NULL, e) && client_receive_sockets(c, fds, count, e);
+    enum client_got got = ok ? client_next(c, &json, e) : CLIENT_FAILED;
+    if (got == CLIENT_ITEM) {
+        json_decref(json);
+        got = client_next(c, &json, e);
+    }
+    ok = ok && got == CLIENT_DONE;
+    if (ok && number_of(json, "sockets") != (json_int_t)*count)
+        ok = err_set(e, ERR_LIMIT, "only %zu of %lld sockets arrived: more descriptors are needed",
+                     *count, (long long)number_of(json, "sockets"));
+    json_decref(json);
+    client_close(c);
+    return ok;
+}
+
+int command_upgrade(struct mailctl *m, const struct arguments *a)
+{
+    int fds[PASS_SOCKETS_MAX], pid;
+    size_t count;
+    struct err e;
+    (void)a;
+    if (!mailctl_settings(m, &e)) /* before anything ends */
+        return fail("%s", e.text);
+    json_t *status = server_status(m, &e);
+    if (!status)
+        return fail("%s", e.text);
+    bool managed = json_is_true(json_object_get(status, "managed"));
+    json_decref(status);
+    if (managed)
+        return fail("a service manager runs this server and keeps its sockets: systemctl restart "
+                    "maild");
+    const char *stderr_path = stderr_path_of(m);
+    if (!take_sockets(m, fds, &count, &e) ||
+        !spawn_maild(m, absolute_path(m, m->config_path), stderr_path, fds, count, &pid, &e))
+        return fail("%s", e.text);
+    int result = wait_for_start(m, pid, stderr_path, true);
+    for (size_t i = 0; i < count; i++) /* until here callers had somewhere to wait */
+        close(fds[i]);
+    return result;
 }
 
 /* --- stop --- */

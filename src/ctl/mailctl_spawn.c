@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FIRST_SOCKET 3 /* sd_listen_fds(3) */
+
 /*
  * maild beside mailctl's own program (a build), else in the sbin beside its bin (an installation),
  * else by the name alone: execvp looks in PATH.
@@ -32,7 +34,25 @@ static const char *find_maild(struct mailctl *m)
     return "maild";
 }
 
-static void become_maild(const char *maild, const char *config, int null, int output)
+/* As a service manager does: from the first descriptor on, announced in the environment. */
+static void give_sockets(const int *sockets, size_t count)
+{
+    char text[32];
+    int high[PASS_SOCKETS_MAX];
+    if (count == 0)
+        return;
+    for (size_t i = 0; i < count; i++) /* out of the way first */
+        high[i] = fcntl(sockets[i], F_DUPFD_CLOEXEC, FIRST_SOCKET + PASS_SOCKETS_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (high[i] < 0 || dup2(high[i], FIRST_SOCKET + (int)i) < 0)
+            _exit(EXIT_FAILED);
+    snprintf(text, sizeof(text), "%zu", count);
+    setenv("LISTEN_FDS", text, 1);
+    snprintf(text, sizeof(text), "%d", (int)getpid());
+    setenv("LISTEN_PID", text, 1);
+}
+
+static void become_background(int null, int output)
 {
     setsid();
     dup2(null, STDIN_FILENO);
@@ -40,13 +60,17 @@ static void become_maild(const char *maild, const char *config, int null, int ou
     dup2(output, STDERR_FILENO);
     if (chdir("/") != 0)
         _exit(EXIT_FAILED);
+}
+
+static void become_maild(const char *maild, const char *config)
+{
     execlp(maild, "maild", "--config", config, (char *)NULL);
     fprintf(stderr, "maild: the program cannot be run: %s: %s\n", maild, strerror(errno));
     _exit(EXIT_FAILED);
 }
 
-bool spawn_maild(struct mailctl *m, const char *config, const char *stderr_path, int *pid,
-                 struct err *e)
+bool spawn_maild(struct mailctl *m, const char *config, const char *stderr_path, const int *sockets,
+                 size_t count, int *pid, struct err *e)
 {
     int null = -1, output = -1;
     const char *maild = find_maild(m);
@@ -54,8 +78,11 @@ bool spawn_maild(struct mailctl *m, const char *config, const char *stderr_path,
               disk_open(stderr_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0640, &output, e);
     if (ok) {
         *pid = fork();
-        if (*pid == 0)
-            become_maild(maild, config, null, output);
+        if (*pid == 0) {
+            become_background(null, output);
+            give_sockets(sockets, count);
+            become_maild(maild, config);
+        }
         ok = *pid > 0 || err_set_errno(e, errno, "a process for maild");
     }
     if (null >= 0)

@@ -92,6 +92,11 @@ static bool same_address(const struct socket_address *a, const struct socket_add
     return strcmp(x, y) == 0;
 }
 
+bool service_manager_gave(const struct service_manager *m)
+{
+    return m->count > 0;
+}
+
 int service_manager_take(struct service_manager *m, const struct socket_address *address)
 {
     for (size_t i = 0; m && i < m->count; i++) {

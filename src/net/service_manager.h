@@ -16,6 +16,8 @@ struct service_manager *service_manager_new(void);
 /* NULL is allowed. Sockets that nobody took are closed. */
 void service_manager_free(struct service_manager *m);
 
+/* Sockets were there at the start. */
+bool service_manager_gave(const struct service_manager *m);
 /* A listening socket of this address that was there before; -1: none. It is the caller's. */
 int service_manager_take(struct service_manager *m, const struct socket_address *address);
 /* After the listeners are open: sockets of addresses that the configuration does not have any more

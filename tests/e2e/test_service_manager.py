@@ -4,12 +4,10 @@ import os
 import signal
 import socket
 import subprocess
-import threading
-import time
 
 from support.instance import Instance, build_dir
 from support.mail import imap_bodies, inject
-from support.service_manager import ServiceManager, start_with
+from support.service_manager import Caller, ServiceManager, start_with
 
 TEXT = "Subject: x\r\n\r\nbody\r\n"
 
@@ -28,32 +26,6 @@ def start_again(server, manager):
                                 [os.path.join(build_dir(), "maild"), "--config", server.config_path],
                                 server.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     log.close()
-
-
-class Caller(threading.Thread):
-    """Connects all the time and wants a greeting each time."""
-
-    def __init__(self, server):
-        super().__init__()
-        self.server, self.greeted, self.refused, self.ended = server, 0, [], threading.Event()
-        self.start()
-
-    def run(self):
-        while not self.ended.is_set():
-            try:
-                with self.server.connect("smtp", timeout=60) as s:
-                    if s.recv(4).startswith(b"220"):
-                        self.greeted += 1
-            except ConnectionRefusedError as e:
-                self.refused.append(str(e))
-            except OSError:
-                pass  # closed by the process that ends
-            time.sleep(0.002)
-
-    def result(self):
-        self.ended.set()
-        self.join()
-        return self.greeted, self.refused
 
 
 def test_told_of_start_reload_and_end():

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 
 
 class ServiceManager:
@@ -77,3 +78,29 @@ def start_with(descriptors, command, environment, **options):
     finally:
         for fd in copies:
             os.close(fd)
+
+
+class Caller(threading.Thread):
+    """Connects all the time and wants a greeting each time."""
+
+    def __init__(self, server):
+        super().__init__()
+        self.server, self.greeted, self.refused, self.ended = server, 0, [], threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.ended.is_set():
+            try:
+                with self.server.connect("smtp", timeout=60) as s:
+                    if s.recv(4).startswith(b"220"):
+                        self.greeted += 1
+            except ConnectionRefusedError as e:
+                self.refused.append(str(e))
+            except OSError:
+                pass  # closed by the process that ends
+            time.sleep(0.002)
+
+    def result(self):
+        self.ended.set()
+        self.join()
+        return self.greeted, self.refused

@@ -1,0 +1,88 @@
+"""mailctl upgrade: a new process in the place of the running one, and no caller is refused."""
+
+import os
+import time
+
+from support.instance import Instance
+from support.mail import imap, imap_bodies, inject
+from support.service_manager import Caller
+
+TEXT = "Subject: x\r\n\r\nbody\r\n"
+
+
+def gone(pid, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_no_caller_is_refused():
+    server = Instance()
+    caller = None
+    try:
+        server.start()
+        old = server.process
+        inject(server, "far@away.test", ["bob@example.test"], TEXT)
+        session = imap(server, "bob")
+        caller = Caller(server)
+        said = server.mailctl("upgrade")
+        assert old.wait(timeout=60) == 0, server.log()
+        new = server.mailctl_json("status")["pid"]
+        assert new != old.pid and str(new) in said, said
+        server.process = None
+        inject(server, "far@away.test", ["bob@example.test"], TEXT)
+        greeted, refused = caller.result()
+        caller = None
+        assert refused == [] and greeted > 5, (greeted, refused)
+        with server.connect("lmtp") as s:
+            assert s.recv(4).startswith(b"220")
+        assert len(imap_bodies(server, "bob")) == 2
+        assert "handed over to process" in server.log()
+        session.shutdown()
+        server.mailctl("stop")
+        assert gone(new)
+    finally:
+        if caller:
+            caller.result()
+        server.close()
+
+
+def test_twice_in_a_row_under_mail():
+    server = Instance()
+    try:
+        server.mailctl("start")
+        sent = 0
+        for _ in range(2):
+            for _ in range(5):
+                inject(server, "far@away.test", ["bob@example.test", "alice@example.test"], TEXT)
+                sent += 1
+            server.mailctl("upgrade")
+        assert len(imap_bodies(server, "bob")) == len(imap_bodies(server, "alice")) == sent
+        server.mailctl("stop")
+    finally:
+        server.close()
+
+
+def test_a_wrong_configuration_changes_nothing():
+    with Instance() as server:
+        with open(server.config_path) as f:
+            text = f.read()
+        server.add_config("nonsense = yes")
+        result = server.run_mailctl("upgrade", check=False)
+        assert result.returncode == 1 and "nonsense" in result.stderr, result
+        with open(server.config_path, "w") as f:
+            f.write(text)
+        inject(server, "far@away.test", ["bob@example.test"], TEXT)
+        assert server.process.poll() is None
+
+
+def test_nobody_there():
+    server = Instance()
+    result = server.run_mailctl("upgrade", check=False)
+    assert result.returncode == 1 and "does not run" in result.stderr, result
+    server.close()
