@@ -23,6 +23,7 @@
 #include "queue/accept.h"
 
 #include "core/log.h"
+#include "queue/mailbox_delivery.h"
 #include "queue/result.h"
 
 #include <stdlib.h>
@@ -99,9 +100,15 @@ void accept_lead(struct acceptance *x, struct target *t, const struct route_targ
     case TARGET_MAILBOX:
         t->kind = RECIPIENT_ACCOUNT;
         t->account = &to->account;
+        t->detail = to->detail;
+        break;
+    case TARGET_PUBLIC:
+        t->kind = RECIPIENT_PUBLIC;
+        t->mailbox = to->mailbox;
         break;
     case TARGET_WAITING:
         t->kind = RECIPIENT_POSTPONED;
+        t->detail = to->detail;
         t->error = ARENA_NEW(x->arena, struct err);
         err_set(t->error, ERR_TEMP, "mailbox takes no mail just now");
         break;
@@ -251,8 +258,9 @@ static void log_delivery(struct acceptance *x, const struct target *t,
     struct str original = same ? STR("") : t->original;
     if (d->delivered)
         log_info("queue", x->envelope->id,
-                 "to=<%.*s>%s%.*s%s relay=local status=sent (INBOX uid=%u)", STR_ARG(t->address),
-                 same ? "" : " original=<", STR_ARG(original), end, d->uid);
+                 "to=<%.*s>%s%.*s%s relay=local status=sent (%.*s uid=%u)", STR_ARG(t->address),
+                 same ? "" : " original=<", STR_ARG(original), end,
+                 STR_ARG(mailbox_delivery_name(d)), d->uid);
     else
         log_warning("queue", x->envelope->id, "to=<%.*s>%s%.*s%s relay=local status=%s (%s)",
                     STR_ARG(t->address), same ? "" : " original=<", STR_ARG(original), end,
@@ -457,21 +465,27 @@ static void append_queued(void *arg)
     append_records(t->x, true);
 }
 
+static bool is_mailbox(const struct target *t)
+{
+    return t->account || t->mailbox.n > 0;
+}
+
 SUSPENDS static void deliver_here(struct acceptance *x)
 {
     struct err e = {.kind = ERR_TEMP, .text = "not delivered"};
     size_t count = 0;
     for (size_t i = 0; i < x->target_count; i++)
-        count += x->targets[i].account != NULL;
+        count += is_mailbox(&x->targets[i]);
     struct store_delivery *list = arena_array(x->arena, count + 1, sizeof(*list));
     struct target **targets = arena_array(x->arena, count + 1, sizeof(*targets));
     count = 0;
     for (size_t i = 0; i < x->target_count; i++) {
-        if (!x->targets[i].account)
+        const struct target *t = &x->targets[i];
+        if (!is_mailbox(t))
             continue;
         targets[count] = &x->targets[i];
-        list[count].account = x->targets[i].account;
-        list[count++].mailbox = STR("INBOX");
+        list[count++] = t->account ? mailbox_delivery(x->queue, t->account, t->detail)
+                                   : mailbox_delivery_public(x->queue, t->mailbox);
     }
     if (count == 0)
         return;

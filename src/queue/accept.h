@@ -20,7 +20,9 @@ struct target {
     struct str requested;           /* its ORCPT */
     unsigned notify;                /* of all recipients that led to it */
     enum recipient_success success; /* to be told when it is delivered here */
-    const struct account *account;  /* NULL: not a mailbox */
+    const struct account *account;  /* NULL: not a mailbox of one */
+    struct str mailbox;             /* a public one; "" : none */
+    struct str detail;              /* of a plus-address: a mailbox of the account, maybe */
     enum recipient_kind kind;       /* if it is queued */
     enum outcome outcome;
     bool queued;

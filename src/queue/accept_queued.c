@@ -29,20 +29,23 @@ _Static_assert(QUEUE_ENVELOPE_RECORD_MAX + QUEUE_HEADER_MAX + SPOOL_MEMORY_MAX +
                    JOURNAL_RECORD_MAX,
                "a record of the journal");
 
-/* As it is stored (recipient_words.h). */
-static struct str word_of(const struct target *t, struct buf *b)
+/* As they are stored (recipient_words.h). */
+static struct recipient_words words_of(const struct target *t, struct buf *b)
 {
-    if (t->kind != RECIPIENT_HOST)
-        return t->address;
-    buf_clear(b);
-    buf_printf(b, "%.*s %.*s", STR_ARG(t->host), STR_ARG(t->address));
-    return buf_str(b);
+    struct recipient_words w = {t->address, t->original, t->requested, t->detail};
+    if (t->kind == RECIPIENT_HOST) {
+        buf_clear(b);
+        buf_printf(b, "%.*s %.*s", STR_ARG(t->host), STR_ARG(t->address));
+        w.address = buf_str(b);
+    }
+    return w;
 }
 
 static size_t words_size(const struct target *t)
 {
     struct buf b = BUF_EMPTY;
-    size_t size = recipient_words_size(word_of(t, &b), t->original, t->requested);
+    const struct recipient_words w = words_of(t, &b);
+    size_t size = recipient_words_size(&w);
     buf_free(&b);
     return size;
 }
@@ -51,7 +54,8 @@ static void fill_recipient(struct queue_message *m, struct queue_recipient *r,
                            const struct target *t)
 {
     struct buf word = BUF_EMPTY;
-    recipient_set_words(m, r, word_of(t, &word), t->original, t->requested);
+    const struct recipient_words w = words_of(t, &word);
+    recipient_set_words(m, r, &w);
     buf_free(&word);
     r->kind = (uint8_t)t->kind;
     r->notify = (uint8_t)t->notify;
@@ -70,7 +74,7 @@ static void fill_recipient(struct queue_message *m, struct queue_recipient *r,
 /* Upper bound of its encoded size. */
 static size_t encoded_size(const struct target *t)
 {
-    return 100 + t->host.n + t->address.n + t->original.n + t->requested.n +
+    return 100 + t->host.n + t->address.n + t->original.n + t->requested.n + t->detail.n +
            (t->error ? sizeof(t->error->text) : 0);
 }
 

@@ -21,8 +21,9 @@ SUSPENDS static bool sender_is_foreign(struct acceptance *x)
     ptrdiff_t at = str_find_last_char(sender, '@');
     if (at < 0)
         return false;
-    return directory_find_domain(x->queue->context.directory, str_skip(sender, (size_t)at + 1),
-                                 x->arena, &domain, &ignored) != LOOKUP_FOUND;
+    return directory_find_domain_or_parent(x->queue->context.directory,
+                                           str_skip(sender, (size_t)at + 1), x->arena, &domain,
+                                           &ignored) != LOOKUP_FOUND;
 }
 
 static bool is_forwarded(const struct target *t)

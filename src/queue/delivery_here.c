@@ -11,6 +11,7 @@
 #include "queue/delivery_internal.h"
 
 #include "queue/destination_key.h"
+#include "queue/mailbox_delivery.h"
 #include "queue/message.h"
 #include "queue/result.h"
 
@@ -48,10 +49,31 @@ static void record_account(void *arg)
     recipient_record_delivery(to->m, to->r, &(struct attempt){.code = STR("2.0.0")}, true);
 }
 
+static const struct queue_recipient *recipient_of(const struct connection *c, size_t i)
+{
+    return &c->item->message->recipients[c->item->recipients[i]];
+}
+
+SUSPENDS static void deliver_to_mailbox(struct connection *c, size_t i, struct store_delivery *d)
+{
+    struct queue_message *m = c->item->message;
+    struct err e = {.kind = ERR_NONE};
+    struct str prefix =
+        arena_printf(c->arena, "Return-Path: <%.*s>\n%.*s", STR_ARG(m->sender), STR_ARG(m->prefix));
+    struct to_account to = {m, &m->recipients[c->item->recipients[i]]};
+    const struct store_companion companion = {&to, account_gets_it, record_account};
+    if (store_deliver_with(c->queue->context.store, m->id, c->message.body, prefix, d, 1,
+                           &companion, &e))
+        delivery_set_result(
+            c, i, TRANSPORT_DELIVERED, "2.0.0",
+            arena_printf(c->arena, "delivered to %.*s", STR_ARG(mailbox_delivery_name(d))).p);
+    else
+        set_error(c, i, d->error.kind != ERR_NONE ? &d->error : &e);
+}
+
 /* Into the account's mailbox; the account is asked for again, since it may have changed. */
 SUSPENDS static void deliver_to_account(struct connection *c, size_t i)
 {
-    struct queue_message *m = c->item->message;
     struct account account;
     struct err e = {.kind = ERR_NONE};
     switch (directory_find_account(c->queue->context.directory, c->message.recipients[i].address,
@@ -73,21 +95,21 @@ SUSPENDS static void deliver_to_account(struct connection *c, size_t i)
         delivery_set_result(c, i, TRANSPORT_DEFERRED, "4.2.1", "mailbox takes no mail just now");
         return;
     }
-    struct str prefix =
-        arena_printf(c->arena, "Return-Path: <%.*s>\n%.*s", STR_ARG(m->sender), STR_ARG(m->prefix));
-    struct store_delivery d = {.account = &account, .mailbox = STR("INBOX")};
-    struct to_account to = {m, &m->recipients[c->item->recipients[i]]};
-    const struct store_companion companion = {&to, account_gets_it, record_account};
-    if (store_deliver_with(c->queue->context.store, m->id, c->message.body, prefix, &d, 1,
-                           &companion, &e))
-        delivery_set_result(c, i, TRANSPORT_DELIVERED, "2.0.0", "delivered to INBOX");
-    else
-        set_error(c, i, d.error.kind != ERR_NONE ? &d.error : &e);
+    struct store_delivery d =
+        mailbox_delivery(c->queue, &account, recipient_detail(recipient_of(c, i)));
+    deliver_to_mailbox(c, i, &d);
+}
+
+SUSPENDS static void deliver_to_public(struct connection *c, size_t i)
+{
+    struct store_delivery d =
+        mailbox_delivery_public(c->queue, recipient_mailbox(recipient_of(c, i)));
+    deliver_to_mailbox(c, i, &d);
 }
 
 static enum recipient_kind kind_of(const struct connection *c, size_t i)
 {
-    return (enum recipient_kind)c->item->message->recipients[c->item->recipients[i]].kind;
+    return (enum recipient_kind)recipient_of(c, i)->kind;
 }
 
 /* Of an account. What cannot be told is found out by who delivers. */
@@ -104,13 +126,16 @@ SUSPENDS static bool is_mailbox_here(struct connection *c, size_t i)
  * for. */
 SUSPENDS static struct route *route_of(struct connection *c, size_t i)
 {
-    struct str address = c->message.recipients[i].address;
+    const struct queue_recipient *r = recipient_of(c, i);
+    struct str address = c->message.recipients[i].address, detail = recipient_detail(r);
     switch (kind_of(c, i)) {
     case RECIPIENT_ACCOUNT:
     case RECIPIENT_HOST:
-        return route_account(c->queue->context.router, address, true, c->arena);
+        return route_account(c->queue->context.router, address, detail, true, c->arena);
     case RECIPIENT_POSTPONED:
-        return route_account(c->queue->context.router, address, false, c->arena);
+        return route_account(c->queue->context.router, address, detail, false, c->arena);
+    case RECIPIENT_PUBLIC:
+        return route_public(c->queue->context.router, recipient_mailbox(r), c->arena);
     case RECIPIENT_REMOTE:
     case RECIPIENT_UNROUTED:
     case RECIPIENT_RELAY:
@@ -228,6 +253,8 @@ SUSPENDS void delivery_here(struct connection *c)
             set_error(c, i, &e);
         else if (kind_of(c, i) == RECIPIENT_ACCOUNT && is_mailbox_here(c, i))
             deliver_to_account(c, i);
+        else if (kind_of(c, i) == RECIPIENT_PUBLIC)
+            deliver_to_public(c, i);
         else
             unrouted[unrouted_count++] = i;
     }

@@ -5,7 +5,8 @@
  * readable.
  *
  * Versions: 2 brought the options of the envelope, and notify, success and requested of recipients;
- * 3 the reason of a hold; 4 the last attempts, and when a recipient was tried.
+ * 3 the reason of a hold; 4 the last attempts, and when a recipient was tried; 5 public mailboxes
+ * and what stood behind the separator of plus-addresses.
  *
  * An envelope file, which versions 1 and 2 wrote, is: magic, version, checksum of all that follows,
  * envelope.
@@ -96,6 +97,7 @@ static void encode_recipient(struct buf *out, const struct queue_recipient *r)
     buf_add_u8(out, r->notify);
     buf_add_u8(out, r->success);
     buf_add_counted(out, recipient_requested(r));
+    buf_add_counted(out, recipient_detail(r));
 }
 
 static void encode(struct buf *out, const struct queue_message *m, struct str prefix)
@@ -132,32 +134,35 @@ void message_encode_stored(struct buf *out, const struct queue_message *m)
 /* A recipient as it is read: the words are still in the input. */
 struct decoded {
     struct queue_recipient r;
-    struct str address, original, requested, error, code, relay;
+    struct recipient_words words;
+    struct str error, code, relay;
 };
 
 static bool decode_recipient(struct reader *in, unsigned version, struct decoded *d)
 {
     struct queue_recipient *r = &d->r;
-    *d = (struct decoded){.requested = STR("")};
+    *d = (struct decoded){.words = {.requested = STR("")}};
     r->kind = read_u8(in);
     r->state = read_u8(in);
     r->reported = read_u8(in);
     r->attempts = read_u32(in) & RECIPIENT_ATTEMPTS_MAX;
     r->next_attempt = (usec)read_u64(in);
-    d->address = read_counted(in);
-    d->original = read_counted(in);
+    d->words.address = read_counted(in);
+    d->words.original = read_counted(in);
     d->error = read_counted(in);
     d->code = read_counted(in);
     d->relay = read_counted(in);
     if (version >= 2) {
         r->notify = read_u8(in);
         r->success = read_u8(in);
-        d->requested = read_counted(in);
+        d->words.requested = read_counted(in);
     }
-    return !in->bad && r->kind <= RECIPIENT_POSTPONED && r->state <= RECIPIENT_FAILED &&
+    if (version >= 5)
+        d->words.detail = read_counted(in);
+    return !in->bad && r->kind <= RECIPIENT_PUBLIC && r->state <= RECIPIENT_FAILED &&
            r->state != RECIPIENT_SENDING && r->success <= SUCCESS_EXPANDED &&
-           d->address.n <= RECIPIENT_WORD_MAX && d->original.n <= RECIPIENT_WORD_MAX &&
-           d->requested.n <= RECIPIENT_WORD_MAX;
+           d->words.address.n <= RECIPIENT_WORD_MAX && d->words.original.n <= RECIPIENT_WORD_MAX &&
+           d->words.requested.n <= RECIPIENT_WORD_MAX && d->words.detail.n <= RECIPIENT_WORD_MAX;
 }
 
 /* Smallest encoded recipient: guards against a damaged count. */
@@ -173,12 +178,12 @@ static bool decode_recipients(struct reader *in, unsigned version, struct queue_
     for (uint32_t i = 0; i < count; i++) {
         if (!decode_recipient(in, version, &d))
             return false;
-        words += recipient_words_size(d.address, d.original, d.requested);
+        words += recipient_words_size(&d.words);
     }
     message_set_recipients(m, count, words);
     for (uint32_t i = 0; i < count && decode_recipient(&again, version, &d); i++) {
         m->recipients[i] = d.r;
-        recipient_set_words(m, &m->recipients[i], d.address, d.original, d.requested);
+        recipient_set_words(m, &m->recipients[i], &d.words);
         recipient_set_said(m, &m->recipients[i], d.error, d.code, d.relay);
     }
     return true;

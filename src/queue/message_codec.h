@@ -6,7 +6,7 @@
 #include "queue/message.h"
 
 /* The form that is written now; older ones are read. */
-#define MESSAGE_VERSION 4
+#define MESSAGE_VERSION 5
 
 /* The envelope with the state of each recipient. */
 void message_encode(struct buf *out, const struct queue_message *m);

@@ -89,7 +89,7 @@ SUSPENDS enum next_hop_answer next_hop_find(struct directory *directory,
         *hop = to_host(destination_key_host(key), a);
     if (name.n == 0)
         return NEXT_HOP_SEND;
-    switch (directory_find_domain(directory, name, a, &domain, e)) {
+    switch (directory_find_domain_or_parent(directory, name, a, &domain, e)) {
     case LOOKUP_TEMPFAIL:
         return NEXT_HOP_LATER;
     case LOOKUP_NOT_FOUND:

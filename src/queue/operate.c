@@ -114,7 +114,7 @@ static bool can_be_looked_up(const struct queue_recipient *r)
 {
     return r->state == RECIPIENT_WAITING && r->kind != RECIPIENT_UNROUTED &&
            r->kind != RECIPIENT_HOST && r->kind != RECIPIENT_POSTPONED &&
-           str_find_char(recipient_address(r), '@') > 0;
+           r->kind != RECIPIENT_PUBLIC && str_find_char(recipient_address(r), '@') > 0;
 }
 
 static bool requeue(struct queue_operation *o, struct queue_message *m, struct err *e)

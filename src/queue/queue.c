@@ -25,6 +25,7 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "queue/mailbox_delivery.h"
 #include "queue/message.h"
 #include "queue/message_text.h"
 #include "queue/pause.h"
@@ -43,6 +44,7 @@ SUSPENDS struct queue *queue_open(const struct queue_settings *s, const struct q
     q->context = *c;
     q->config = queue_config_new(s, c->tls, NULL);
     queue_srs_lead_back(q);
+    queue_tell_mailboxes(q);
     link_init(&q->dirty);
     link_init(&q->fresh);
     q->texts.dir = q->context.spool_dir;

@@ -37,6 +37,8 @@ enum recipient_kind {
                             which is recipient_host() */
     RECIPIENT_POSTPONED, /* address: login of an account that took no mail at first; its forwards
                             are still to be asked for */
+    RECIPIENT_PUBLIC,    /* address: ":public:NAME", a public mailbox that could not take it at
+                            first */
 };
 enum recipient_state {
     RECIPIENT_WAITING,
@@ -72,6 +74,7 @@ struct queue_recipient {
     bool reported : 1;      /* its end is known to the sender, or need not be, or cannot be */
     bool own_original : 1;  /* the words: another address led to it */
     bool has_requested : 1; /* the words: ORCPT */
+    bool has_detail : 1;    /* the words: of a plus-address */
     uint8_t kind;           /* enum recipient_kind */
     uint8_t state;          /* enum recipient_state */
     uint8_t notify;         /* enum dsn_notify */

@@ -141,9 +141,9 @@ SUSPENDS static void answer_verified(struct queue *q, const struct recipient_que
     struct verify_answer *v = ARENA_NEW(a, struct verify_answer);
     const struct route *route = answer->route;
     if (question->ask_anew)
-        verify_forget(q->verify, route->domain, route->targets[0].address);
+        verify_forget(q->verify, route->relay, route->targets[0].address);
     usec until = question->verify_until ? question->verify_until : DEADLINE_NONE;
-    verify_address(q->verify, route->domain, route->targets[0].address, until, a, v);
+    verify_address(q->verify, route->relay, route->targets[0].address, until, a, v);
     answer->verified = v;
     switch (v->verdict) {
     case PROBE_ACCEPTED:
@@ -179,19 +179,19 @@ SUSPENDS void recipient_check_here(struct queue *q, const struct recipient_quest
 static bool is_known_there(const struct queue *q, const struct recipient_answer *answer)
 {
     const struct route *route = answer->route;
-    return answer->fate == FATE_ACCEPT && route->unlisted && route->domain->verify && q->verify;
+    return answer->fate == FATE_ACCEPT && route->unlisted && route->relay->verify && q->verify;
 }
 
 bool recipient_ask_there(struct queue *q, const struct recipient_answer *answer)
 {
     const struct route *route = answer->route;
     return is_known_there(q, answer) &&
-           verify_begin(q->verify, route->domain, route->targets[0].address);
+           verify_begin(q->verify, route->relay, route->targets[0].address);
 }
 
 void recipient_expect(struct queue *q, const struct recipient_answer *like, struct str address)
 {
-    const struct domain *domain = like->route->domain;
+    const struct domain *domain = like->route->relay;
     if (is_known_there(q, like) && str_equal_nocase(address_domain(address), domain->name))
         verify_begin(q->verify, domain, address);
 }

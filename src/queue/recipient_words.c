@@ -39,23 +39,28 @@ static char *word_put(char *at, struct str s)
     return at + sizeof(n) + n;
 }
 
-size_t recipient_words_size(struct str address, struct str original, struct str requested)
+size_t recipient_words_size(const struct recipient_words *w)
 {
-    return word_size(address) + (str_equal(address, original) ? 0 : word_size(original)) +
-           (requested.n > 0 ? word_size(requested) : 0);
+    return word_size(w->address) +
+           (str_equal(w->address, w->original) ? 0 : word_size(w->original)) +
+           (w->requested.n > 0 ? word_size(w->requested) : 0) +
+           (w->detail.n > 0 ? word_size(w->detail) : 0);
 }
 
-void recipient_set_words(struct queue_message *m, struct queue_recipient *r, struct str address,
-                         struct str original, struct str requested)
+void recipient_set_words(struct queue_message *m, struct queue_recipient *r,
+                         const struct recipient_words *w)
 {
     r->words = m->words_end;
-    r->own_original = !str_equal(address, original);
-    r->has_requested = requested.n > 0;
-    m->words_end = word_put(m->words_end, address);
+    r->own_original = !str_equal(w->address, w->original);
+    r->has_requested = w->requested.n > 0;
+    r->has_detail = w->detail.n > 0;
+    m->words_end = word_put(m->words_end, w->address);
     if (r->own_original)
-        m->words_end = word_put(m->words_end, original);
+        m->words_end = word_put(m->words_end, w->original);
     if (r->has_requested)
-        m->words_end = word_put(m->words_end, requested);
+        m->words_end = word_put(m->words_end, w->requested);
+    if (r->has_detail)
+        m->words_end = word_put(m->words_end, w->detail);
 }
 
 struct str recipient_address_word(const struct queue_recipient *r)
@@ -92,6 +97,20 @@ struct str recipient_requested(const struct queue_recipient *r)
         return STR("");
     struct str word = word_at(r->words);
     return word_behind(r->own_original ? word_behind(word) : word);
+}
+
+struct str recipient_detail(const struct queue_recipient *r)
+{
+    if (!r->has_detail)
+        return STR("");
+    struct str word = word_at(r->words);
+    word = r->own_original ? word_behind(word) : word;
+    return word_behind(r->has_requested ? word_behind(word) : word);
+}
+
+struct str recipient_mailbox(const struct queue_recipient *r)
+{
+    return r->kind == RECIPIENT_PUBLIC ? str_skip(word_at(r->words), STR(":public:").n) : STR("");
 }
 
 /* --- what was said --- */

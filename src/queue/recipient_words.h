@@ -18,6 +18,10 @@ struct str recipient_address_word(const struct queue_recipient *r);
 struct str recipient_original(const struct queue_recipient *r);
 /* Its ORCPT, decoded; "" : none. */
 struct str recipient_requested(const struct queue_recipient *r);
+/* What stood behind the separator of the address that led to the account; "" : nothing. */
+struct str recipient_detail(const struct queue_recipient *r);
+/* Of RECIPIENT_PUBLIC: the name of the mailbox. */
+struct str recipient_mailbox(const struct queue_recipient *r);
 
 /* Of the last attempt, until the next: what went wrong or the server's reply, its enhanced status
  * code, the server ("host[address]:port"). "" : nothing. */
@@ -29,11 +33,15 @@ struct str recipient_relay(const struct queue_recipient *r);
 struct said_words *said_ref(struct said_words *w);
 void said_unref(struct queue *q, struct said_words *w);
 
-/* Once, of each of the message's recipients, with its address as it is stored; their sizes were
- * part of message_set_recipients. No word may be longer than RECIPIENT_WORD_MAX. */
-void recipient_set_words(struct queue_message *m, struct queue_recipient *r, struct str address,
-                         struct str original, struct str requested);
-size_t recipient_words_size(struct str address, struct str original, struct str requested);
+struct recipient_words {
+    struct str address; /* as it is stored */
+    struct str original, requested, detail;
+};
+/* Once, of each of the message's recipients; their sizes were part of message_set_recipients. No
+ * word may be longer than RECIPIENT_WORD_MAX. */
+void recipient_set_words(struct queue_message *m, struct queue_recipient *r,
+                         const struct recipient_words *w);
+size_t recipient_words_size(const struct recipient_words *w);
 
 /* Copied; the error is cut at QUEUE_ERROR_TEXT_MAX, the others at 255 bytes. */
 void recipient_set_said(struct queue_message *m, struct queue_recipient *r, struct str error,

@@ -118,7 +118,7 @@ static enum recipient_success success_of(const struct queue_message *m,
     const struct envelope_options *o = &m->options;
     if (a->handed_over || m->sender.n == 0 || (r->notify & NOTIFY_NEVER))
         return SUCCESS_SILENT;
-    if (r->kind == RECIPIENT_ACCOUNT)
+    if (r->kind == RECIPIENT_ACCOUNT || r->kind == RECIPIENT_PUBLIC)
         return r->notify & NOTIFY_SUCCESS ? SUCCESS_DELIVERED : SUCCESS_SILENT;
     bool lost_notify = (r->notify & NOTIFY_SUCCESS) && !a->notify_passed;
     bool lost_deliver_by = o->deliver_by != 0 && !o->deliver_by_return && !a->deliver_by_passed &&

@@ -224,9 +224,10 @@ SUSPENDS static struct str sender_of_forwarded(struct explaining *x)
     struct domain domain;
     struct err ignored;
     if (x->forwarder.n == 0 || x->question.relay_domain || sender.n == 0 ||
-        directory_find_domain(x->queue->context.directory,
-                              str_skip(sender, (size_t)(str_find_last_char(sender, '@') + 1)),
-                              x->arena, &domain, &ignored) == LOOKUP_FOUND)
+        directory_find_domain_or_parent(
+            x->queue->context.directory,
+            str_skip(sender, (size_t)(str_find_last_char(sender, '@') + 1)), x->arena, &domain,
+            &ignored) == LOOKUP_FOUND)
         return STR("");
     return queue_srs_forward(x->queue, sender, x->forwarder, x->arena);
 }
@@ -273,8 +274,12 @@ SUSPENDS static void explain_target(struct explaining *x, const struct route_tar
         x->way->outcome = ROUTE_GOES_NOWHERE;
         x->way->text = STR("it waits in the queue until the mailbox takes mail again");
         return;
+    case TARGET_PUBLIC:
+        step(x, "directory", true, STR("a public mailbox here"));
+        x->way->outcome = ROUTE_STAYS_HERE;
+        return;
     case TARGET_SINK:
-        step(x, "directory", true, STR("a sink domain"));
+        step(x, "directory", true, STR("it is accepted and dropped"));
         x->way->outcome = ROUTE_IS_DROPPED;
         return;
     case TARGET_HOST:

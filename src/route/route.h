@@ -19,15 +19,18 @@ enum route_target_kind {
     TARGET_MAILBOX, /* of an account here */
     TARGET_RELAY,   /* the server of a relay domain of ours has it */
     TARGET_REMOTE,  /* in a domain that is not ours */
-    TARGET_SINK,    /* in a sink domain of ours: dropped */
+    TARGET_SINK,    /* in a sink domain of ours, or so listed: dropped */
     TARGET_HOST,    /* of an account whose mailbox another server of ours has: account.mail_host */
     TARGET_WAITING, /* an account that takes no mail just now: to be asked again later */
+    TARGET_PUBLIC,  /* a public mailbox here */
 };
 
 struct route_target {
     enum route_target_kind kind;
     struct account account; /* TARGET_MAILBOX, TARGET_HOST, TARGET_WAITING */
-    struct str address;     /* final address: of the account, or "local@domain" */
+    struct str address;     /* final address: of the account, "local@domain", ":public:NAME" */
+    struct str detail;      /* TARGET_MAILBOX, TARGET_WAITING: of a plus-address; "" : none */
+    struct str mailbox;     /* TARGET_PUBLIC: its name */
 };
 
 /* There may be very many for one message, so it is small. */
@@ -38,11 +41,13 @@ struct route {
         *targets; /* duplicates removed; addresses expanded, nested ones with loop detection */
     size_t count;
     /* Of the address that was asked for: */
-    const struct domain *domain;              /* of ours; NULL: not ours, or no domain */
+    const struct domain *domain;              /* of ours, it or one above it; NULL: not ours, or
+                                                 no domain */
     bool internal;                            /* only trusted senders may write to it */
     const struct directory_group *members_of; /* only its members may; NULL: no such rule */
     bool role;                                /* postmaster or abuse, of ours */
-    bool unlisted; /* only the server of its relay domain knows whether it exists */
+    bool unlisted;              /* only the server of a relay domain knows whether it exists: */
+    const struct domain *relay; /* unlisted: that domain; else NULL */
     /* ROUTE_REFUSE, ROUTE_LATER */
     struct err *error;  /* else NULL */
     const char *status; /* enhanced, of error; NULL: as for its kind. ROUTE_LATER: "4.2.1" for a
@@ -65,9 +70,11 @@ struct err *route_fail(struct route *route, enum route_kind kind);
 SUSPENDS struct route *route_recipient(struct router *r, struct str address, struct arena *a);
 
 /* The same for an account that is known by its login, whatever is listed under its address: its
- * mailbox and its forwards; with `mailbox` the former alone. */
-SUSPENDS struct route *route_account(struct router *r, struct str login, bool mailbox,
-                                     struct arena *a);
+ * mailbox and its forwards; with `mailbox` the former alone. detail: of the target that it was. */
+SUSPENDS struct route *route_account(struct router *r, struct str login, struct str detail,
+                                     bool mailbox, struct arena *a);
+/* The same for a public mailbox. */
+SUSPENDS struct route *route_public(struct router *r, struct str mailbox, struct arena *a);
 
 /* Another server of ours has its mailbox. */
 bool route_is_elsewhere(const struct router *r, const struct account *account);

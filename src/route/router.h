@@ -9,7 +9,11 @@
 struct router;
 
 struct router_settings {
-    const char *postmaster; /* "" : postmaster@ the first domain */
+    const char *postmaster;           /* "" : postmaster@ the first domain */
+    const char *separator;            /* of plus-addresses; "" : there are none */
+    bool detail_mailbox;              /* what is behind it names a mailbox */
+    bool groups;                      /* false: as if there were none */
+    struct string_list include_paths; /* directories */
 };
 extern const struct settings_block router_settings_block; /* "addresses" */
 
@@ -34,5 +38,15 @@ struct router_senders {
 /* Without it nobody did. */
 void router_set_senders(struct router *r, const struct router_senders *senders);
 
+/* Which public mailboxes there are. */
+struct router_mailboxes {
+    void *arg;
+    SUSPENDS enum lookup (*has_public)(void *arg, struct str name, struct err *e);
+};
+/* Without it there are none. */
+void router_set_mailboxes(struct router *r, const struct router_mailboxes *mailboxes);
+
+/* What is behind the separator names the mailbox that gets the mail, if it exists. */
+bool router_uses_details(const struct router *r);
 /* The postmaster of the settings; "" : none. */
 struct str router_postmaster(const struct router *r);

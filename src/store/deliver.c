@@ -146,6 +146,7 @@ static void report(struct delivery *d, const char *id, struct store_delivery *li
         }
         item->uid = t->uid;
         item->uid_validity = t->mailbox->c.uid_validity;
+        item->in_inbox = strcmp(t->mailbox->name, "INBOX") == 0;
         log_info("store", id, "delivered account=<%.*s> mailbox=<%s> uid=%u size=%llu",
                  STR_ARG(item->account->login), t->mailbox->name, t->uid,
                  (unsigned long long)d->size);

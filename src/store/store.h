@@ -65,6 +65,7 @@ struct store_delivery {
     bool exempt; /* quota does not apply: a note of the server itself */
     /* result */
     bool delivered;
+    bool in_inbox; /* INBOX has it, whatever was asked for */
     uint32_t uid, uid_validity;
     struct err error; /* QUOTA, TEMP, IO, NO_SPACE ... when not delivered */
 };

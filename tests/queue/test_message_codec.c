@@ -148,12 +148,13 @@ static void fill(struct queue_message *m)
     struct spool *body = spool_new(mail_store.dir, "new");
     assert_true(spool_write(body, STR("x"), &e));
     message_set_text(m, STR("Received: x\n"), body);
-    struct str address = STR("a@far.test"), requested = STR("rfc822;A@far.test");
-    message_set_recipients(m, 1, recipient_words_size(address, address, requested));
+    const struct recipient_words words = {STR("a@far.test"), STR("a@far.test"),
+                                          STR("rfc822;A@far.test"), STR("detail")};
+    message_set_recipients(m, 1, recipient_words_size(&words));
     m->recipients[0] = (struct queue_recipient){.state = RECIPIENT_DELIVERED,
                                                 .success = SUCCESS_RELAYED,
                                                 .notify = NOTIFY_SUCCESS | NOTIFY_DELAY};
-    recipient_set_words(m, &m->recipients[0], address, address, requested);
+    recipient_set_words(m, &m->recipients[0], &words);
 }
 
 static void all_that_was_asked_for(void)

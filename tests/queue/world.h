@@ -38,7 +38,7 @@ static usec test_wall(void)
 /* --- the store --- */
 
 struct delivered {
-    char login[80];
+    char login[80], mailbox[80];
     char *text;
 };
 
@@ -47,6 +47,8 @@ static struct {
     size_t count, calls;
     const char *fails; /* login that cannot get mail, or "*" */
     enum err_kind failure;
+    const char *public; /* the only public mailbox; NULL: there is none */
+    enum err_kind public_fails;
     bool crash; /* takes a copy of the disk when the next delivery is durable */
     char *copy;
     char dir[200];
@@ -98,10 +100,30 @@ bool store_deliver_with(struct store *s, const char *id, struct spool *message, 
         buf_c(&text);
         d->text = text.p;
         snprintf(d->login, sizeof(d->login), "%.*s", STR_ARG(login));
+        snprintf(d->mailbox, sizeof(d->mailbox), "%.*s", STR_ARG(list[i].mailbox));
         list[i].delivered = true;
+        list[i].in_inbox = str_equal(list[i].mailbox, STR("INBOX"));
         list[i].uid = 1;
     }
     return all;
+}
+
+const struct account *store_public_account(const struct store *s)
+{
+    static const struct account account = {.login = {"public", 6}};
+    (void)s;
+    return &account;
+}
+
+bool store_has_mailbox(struct store *s, const struct account *account, struct str name,
+                       struct err *e)
+{
+    (void)s;
+    (void)account;
+    if (mail_store.public_fails)
+        return err_set(e, mail_store.public_fails, "the store is not well");
+    return (mail_store.public && str_equal(name, str_from_c(mail_store.public))) ||
+           err_set(e, ERR_NOT_FOUND, "no such mailbox");
 }
 
 const char *store_spool_dir(const struct store *s)
@@ -289,7 +311,8 @@ static inline bool world_try_open(struct err *e)
     world.journal = journal_open(&js, e);
     assert_non_null(world.journal);
     struct router_context rc = {.hostname = "mail.example.test"};
-    world.router = router_new(&rc, &(struct router_settings){.postmaster = ""});
+    world.router = router_new(
+        &rc, &(struct router_settings){.postmaster = "", .separator = "+", .groups = true});
     struct queue_context c = {.loop = loop_current(),
                               .journal = world.journal,
                               .router = world.router,

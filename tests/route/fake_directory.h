@@ -24,8 +24,10 @@ static struct {
     const char *addresses[FAKE_MAX][8];    /* a leading '!': internal */
     struct fake_details details[FAKE_MAX]; /* of accounts; login NULL ends */
     const char *groups[FAKE_MAX][8]; /* a leading '!': internal, '=': for members, '-': disabled */
-    struct domain as[FAKE_MAX];      /* kind, relay and verify of the domains */
-    const char *fails;               /* a look-up of this answers TEMPFAIL; "*": all do */
+    const char *group_sources[FAKE_MAX];   /* NULL: embedded */
+    const char *group_mailboxes[FAKE_MAX]; /* public ones; NULL: none */
+    struct domain as[FAKE_MAX];            /* all but the names of the domains */
+    const char *fails;                     /* a look-up of this answers TEMPFAIL; "*": all do */
     unsigned lookups;
 } fake;
 
@@ -38,19 +40,41 @@ static bool fake_fails(struct str key, struct err *e)
     return true;
 }
 
+static bool fake_domain(struct str name, struct arena *a, struct domain *domain)
+{
+    for (size_t i = 0; fake.domains[i]; i++)
+        if (str_equal_nocase(name, str_from_c(fake.domains[i]))) {
+            *domain = fake.as[i];
+            domain->name = arena_str(a, str_from_c(fake.domains[i]));
+            return true;
+        }
+    return false;
+}
+
 enum lookup directory_find_domain(struct directory *d, struct str name, struct arena *a,
                                   struct domain *domain, struct err *e)
 {
     (void)d;
     if (fake_fails(name, e))
         return LOOKUP_TEMPFAIL;
-    for (size_t i = 0; fake.domains[i]; i++)
-        if (str_equal_nocase(name, str_from_c(fake.domains[i]))) {
-            *domain = fake.as[i];
-            domain->name = arena_str(a, str_from_c(fake.domains[i]));
-            return LOOKUP_FOUND;
-        }
-    return LOOKUP_NOT_FOUND;
+    return fake_domain(name, a, domain) ? LOOKUP_FOUND : LOOKUP_NOT_FOUND;
+}
+
+enum lookup directory_find_domain_or_parent(struct directory *d, struct str name, struct arena *a,
+                                            struct domain *domain, struct err *e)
+{
+    enum lookup status = directory_find_domain(d, name, a, domain, e);
+    for (ptrdiff_t dot; status == LOOKUP_NOT_FOUND && (dot = str_find_char(name, '.')) >= 0;) {
+        name = str_skip(name, (size_t)dot + 1);
+        if (fake_domain(name, a, domain) && domain->subdomains)
+            status = LOOKUP_FOUND;
+    }
+    return status;
+}
+
+const char *domain_kind_name(enum domain_kind kind)
+{
+    return (const char *[]){"local", "relay", "sink", "alias", "virtual"}[kind];
 }
 
 static struct str *fake_list(struct arena *a, const char *const *texts, size_t max, size_t *count)
@@ -136,6 +160,7 @@ enum lookup directory_find_entry(struct directory *d, struct str address, struct
             entry->destinations[entry->count++] = arena_str(a, str_from_c(fake.addresses[i][k]));
         return LOOKUP_FOUND;
     }
+    entry->source = EMBEDDED_NAME;
     /* "list-N@...": N addresses elsewhere. */
     if (str_starts_with(address, STR("list-"))) {
         size_t n = strtoul(arena_c(a, str_skip(address, 5)), NULL, 10);
@@ -163,6 +188,8 @@ enum lookup directory_find_group(struct directory *d, struct str address, struct
         group->members_only = memchr(name.p, '=', flag);
         group->disabled = memchr(name.p, '-', flag);
         group->members = fake_list(a, fake.groups[i] + 1, 7, &group->member_count);
+        group->source = fake.group_sources[i] ? fake.group_sources[i] : EMBEDDED_NAME;
+        group->public_mailbox = arena_str(a, str_from_c(fake.group_mailboxes[i]));
         return LOOKUP_FOUND;
     }
     /* "team-N@...": N users here. */
@@ -190,26 +217,13 @@ bool directory_list_domains(struct directory *d, struct arena *a, struct domain 
     return true;
 }
 
-/* --- domains above, rules, delegations --- */
+/* --- rules, delegations --- */
 
 static struct {
     const char *rules[FAKE_MAX][4];   /* domain or "", how the address begins, destinations */
     const char *rule_gives_up;        /* its limit is used up for this address */
     const char *send_as[FAKE_MAX][2]; /* address or "@domain", grantee */
 } fake_more;
-
-enum lookup directory_find_domain_or_parent(struct directory *d, struct str name, struct arena *a,
-                                            struct domain *domain, struct err *e)
-{
-    enum lookup status = directory_find_domain(d, name, a, domain, e);
-    for (ptrdiff_t dot; status == LOOKUP_NOT_FOUND && (dot = str_find_char(name, '.')) >= 0;) {
-        name = str_skip(name, (size_t)dot + 1);
-        status = directory_find_domain(d, name, a, domain, e);
-        if (status == LOOKUP_FOUND && !domain->subdomains)
-            status = LOOKUP_NOT_FOUND;
-    }
-    return status;
-}
 
 enum lookup directory_match_rule(struct directory *d, struct str domain, bool is_local,
                                  struct str address, struct arena *a,

@@ -41,7 +41,7 @@ static void expect(const char *address, enum route_kind kind, const char *target
     struct buf got = BUF_EMPTY;
     for (size_t i = 0; i < r->count; i++)
         buf_printf(&got, "%s%s%.*s", i ? " " : "",
-                   (const char *[]){"!", ">", "", "0", "^", "~"}[r->targets[i].kind],
+                   (const char *[]){"!", ">", "", "0", "^", "~", "#"}[r->targets[i].kind],
                    STR_ARG(r->targets[i].address));
     if (r->kind != kind)
         fail_msg("%s: kind %d: %s", address, r->kind, r->error ? r->error->text : "");
@@ -146,7 +146,8 @@ static void run_postmaster(void *arg)
     expect("abuse@example.test", ROUTE_ACCEPT, "!alice@example.test");
     ADDRESS("postmaster@second.test", "bob@example.test");
     expect("abuse@second.test", ROUTE_ACCEPT, "!bob@example.test");
-    router_reload(router, &(struct router_settings){.postmaster = "bob@example.test"});
+    router_reload(router,
+                  &(struct router_settings){.postmaster = "bob@example.test", .groups = true});
     fake.addresses[0][0] = "other@example.test";
     expect("postmaster@example.test", ROUTE_ACCEPT, "!bob@example.test");
 }
@@ -236,7 +237,7 @@ static int setup(void **state)
     (void)state;
     reset_fake();
     router = router_new(&(struct router_context){.hostname = "mx.example.test"},
-                        &(struct router_settings){.postmaster = ""});
+                        &(struct router_settings){.postmaster = "", .groups = true});
     struct err e;
     assert_true(log_open("/dev/null", LOG_LEVEL_ERROR, &e));
     return 0;

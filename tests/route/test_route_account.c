@@ -67,7 +67,7 @@ static struct str write_targets(const struct route *r, struct arena *a)
     struct buf got = BUF_EMPTY;
     for (size_t i = 0; i < r->count; i++)
         buf_printf(&got, "%s%s%.*s", i ? " " : "",
-                   (const char *[]){"!", ">", "", "0", "^", "~"}[r->targets[i].kind],
+                   (const char *[]){"!", ">", "", "0", "^", "~", "#"}[r->targets[i].kind],
                    STR_ARG(r->targets[i].address));
     struct str text = arena_str(a, buf_str(&got));
     buf_free(&got);
@@ -150,14 +150,15 @@ static void run_accounts(void *arg)
     struct arena *a = arena_new();
     (void)arg;
     /* What is listed under the address of an account does not count when it is known as one. */
-    struct route *r = route_account(router, STR("carol@example.test"), false, a);
+    struct route *r = route_account(router, STR("carol@example.test"), STR(""), false, a);
     assert_true(str_equal(write_targets(r, a), STR("carol@far.test")));
-    r = route_account(router, STR("carol@example.test"), true, a);
+    r = route_account(router, STR("carol@example.test"), STR(""), true, a);
     assert_true(str_equal(write_targets(r, a), STR("!carol@example.test")));
-    r = route_account(router, STR("ivan@example.test"), true, a);
+    r = route_account(router, STR("ivan@example.test"), STR(""), true, a);
     assert_true(str_equal(write_targets(r, a), STR("^ivan@example.test")));
-    assert_int_equal(route_account(router, STR("grace@example.test"), false, a)->kind, ROUTE_LATER);
-    r = route_account(router, STR("nobody@example.test"), false, a);
+    assert_int_equal(route_account(router, STR("grace@example.test"), STR(""), false, a)->kind,
+                     ROUTE_LATER);
+    r = route_account(router, STR("nobody@example.test"), STR(""), false, a);
     assert_int_equal(r->kind, ROUTE_REFUSE);
     assert_string_equal(r->status, "5.1.1");
     arena_free(a);
@@ -242,7 +243,7 @@ static int setup(void **state)
     (void)state;
     fill();
     router = router_new(&(struct router_context){.hostname = "mx.example.test"},
-                        &(struct router_settings){.postmaster = ""});
+                        &(struct router_settings){.postmaster = "", .groups = true});
     struct err e;
     assert_true(log_open("/dev/null", LOG_LEVEL_ERROR, &e));
     return 0;

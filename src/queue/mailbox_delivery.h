@@ -1,0 +1,17 @@
+#pragma once
+/*
+ * Which mailbox here gets a message.
+ */
+#include "queue/queue_internal.h"
+#include "store/store.h"
+
+/* Of an account: INBOX, or where the settings want it the mailbox that `detail` names, if there is
+ * one. */
+struct store_delivery mailbox_delivery(const struct queue *q, const struct account *account,
+                                       struct str detail);
+struct store_delivery mailbox_delivery_public(const struct queue *q, struct str mailbox);
+/* Which mailbox has it, of one that was delivered. */
+struct str mailbox_delivery_name(const struct store_delivery *d);
+
+/* Routing asks for public mailboxes from now on. */
+void queue_tell_mailboxes(struct queue *q);
