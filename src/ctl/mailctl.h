@@ -61,7 +61,8 @@ struct client;
 /* ERR_CLOSED: nobody answers; *path (may be NULL) is the socket's. */
 struct client *client_open(struct mailctl *m, struct err *e);
 void client_close(struct client *c);
-/* Takes args (may be NULL). *result is the caller's. */
+/* Takes args (may be NULL). *result is the caller's. For verbs that answer with a result alone:
+ * items are an error, whose answer is read in steps (below). */
 bool client_call(struct client *c, const char *verb, json_t *args, json_t **result, struct err *e);
 /* A call in steps: begin (takes args), then next until it is not CLIENT_ITEM. *json is the item, or
  * the result when done; the caller's. Progress is shown. */

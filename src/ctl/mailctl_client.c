@@ -320,12 +320,20 @@ bool client_take_refusal(struct client *c, struct err *e)
 
 bool client_call(struct client *c, const char *verb, json_t *args, json_t **result, struct err *e)
 {
-    enum client_got got;
     if (!client_begin(c, verb, args, e))
         return false;
-    while ((got = client_next(c, result, e)) == CLIENT_ITEM)
+    switch (client_next(c, result, e)) {
+    case CLIENT_DONE:
+        return true;
+    case CLIENT_ITEM: /* some of the answer would be lost without anybody noticing */
         json_decref(*result);
-    return got == CLIENT_DONE;
+        *result = NULL;
+        return err_set(e, ERR_PERM, "\"%s\" answers with a list, which mailctl does not read here",
+                       verb);
+    case CLIENT_FAILED:
+        break;
+    }
+    return false;
 }
 
 int ask(struct mailctl *m, const char *verb, json_t *args, json_t **result)
