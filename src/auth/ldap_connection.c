@@ -9,6 +9,7 @@
  */
 #include "auth/ldap_connection.h"
 
+#include "auth/ldap_certificate.h"
 #include "auth/ldap_reason.h"
 #include "auth/limits.h"
 #include "core/arena.h"
@@ -120,9 +121,14 @@ static void set_options(LDAP *ld, ber_len_t incoming)
         ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &incoming);
 }
 
+static const char *authorities_of(const struct ldap_connection_settings *s)
+{
+    return s->tls_ca[0] ? s->tls_ca : SYSTEM_AUTHORITIES;
+}
+
 static bool set_tls_options(LDAP *ld, const struct ldap_connection_settings *s, struct err *e)
 {
-    const char *authorities = s->tls_ca[0] ? s->tls_ca : SYSTEM_AUTHORITIES;
+    const char *authorities = authorities_of(s);
     if (s->tls_verify && access(authorities, R_OK) != 0)
         return err_set(e, ERR_TLS, "%s (authorities) cannot be read", authorities);
     if (s->tls_certificate[0] && access(s->tls_certificate, R_OK) != 0)
@@ -198,9 +204,7 @@ static bool install_tls(struct ldap_connection *c, const struct ldap_connection_
     if (rc == LDAP_TIMEOUT || clock_monotonic() >= deadline)
         return err_set(e, ERR_TIMEOUT, "TLS: no answer in time");
     if (rc != LDAP_SUCCESS)
-        return failed(c, rc, ERR_TLS,
-                      "TLS (is its certificate valid, signed by tls_ca, and made for this name?)",
-                      e);
+        return failed(c, rc, ERR_TLS, "TLS", e);
     ldap_set_option(c->ld, LDAP_OPT_CONNECT_ASYNC, LDAP_OPT_OFF);
     c->encrypted = true;
     return true;
@@ -250,6 +254,25 @@ static bool bind_service(struct ldap_connection *c, const struct ldap_connection
     return succeeds(c, id, "login of the service account", stop, deadline, e);
 }
 
+/* Once more, without a word of ours, to see the certificate that was not good enough; *e stays as
+ * it is when it shows nothing. */
+static void look_at_certificate(const struct ldap_connection_settings *s, struct str uri,
+                                struct str host, int stop, usec deadline, struct err *e)
+{
+    struct ldap_connection c;
+    struct ldap_connection_settings any = *s;
+    struct berval der = {0};
+    struct err unused;
+    any.tls_verify = false;
+    any.tls_certificate = any.tls_key = "";
+    if (!ldap_connection_open(&c, &any, uri, false, stop, deadline, deadline, &unused))
+        return;
+    if (ldap_get_option(c.ld, LDAP_OPT_X_TLS_PEERCERT, &der) == LDAP_OPT_SUCCESS && der.bv_val)
+        ldap_certificate_explain(str_from(der.bv_val, der.bv_len), host, authorities_of(s), e);
+    ldap_memfree(der.bv_val);
+    ldap_connection_close(&c);
+}
+
 bool ldap_connection_open(struct ldap_connection *c, const struct ldap_connection_settings *s,
                           struct str text, bool service, int stop, usec reach, usec deadline,
                           struct err *e)
@@ -263,11 +286,14 @@ bool ldap_connection_open(struct ldap_connection *c, const struct ldap_connectio
     if (!ok)
         return false;
     set_options(c->ld, service ? LDAP_MESSAGE_MAX : LDAP_LOGIN_ANSWER_MAX);
-    if (encrypt(c, s, uri.scheme, stop, deadline, e) &&
-        (!service || bind_service(c, s, stop, deadline, e)))
-        return true;
-    ldap_connection_close(c);
-    return false;
+    ok = encrypt(c, s, uri.scheme, stop, deadline, e);
+    bool uncertain = !ok && s->tls_verify && e && e->kind == ERR_TLS;
+    ok = ok && (!service || bind_service(c, s, stop, deadline, e));
+    if (!ok)
+        ldap_connection_close(c);
+    if (uncertain)
+        look_at_certificate(s, text, uri.host, stop, deadline, e);
+    return ok;
 }
 
 bool ldap_connection_ask_anything(struct ldap_connection *c, int stop, usec deadline, struct err *e)

@@ -123,6 +123,8 @@
 #define LDAP_SERVERS_MAX 64
 /* The same of a connection for logins. */
 #define LDAP_LOGIN_ANSWER_MAX (64 * 1024)
+/* Names of a server's certificate that an error shows. */
+#define LDAP_CERTIFICATE_NAMES_SHOWN 3
 /* Entries of a search that sets no limit itself. */
 #define LDAP_ENTRIES_MAX 1000000
 /* Searches at a time on one connection. */

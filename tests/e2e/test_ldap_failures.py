@@ -141,14 +141,16 @@ def test_certificates():
 
 def check_certificates(authority, other):
     good = ("127.0.0.1", "localhost", socket.gethostname())
-    cases = {"expired": authority.issue(*good, days=-1), "another name": authority.issue("ldap.elsewhere.test"),
-             "another authority": other.issue(*good), "signed by itself": authority.issue(*good, foreign=True)}
+    cases = {"certificate expired 20": authority.issue(*good, days=-1),
+             "certificate is for ldap.elsewhere.test, not for 127.0.0.1": authority.issue("ldap.elsewhere.test"),
+             "certificate is signed by /CN=Authority of tests, which no authority in " + authority.certificate: other.issue(*good),
+             "certificate is signed by itself, and not in ": authority.issue(*good, foreign=True)}
     for name, certificate in cases.items():
         with Slapd(users=2, authority=authority, tls=certificate) as ldap:
             for settings in (dict(starttls="yes"), dict(servers=ldap.ldaps_uri)):
                 with LdapInstance(slapd_block(ldap, tls_ca=authority.certificate, **settings)) as server:
                     assert login(server, "anna", "sesame-anna", PROTOCOLS) == "later", name
-                    assert "set aside: TLS" in server.log(), (name, server.log()[-2000:])
+                    assert "set aside: TLS: the server's " + name in server.log(), (name, server.log()[-2000:])
             with LdapInstance(slapd_block(ldap, tls_ca=authority.certificate, tls_verify="no", starttls="yes")) as server:
                 assert login(server, "anna", "sesame-anna") == "yes", name
 
