@@ -32,7 +32,8 @@ struct folder_disk folder_disk_of(const struct store_account *a)
                                 .now = clock_wall(),
                                 .naming = a->store->naming,
                                 .owner = a->home,
-                                .no_inbox = a->is_public};
+                                .no_inbox = a->is_public,
+                                .inherit_acl = a->is_public};
 }
 
 bool store_account_make(struct store *s, struct store_account *a, struct err *e)

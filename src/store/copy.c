@@ -220,6 +220,9 @@ static bool reserve(struct copy *c, struct err *e)
             continue;
         if (message)
             item->copy = *message;
+        item->copy.flags &= (uint8_t)~c->without.flags;
+        if (c->without.keywords)
+            item->copy.keywords = 0;
         if (item->copy.keywords != before && !translate(c, item->copy.keywords, &translated, e))
             return false;
         before = item->copy.keywords;
@@ -424,7 +427,16 @@ bool mailbox_copy(struct mailbox *from, const uint32_t *uids, size_t count, stru
                   bool move, struct arena *a, uint32_t **source, uint32_t **copies, size_t *done,
                   struct err *e)
 {
-    struct copy c = {.from = from, .to = to, .move = move};
+    return mailbox_copy_without(from, uids, count, to, move, (struct copy_without){0}, a, source,
+                                copies, done, e);
+}
+
+bool mailbox_copy_without(struct mailbox *from, const uint32_t *uids, size_t count,
+                          struct mailbox *to, bool move, struct copy_without without,
+                          struct arena *a, uint32_t **source, uint32_t **copies, size_t *done,
+                          struct err *e)
+{
+    struct copy c = {.from = from, .to = to, .move = move, .without = without};
     struct quota_count reserved;
 
     *done = 0;

@@ -22,6 +22,7 @@ struct copy {
     struct mailbox *to;
     const struct str *keywords; /* without a source mailbox: the letters' names */
     bool move;
+    struct copy_without without;
     struct copy_item *items;
     size_t count;
     struct buf names;

@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/random.h"
+#include "store/acl_file.h"
 #include "store/expunged_disk.h"
 #include "store/folder_name.h"
 #include "store/limits.h"
@@ -97,6 +98,19 @@ static void add_building_path(struct buf *b, const struct folder_disk *d)
     buf_c(b);
 }
 
+/* Of a mailbox at the top it is the list of them all, in the Maildir itself. */
+static bool inherit_acl(const struct folder_disk *d, struct str name, const char *building,
+                        struct err *e)
+{
+    ptrdiff_t slash = str_find_last_char(name, '/');
+    struct buf parent = BUF_EMPTY;
+
+    bool ok = acl_file_inherit(
+        slash < 0 ? d->maildir : dir_path(&parent, d, str_head(name, (size_t)slash)), building, e);
+    buf_free(&parent);
+    return ok && disk_sync_dir(building, e);
+}
+
 static bool create_one(const struct folder_disk *d, struct str name, uint32_t validity,
                        const uint8_t *guid, struct str metadata, struct err *e)
 {
@@ -104,6 +118,7 @@ static bool create_one(const struct folder_disk *d, struct str name, uint32_t va
 
     add_building_path(&building, d);
     bool ok = build_mailbox(building.p, str_equal(name, STR("INBOX")), validity, guid, e) &&
+              (!d->inherit_acl || inherit_acl(d, name, building.p, e)) &&
               (metadata.n == 0 || (make_file(building.p, METADATA_FILE, metadata, e) &&
                                    disk_sync_dir(building.p, e))) &&
               disk_rename(building.p, dir_path(&path, d, name), e) && disk_sync_dir(d->maildir, e);

@@ -18,6 +18,7 @@ struct folder_disk {
     struct str metadata; /* folder_disk_create: content of the mailbox's maild-metadata, or empty */
     const char *owner; /* the account's home; NULL: not asked for. Only for folder_disk_prepare. */
     bool no_inbox;     /* the Maildir holds other mailboxes only */
+    bool inherit_acl;  /* a new mailbox gets the access control list of its parent (RFC 4314 4) */
 };
 
 /* Makes the Maildir of an account with INBOX and the special folders, subscribed; one that is there

@@ -37,6 +37,14 @@
 #define METADATA_SIZE_MAX    (512u * 1024)
 #define METADATA_FILE_MAX    (1024u * 1024)
 
+/* Access control lists: entries of one, bytes of a name in it, of the file, and lists remembered.
+ * Another program's change is noticed after this time at the latest. */
+#define ACL_ENTRIES_MAX 500
+#define ACL_NAME_MAX    256
+#define ACL_FILE_MAX    (192u * 1024)
+#define ACL_MEMORY_MAX  5000
+#define ACL_RECHECK     USEC_SEC
+
 /* The index is written anew when its changes are more than half of it, but not for less than this,
  * or when there are this many of them. A message takes about so many bytes in it. */
 #define INDEX_CHANGES_MIN   (64u * 1024)

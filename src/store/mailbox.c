@@ -12,6 +12,11 @@
 
 #include <assert.h>
 
+bool mailbox_is_public(const struct mailbox *m)
+{
+    return m->account->is_public;
+}
+
 struct str mailbox_name(const struct mailbox *m)
 {
     return str_from_c(m->name);

@@ -40,6 +40,8 @@ struct mailbox *mailbox_ref(struct mailbox *m);
 void mailbox_unref(struct mailbox *m);
 
 struct str mailbox_name(const struct mailbox *m);
+/* Is it in the public account? */
+bool mailbox_is_public(const struct mailbox *m);
 uint32_t mailbox_uid_validity(const struct mailbox *m);
 /* One above the highest UID that has been announced or may be in use. */
 uint32_t mailbox_uid_next(const struct mailbox *m);
@@ -182,6 +184,15 @@ SUSPENDS bool mailbox_expunge(struct mailbox *m, const uint32_t *uids, size_t co
 SUSPENDS bool mailbox_copy(struct mailbox *from, const uint32_t *uids, size_t count,
                            struct mailbox *to, bool move, struct arena *a, uint32_t **source,
                            uint32_t **copies, size_t *done, struct err *e);
+/* What a copy does not get of the message's flags. */
+struct copy_without {
+    uint8_t flags;
+    bool keywords;
+};
+SUSPENDS bool mailbox_copy_without(struct mailbox *from, const uint32_t *uids, size_t count,
+                                   struct mailbox *to, bool move, struct copy_without without,
+                                   struct arena *a, uint32_t **source, uint32_t **copies,
+                                   size_t *done, struct err *e);
 
 /* --- POP3 --- */
 

@@ -27,6 +27,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/worker.h"
+#include "store/acl_memory.h"
 #include "store/expunged.h"
 #include "store/layout.h"
 #include "store/limits.h"
@@ -373,6 +374,7 @@ void store_close(struct store *s)
         mailbox_unref(m);
     }
     free_mailboxes(s);
+    acl_memory_free(s->acls);
     free_accounts(s);
     while (s->spool_files) {
         struct spool_file *f = s->spool_files;

@@ -118,6 +118,7 @@ struct spool_file {
     char *path;
 };
 
+struct acl_memory;
 struct deferred_record;
 struct set_aside;
 struct pending;
@@ -194,6 +195,7 @@ struct store {
     struct set_aside *set_aside, *set_aside_last; /* records that cannot be applied */
     bool set_aside_tried, set_aside_exists;       /* those of earlier starts; their file */
 
+    struct acl_memory *acls; /* NULL: nobody has asked */
     struct quota_policy quota;
     struct store_account *quota_dirty; /* files of quota are behind */
     struct store_account *quota_warn;  /* users to be warned */
