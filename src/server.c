@@ -232,6 +232,7 @@ static SUSPENDS bool open_parts(struct server *s, struct err *e)
                                     .spool_dir = store_spool_dir(s->store)};
     s->imap = (struct imap_context){.loop = s->loop,
                                     .auth = s->auth,
+                                    .directory = s->directory,
                                     .store = s->store,
                                     .sessions = s->sessions,
                                     .spool_dir = store_spool_dir(s->store)};

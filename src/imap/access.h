@@ -1,33 +1,38 @@
 #pragma once
 /*
  * What the session's user may do with a mailbox, in the letters of RFC 4314. Every command asks
- * here before it touches a mailbox, existing or not; the owner of an account may do everything.
+ * here before it touches a mailbox, existing or not. With his own mailboxes a user may do
+ * everything; with public ones what their lists say (store/acl_memory.h). The groups he is in are
+ * those of the directory now, not those at his login.
  */
 #include "imap/command.h"
+#include "store/acl.h"
 
-enum imap_right {
-    RIGHT_LOOKUP = 1,          /* l: LIST shows it, SUBSCRIBE */
-    RIGHT_READ = 2,            /* r: SELECT, STATUS, FETCH, COPY from it */
-    RIGHT_SEEN = 4,            /* s: \Seen stays */
-    RIGHT_WRITE = 8,           /* w: other flags and keywords */
-    RIGHT_INSERT = 16,         /* i: APPEND, COPY into it */
-    RIGHT_CREATE = 32,         /* k: mailboxes below it, new or renamed */
-    RIGHT_DELETE_MAILBOX = 64, /* x: DELETE, RENAME of it */
-    RIGHT_DELETE = 128,        /* t: \Deleted */
-    RIGHT_EXPUNGE = 256,       /* e: EXPUNGE, also the one of CLOSE */
-    RIGHT_ADMINISTER = 512,    /* a */
-    RIGHTS_ALL = 1023,
-    RIGHTS_WRITE = RIGHT_SEEN | RIGHT_WRITE | RIGHT_INSERT | RIGHT_DELETE | RIGHT_EXPUNGE,
-};
-
-/* All that the user has on the name (canonical, UTF-8). */
-unsigned imap_rights(const struct imap_session *s, struct str mailbox);
+/* All that the user has on the name (canonical, UTF-8). None when that cannot be told now. */
+SUSPENDS unsigned imap_rights(const struct imap_session *s, struct str mailbox);
 /* Has he all of these? False: the result is set; a mailbox that he must not see does not exist. */
-bool imap_may(struct imap_command *c, struct str mailbox, unsigned rights);
+SUSPENDS bool imap_may(struct imap_command *c, struct str mailbox, unsigned rights);
 /* The same for the selected mailbox, whatever its name is now. */
-bool imap_may_selected(struct imap_command *c, unsigned rights);
-/* One more that would stand below the parent of that name. */
-bool imap_may_create(struct imap_command *c, struct str mailbox);
-/* imap_may, and mailbox_open; `create`: TRYCREATE if it does not exist. */
+SUSPENDS bool imap_may_selected(struct imap_command *c, unsigned rights);
+SUSPENDS unsigned imap_rights_selected(const struct imap_session *s);
+/* Whether he may make a mailbox of that name: below the nearest parent that exists. */
+SUSPENDS bool imap_has_parent_right(const struct imap_session *s, struct str mailbox);
+SUSPENDS bool imap_may_create(struct imap_command *c, struct str mailbox);
+/* imap_may, and the mailbox is opened; `create`: TRYCREATE if it does not exist. */
 SUSPENDS bool imap_open(struct imap_command *c, struct str name, unsigned rights, bool create,
                         struct mailbox **m);
+
+/* Rights on a selected public mailbox can go, or change, at any time: what has become of them is
+ * told, and without the right to read the session ends. False: it has ended. */
+SUSPENDS bool imap_recheck_selected(struct imap_session *s);
+
+/* For many public mailboxes in a row. In `a`. False: it cannot be told now. */
+struct imap_who {
+    struct acl_who who;
+    bool nobody; /* the account is no more */
+};
+SUSPENDS bool imap_who(const struct imap_session *s, struct arena *a, struct imap_who **who,
+                       struct err *e);
+/* name: of the public account. */
+SUSPENDS unsigned imap_rights_of(const struct imap_session *s, const struct imap_who *who,
+                                 struct str name);

@@ -10,6 +10,7 @@
 #include "imap/append.h"
 #include "imap/fetch.h"
 #include "imap/limits.h"
+#include "imap/place.h"
 #include "imap/url.h"
 #include "mime/binary.h"
 #include "mime/message.h"
@@ -236,7 +237,7 @@ static bool add_url(struct builder *b, struct str url)
         mailbox_ref(m);
     else if (!(imap_rights(s, u.mailbox) & RIGHT_READ))
         return bad_url(b, url);
-    else if (!mailbox_open(s->context->store, &s->user->account, u.mailbox, &m, &b->e))
+    else if (!imap_open_place(s, u.mailbox, &m, &b->e))
         return url_failed(b, url);
     if (u.uid_validity && u.uid_validity != mailbox_uid_validity(m))
         ok = bad_url(b, url);

@@ -15,16 +15,23 @@ static struct append *append_of(struct imap_command *c)
     return c->data;
 }
 
-/* The messages as they will be stored; NULL: the result is set. */
+/* The messages as they will be stored, with the flags that the user may set there (RFC 4314
+ * section 4); NULL: the result is set. */
 static struct append_item *build_items(struct imap_command *c, const struct append *a)
 {
     struct append_item *items = arena_array(c->arena, a->count, sizeof *items);
     const struct append_message *m = a->first;
+    unsigned rights = mailbox_is_public(a->mailbox) ? imap_rights(c->session, a->name) : RIGHTS_ALL;
+    if (!(rights & RIGHT_INSERT)) {
+        imap_no(c, "[NOPERM] Not permitted");
+        return NULL;
+    }
     for (size_t i = 0; i < a->count; i++, m = m->next) {
-        items[i] = (struct append_item){.flags = m->flags.flags,
+        items[i] = (struct append_item){.flags = m->flags.flags & imap_flags_by_rights(rights),
                                         .keywords = m->flags.keywords,
-                                        .keyword_count = m->flags.keyword_count,
                                         .date = m->date};
+        if (rights & RIGHT_WRITE)
+            items[i].keyword_count = m->flags.keyword_count;
         if (!append_build(c, m, &items[i].message))
             return NULL;
     }
@@ -120,9 +127,21 @@ enum imap_literal_use imap_replace_literal(struct imap_command *c,
     if (!arguments || !arguments->next)
         return IMAP_LITERAL_MEMORY;
     c->next = (struct imap_argument *)arguments;
-    if (!a->replaced && !take_replaced(c, &a->replaced))
+    if (!a->replaced &&
+        (!take_replaced(c, &a->replaced) || !imap_may_selected(c, RIGHT_DELETE | RIGHT_EXPUNGE)))
         return IMAP_LITERAL_REFUSED;
     return append_literal(c, a, arguments->next, size);
+}
+
+/* One step is one account's. */
+static bool may_replace(struct imap_command *c, const struct append *a)
+{
+    const struct mailbox *from = c->session->selected->mailbox;
+    if (!imap_may_selected(c, RIGHT_DELETE | RIGHT_EXPUNGE))
+        return false;
+    if (mailbox_is_public(from) != mailbox_is_public(a->mailbox))
+        imap_no(c, "[CANNOT] The replacement cannot go into or out of the public namespace");
+    return c->status == IMAP_PENDING;
 }
 
 /* The client hears of the new message before the old one's end (RFC 8508 4.3). */
@@ -130,7 +149,8 @@ void imap_cmd_replace(struct imap_command *c)
 {
     struct append *a = append_of(c);
     struct str code;
-    if (!take_replaced(c, &a->replaced) || !append_take(c, a) || !store_items(c, a, &code))
+    if (!take_replaced(c, &a->replaced) || !append_take(c, a) || !may_replace(c, a) ||
+        !store_items(c, a, &code))
         return;
     c->session->user->expunged++;
     imap_writef(c->session, "* OK %.*s Replacement message stored\r\n", STR_ARG(code));

@@ -5,6 +5,7 @@
  * Sequence numbers in the keys are those of each mailbox; "$" is nothing but in the selected one.
  */
 #include "imap/access.h"
+#include "imap/place.h"
 #include "imap/search_saved.h"
 #include "imap/search_sources.h"
 #include "imap/search_update.h"
@@ -64,7 +65,8 @@ static bool run(struct multisearch *m, struct imap_search *s)
     const struct imap_selected *v = m->c->session->selected;
     bool selected = v && v->mailbox == s->mailbox;
     s->options = m->options;
-    s->name = arena_str(m->c->arena, mailbox_name(s->mailbox));
+    s->name = imap_name_of(m->c->session, s->mailbox, m->c->arena);
+    s->name = arena_str(m->c->arena, s->name);
     m->c->next = m->keys;
     bool ok =
         (!selected || imap_update_begin(s)) && imap_take_keys(s, m->charset) && imap_search_run(s);
@@ -103,7 +105,7 @@ static bool search_mailbox(struct multisearch *m, struct str name)
     struct imap_session *s = m->c->session;
     struct mailbox *mailbox;
     struct err e;
-    if (!mailbox_open(s->context->store, &s->user->account, name, &mailbox, &e)) {
+    if (!imap_open_place(s, name, &mailbox, &e)) {
         if (e.kind != ERR_NOT_FOUND) /* it was deleted meanwhile */
             imap_fail(m->c, &e, false);
         return e.kind == ERR_NOT_FOUND;
@@ -124,8 +126,7 @@ static bool search_all(struct multisearch *m)
         return false;
     if (search_sources_are_selected(&m->sources))
         return true;
-    if (!store_list_mailboxes(c->session->context->store, &c->session->user->account, c->arena,
-                              &list, &count, &e)) {
+    if (!imap_list_mailboxes(c->session, c->arena, &list, &count, &e)) {
         imap_fail(c, &e, false);
         return false;
     }

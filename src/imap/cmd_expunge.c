@@ -47,8 +47,7 @@ void imap_cmd_close(struct imap_command *c)
     if (!imap_take_end(c))
         return;
     if (!s->selected->read_only && !mailbox_is_deleted(s->selected->mailbox) &&
-        imap_rights(s, mailbox_name(s->selected->mailbox)) & RIGHT_EXPUNGE &&
-        !expunge_deleted(c, NULL))
+        imap_rights_selected(s) & RIGHT_EXPUNGE && !expunge_deleted(c, NULL))
         return;
     imap_unselect(s);
     imap_ok(c, "Closed");

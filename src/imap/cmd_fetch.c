@@ -38,8 +38,7 @@ static void set_seen(struct fetch *f)
     struct imap_session *s = f->c->session;
     struct err e;
     size_t count;
-    if (!f->request.sets_seen || f->view->read_only ||
-        !(imap_rights(s, mailbox_name(f->view->mailbox)) & RIGHT_SEEN))
+    if (!f->request.sets_seen || f->view->read_only || !(imap_rights_selected(s) & RIGHT_SEEN))
         return;
     uint32_t *uids = find_unseen(f, &count);
     if (!count)

@@ -3,13 +3,14 @@
  * SPECIAL-USE (RFC 6154), LIST-STATUS (RFC 5819), LIST-METADATA (RFC 9590), and NAMESPACE (RFC
  * 2342).
  *
- * The store gives all mailboxes of the account, with parents that do not exist and names that are
- * only subscribed; a listing selects from them by criteria and patterns. Names are matched in the
- * form of the wire.
+ * imap_list_mailboxes gives all mailboxes that the user may see, with parents that do not exist and
+ * names that are only subscribed; a listing selects from them by criteria and patterns. Names are
+ * matched in the form of the wire.
  */
 #include "imap/access.h"
 #include "imap/list.h"
 #include "imap/list_match.h"
+#include "imap/place.h"
 #include "imap/status.h"
 
 /* --- selecting --- */
@@ -46,7 +47,7 @@ static bool add_form(struct buf *b, const struct listing *l, struct str name)
 static bool is_below(const struct listing *l, struct str name, struct str parent)
 {
     if (l->naming.below_inbox && str_equal(parent, STR("INBOX")))
-        return !str_equal(name, parent);
+        return !str_equal(name, parent) && !wire_name_is_below(name, l->naming.public);
     return name.n > parent.n && name.p[parent.n] == '/' && str_starts_with(name, parent);
 }
 
@@ -157,8 +158,7 @@ static void write_listing(struct imap_command *c, struct listing *l)
     struct buf form = BUF_EMPTY;
     for (size_t i = 0; i < l->count && imap_breathe(c); i++) {
         const struct mailbox_info *m = &l->list[i];
-        if (!(imap_rights(c->session, m->name) & RIGHT_LOOKUP) || !add_form(&form, l, m->name) ||
-            !matches(c, l, buf_str(&form)))
+        if (!add_form(&form, l, m->name) || !matches(c, l, buf_str(&form)))
             continue;
         bool qualified = qualifies(l, m);
         bool below = upwards && has_qualified_below(c, l, i, !qualified);
@@ -177,9 +177,8 @@ static void list_mailboxes(struct imap_command *c, bool lsub)
         return;
     if (l.root) {
         imap_writef(s, "* LIST (\\Noselect) \"%c\" \"\"\r\n", wire_separator(l.naming));
-    } else if (store_list_mailboxes(s->context->store, &s->user->account, c->arena, &l.list,
-                                    &l.count, &e)) {
-        if (l.naming.below_inbox && l.count > 1)
+    } else if (imap_list_mailboxes(s, c->arena, &l.list, &l.count, &e)) {
+        if (l.naming.below_inbox && l.count > 1 && !imap_is_public(s, l.list[1].name))
             l.list[0].has_children = true; /* INBOX */
         write_listing(c, &l);
     } else {
@@ -199,16 +198,34 @@ void imap_cmd_lsub(struct imap_command *c)
     list_mailboxes(c, true);
 }
 
+static void add_public(struct buf *out, struct wire_naming naming)
+{
+    struct buf prefix = BUF_EMPTY;
+    imap_write_mailbox(&prefix, naming.public, naming);
+    /* In front of the closing quote. */
+    buf_printf(out, "((%.*s%c\" \"%c\"))", (int)prefix.n - 1, prefix.p, wire_separator(naming),
+               wire_separator(naming));
+    buf_free(&prefix);
+}
+
+/* The public namespace is shown to who sees something in it. */
 void imap_cmd_namespace(struct imap_command *c)
 {
     struct wire_naming naming = imap_session_naming(c->session);
     char separator = wire_separator(naming);
+    struct buf out = BUF_EMPTY;
     if (!imap_take_end(c))
         return;
+    buf_printf(&out, "* NAMESPACE ((\"%s", naming.below_inbox ? "INBOX" : "");
     if (naming.below_inbox)
-        imap_writef(c->session, "* NAMESPACE ((\"INBOX%c\" \"%c\")) NIL NIL\r\n", separator,
-                    separator);
+        buf_add_char(&out, separator);
+    buf_printf(&out, "\" \"%c\")) NIL ", separator);
+    if (imap_has_public(c->session))
+        add_public(&out, naming);
     else
-        imap_writef(c->session, "* NAMESPACE ((\"\" \"%c\")) NIL NIL\r\n", separator);
+        buf_add_c(&out, "NIL");
+    buf_add_c(&out, "\r\n");
+    imap_write(c->session, buf_str(&out));
+    buf_free(&out);
     imap_ok(c, "Namespaces listed");
 }

@@ -2,14 +2,17 @@
  * GETMETADATA and SETMETADATA (RFC 5464). The options of GETMETADATA stand before the mailbox by
  * the grammar, behind it in the examples: both are taken.
  */
+#include "imap/access.h"
 #include "imap/metadata.h"
+#include "imap/place.h"
 #include "store/metadata.h"
 
 static bool may(struct imap_command *c, struct str mailbox)
 {
     if (imap_may_metadata(c->session, mailbox))
         return true;
-    imap_no(c, "[NOPERM] Not permitted");
+    if (imap_may(c, mailbox, RIGHT_LOOKUP))
+        imap_no(c, "[NOPERM] Not permitted");
     return false;
 }
 
@@ -133,26 +136,35 @@ static bool may_change(struct imap_command *c, struct str mailbox,
             imap_no(c, "[NOPERM] Shared annotations of the server are its operator's");
             return false;
         }
-    return may(c, mailbox);
+    return imap_may_set_metadata(c, mailbox, changes, count) && may(c, mailbox);
 }
 
 /* Clients that come back see by HIGHESTMODSEQ that something has changed (RFC 7162 3.2). */
 static bool advance_modseq(struct imap_command *c, struct str mailbox, struct err *e)
 {
-    struct imap_session *s = c->session;
     struct mailbox *m;
     if (!mailbox.n)
         return true;
-    if (!mailbox_open(s->context->store, &s->user->account, mailbox, &m, e))
+    if (!imap_open_place(c->session, mailbox, &m, e))
         return false;
     bool ok = mailbox_advance_modseq(m, e);
     mailbox_unref(m);
     return ok;
 }
 
+static bool set_entries(struct imap_command *c, struct str mailbox,
+                        const struct metadata_entry *changes, size_t count,
+                        enum metadata_refusal *why, struct err *e)
+{
+    struct imap_place place = imap_place(c->session, mailbox);
+    if (place.public && !place.name.n)
+        return err_set(e, ERR_NOT_FOUND, "the public namespace is no mailbox");
+    return metadata_set(c->session->context->store, place.account, place.name, changes, count, why,
+                        e);
+}
+
 void imap_cmd_setmetadata(struct imap_command *c)
 {
-    struct imap_session *s = c->session;
     struct metadata_entry *changes;
     enum metadata_refusal why = METADATA_OTHER;
     struct str mailbox;
@@ -161,8 +173,7 @@ void imap_cmd_setmetadata(struct imap_command *c)
     if (!imap_take_mailbox(c, &mailbox) || !take_changes(c, &changes, &count) ||
         !may_change(c, mailbox, changes, count))
         return;
-    if (metadata_set(s->context->store, &s->user->account, mailbox, changes, count, &why, &e) &&
-        advance_modseq(c, mailbox, &e))
+    if (set_entries(c, mailbox, changes, count, &why, &e) && advance_modseq(c, mailbox, &e))
         imap_ok(c, "Setmetadata completed");
     else if (why == METADATA_TOO_LARGE)
         imap_no(c, "[METADATA MAXSIZE %llu] The value is too large",

@@ -1,9 +1,10 @@
 /*
  * GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 9208). An account with a limit has one quota root, for all
- * its mailboxes but those that are ignored; without a limit there is none. Limits are the
- * operator's, so QUOTASET is not announced and SETQUOTA refused.
+ * its mailboxes but those that are ignored; without a limit there is none, and public mailboxes
+ * have none. Limits are the operator's, so QUOTASET is not announced and SETQUOTA refused.
  */
 #include "imap/access.h"
+#include "imap/place.h"
 #include "store/quota.h"
 
 #define ROOT "User quota"
@@ -43,8 +44,8 @@ static bool add_quota(struct imap_command *c, struct buf *out)
 
 static bool has_root(struct imap_command *c, struct str mailbox)
 {
-    struct imap_session *s = c->session;
-    return quota_is_limited(s->context->store, &s->user->account, mailbox);
+    struct imap_place place = imap_place(c->session, mailbox);
+    return quota_is_limited(c->session->context->store, place.account, place.name);
 }
 
 void imap_cmd_getquota(struct imap_command *c)

@@ -31,7 +31,7 @@ static void write_name(struct buf *out, const struct imap_session *s, struct str
 }
 
 /* Whatever becomes of it, the mailbox selected before is closed (RFC 3501 6.3.1). */
-static void select_mailbox(struct imap_command *c, bool read_only)
+static void select_mailbox(struct imap_command *c, bool examine)
 {
     struct imap_session *s = c->session;
     struct select_parameters parameters;
@@ -45,14 +45,15 @@ static void select_mailbox(struct imap_command *c, bool read_only)
     struct mailbox *m;
     if (!imap_open(c, name, RIGHT_READ, false, &m))
         return;
-    read_only = read_only || !(imap_rights(s, name) & RIGHTS_WRITE);
+    unsigned rights = mailbox_is_public(m) ? imap_rights(s, name) : RIGHTS_ALL;
     struct buf out = BUF_EMPTY;
-    s->selected = imap_selected_new(s, m, read_only, &out);
+    s->selected = imap_selected_new(s, m, examine, rights, &out);
     write_name(&out, s, name);
     imap_write(s, buf_str(&out));
     buf_free(&out);
     imap_select_resynchronise(c, &parameters);
-    imap_ok(c, "[%s] %s completed", read_only ? "READ-ONLY" : "READ-WRITE", c->entry->name);
+    imap_ok(c, "[%s] %s completed", s->selected->read_only ? "READ-ONLY" : "READ-WRITE",
+            c->entry->name);
 }
 
 void imap_cmd_select(struct imap_command *c)

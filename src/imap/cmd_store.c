@@ -180,15 +180,64 @@ static struct str modified_code(struct imap_command *c, const struct flags_reque
     return text;
 }
 
-/* RFC 4314 section 4: a right for \\Seen, one for \\Deleted, one for all others. */
-static unsigned rights_for(const struct store_request *r)
+/* --- rights --- */
+
+#define RIGHTS_FLAGS (RIGHT_SEEN | RIGHT_DELETE | RIGHT_WRITE)
+
+/* RFC 4314 section 4: a right for \\Seen, one for \\Deleted, one for all others. Who may change a
+ * part of it changes that. False: the result is set. */
+static bool limit_to_rights(struct imap_command *c, unsigned rights, struct store_request *r)
 {
-    uint8_t flags = r->flags.flags;
-    bool all = r->change == FLAGS_REPLACE;
-    bool others = flags & ~(MESSAGE_SEEN | MESSAGE_DELETED) || r->flags.keyword_count;
-    return (all || flags & MESSAGE_SEEN ? RIGHT_SEEN : 0u) |
-           (all || flags & MESSAGE_DELETED ? RIGHT_DELETE : 0u) |
-           (all || others ? RIGHT_WRITE : 0u);
+    bool asked = r->flags.flags || r->flags.keyword_count || r->change == FLAGS_REPLACE;
+    r->flags.flags &= imap_flags_by_rights(rights);
+    if (!(rights & RIGHT_WRITE))
+        r->flags.keyword_count = 0;
+    bool left = r->change == FLAGS_REPLACE ? rights & RIGHTS_FLAGS
+                                           : r->flags.flags || r->flags.keyword_count;
+    if (asked && !left)
+        imap_no(c, "[NOPERM] Not permitted");
+    return left || !asked;
+}
+
+static bool is_keyword_of(const struct store_request *r, struct str name)
+{
+    for (size_t i = 0; i < r->flags.keyword_count; i++)
+        if (str_equal_nocase(r->flags.keywords[i], name))
+            return true;
+    return false;
+}
+
+/* The second half of FLAGS by somebody who may not change them all: what he may and did not name
+ * goes. */
+static bool clear_others(struct imap_command *c, unsigned rights, const struct store_request *r,
+                         const struct flags_request *done, struct err *e)
+{
+    struct mailbox *m = c->session->selected->mailbox;
+    size_t count, failed = 0;
+    const struct str *names = mailbox_keywords(m, &count);
+    uint32_t *uids = arena_array(c->arena, done->count + 1, sizeof *uids);
+    struct flags_request clear = {.uids = uids, .change = FLAGS_REMOVE, .arena = c->arena};
+    struct str *others = arena_array(c->arena, count + 1, sizeof *others);
+    for (size_t i = 0; i < done->count; i++)
+        if (!is_in(done->failed, done->failed_count, &failed, done->uids[i]))
+            uids[clear.count++] = done->uids[i];
+    for (size_t i = 0; rights & RIGHT_WRITE && i < count; i++)
+        if (names[i].n && !is_keyword_of(r, names[i]))
+            others[clear.keyword_count++] = arena_str(c->arena, names[i]);
+    clear.keywords = others;
+    clear.flags = imap_flags_by_rights(rights) & (uint8_t)~r->flags.flags;
+    return !clear.count || mailbox_change_flags(m, &clear, e);
+}
+
+static bool carry_out(struct imap_command *c, unsigned rights, const struct store_request *r,
+                      struct flags_request *change, struct err *e)
+{
+    struct mailbox *m = c->session->selected->mailbox;
+    bool in_part = r->change == FLAGS_REPLACE && (rights & RIGHTS_FLAGS) != RIGHTS_FLAGS;
+    if (in_part)
+        change->change = FLAGS_ADD;
+    return mailbox_change_flags(m, change, e) &&
+           (!in_part || clear_others(c, rights, r, change, e));
 }
 
 static void conclude(struct imap_command *c, const struct flags_request *change, bool gone)
@@ -208,8 +257,11 @@ void imap_cmd_store(struct imap_command *c)
     struct store_request r = {0};
     struct err e;
     size_t count;
-    if (!imap_take_set(c, &set) || !take_modifiers(c, &r) || !take_request(c, &r) ||
-        !imap_may_selected(c, rights_for(&r)))
+    if (!imap_take_set(c, &set) || !take_modifiers(c, &r) || !take_request(c, &r))
+        return;
+    struct store_request permitted = r;
+    unsigned rights = imap_rights_selected(c->session);
+    if (!limit_to_rights(c, rights, &permitted))
         return;
     if (!imap_selected_resolve(v, c->arena, &set, c->uid, &indexes)) {
         imap_bad(c, "There is no such message: %zu exist", v->count);
@@ -224,19 +276,22 @@ void imap_cmd_store(struct imap_command *c)
     struct flags_request change = {.uids = uids,
                                    .count = count,
                                    .change = r.change,
-                                   .flags = r.flags.flags,
-                                   .keywords = r.flags.keywords,
-                                   .keyword_count = r.flags.keyword_count,
+                                   .flags = permitted.flags.flags,
+                                   .keywords = permitted.flags.keywords,
+                                   .keyword_count = permitted.flags.keyword_count,
                                    .conditional = r.conditional,
                                    .unchanged_since = r.unchanged_since,
                                    .arena = c->arena};
-    if (count && !mailbox_change_flags(v->mailbox, &change, &e)) {
+    if (count && !carry_out(c, rights, &permitted, &change, &e)) {
         c->known.count = 0;
         imap_fail(c, &e, false);
         return;
     }
-    if (r.flags.flags & MESSAGE_DELETED && r.change != FLAGS_REMOVE)
+    if (permitted.flags.flags & MESSAGE_DELETED && r.change != FLAGS_REMOVE)
         action_log_messages(imap_session_actor(c->session), "delete", v->mailbox, uids, count);
+    /* Who may change some flags only does not know what has become of it. */
+    if ((rights & RIGHTS_FLAGS) != RIGHTS_FLAGS)
+        r.silent = false;
     if (r.silent)
         expect_silently(c, &r);
     if (!r.silent || c->session->enabled & ENABLED_CONDSTORE)

@@ -6,6 +6,7 @@
 #include "imap/workaround.h"
 
 #include "core/log.h"
+#include "imap/access.h"
 #include "imap/limits.h"
 #include "imap/notify.h"
 #include "imap/search_update.h"
@@ -212,11 +213,13 @@ void imap_command_process(struct imap_session *s)
     c->arena = a;
     if (imap_command_read(c)) {
         s->commands++;
-        if (c->status == IMAP_PENDING) {
+        bool may_go_on = imap_recheck_selected(s);
+        if (c->status == IMAP_PENDING && may_go_on) {
             s->net.entry.state = c->entry->name;
             c->entry->run(c);
         }
-        answer(c);
+        if (may_go_on)
+            answer(c);
     }
     arena_free(a);
 }

@@ -3,6 +3,7 @@
  */
 #include "imap/command.h"
 #include "imap/limits.h"
+#include "store/acl.h"
 
 static const struct {
     struct str name;
@@ -86,31 +87,47 @@ void imap_write_flags_response(struct buf *out, const struct imap_selected *v, s
     buf_add(out, ")\r\n", 3);
 }
 
-static void write_all_flags(struct buf *out, const struct mailbox *m)
+uint8_t imap_flags_by_rights(unsigned rights)
 {
-    size_t count;
+    return (uint8_t)((rights & RIGHT_SEEN ? MESSAGE_SEEN : 0) |
+                     (rights & RIGHT_DELETE ? MESSAGE_DELETED : 0) |
+                     (rights & RIGHT_WRITE ? MESSAGE_FLAGS_ALL & ~(MESSAGE_SEEN | MESSAGE_DELETED)
+                                           : 0));
+}
+
+/* Those that one with these rights can change. */
+static void write_all_flags(struct buf *out, const struct mailbox *m, unsigned rights)
+{
+    size_t count, start = out->n;
     const struct str *names = mailbox_keywords(m, &count);
-    buf_add_str(out, str_skip(flag_text(MESSAGE_FLAGS_ALL, false), 1));
-    for (size_t i = 0; i < count; i++) {
+    buf_add_str(out, str_skip(flag_text(imap_flags_by_rights(rights), false), 1));
+    for (size_t i = 0; rights & RIGHT_WRITE && i < count; i++) {
         if (names[i].n == 0)
             continue;
-        buf_add_char(out, ' ');
+        if (out->n > start)
+            buf_add_char(out, ' ');
         buf_add_str(out, names[i]);
     }
+}
+
+static void write_changeable(struct buf *out, const struct imap_selected *v)
+{
+    write_all_flags(out, v->mailbox, v->rights);
+    if (v->rights & RIGHT_WRITE && mailbox_takes_keywords(v->mailbox))
+        buf_add_c(out, " \\*");
 }
 
 void imap_write_mailbox_flags(struct buf *out, struct imap_selected *v)
 {
     v->keyword_changes = mailbox_keyword_changes(v->mailbox);
     buf_add_c(out, "* FLAGS (");
-    write_all_flags(out, v->mailbox);
+    write_all_flags(out, v->mailbox, RIGHTS_ALL);
     buf_add_c(out, ")\r\n* OK [PERMANENTFLAGS (");
     if (v->read_only) {
         buf_add_c(out, ")] Read-only mailbox\r\n");
         return;
     }
-    write_all_flags(out, v->mailbox);
-    buf_add_c(out, mailbox_takes_keywords(v->mailbox) ? " \\*" : "");
+    write_changeable(out, v);
     buf_add_c(out, ")] Flags permitted\r\n");
 }
 

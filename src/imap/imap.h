@@ -23,12 +23,14 @@ struct imap_settings {
     const char *separator;       /* "/" or "." */
     bool below_inbox;
     bool append_8bit_headers;
+    const char *public_namespace; /* first level of the names of public mailboxes; "": none */
 };
 extern const struct settings_block imap_settings_block; /* "imap" */
 
 struct imap_context {
     struct loop *loop;
     struct auth *auth;
+    struct directory *directory; /* for the groups of users; NULL: they are in none */
     struct store *store;
     struct session_list *sessions;
     const char *spool_dir;

@@ -5,6 +5,7 @@
 #include "imap/metadata.h"
 
 #include "imap/access.h"
+#include "imap/place.h"
 #include "store/metadata.h"
 
 /* --- names of entries (RFC 5464 3.2) --- */
@@ -74,11 +75,30 @@ static void add_server_entry(struct metadata *m, const char *name, const char *v
         metadata_apply(m, &entry, 1, a);
 }
 
+static bool is_private(struct str entry)
+{
+    return is_below(entry, STR("/private"));
+}
+
+static void drop_private(struct metadata *m)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < m->count; i++)
+        if (!is_private(m->list[i].name))
+            m->list[kept++] = m->list[i];
+    m->count = kept;
+}
+
 static bool get(struct imap_session *s, struct arena *a, struct str mailbox, struct metadata *m,
                 struct err *e)
 {
-    if (!metadata_get(s->context->store, &s->user->account, mailbox, a, m, e))
+    struct imap_place place = imap_place(s, mailbox);
+    if (place.public && !place.name.n)
+        return err_set(e, ERR_NOT_FOUND, "the public namespace is no mailbox");
+    if (!metadata_get(s->context->store, place.account, place.name, a, m, e))
         return false;
+    if (place.public)
+        drop_private(m);
     if (!mailbox.n) {
         add_server_entry(m, "/shared/comment", s->settings->comment, a);
         add_server_entry(m, "/shared/admin", s->settings->admin, a);
@@ -175,6 +195,21 @@ bool imap_write_metadata(struct imap_session *s, struct arena *a, struct str mai
 /* RFC 5464 3.3. */
 bool imap_may_metadata(const struct imap_session *s, struct str mailbox)
 {
-    unsigned rights = imap_rights(s, mailbox);
-    return !mailbox.n || (rights & RIGHT_LOOKUP && rights & (RIGHT_READ | RIGHTS_WRITE));
+    unsigned rights = mailbox.n ? imap_rights(s, mailbox) : RIGHTS_ALL;
+    return rights & RIGHT_LOOKUP && rights & (RIGHT_READ | RIGHTS_WRITE);
+}
+
+bool imap_may_set_metadata(struct imap_command *c, struct str mailbox,
+                           const struct metadata_entry *changes, size_t count)
+{
+    if (!imap_is_public(c->session, mailbox))
+        return true;
+    if (!imap_may(c, mailbox, RIGHT_LOOKUP | RIGHT_WRITE))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (is_private(changes[i].name)) {
+            imap_no(c, "[METADATA NOPRIVATE] Annotations of public mailboxes are shared");
+            return false;
+        }
+    return true;
 }

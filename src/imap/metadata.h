@@ -3,6 +3,7 @@
  * METADATA (RFC 5464): what is asked for, and the response; for GETMETADATA, LIST and NOTIFY.
  */
 #include "imap/command.h"
+#include "store/metadata_file.h"
 
 #define METADATA_DEPTH_ALL UINT32_MAX
 
@@ -25,5 +26,9 @@ SUSPENDS bool imap_write_metadata(struct imap_session *s, struct arena *a, struc
                                   struct imap_metadata_request *r, struct buf *out, struct err *e);
 /* As an atom where it can be one. */
 void imap_write_entry_name(struct buf *out, struct str name);
-/* May the user see and set them? */
-bool imap_may_metadata(const struct imap_session *s, struct str mailbox);
+/* May the user see them, and set them as far as imap_may_set_metadata has nothing against it? */
+SUSPENDS bool imap_may_metadata(const struct imap_session *s, struct str mailbox);
+/* Annotations of public mailboxes are shared, there are no private ones. False: the result is set.
+ */
+SUSPENDS bool imap_may_set_metadata(struct imap_command *c, struct str mailbox,
+                                    const struct metadata_entry *changes, size_t count);

@@ -1,10 +1,11 @@
 /*
  * What happens in the account, and whether it is news for this client.
  *
- * The account's watcher is called in the turn of each change, whichever mailbox it is in. What
- * groups ask for is kept as news, several changes of one mailbox as one, and the session is woken;
- * it writes them in its own fiber. The selected mailbox has a watcher of its own (selected.c): here
- * only what this session itself put there is noted, since it needs not be fetched.
+ * The account's watcher is called in the turn of each change, whichever mailbox it is in; one of
+ * the public account does the same for public mailboxes. What groups ask for is kept as news,
+ * several changes of one mailbox as one, and the session is woken; it writes them in its own fiber.
+ * The selected mailbox has a watcher of its own (selected.c): here only what this session itself
+ * put there is noted, since it needs not be fetched.
  *
  * A client that does not read is told of an overflow in the end, and then nothing more.
  */
@@ -13,8 +14,10 @@
 #include "core/mem.h"
 #include "imap/access.h"
 #include "imap/limits.h"
+#include "imap/place.h"
 #include "imap/search_update.h"
 #include "imap/selected.h"
+#include "store/acl_memory.h"
 
 #include <stdlib.h>
 
@@ -36,7 +39,7 @@ static size_t find_subscribed(const struct imap_notify *n, struct str name)
 static bool matches(const struct imap_notify *n, const struct notify_group *g, struct str name)
 {
     if (g->filter == NOTIFY_PERSONAL)
-        return true;
+        return !imap_is_public(n->session, name);
     if (g->filter == NOTIFY_SUBSCRIBED)
         return find_subscribed(n, name) < n->subscribed_count;
     for (size_t i = 0; i < g->count; i++)
@@ -49,8 +52,6 @@ static bool matches(const struct imap_notify *n, const struct notify_group *g, s
 unsigned notify_wanted(const struct imap_notify *n, struct str mailbox, unsigned events)
 {
     unsigned wanted = 0;
-    if (!(imap_rights(n->session, mailbox) & RIGHT_LOOKUP))
-        return 0;
     for (const struct notify_group *g = n->request ? n->request->groups : NULL; g; g = g->next)
         if (g->events & events & ~wanted && matches(n, g, mailbox))
             wanted |= g->events & events;
@@ -128,6 +129,15 @@ static void on_messages(struct imap_notify *n, const struct account_event *event
         news->events |= wanted;
 }
 
+/* Of a public mailbox that is gone nobody can tell who was allowed to know of it, but for what is
+ * remembered at this moment. */
+static bool was_visible(const struct imap_notify *n, const struct account_event *event)
+{
+    struct imap_place place = imap_place(n->session, event->name);
+    return event->kind == ACCOUNT_DELETED && place.public && n->who && !n->who->nobody &&
+           acl_remembered(n->session->context->store, place.name, &n->who->who) & RIGHT_LOOKUP;
+}
+
 /* Direct parents count as affected by what is made or deleted below them (RFC 5465 5.4). */
 static void on_name(struct imap_notify *n, const struct account_event *event)
 {
@@ -143,8 +153,11 @@ static void on_name(struct imap_notify *n, const struct account_event *event)
     }
     if (slash > 0 && notify_wanted(n, str_head(event->name, (size_t)slash), NOTIFY_NAME))
         news_about(n, NEWS_LIST, str_head(event->name, (size_t)slash));
-    if (notify_wanted(n, event->name, NOTIFY_NAME))
-        news_about(n, NEWS_LIST, event->name);
+    if (!notify_wanted(n, event->name, NOTIFY_NAME))
+        return;
+    struct notify_news *news = news_about(n, NEWS_LIST, event->name);
+    if (news)
+        news->was_visible = news->was_visible || was_visible(n, event);
 }
 
 static void add_subscribed(struct imap_notify *n, struct str name)
@@ -212,9 +225,8 @@ static void on_metadata(struct imap_notify *n, const struct account_event *event
 }
 
 /* What the session does itself it need not be told (RFC 5465 section 5). */
-static void on_event(void *arg, const struct account_event *event)
+static void take_event(struct imap_notify *n, const struct account_event *event)
 {
-    struct imap_notify *n = arg;
     bool own = n->session->net.fiber && n->session->net.fiber == fiber_self();
     if (event->kind == ACCOUNT_SUBSCRIBED || event->kind == ACCOUNT_UNSUBSCRIBED)
         on_subscription(n, event, own);
@@ -228,7 +240,45 @@ static void on_event(void *arg, const struct account_event *event)
         on_name(n, event);
 }
 
+static bool is_subscription(const struct account_event *event)
+{
+    return event->kind == ACCOUNT_SUBSCRIBED || event->kind == ACCOUNT_UNSUBSCRIBED;
+}
+
+/* In the user's own account. Mailboxes that the public namespace hides are no news; subscriptions
+ * to public ones are. */
+static void on_event(void *arg, const struct account_event *event)
+{
+    struct imap_notify *n = arg;
+    if (is_subscription(event) || !imap_is_public(n->session, event->name))
+        take_event(n, event);
+}
+
+/* Among the public mailboxes, under the names that clients know. */
+static void on_public_event(void *arg, const struct account_event *event)
+{
+    struct imap_notify *n = arg;
+    if (is_subscription(event) || !event->name.n)
+        return;
+    struct arena *a = arena_new();
+    struct account_event named = *event;
+    named.name = imap_public_name(n->session, event->name, a);
+    if (event->kind == ACCOUNT_RENAMED)
+        named.old_name = imap_public_name(n->session, event->old_name, a);
+    take_event(n, &named);
+    arena_free(a);
+}
+
 /* --- beginning and end --- */
+
+static bool watch_public(struct imap_session *s, struct imap_notify *n, struct err *e)
+{
+    struct store *store = s->context->store;
+    n->public_watcher.fn = on_public_event;
+    n->public_watcher.arg = n;
+    return !s->settings->public_namespace[0] ||
+           account_watch(store, store_public_account(store), &n->public_watcher, e);
+}
 
 bool notify_begin(struct imap_session *s, struct err *e)
 {
@@ -239,7 +289,9 @@ bool notify_begin(struct imap_session *s, struct err *e)
     n->last = &n->first;
     n->watcher.fn = on_event;
     n->watcher.arg = n;
-    if (!account_watch(s->context->store, &s->user->account, &n->watcher, e)) {
+    if (!account_watch(s->context->store, &s->user->account, &n->watcher, e) ||
+        !watch_public(s, n, e)) {
+        account_unwatch(&n->watcher);
         free(n);
         return false;
     }
@@ -261,12 +313,26 @@ static bool learn_subscribed(struct imap_session *s, struct err *e)
     struct arena *a = arena_new();
     struct mailbox_info *list;
     size_t count;
-    bool ok = store_list_mailboxes(s->context->store, &s->user->account, a, &list, &count, e);
+    bool ok = imap_list_mailboxes(s, a, &list, &count, e);
     for (size_t i = 0; ok && i < count; i++)
         if (list[i].subscribed &&
             find_subscribed(s->notify, list[i].name) == s->notify->subscribed_count)
             add_subscribed(s->notify, list[i].name);
     arena_free(a);
+    return ok;
+}
+
+/* Whose rights count when a public mailbox is deleted. */
+static bool learn_who(struct imap_notify *n, struct err *e)
+{
+    struct imap_session *s = n->session;
+    struct arena *a = arena_new();
+    struct imap_who *who = NULL;
+    bool ok = !s->settings->public_namespace[0] || !store_has_public(s->context->store) ||
+              imap_who(s, a, &who, e);
+    arena_free(n->who_arena);
+    n->who_arena = a;
+    n->who = ok ? who : NULL;
     return ok;
 }
 
@@ -280,7 +346,7 @@ bool notify_install(struct imap_session *s, struct notify_request *r, struct err
     notify_request_free(n->request);
     n->request = r;
     n->overflow = false;
-    return !asks_for_subscribed(r) || learn_subscribed(s, e);
+    return (!asks_for_subscribed(r) || learn_subscribed(s, e)) && learn_who(n, e);
 }
 
 void imap_notify_metadata(struct imap_session *s)
@@ -296,6 +362,8 @@ void imap_notify_free(struct imap_session *s)
     if (!n)
         return;
     account_unwatch(&n->watcher);
+    account_unwatch(&n->public_watcher);
+    arena_free(n->who_arena);
     drop_news(n);
     forget_subscribed(n);
     notify_request_free(n->request);
@@ -318,7 +386,7 @@ bool imap_notify_listens(const struct imap_session *s)
 static void sync_selected(struct imap_session *s)
 {
     struct imap_selected *v = s->selected;
-    if (!v || !imap_selected_has_news(v))
+    if (!v || !imap_selected_has_news(v) || !imap_recheck_selected(s))
         return;
     if (mailbox_is_deleted(v->mailbox)) {
         imap_write(s, STR("* BYE The selected mailbox was deleted\r\n"));

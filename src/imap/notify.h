@@ -59,12 +59,15 @@ struct notify_news {
     unsigned events;    /* STATUS */
     char *name;         /* of the mailbox; METADATA: "" is the server */
     char *old_name;     /* LIST: it was renamed from; or NULL */
+    bool was_visible;   /* LIST of a public mailbox: the user could see it before */
     struct buf entries; /* METADATA: names, each with a NUL */
 };
 
 struct imap_notify {
     struct imap_session *session;
-    struct account_watcher watcher;
+    struct account_watcher watcher, public_watcher;
+    struct arena *who_arena;        /* of: */
+    struct imap_who *who;           /* as the directory last said; NULL: not known */
     struct notify_request *request; /* NULL: NOTIFY was not used */
     char **subscribed;              /* names, if a group asks for them */
     size_t subscribed_count, subscribed_capacity;
@@ -73,7 +76,8 @@ struct imap_notify {
     bool overflow;
 };
 
-/* Does one of the groups ask for one of these events of the mailbox? Returns which. */
+/* Does one of the groups ask for one of these events of the mailbox? Returns which. Whether the
+ * user may know of a public one is asked when he is told. */
 unsigned notify_wanted(const struct imap_notify *n, struct str mailbox, unsigned events);
 
 /* --- for the session --- */

@@ -7,6 +7,7 @@
 #include "imap/list.h"
 #include "imap/metadata.h"
 #include "imap/notify.h"
+#include "imap/place.h"
 #include "imap/selected.h"
 #include "imap/status.h"
 
@@ -27,8 +28,9 @@ static unsigned items_for(const struct imap_session *s, unsigned events)
 /* One that does not exist any more has other news. */
 static void write_status(struct imap_session *s, struct str name, unsigned items)
 {
+    const unsigned needed = RIGHT_READ | RIGHT_LOOKUP;
     struct err e;
-    if (imap_rights(s, name) & RIGHT_READ)
+    if ((imap_rights(s, name) & needed) == needed)
         imap_write_status(s, name, items, &e);
 }
 
@@ -51,8 +53,8 @@ static void write_list(struct imap_session *s, const struct notify_news *news)
     struct buf out = BUF_EMPTY;
     struct err e;
     size_t count;
-    if (store_list_mailboxes(s->context->store, &s->user->account, a, &list, &count, &e)) {
-        info = find_info(list, count, gone.name);
+    info = imap_list_mailboxes(s, a, &list, &count, &e) ? find_info(list, count, gone.name) : &gone;
+    if (info != &gone && (info || news->was_visible || !imap_is_public(s, gone.name))) {
         imap_write_list(&out, s, info ? info : &gone, true, true);
         if (news->old_name) {
             buf_add_c(&out, " (\"OLDNAME\" (");
@@ -115,12 +117,13 @@ void notify_write_all(struct imap_session *s)
     struct mailbox_info *list;
     size_t count;
     struct err e;
-    if (!store_list_mailboxes(s->context->store, &s->user->account, a, &list, &count, &e))
+    if (!imap_list_mailboxes(s, a, &list, &count, &e))
         count = 0;
     for (size_t i = 0; i < count && !s->net.ended; i++) {
         unsigned wanted =
             list[i].exists ? notify_wanted(s->notify, list[i].name, NOTIFY_MESSAGES) : 0;
-        bool selected = s->selected && str_equal(mailbox_name(s->selected->mailbox), list[i].name);
+        bool selected =
+            s->selected && str_equal(imap_name_of(s, s->selected->mailbox, a), list[i].name);
         if (wanted && !selected)
             write_status(s, list[i].name, items_at_first(s, wanted));
     }

@@ -1,11 +1,12 @@
 /*
  * Source options. INBOXES are all mailboxes, since a delivery can go to any of them (RFC 5465 6.3).
- * A mailbox that several of them name is searched once; one that does not exist, or that the user
- * may not read, is passed over in silence.
+ * Public mailboxes are no personal ones. One that several of them name is searched once; one that
+ * does not exist, or that the user may not read, is passed over in silence.
  */
 #include "imap/search_sources.h"
 
 #include "imap/access.h"
+#include "imap/place.h"
 
 static bool add_name(struct imap_command *c, struct source_names *names,
                      const struct imap_argument *a)
@@ -114,8 +115,8 @@ bool search_sources_have(const struct search_sources *s, const struct imap_sessi
                          const struct mailbox_info *m)
 {
     bool named = reaches(&s->mailboxes, ITSELF, m->name);
-    bool found = s->personal || (s->subscribed && m->subscribed) ||
-                 reaches(&s->subtree, ALL_BELOW, m->name) ||
+    bool found = (s->personal && !imap_is_public(session, m->name)) ||
+                 (s->subscribed && m->subscribed) || reaches(&s->subtree, ALL_BELOW, m->name) ||
                  reaches(&s->subtree_one, CHILDREN, m->name);
     unsigned needed = named ? RIGHT_READ : RIGHT_READ | RIGHT_LOOKUP;
     return m->exists && (named || found) && (imap_rights(session, m->name) & needed) == needed;

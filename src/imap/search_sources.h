@@ -19,5 +19,6 @@ bool imap_take_sources(struct imap_command *c, struct search_sources *s);
 /* Is nothing but the selected mailbox to be searched? */
 bool search_sources_are_selected(const struct search_sources *s);
 /* Is this mailbox, which is not the selected one, to be searched by this user? */
-bool search_sources_have(const struct search_sources *s, const struct imap_session *session,
-                         const struct mailbox_info *mailbox);
+SUSPENDS bool search_sources_have(const struct search_sources *s,
+                                  const struct imap_session *session,
+                                  const struct mailbox_info *mailbox);

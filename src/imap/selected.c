@@ -9,6 +9,7 @@
 #include "imap/notify.h"
 #include "imap/object_id.h"
 #include "imap/search_update.h"
+#include "store/acl.h"
 #include "store/uid_list.h"
 
 #include <stdlib.h>
@@ -236,15 +237,22 @@ static void write_first_unseen(const struct imap_selected *v, struct buf *out)
         buf_printf(out, "* OK [UNSEEN %zu] First unseen\r\n", index + 1);
 }
 
-struct imap_selected *imap_selected_new(struct imap_session *s, struct mailbox *m, bool read_only,
-                                        struct buf *out)
+void imap_selected_set_rights(struct imap_selected *v, unsigned rights)
+{
+    v->rights = rights;
+    v->read_only = v->examined || !(rights & RIGHTS_WRITE);
+}
+
+struct imap_selected *imap_selected_new(struct imap_session *s, struct mailbox *m, bool examined,
+                                        unsigned rights, struct buf *out)
 {
     struct arena *a = arena_new();
     struct imap_selected *v = ARENA_NEW(a, struct imap_selected);
     v->arena = a;
     v->session = s;
     v->mailbox = m;
-    v->read_only = read_only;
+    v->examined = examined;
+    imap_selected_set_rights(v, rights);
     v->watcher.fn = on_change;
     v->watcher.arg = v;
     mailbox_watch(m, &v->watcher);

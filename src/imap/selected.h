@@ -33,7 +33,9 @@ struct imap_selected {
     struct imap_session *session;
     struct mailbox *mailbox;
     struct mailbox_watcher watcher;
-    bool read_only;
+    unsigned rights;      /* enum acl_right: at the last look (imap/access.h) */
+    bool examined;        /* by EXAMINE */
+    bool read_only;       /* by that, or for want of rights */
     bool expunges_owed;   /* some were not permitted at the last time */
     const uint32_t *uids; /* told, ascending: of the list, or its own */
     size_t count;
@@ -58,8 +60,9 @@ struct imap_selected {
 
 /* Selects m (takes the reference) and appends what SELECT has to say about its contents: FLAGS,
  * EXISTS, RECENT, UNSEEN, UIDVALIDITY, UIDNEXT. */
-struct imap_selected *imap_selected_new(struct imap_session *s, struct mailbox *m, bool read_only,
-                                        struct buf *out);
+struct imap_selected *imap_selected_new(struct imap_session *s, struct mailbox *m, bool examined,
+                                        unsigned rights, struct buf *out);
+void imap_selected_set_rights(struct imap_selected *v, unsigned rights);
 /* NULL is allowed. */
 void imap_selected_free(struct imap_selected *v);
 /* The session has no mailbox selected then (imap/cmd_select.c). */
@@ -133,6 +136,10 @@ void imap_write_flags_response(struct buf *out, const struct imap_selected *v, s
                                const struct message *m, bool uid, bool flags);
 /* The untagged FLAGS line and PERMANENTFLAGS of the mailbox. */
 void imap_write_mailbox_flags(struct buf *out, struct imap_selected *v);
+
+/* The system flags that one with these rights (enum acl_right) can change (RFC 4314 section 4); the
+ * right to write is that for keywords as well. */
+uint8_t imap_flags_by_rights(unsigned rights);
 
 /* "\\Seen" and the other system flags, in any case. */
 bool imap_flag_find(struct str name, uint8_t *flag);

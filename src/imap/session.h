@@ -47,6 +47,7 @@ struct imap_session {
     uint8_t workarounds;       /* enum imap_workaround: what holds now */
     uint8_t workarounds_by_id; /* for the client that says it is one */
     bool identified;           /* its ID has been logged */
+    bool told_hidden;          /* the log says that the public namespace hides a mailbox */
     bool in_literal;           /* half a response is out: nothing else may be said */
     uint8_t pieces_taken;      /* of large literals in a row, without making us wait long: up to
                                   IMAP_FAST_PIECES, and they are large then */
@@ -64,7 +65,8 @@ static inline struct wire_naming imap_session_naming(const struct imap_session *
     const struct imap_settings *set = s->settings;
     return (struct wire_naming){.utf8 = imap_session_utf8(s),
                                 .dots = set->separator[0] == '.',
-                                .below_inbox = set->below_inbox};
+                                .below_inbox = set->below_inbox,
+                                .public = str_from_c(set->public_namespace)};
 }
 
 /* Appends to the stream; after a failure nothing happens any more and the session ends. */

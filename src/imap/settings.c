@@ -4,6 +4,9 @@
 #include "imap/imap.h"
 #include "imap/workaround.h"
 
+/* Bytes of the public namespace's name. */
+#define NAMESPACE_MAX 100
+
 #define FIELD(member) offsetof(struct imap_settings, member)
 
 static const struct setting settings[] = {
@@ -31,6 +34,9 @@ static const struct setting settings[] = {
     {"below_inbox", SETTING_BOOL, FIELD(below_inbox), "no", 0, 0, NULL,
      "Clients see all mailboxes below INBOX, as they do with Courier and with Dovecot's prefix "
      "\"INBOX.\"."},
+    {"public_namespace", SETTING_STRING, FIELD(public_namespace), "Public", 0, 0, NULL,
+     "What clients see the public mailboxes below (docs/public-mailboxes.md). A mailbox of a user "
+     "that is called so as well is hidden. Empty: nobody sees them."},
     {"append_8bit_headers", SETTING_BOOL, FIELD(append_8bit_headers), "yes", 0, 0, NULL,
      "Whether clients may store messages with 8-bit characters in header fields without ENABLE "
      "UTF8=ACCEPT. RFC 9755 forbids it, but then no client of today could move old mail here."},
@@ -48,11 +54,24 @@ static const struct setting settings[] = {
      "no-condstore, no-idle, no-imap4rev2, no-notify; none: not even those by ID."},
     {0}};
 
+/* One level, the same on disk and in every form of the wire. */
+static bool is_level(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f || strchr("/.\\*%\"", s.p[i]))
+            return false;
+    return s.n <= NAMESPACE_MAX && str_is_utf8(s) && !str_equal_nocase(s, STR("INBOX"));
+}
+
 static bool check_settings(const void *values, struct err *e)
 {
     const struct imap_settings *s = values;
     if (!imap_workarounds_check(&s->workarounds, e))
         return false;
+    if (!is_level(str_from_c(s->public_namespace)))
+        return err_set(e, ERR_SYNTAX,
+                       "public_namespace: one level of a mailbox name, without . / \\ * %% \" and "
+                       "not INBOX");
     return strcmp(s->separator, "/") == 0 || strcmp(s->separator, ".") == 0 ||
            err_set(e, ERR_SYNTAX, "separator: it is / or .");
 }

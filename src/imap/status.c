@@ -6,6 +6,7 @@
 #include "imap/status.h"
 
 #include "imap/object_id.h"
+#include "imap/place.h"
 
 static const struct {
     const char *name;
@@ -53,7 +54,7 @@ static bool count_deleted(struct imap_session *s, struct str name, uint64_t *byt
 {
     struct mailbox *m;
     size_t count;
-    if (!mailbox_open(s->context->store, &s->user->account, name, &m, e))
+    if (!imap_open_place(s, name, &m, e))
         return false;
     const struct message *messages = mailbox_messages(m, &count);
     for (size_t i = 0; i < count; i++)
@@ -92,9 +93,10 @@ static uint64_t value_of(const struct imap_session *s, const struct mailbox_stat
 
 bool imap_write_status(struct imap_session *s, struct str name, unsigned items, struct err *e)
 {
+    struct imap_place place = imap_place(s, name);
     struct mailbox_status status;
     uint64_t deleted = 0;
-    if (!mailbox_get_status(s->context->store, &s->user->account, name, &status, e) ||
+    if (!mailbox_get_status(s->context->store, place.account, place.name, &status, e) ||
         (items & STATUS_DELETED_STORAGE && status.counts.deleted &&
          !count_deleted(s, name, &deleted, e)))
         return false;

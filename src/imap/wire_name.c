@@ -18,7 +18,8 @@ static char escaped(struct str s)
 
 void wire_name_add(struct buf *b, struct wire_naming w, struct str name)
 {
-    if (w.below_inbox && name.n > 0 && !str_equal(name, inbox)) {
+    if (w.below_inbox && name.n > 0 && !str_equal(name, inbox) &&
+        !wire_name_is_below(name, w.public)) {
         buf_add_str(b, inbox);
         buf_add_char(b, wire_separator(w));
     }
@@ -57,6 +58,12 @@ static bool add_levels(struct buf *b, struct wire_naming w, struct str wire)
     return true;
 }
 
+static bool is_public(struct wire_naming w, struct str wire)
+{
+    return w.public.n > 0 && str_starts_with(wire, w.public) &&
+           (wire.n == w.public.n || wire.p[w.public.n] == wire_separator(w));
+}
+
 bool wire_name_parse(struct buf *b, struct wire_naming w, struct str wire)
 {
     size_t before = b->n;
@@ -67,7 +74,8 @@ bool wire_name_parse(struct buf *b, struct wire_naming w, struct str wire)
         buf_add_str(b, inbox);
         return true;
     }
-    if (w.below_inbox) {
+    bool public = is_public(w, wire);
+    if (w.below_inbox && !public) {
         if (!is_inbox(wire) || wire.p[inbox.n] != wire_separator(w))
             return false;
         wire = str_skip(wire, inbox.n + 1);
@@ -81,8 +89,9 @@ bool wire_name_parse(struct buf *b, struct wire_naming w, struct str wire)
     bool first = is_inbox(name) && (name.n == inbox.n || name.p[inbox.n] == '/');
     if (first)
         memcpy(b->p + before, inbox.p, inbox.n);
-    /* INBOX has one name only. */
-    if (first && name.n == inbox.n && w.below_inbox)
+    /* INBOX has one name only, and so have public mailboxes. */
+    if (w.below_inbox &&
+        ((first && name.n == inbox.n) || (!public && wire_name_is_below(name, w.public))))
         b->n = before;
     return b->n > before || wire.n == 0;
 }

@@ -10,8 +10,16 @@ struct wire_naming {
     bool utf8; /* names in UTF-8 instead of modified UTF-7; not a matter of this file */
     bool dots; /* "." between levels; one in a name is "\2e", as Dovecot's listescape has it, and
                 * "\2e" is "\5c2e" */
-    bool below_inbox; /* all mailboxes but INBOX are called "INBOX/..." or "INBOX...." */
+    bool below_inbox;  /* all mailboxes but INBOX are called "INBOX/..." or "INBOX...." */
+    struct str public; /* but those at or below this level are not; "": none */
 };
+
+/* Is that the first level of the name? Nothing is below "". */
+static inline bool wire_name_is_below(struct str name, struct str level)
+{
+    return level.n > 0 && str_starts_with(name, level) &&
+           (name.n == level.n || name.p[level.n] == '/');
+}
 
 static inline char wire_separator(struct wire_naming w)
 {

@@ -9,6 +9,7 @@
 struct listening {
     struct fixture store;
     struct imap_context context;
+    struct imap_settings settings;
     struct imap_session session;
     struct imap_user user;
     struct notify_group groups[3];
@@ -23,6 +24,8 @@ static void begin(struct listening *l)
     struct notify_request *r = ARENA_NEW(a, struct notify_request);
     l->context.store = l->store.store;
     l->session.context = &l->context;
+    l->settings.public_namespace = "Public";
+    l->session.settings = &l->settings;
     l->session.user = &l->user;
     l->session.net.fiber = (struct fiber *)1;
     l->user.account = alice;
