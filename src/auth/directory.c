@@ -8,6 +8,8 @@
  */
 #include "auth/directory_internal.h"
 
+#include "auth/embedded_address.h"
+#include "auth/embedded_group_settings.h"
 #include "auth/password.h"
 #include "core/mem.h"
 #include "core/random.h"
@@ -224,41 +226,34 @@ const struct source *directory_source(const struct directory *d, size_t i,
 
 /* --- names --- */
 
-enum lookup directory_full_name(struct directory *d, struct str text, struct arena *a,
-                                struct str *full, struct err *e)
+bool directory_full_name(const struct directory *d, struct str text, struct arena *a,
+                         struct str *full)
 {
     struct name name;
-    struct answer *usual;
-    if (!name_read(a, text, &name, NULL))
-        return LOOKUP_NOT_FOUND;
-    if (name.domain.n == 0) {
-        enum lookup status =
-            directory_ask(d, directory_key(d, ANSWER_USUAL_DOMAIN, STR("")), &usual, e);
-        if (status != LOOKUP_FOUND)
-            return status;
-        name.domain = usual->domain.name;
-        answer_give(usual, a);
-    }
+    if (!name_read(a, text, &name, NULL) ||
+        (name.domain.n == 0 && !embedded_usual_domain(d->embedded, &name.domain)))
+        return false;
     *full = name_text(a, &name);
-    return LOOKUP_FOUND;
+    return true;
 }
 
-/* The key of an address in any spelling. */
-static enum lookup address_key_of(struct directory *d, enum answer_kind kind, struct str address,
-                                  struct str *key, struct err *e)
+/* The key of an address in any spelling; false: nobody can have it. */
+static bool address_key_of(struct directory *d, enum answer_kind kind, struct str address,
+                           struct str *key)
 {
     struct str full;
-    *key = directory_key(d, kind, STR(""));
-    if (name_normal(address, &d->key)) {
-        *key = buf_str(&d->key);
-        return LOOKUP_FOUND;
+    directory_key(d, kind, STR(""));
+    if (!name_normal(address, &d->key)) {
+        struct arena *a = arena_new();
+        bool ok = directory_full_name(d, address, a, &full);
+        if (ok)
+            directory_key(d, kind, full);
+        arena_free(a);
+        if (!ok)
+            return false;
     }
-    struct arena *a = arena_new();
-    enum lookup status = directory_full_name(d, address, a, &full, e);
-    if (status == LOOKUP_FOUND)
-        *key = directory_key(d, kind, full);
-    arena_free(a);
-    return status;
+    *key = buf_str(&d->key);
+    return true;
 }
 
 /* What no address is - DOMAIN\user, a distinguished name - is a login all the same; letters of
@@ -302,31 +297,48 @@ static enum lookup find(struct directory *d, enum answer_kind kind, struct str a
                         struct arena *a, struct answer **answer, struct err *e)
 {
     struct str key;
-    enum lookup status = address_key_of(d, kind, address, &key, e);
-    if (status == LOOKUP_FOUND)
-        status = directory_ask(d, key, answer, e);
+    if (!address_key_of(d, kind, address, &key))
+        return LOOKUP_NOT_FOUND;
+    enum lookup status = directory_ask(d, key, answer, e);
     if (status == LOOKUP_FOUND)
         answer_give(*answer, a);
     return status;
 }
 
+/* The limits of its domain, where it has none of its own. */
+static void fill_quota(const struct directory *d, struct account *account)
+{
+    ptrdiff_t at = str_find_last_char(account->login, '@');
+    const struct domain *domain =
+        domain_table_find(embedded_tables(d->embedded)->domains,
+                          at < 0 ? STR("") : str_skip(account->login, (size_t)at + 1));
+    if (!domain)
+        return;
+    account->quota_version += domain->quota_version;
+    if (account->quota_storage == QUOTA_DEFAULT)
+        account->quota_storage = domain->quota_storage;
+    if (account->quota_messages == QUOTA_DEFAULT)
+        account->quota_messages = domain->quota_messages;
+}
+
+struct account directory_account_of(const struct directory *d, const struct answer *answer)
+{
+    struct account account = answer->found.account;
+    fill_quota(d, &account);
+    return account;
+}
+
 enum lookup directory_find_domain(struct directory *d, struct str name, struct arena *a,
                                   struct domain *domain, struct err *e)
 {
-    struct answer *answer;
     struct str normal;
-    directory_key(d, ANSWER_DOMAIN, STR(""));
-    if (!name_normal_domain(name, &d->key)) {
-        if (!name_domain(a, name, &normal))
-            return LOOKUP_NOT_FOUND;
-        directory_key(d, ANSWER_DOMAIN, normal);
-    }
-    enum lookup status = directory_ask(d, buf_str(&d->key), &answer, e);
-    if (status == LOOKUP_FOUND) {
-        *domain = answer->domain;
-        answer_give(answer, a);
-    }
-    return status;
+    (void)e;
+    buf_clear(&d->key);
+    if (name_normal_domain(name, &d->key))
+        normal = buf_str(&d->key);
+    else if (!name_domain(a, name, &normal))
+        return LOOKUP_NOT_FOUND;
+    return embedded_find_domain(d->embedded, normal, a, domain) ? LOOKUP_FOUND : LOOKUP_NOT_FOUND;
 }
 
 enum lookup directory_find_domain_or_parent(struct directory *d, struct str name, struct arena *a,
@@ -351,7 +363,7 @@ enum lookup directory_find_login(struct directory *d, struct str login, struct a
         return LOOKUP_NOT_FOUND;
     enum lookup status = directory_ask(d, key, &answer, e);
     if (status == LOOKUP_FOUND) {
-        *account = answer->found.account;
+        *account = directory_account_of(d, answer);
         answer_give(answer, a);
     }
     return status;
@@ -363,17 +375,56 @@ enum lookup directory_find_account(struct directory *d, struct str address, stru
     struct answer *answer;
     enum lookup status = find(d, ANSWER_ACCOUNT, address, a, &answer, e);
     if (status == LOOKUP_FOUND)
-        *account = answer->found.account;
+        *account = directory_account_of(d, answer);
     return status;
+}
+
+/* "local@*". */
+static enum lookup find_of_all(struct directory *d, struct str address, struct arena *a,
+                               struct directory_address *entry)
+{
+    struct address_order o;
+    return directory_wants_source(d, EMBEDDED_NAME) && address_order_name(&o, a, address, NULL) &&
+                   embedded_find_address(d->embedded, o.address, a, entry)
+               ? LOOKUP_FOUND
+               : LOOKUP_NOT_FOUND;
+}
+
+/* What is held in memory, when that is asked first; *rest: others may know it. */
+static bool find_held(struct directory *d, struct str key, struct arena *a,
+                      struct directory_address *entry, bool *rest)
+{
+    struct directory_source *first = d->source_count > 0 ? &d->sources[0] : NULL;
+    *rest = true;
+    if (!first || first->source != embedded_source(d->embedded))
+        return false;
+    bool found = embedded_find_address(d->embedded, str_skip(key, 1), a, entry);
+    *rest = d->source_count > 1;
+    if (found || !*rest) {
+        first->stats.asked++;
+        first->stats.found += found;
+        d->stats.hits++;
+    }
+    return found;
 }
 
 enum lookup directory_find_entry(struct directory *d, struct str address, struct arena *a,
                                  struct directory_address *entry, struct err *e)
 {
+    struct str key;
     struct answer *answer;
-    enum lookup status = find(d, ANSWER_ADDRESS, address, a, &answer, e);
-    if (status == LOOKUP_FOUND)
+    bool rest;
+    if (address.n > 0 && address.p[address.n - 1] == '*')
+        return find_of_all(d, address, a, entry);
+    if (!address_key_of(d, ANSWER_ADDRESS, address, &key))
+        return LOOKUP_NOT_FOUND;
+    if (find_held(d, key, a, entry, &rest))
+        return LOOKUP_FOUND;
+    enum lookup status = rest ? directory_ask(d, key, &answer, e) : LOOKUP_NOT_FOUND;
+    if (status == LOOKUP_FOUND) {
         *entry = answer->address;
+        answer_give(answer, a);
+    }
     return status;
 }
 
@@ -389,13 +440,22 @@ enum lookup directory_find_address(struct directory *d, struct str address, stru
     return status;
 }
 
+void directory_overlay_group(const struct directory *d, struct arena *a,
+                             struct directory_group *group)
+{
+    if (strcmp(group->source, EMBEDDED_NAME) != 0)
+        group_table_apply(embedded_tables(d->embedded)->groups, a, group);
+}
+
 enum lookup directory_find_group(struct directory *d, struct str address, struct arena *a,
                                  struct directory_group *group, struct err *e)
 {
     struct answer *answer;
     enum lookup status = find(d, ANSWER_GROUP, address, a, &answer, e);
-    if (status == LOOKUP_FOUND)
+    if (status == LOOKUP_FOUND) {
         *group = answer->group;
+        directory_overlay_group(d, a, group);
+    }
     return status;
 }
 

@@ -239,6 +239,9 @@ SUSPENDS bool directory_list_addresses(struct directory *d, struct str domain, s
 
 /* All answers and right passwords. */
 void directory_forget(struct directory *d);
+/* The same, and reads what is held in memory of the embedded directory from its file again. False:
+ * that stays as it was. */
+SUSPENDS bool directory_reload(struct directory *d, struct err *e);
 /* Those about a name: a login, an address, a domain; how many there were. */
 size_t directory_forget_name(struct directory *d, struct str name);
 

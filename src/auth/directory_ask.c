@@ -105,16 +105,6 @@ static enum lookup ask_sources(struct directory *d, struct str key, struct answe
     return status;
 }
 
-static enum lookup ask_embedded(struct directory *d, struct str key, struct answer *answer,
-                                struct err *e)
-{
-    answer->source = embedded_source(d->embedded);
-    return kind_of(key) == ANSWER_DOMAIN
-               ? embedded_find_domain(d->embedded, str_skip(key, 1), answer->arena, &answer->domain,
-                                      e)
-               : embedded_usual_domain(d->embedded, answer->arena, &answer->domain, e);
-}
-
 /* --- questions --- */
 
 static bool is_of_recipient(enum answer_kind kind)
@@ -164,10 +154,7 @@ static void remember(struct directory *d, struct question *q)
 
 static void ask_and_tell(struct directory *d, struct question *q)
 {
-    enum answer_kind kind = kind_of(q->key);
-    bool domain = kind == ANSWER_DOMAIN || kind == ANSWER_USUAL_DOMAIN;
-    q->status = domain ? ask_embedded(d, q->key, q->answer, &q->error)
-                       : ask_sources(d, q->key, q->answer, &q->error);
+    q->status = ask_sources(d, q->key, q->answer, &q->error);
     q->cancelled = q->status == LOOKUP_TEMPFAIL && fiber_is_cancelled(fiber_self());
     q->done = true;
     question_leave(d, q);
@@ -226,27 +213,19 @@ static enum lookup conclude(struct directory *d, struct question *q, struct answ
     return status;
 }
 
-static enum lookup ask_domain_of(struct directory *d, struct str key, struct err *e)
+static bool is_ours(const struct directory *d, struct str key)
 {
-    struct answer *domain;
     ptrdiff_t at = str_find_last_char(key, '@');
     assert(at > 0);
-    struct str name = directory_key(d, ANSWER_DOMAIN, str_skip(key, (size_t)at + 1));
-    enum lookup status = directory_ask(d, name, &domain, e);
-    if (status == LOOKUP_FOUND)
-        answer_unref(domain);
-    return status;
+    return embedded_has_domain(d->embedded, str_skip(key, (size_t)at + 1));
 }
 
 static enum lookup ask(struct directory *d, struct str key, struct answer **answer, struct err *e)
 {
     bool gave_up = false;
     struct question *q = NULL;
-    if (is_of_recipient(kind_of(key))) {
-        enum lookup status = ask_domain_of(d, key, e);
-        if (status != LOOKUP_FOUND)
-            return status;
-    }
+    if (is_of_recipient(kind_of(key)) && !is_ours(d, key))
+        return LOOKUP_NOT_FOUND;
     while (!q && !gave_up && lru_peek(d->asked, key))
         q = join(d, key, &gave_up, e);
     if (gave_up)

@@ -6,8 +6,7 @@
 
 /* What is asked; the first byte of a key, the name is the rest. */
 enum answer_kind {
-    ANSWER_DOMAIN = 'd',
-    ANSWER_USUAL_DOMAIN = 'u', /* the domain of names without one */
+    ANSWER_DOMAIN = 'd', /* never kept */
     ANSWER_LOGIN = 'l',
     ANSWER_ACCOUNT = 'a',
     ANSWER_ADDRESS = 'f',

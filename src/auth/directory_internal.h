@@ -56,9 +56,16 @@ SUSPENDS enum lookup directory_ask_source(struct directory *d, size_t i, struct 
 /* The key of a login as typed; false: nobody can have it. */
 bool directory_login_key(struct directory *d, struct str login, struct str *key);
 
-/* A login or address with its domain; the default one is added where there is none. */
-SUSPENDS enum lookup directory_full_name(struct directory *d, struct str text, struct arena *a,
-                                         struct str *full, struct err *e);
+/* A login or address with its domain; the default one is added where there is none. False: nobody
+ * can have it. */
+bool directory_full_name(const struct directory *d, struct str text, struct arena *a,
+                         struct str *full);
+
+/* The account of an answer with the limits of its domain; its texts are the answer's. */
+struct account directory_account_of(const struct directory *d, const struct answer *answer);
+/* What is said here of a group that another source has, put into it. */
+void directory_overlay_group(const struct directory *d, struct arena *a,
+                             struct directory_group *group);
 
 /* domain empty: *known is that. Else it is that domain in its one spelling, ERR_NOT_FOUND: there is
  * none. */

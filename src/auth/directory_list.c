@@ -33,9 +33,13 @@ static bool list_account(void *arg, const struct account *account)
 static bool list_group(void *arg, const struct directory_group *group)
 {
     struct listing *l = arg;
-    struct directory_group named = *group;
-    named.source = l->source;
-    return is_listed(l, group->address) || l->group(l->arg, &named);
+    struct directory_group overlaid = *group;
+    struct arena *a = arena_new();
+    overlaid.source = l->source;
+    directory_overlay_group(l->directory, a, &overlaid);
+    bool more = is_listed(l, group->address) || l->group(l->arg, &overlaid);
+    arena_free(a);
+    return more;
 }
 
 bool directory_known_domain(struct directory *d, struct str domain, struct arena *a,

@@ -139,7 +139,7 @@ enum lookup directory_check_password(struct directory *d, struct str login, stru
     if (status == LOOKUP_FOUND && answer->found.account.no_login)
         status = refuse(e, answer->found.account.no_login);
     if (status == LOOKUP_FOUND)
-        *account = answer->found.account;
+        *account = directory_account_of(d, answer);
     answer_give(answer, a);
     return status;
 }
@@ -154,7 +154,7 @@ enum lookup directory_find_secrets(struct directory *d, struct str login, struct
     enum lookup status = directory_ask(d, key, &answer, e);
     if (status != LOOKUP_FOUND)
         return status;
-    *secrets = (struct directory_secrets){answer->found.account, answer->found.scram_sha1,
+    *secrets = (struct directory_secrets){directory_account_of(d, answer), answer->found.scram_sha1,
                                           answer->found.scram_sha256, answer->found.cram_md5};
     answer_give(answer, a);
     return LOOKUP_FOUND;

@@ -199,6 +199,7 @@ void directory_db_close(struct directory_db *db)
     if (!db)
         return;
     sqlite3_close(db->sqlite);
+    arena_free(db->touched.arena);
     free((char *)db->path);
     free(db);
 }

@@ -6,9 +6,19 @@
 
 #include <sqlite3.h>
 
+/* What a transaction touches of what is held in memory (auth/embedded_tables.h). */
+struct tables_touched {
+    bool addresses, domains, rules, delegations, groups; /* as a whole */
+    struct arena *arena;
+    struct str *list; /* single addresses */
+    size_t count;
+};
+
 struct directory_db {
     sqlite3 *sqlite;
     const char *path; /* owned */
+    struct tables_touched touched;
+    bool uncertain; /* a commit failed: what is in the file is not known until all is read again */
 };
 
 /* *e from the last call on the connection: "directory PATH: no space: ...". Returns false. */

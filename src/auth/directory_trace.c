@@ -53,13 +53,9 @@ static struct str domain_of(struct str name)
     return at < 0 ? name : str_skip(name, (size_t)at + 1);
 }
 
-/* Past the cache. */
-static bool is_ours(struct directory *d, struct str name, struct arena *a)
+static bool is_ours(const struct directory *d, struct str name)
 {
-    struct domain domain;
-    struct err ignored;
-    return embedded_find_domain(d->embedded, domain_of(name), a, &domain, &ignored) !=
-           LOOKUP_NOT_FOUND;
+    return embedded_has_domain(d->embedded, domain_of(name));
 }
 
 /* The name as it is asked for. */
@@ -70,8 +66,7 @@ static bool spell(struct directory *d, enum directory_question question, struct 
     if (question == QUESTION_DOMAIN)
         return str_find_char(domain_of(name), '.') > 0 && name_domain(a, domain_of(name), spelled);
     if (question != QUESTION_LOGIN)
-        return directory_full_name(d, name, a, spelled, NULL) == LOOKUP_FOUND &&
-               is_ours(d, *spelled, a);
+        return directory_full_name(d, name, a, spelled) && is_ours(d, *spelled);
     if (!directory_login_key(d, name, &key))
         return false;
     *spelled = arena_str(a, str_skip(key, 1));
@@ -88,8 +83,6 @@ static void describe_entry(const struct cache_entry *entry, struct directory_cac
     for (size_t i = 0; i < QUESTIONS; i++)
         if (questions[i].kind == (enum answer_kind)entry->key.p[0])
             cached->question = str_from_c(questions[i].name);
-    if ((enum answer_kind)entry->key.p[0] == ANSWER_USUAL_DOMAIN)
-        cached->question = STR("usual domain");
 }
 
 struct search {
@@ -131,8 +124,8 @@ static void ask_domain(struct directory *d, struct str name, struct answer *answ
     step->trace.arena = a;
     step->source = EMBEDDED_NAME;
     step->kind = embedded_source(d->embedded)->functions->kind;
-    step->status =
-        embedded_find_domain(d->embedded, name, answer->arena, &answer->domain, &step->error);
+    bool found = embedded_find_domain(d->embedded, name, answer->arena, &answer->domain);
+    step->status = found ? LOOKUP_FOUND : LOOKUP_NOT_FOUND;
     step->took = clock_monotonic() - begun;
     r->status = step->status;
     r->error = step->error;

@@ -1,7 +1,8 @@
 /*
  * The embedded directory as a source. A few connections to one SQLite database, each lent to one
  * worker at a time: the first is for changes, the others are for questions. Every answer is what
- * the file says at that moment.
+ * the file says at that moment. Domains and addresses are held in memory (embedded_tables.h);
+ * users and groups are asked for, since there may be any number of them.
  *
  * A list of accounts is a list of row numbers, read at once, and the rows themselves a slice at a
  * time: no transaction stays open while who asked does something with an account, and who is
@@ -9,8 +10,6 @@
  */
 #include "auth/embedded.h"
 
-#include "auth/embedded_address.h"
-#include "auth/embedded_domain.h"
 #include "auth/embedded_group.h"
 #include "auth/limits.h"
 #include "core/mem.h"
@@ -28,6 +27,7 @@ struct embedded {
     } connections[CONNECTIONS]; /* the first is for changes */
     struct cond connection_free, change_free;
     usec password_max_age; /* 0: none */
+    struct embedded_tables tables;
 };
 
 /* --- work on the database --- */
@@ -69,36 +69,16 @@ struct question {
     struct str text;
     struct arena *arena;
     enum lookup status;
-    struct domain *domain;
     struct source_account *account;
-    struct directory_address *address;
     struct directory_group *group;
     size_t group_count;
     struct err *error;
 };
 
-static void ask_domain(struct directory_db *db, void *arg)
-{
-    struct question *q = arg;
-    q->status = domain_db_find(db, q->text, q->arena, q->domain, q->error);
-}
-
-static void ask_only_domain(struct directory_db *db, void *arg)
-{
-    struct question *q = arg;
-    q->status = domain_db_only(db, q->arena, &q->domain->name, q->error);
-}
-
 static void ask_account(struct directory_db *db, void *arg)
 {
     struct question *q = arg;
     q->status = directory_db_find_account(db, q->text, q->arena, q->account, q->error);
-}
-
-static void ask_address(struct directory_db *db, void *arg)
-{
-    struct question *q = arg;
-    q->status = address_db_find(db, q->text, q->arena, q->address, q->error);
 }
 
 static void ask_group(struct directory_db *db, void *arg)
@@ -107,25 +87,53 @@ static void ask_group(struct directory_db *db, void *arg)
     q->status = group_db_find(db, q->text, q->arena, q->group, q->error);
 }
 
-enum lookup embedded_find_domain(struct embedded *s, struct str name, struct arena *a,
-                                 struct domain *domain, struct err *e)
+/* --- in memory --- */
+
+const struct embedded_tables *embedded_tables(const struct embedded *s)
 {
-    struct question q = {.text = name, .arena = a, .domain = domain, .error = e};
-    embedded_run(s, false, ask_domain, &q);
-    return q.status;
+    return &s->tables;
 }
 
-enum lookup embedded_usual_domain(struct embedded *s, struct arena *a, struct domain *domain,
-                                  struct err *e)
+void embedded_take(struct embedded *s, struct tables_news *news)
 {
-    struct question q = {.arena = a, .domain = domain, .error = e};
-    if (*s->default_domain == '\0') {
-        embedded_run(s, false, ask_only_domain, &q);
-        return q.status;
-    }
-    domain->name = arena_str(a, str_from_c(s->default_domain));
-    return LOOKUP_FOUND;
+    tables_take(&s->tables, news);
 }
+
+bool embedded_find_domain(struct embedded *s, struct str name, struct arena *a,
+                          struct domain *domain)
+{
+    return domain_table_give(s->tables.domains, name, a, domain);
+}
+
+bool embedded_has_domain(const struct embedded *s, struct str name)
+{
+    return domain_table_find(s->tables.domains, name) != NULL;
+}
+
+bool embedded_usual_domain(const struct embedded *s, struct str *name)
+{
+    const struct domain *only = domain_table_only(s->tables.domains);
+    bool given = *s->default_domain != '\0';
+    if (given || only)
+        *name = given ? str_from_c(s->default_domain) : only->name;
+    return given || only;
+}
+
+bool embedded_find_address(struct embedded *s, struct str address, struct arena *a,
+                           struct directory_address *found)
+{
+    struct address_table_answer answer;
+    if (!address_table_find(s->tables.addresses, address, a, &answer))
+        return false;
+    *found = (struct directory_address){.address = answer.address,
+                                        .destinations = answer.texts,
+                                        .count = answer.count,
+                                        .internal = answer.flag,
+                                        .source = s->source.name};
+    return true;
+}
+
+/* --- as a source --- */
 
 static struct embedded *embedded_of(struct source *s)
 {
@@ -168,19 +176,14 @@ static enum lookup find_login(struct source *s, struct str login, struct arena *
                               struct source_account *found, struct lookup_trace *t, struct err *e)
 {
     struct name name;
-    struct domain usual;
     const char *reason;
     if (!name_read(a, login, &name, &reason)) {
         lookup_trace_add(t, "result", "not there: %s", reason);
         return LOOKUP_NOT_FOUND;
     }
-    if (name.domain.n == 0) {
-        enum lookup status = embedded_usual_domain(embedded_of(s), a, &usual, e);
-        if (status != LOOKUP_FOUND) {
-            trace_result(t, status, e);
-            return status;
-        }
-        name.domain = usual.name;
+    if (name.domain.n == 0 && !embedded_usual_domain(embedded_of(s), &name.domain)) {
+        trace_result(t, LOOKUP_NOT_FOUND, e);
+        return LOOKUP_NOT_FOUND;
     }
     return find_account(s, name_text(a, &name), a, found, t, e);
 }
@@ -189,12 +192,12 @@ static enum lookup find_address(struct source *s, struct str address, struct are
                                 struct directory_address *found, struct lookup_trace *t,
                                 struct err *e)
 {
-    struct question q = {.text = address, .arena = a, .address = found, .error = e};
     lookup_trace_add(t, "file", "%s", embedded_of(s)->path);
     lookup_trace_add(t, "address", "%.*s", STR_ARG(address));
-    embedded_run(embedded_of(s), false, ask_address, &q);
-    trace_result(t, q.status, e);
-    return q.status;
+    bool there = embedded_find_address(embedded_of(s), address, a, found);
+    enum lookup status = there ? LOOKUP_FOUND : LOOKUP_NOT_FOUND;
+    trace_result(t, status, e);
+    return status;
 }
 
 static enum lookup find_group(struct source *s, struct str address, struct arena *a,
@@ -316,6 +319,7 @@ void embedded_close(struct embedded *s)
     for (size_t i = 0; i < CONNECTIONS; i++)
         assert(!s->connections[i].busy);
     worker_run(WORKER_DISK, close_on_worker, s);
+    tables_close(&s->tables);
     free(s->default_domain);
     free(s->path);
     free(s);
@@ -341,16 +345,22 @@ static const struct source_functions functions = {
 
 struct opening {
     struct embedded *s;
-    bool ok;
+    struct tables_news *news;
     struct err *error;
 };
 
 static void open_on_worker(void *arg)
 {
     struct opening *o = arg;
-    o->ok = directory_db_prepare(o->s->path, o->error);
-    for (size_t i = 0; o->ok && i < CONNECTIONS; i++)
-        o->ok = (o->s->connections[i].db = directory_db_open(o->s->path, o->error)) != NULL;
+    struct directory_db *db = NULL;
+    bool ok = directory_db_prepare(o->s->path, o->error);
+    for (size_t i = 0; ok && i < CONNECTIONS; i++)
+        ok = (db = o->s->connections[i].db = directory_db_open(o->s->path, o->error)) != NULL;
+    if (!ok)
+        return;
+    tables_touch_all(db);
+    o->news = tables_read(db, o->error);
+    tables_touch_nothing(db);
 }
 
 struct embedded *embedded_open(const char *path, const char *default_domain, struct err *e)
@@ -361,10 +371,13 @@ struct embedded *embedded_open(const char *path, const char *default_domain, str
     s->default_domain = mem_dup(default_domain, strlen(default_domain));
     struct opening o = {.s = s, .error = e};
     worker_run(WORKER_DISK, open_on_worker, &o);
-    if (o.ok)
-        return s;
-    embedded_close(s);
-    return NULL;
+    if (!o.news) {
+        embedded_close(s);
+        return NULL;
+    }
+    embedded_take(s, o.news);
+    tables_news_free(o.news);
+    return s;
 }
 
 struct source *embedded_source(struct embedded *s)

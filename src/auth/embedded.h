@@ -3,6 +3,7 @@
  * The embedded directory: domains, and the first source of accounts and addresses. Private to auth.
  */
 #include "auth/directory_db.h"
+#include "auth/embedded_tables.h"
 #include "auth/source.h"
 
 struct embedded;
@@ -22,9 +23,17 @@ void embedded_set_password_max_age(struct embedded *s, usec age);
 SUSPENDS void embedded_run(struct embedded *s, bool change,
                            void (*fn)(struct directory_db *db, void *arg), void *arg);
 
-/* name: as name_domain makes it. */
-SUSPENDS enum lookup embedded_find_domain(struct embedded *s, struct str name, struct arena *a,
-                                          struct domain *domain, struct err *e);
-/* The domain of names without one: the default, or the only one there is. */
-SUSPENDS enum lookup embedded_usual_domain(struct embedded *s, struct arena *a,
-                                           struct domain *domain, struct err *e);
+/* What is held in memory: look-ups there neither wait nor fail. */
+const struct embedded_tables *embedded_tables(const struct embedded *s);
+/* After a transaction that committed; what is replaced is in the news now. */
+void embedded_take(struct embedded *s, struct tables_news *news);
+
+/* name: as name_domain makes it. False: it is none of ours. */
+bool embedded_find_domain(struct embedded *s, struct str name, struct arena *a,
+                          struct domain *domain);
+bool embedded_has_domain(const struct embedded *s, struct str name);
+/* The domain of names without one: the default, or the only one there is; borrowed. */
+bool embedded_usual_domain(const struct embedded *s, struct str *name);
+/* Where an address leads, or "local@*". */
+bool embedded_find_address(struct embedded *s, struct str address, struct arena *a,
+                           struct directory_address *found);

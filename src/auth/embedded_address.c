@@ -6,6 +6,8 @@
 
 #include "auth/directory_internal.h"
 #include "auth/embedded_domain.h"
+#include "auth/embedded_send_as.h"
+#include "auth/embedded_tables.h"
 
 /* --- look-ups --- */
 
@@ -62,6 +64,66 @@ bool address_db_list(struct directory_db *db, struct str domain, struct arena *a
     sqlite3_finalize(s);
     *list = (struct directory_address *)addresses.p;
     *count = addresses.count;
+    return step == SQL_END;
+}
+
+/* Destinations come in the order of their addresses: those of one are gathered, then kept. */
+struct loading {
+    struct address_table *table;
+    struct arena *arena; /* of the address that is being gathered */
+    struct str address;
+    bool internal;
+    struct sql_rows destinations;
+};
+
+static void keep_address(struct loading *l)
+{
+    if (l->destinations.count > 0)
+        address_table_put(l->table, l->address, (struct str *)l->destinations.p,
+                          l->destinations.count, l->internal);
+    arena_reset(l->arena);
+    l->destinations = (struct sql_rows){.size = sizeof(struct str)};
+}
+
+static bool take_row(sqlite3_stmt *s, struct directory_db *db, struct loading *l, struct err *e)
+{
+    struct str address =
+        str_from((const char *)sqlite3_column_text(s, 0), (size_t)sqlite3_column_bytes(s, 0));
+    if (l->destinations.count == 0 || !str_equal(address, l->address)) {
+        keep_address(l);
+        l->address = sql_text(s, 0, l->arena);
+        l->internal = sqlite3_column_int(s, 2) != 0;
+    }
+    struct str destination = sql_text(s, 1, l->arena);
+    *(struct str *)sql_rows_add(&l->destinations, l->arena) = destination;
+    return (l->address.n <= ADDRESS_TABLE_TEXT_MAX && destination.n <= ADDRESS_TABLE_TEXT_MAX) ||
+           err_set(e, ERR_IO, "directory %s: the address %.*s or its destination is too long",
+                   db->path, STR_ARG(str_head(l->address, 80)));
+}
+
+bool address_db_load(struct directory_db *db, struct address_table **table, struct err *e)
+{
+    int64_t count;
+    enum sql_step step = SQL_FAILED;
+    if (!sql_number(db, &count, e, "SELECT count(*) FROM addresses", ""))
+        return false;
+    struct loading l = {.table = address_table_new((size_t)count), .arena = arena_new()};
+    sqlite3_stmt *s = sql_prepare(db, e,
+                                  "SELECT address, destination, internal FROM destinations"
+                                  " JOIN addresses USING (address) ORDER BY address",
+                                  "");
+    while (s && (step = sql_step(db, s, e)) == SQL_ROW)
+        if (!take_row(s, db, &l, e)) {
+            step = SQL_FAILED;
+            break;
+        }
+    sqlite3_finalize(s);
+    keep_address(&l);
+    arena_free(l.arena);
+    if (step == SQL_END)
+        *table = l.table;
+    else
+        address_table_free(l.table);
     return step == SQL_END;
 }
 
@@ -122,6 +184,7 @@ static bool add_destination(struct directory_db *db, const struct address_order 
 bool address_db_add(struct directory_db *db, void *arg, struct err *e)
 {
     const struct address_order *o = arg;
+    tables_touch_address(db, o->address);
     bool ok = (o->count > 0 ||
                err_set(e, ERR_SYNTAX, "the address %.*s leads nowhere", STR_ARG(o->address))) &&
               add_row(db, o, e);
@@ -134,6 +197,7 @@ bool address_db_set(struct directory_db *db, void *arg, struct err *e)
 {
     const struct address_order *o = arg;
     int64_t found;
+    tables_touch_address(db, o->address);
     if (!sql_number(db, &found, e, "SELECT count(*) FROM addresses WHERE address = ?", "s",
                     o->address))
         return false;
@@ -161,14 +225,14 @@ static bool delete_empty(struct directory_db *db, struct str address, struct err
                       "DELETE FROM addresses WHERE address = ?1 AND NOT EXISTS"
                       " (SELECT 1 FROM destinations WHERE address = ?1)",
                       "s", address) &&
-           (gone == 0 ||
-            sql_change(db, NULL, e, "DELETE FROM send_as WHERE address = ?", "s", address));
+           (gone == 0 || send_as_db_forget(db, address, e));
 }
 
 bool address_db_delete(struct directory_db *db, void *arg, struct err *e)
 {
     const struct address_order *o = arg;
     int64_t gone = 0;
+    tables_touch_address(db, o->address);
     if (o->count == 0)
         return sql_change(db, &gone, e, "DELETE FROM destinations WHERE address = ?", "s",
                           o->address) &&

@@ -14,6 +14,10 @@ enum lookup address_db_find(struct directory_db *db, struct str address, struct 
 bool address_db_list(struct directory_db *db, struct str domain, struct arena *a,
                      struct directory_address **list, size_t *count, struct err *e);
 
+/* All of them. */
+struct address_table;
+bool address_db_load(struct directory_db *db, struct address_table **table, struct err *e);
+
 /* What is to be true of an address. */
 struct address_order {
     struct name name;

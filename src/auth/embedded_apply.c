@@ -1,7 +1,8 @@
 /*
  * A change runs on a worker with the one connection for changes and takes the write lock at its
  * start, so what it checks stays true until it commits. Whatever comes of it, answers are forgotten
- * afterwards: after a failure what is in the file is not known.
+ * afterwards: after a failure what is in the file is not known. What is held in memory then stays
+ * as it was before the change that was said to have failed, and is read again with the next one.
  *
  * Users, addresses and groups share their names: one would hide the other.
  */
@@ -16,6 +17,7 @@ struct transaction {
     bool (*run)(struct directory_db *db, void *arg, struct err *e);
     void *arg;
     const char *begin;
+    struct tables_news *news; /* of what it touched */
     bool ok;
     struct err error;
 };
@@ -23,17 +25,27 @@ struct transaction {
 static void run_on_worker(struct directory_db *db, void *arg)
 {
     struct transaction *t = arg;
+    tables_touch_nothing(db);
     if (!sql_run(db, t->begin, &t->error))
         return;
-    t->ok = t->run(db, t->arg, &t->error) && sql_run(db, "COMMIT", &t->error);
+    if (db->uncertain)
+        tables_touch_all(db);
+    if (t->run(db, t->arg, &t->error) && (t->news = tables_read(db, &t->error)) != NULL) {
+        t->ok = sql_run(db, "COMMIT", &t->error);
+        db->uncertain = !t->ok;
+    }
     if (!t->ok)
         sql_run(db, "ROLLBACK", NULL); /* has happened already after some failures */
+    tables_touch_nothing(db);
 }
 
 static SUSPENDS bool run(struct directory *d, bool change, struct transaction *t, struct err *e)
 {
     t->begin = change ? "BEGIN IMMEDIATE" : "BEGIN";
     directory_run(d, change, run_on_worker, t);
+    if (t->ok)
+        embedded_take(d->embedded, t->news);
+    tables_news_free(t->news);
     if (!t->ok && e)
         *e = t->error;
     return t->ok;
@@ -64,6 +76,18 @@ bool directory_read(struct directory *d,
     return run(d, false, &t, e);
 }
 
+static bool touch_all(struct directory_db *db, void *arg, struct err *e)
+{
+    (void)arg, (void)e;
+    tables_touch_all(db);
+    return true;
+}
+
+bool directory_reload(struct directory *d, struct err *e)
+{
+    return directory_apply(d, touch_all, NULL, e);
+}
+
 /* --- names --- */
 
 static bool wrong_name(struct str text, const char *reason, struct err *e)
@@ -77,14 +101,8 @@ bool directory_own_name(struct directory *d, struct str text, struct arena *a, s
     const char *reason;
     if (!name_parse(a, text, name, &reason))
         return wrong_name(text, reason, e);
-    switch (directory_full_name(d, text, a, full, e)) {
-    case LOOKUP_TEMPFAIL:
-        return false;
-    case LOOKUP_NOT_FOUND:
+    if (!directory_full_name(d, text, a, full))
         return wrong_name(text, "domain missing", e);
-    case LOOKUP_FOUND:
-        break;
-    }
     return name_of_text(a, *full, name) || wrong_name(text, "domain missing", e);
 }
 

@@ -10,6 +10,7 @@
 
 #include "auth/directory_domain.h"
 #include "auth/directory_internal.h"
+#include "auth/embedded_tables.h"
 
 /* --- look-ups --- */
 
@@ -57,18 +58,6 @@ enum lookup domain_db_find(struct directory_db *db, struct str name, struct aren
     enum sql_step step = s ? sql_step(db, s, e) : SQL_FAILED;
     if (step == SQL_ROW && !read_domain(s, db, a, domain, e))
         step = SQL_FAILED;
-    sqlite3_finalize(s);
-    return sql_lookup(step);
-}
-
-enum lookup domain_db_only(struct directory_db *db, struct arena *a, struct str *name,
-                           struct err *e)
-{
-    sqlite3_stmt *s =
-        sql_prepare(db, e, "SELECT name FROM domains WHERE (SELECT count(*) FROM domains) = 1", "");
-    enum sql_step step = s ? sql_step(db, s, e) : SQL_FAILED;
-    if (step == SQL_ROW)
-        *name = sql_text(s, 0, a);
     sqlite3_finalize(s);
     return sql_lookup(step);
 }
@@ -158,6 +147,7 @@ static bool write_copies(struct directory_db *db, const struct domain *domain, s
 
 static bool write_domain(struct directory_db *db, const struct domain *domain, struct err *e)
 {
+    tables_touch_domains(db);
     return (domain->kind != DOMAIN_ALIAS || check_target(db, domain, e)) &&
            sql_change(db, NULL, e,
                       "UPDATE domains SET kind = ?, relay = ?, verify = ?,"
@@ -173,20 +163,12 @@ static bool write_domain(struct directory_db *db, const struct domain *domain, s
            write_copies(db, domain, e);
 }
 
-/* It grows even when the domain was deleted and is added again. */
-static int64_t next_version(const struct domain *domain)
-{
-    int64_t now = clock_wall() / USEC_SEC;
-    return now > domain->quota_version ? now : domain->quota_version + 1;
-}
-
 bool domain_db_add(struct directory_db *db, void *arg, struct err *e)
 {
     const struct domain_order *o = arg;
     int64_t found;
     struct domain domain = domain_default();
     domain.name = o->name;
-    domain.quota_version = next_version(&domain);
     if (!sql_number(db, &found, e, "SELECT count(*) FROM domains WHERE name = ?", "s", o->name))
         return false;
     if (found > 0)
@@ -209,8 +191,7 @@ bool domain_db_set(struct directory_db *db, void *arg, struct err *e)
         sql_missing(e, "domain", o->name);
         break;
     case LOOKUP_FOUND:
-        if (o->change.set_quota)
-            domain.quota_version = next_version(&domain);
+        domain.quota_version += o->change.set_quota;
         ok = domain_apply(&domain, &o->change, e) && write_domain(db, &domain, e);
         break;
     }
@@ -266,9 +247,16 @@ bool domain_db_delete(struct directory_db *db, void *arg, struct err *e)
 {
     struct domain_order *o = arg;
     int64_t id;
-    return domain_db_id(db, o->name, &id, e) && has_no_aliases(db, o->name, "deleted", e) &&
-           count_contents(db, id, &o->contents, e) &&
-           (o->force || is_empty(o->name, &o->contents, e)) &&
+    if (!domain_db_id(db, o->name, &id, e) || !has_no_aliases(db, o->name, "deleted", e) ||
+        !count_contents(db, id, &o->contents, e))
+        return false;
+    tables_touch_domains(db);
+    tables_touch_rules(db);
+    tables_touch_delegations(db);
+    tables_touch_groups(db);
+    if (o->contents.addresses > 0)
+        tables_touch_addresses(db);
+    return (o->force || is_empty(o->name, &o->contents, e)) &&
            delete_contents(db, id, o->name, e) &&
            sql_change(db, NULL, e, "DELETE FROM domains WHERE id = ?", "i", id);
 }

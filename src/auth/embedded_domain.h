@@ -6,9 +6,6 @@
 
 enum lookup domain_db_find(struct directory_db *db, struct str name, struct arena *a,
                            struct domain *domain, struct err *e);
-/* FOUND when there is exactly one domain. */
-enum lookup domain_db_only(struct directory_db *db, struct arena *a, struct str *name,
-                           struct err *e);
 bool domain_db_list(struct directory_db *db, struct arena *a, struct domain **list, size_t *count,
                     struct err *e);
 /* The domain's row, ERR_NOT_FOUND without one. */

@@ -7,6 +7,9 @@
 #include "auth/embedded_group_settings.h"
 
 #include "auth/embedded_group.h"
+#include "auth/embedded_tables.h"
+
+#include <stdlib.h>
 
 static void read_flag(sqlite3_stmt *s, int column, bool *set, bool *value)
 {
@@ -66,6 +69,7 @@ bool group_settings_db_set(struct directory_db *db, void *arg, struct err *e)
 {
     const struct group_order *o = arg;
     const struct directory_group_change *c = &o->change;
+    tables_touch_groups(db);
     return sql_change(db, NULL, e,
                       "INSERT INTO group_settings (address) VALUES (?) ON CONFLICT DO NOTHING", "s",
                       o->address) &&
@@ -84,7 +88,55 @@ bool group_settings_db_delete(struct directory_db *db, void *arg, struct err *e)
 {
     const struct group_order *o = arg;
     int64_t gone;
+    tables_touch_groups(db);
     return sql_change(db, &gone, e, "DELETE FROM group_settings WHERE address = ?", "s",
                       o->address) &&
            (gone > 0 || sql_missing(e, "group", o->address));
+}
+
+/* --- in memory --- */
+
+struct group_table {
+    struct arena *arena;
+    struct group_settings *list;
+    size_t count;
+};
+
+struct group_table *group_table_new(struct arena *a, struct group_settings *list, size_t count)
+{
+    struct group_table *t = ARENA_NEW(a, struct group_table);
+    *t = (struct group_table){a, list, count};
+    return t;
+}
+
+void group_table_free(struct group_table *t)
+{
+    if (t)
+        arena_free(t->arena);
+}
+
+static int compare(const void *left, const void *right)
+{
+    const struct group_settings *x = left, *y = right;
+    return str_compare(x->address, y->address);
+}
+
+void group_table_apply(const struct group_table *t, struct arena *a, struct directory_group *group)
+{
+    struct group_settings wanted = {.address = group->address};
+    const struct group_settings *found =
+        t->count > 0 ? bsearch(&wanted, t->list, t->count, sizeof(*t->list), compare) : NULL;
+    if (!found)
+        return;
+    const struct directory_group_change *c = &found->change;
+    if (c->set_disabled)
+        group->disabled = c->disabled;
+    if (c->set_internal)
+        group->internal = c->internal;
+    if (c->set_members_only)
+        group->members_only = c->members_only;
+    if (c->set_send_as)
+        group->send_as = c->send_as;
+    if (c->public_mailbox.p)
+        group->public_mailbox = arena_str(a, c->public_mailbox);
 }

@@ -180,7 +180,7 @@ bool directory_check_new_password(struct directory *d, struct str login, struct 
     j.arena = arena_new();
     j.login = login;
     struct str full;
-    if (directory_full_name(d, login, j.arena, &full, NULL) == LOOKUP_FOUND)
+    if (directory_full_name(d, login, j.arena, &full))
         j.login = full;
     /* The policy may be another one when this is over. */
     struct password_policy *policy = password_policy_new(&j.policy->settings);

@@ -9,6 +9,7 @@
 
 #include "auth/directory_internal.h"
 #include "auth/embedded_domain.h"
+#include "auth/embedded_tables.h"
 #include "auth/rule_table.h"
 #include "auth/special.h"
 #include "core/pattern.h"
@@ -171,6 +172,7 @@ bool rule_db_set(struct directory_db *db, void *arg, struct err *e)
     const struct rule_order *o = arg;
     const struct address_rule_change *c = &o->change;
     int64_t id, domain;
+    tables_touch_rules(db);
     return find_row(db, o->name, &id, e) &&
            (c->domain.n == 0 || domain_db_id(db, c->domain, &domain, e)) &&
            sql_change(db, NULL, e,
@@ -218,6 +220,7 @@ bool rule_db_move(struct directory_db *db, void *arg, struct err *e)
 {
     const struct rule_order *o = arg;
     int64_t id, place;
+    tables_touch_rules(db);
     return find_row(db, o->name, &id, e) &&
            (str_equal(o->name, o->before) ||
             (make_place(db, o->before, &place, e) &&
@@ -229,6 +232,7 @@ bool rule_db_delete(struct directory_db *db, void *arg, struct err *e)
 {
     const struct rule_order *o = arg;
     int64_t id;
+    tables_touch_rules(db);
     return find_row(db, o->name, &id, e) &&
            sql_change(db, NULL, e, "DELETE FROM rules WHERE id = ?", "i", id);
 }
@@ -339,14 +343,7 @@ enum lookup directory_match_rule(struct directory *d, struct str domain, bool is
                             .arena = a,
                             .found = found,
                             .name = name};
-    struct rule_listing l = {.arena = arena_new()};
-    enum lookup status = LOOKUP_TEMPFAIL;
-    if (directory_read(d, list_rules, &l, &s.error)) {
-        struct rule_table *table = rule_table_new(l.list, l.count);
-        status = match(table, &s);
-        rule_table_unref(table);
-    }
-    arena_free(l.arena);
+    enum lookup status = match(embedded_tables(d->embedded)->rules, &s);
     if (status == LOOKUP_TEMPFAIL && e)
         *e = s.error;
     return status;

@@ -7,6 +7,7 @@
 
 #include "auth/directory_internal.h"
 #include "auth/embedded_domain.h"
+#include "auth/embedded_tables.h"
 
 #define LISTED "SELECT address, grantee FROM send_as"
 
@@ -29,6 +30,28 @@ bool send_as_db_list(struct directory_db *db, struct str name, struct arena *a,
     *list = (struct delegation *)rows.p;
     *count = rows.count;
     return step == SQL_END;
+}
+
+/* The rows are sorted by address: those of one become one entry. */
+bool send_as_db_load(struct directory_db *db, struct address_table **table, struct err *e)
+{
+    struct arena *a = arena_new();
+    struct delegation *list;
+    size_t count;
+    bool ok = send_as_db_list(db, STR(""), a, &list, &count, e);
+    if (ok) {
+        struct str *grantees = arena_array(a, count, sizeof(*grantees));
+        *table = address_table_new(count);
+        for (size_t i = 0, begin = 0; i < count; i++) {
+            grantees[i] = list[i].grantee;
+            if (i + 1 < count && str_equal(list[i + 1].address, list[i].address))
+                continue;
+            address_table_put(*table, list[i].address, grantees + begin, i + 1 - begin, false);
+            begin = i + 1;
+        }
+    }
+    arena_free(a);
+    return ok;
 }
 
 /* --- changes --- */
@@ -56,6 +79,7 @@ bool send_as_db_add(struct directory_db *db, void *arg, struct err *e)
     const struct send_as_order *o = arg;
     int64_t domain, added = 0;
     bool ok = domain_db_id_or_parent(db, o->domain, &domain, e);
+    tables_touch_delegations(db);
     for (size_t i = 0; ok && i < o->count; i++)
         ok = sql_change(db, &added, e,
                         "INSERT INTO send_as (address, grantee, domain) VALUES (?, ?, ?)"
@@ -70,6 +94,7 @@ bool send_as_db_delete(struct directory_db *db, void *arg, struct err *e)
 {
     const struct send_as_order *o = arg;
     int64_t gone;
+    tables_touch_delegations(db);
     if (o->count == 0)
         return sql_change(db, &gone, e, "DELETE FROM send_as WHERE address = ?", "s", o->address) &&
                (gone > 0 ||
@@ -85,8 +110,12 @@ bool send_as_db_delete(struct directory_db *db, void *arg, struct err *e)
 
 bool send_as_db_forget(struct directory_db *db, struct str name, struct err *e)
 {
-    return sql_change(db, NULL, e, "DELETE FROM send_as WHERE address = ?1 OR grantee = ?1", "s",
-                      name);
+    int64_t gone;
+    bool ok = sql_change(db, &gone, e, "DELETE FROM send_as WHERE address = ?1 OR grantee = ?1",
+                         "s", name);
+    if (ok && gone > 0)
+        tables_touch_delegations(db);
+    return ok;
 }
 
 /* --- as the rest of the server asks for them --- */
@@ -161,34 +190,39 @@ bool directory_list_send_as(struct directory *d, struct str name, struct arena *
 
 /* --- who may --- */
 
-struct grantees {
-    struct str address, domain;
-    struct arena *arena;
-    struct str *list;
-    size_t count;
-};
-
-static bool find_grantees(struct directory_db *db, void *arg, struct err *e)
+/* Adds those that are not there yet. */
+static void add_grantees(struct str **list, size_t *count, const struct address_table_answer *more,
+                         struct arena *a)
 {
-    struct grantees *g = arg;
-    sqlite3_stmt *s = sql_prepare(
-        db, e, "SELECT DISTINCT grantee FROM send_as WHERE address IN (?, ?) ORDER BY grantee",
-        "ss", g->address, g->domain);
-    return sql_read_texts(db, s, g->arena, &g->list, &g->count, e);
+    struct str *all = arena_array(a, *count + more->count, sizeof(*all));
+    size_t n = *count;
+    if (n > 0)
+        memcpy(all, *list, n * sizeof(*all));
+    for (size_t i = 0; i < more->count; i++) {
+        bool there = false;
+        for (size_t k = 0; !there && k < *count; k++)
+            there = str_equal(all[k], more->texts[i]);
+        if (!there)
+            all[n++] = more->texts[i];
+    }
+    *list = all;
+    *count = n;
 }
 
 enum lookup directory_find_send_as(struct directory *d, struct str address, struct arena *a,
                                    struct str **grantees, size_t *count, struct err *e)
 {
+    const struct address_table *table = embedded_tables(d->embedded)->delegations;
     struct send_as_order o;
-    struct grantees g = {.arena = a};
-    if (!send_as_order_address(&o, a, address, NULL))
+    struct address_table_answer found;
+    (void)e;
+    *grantees = NULL;
+    *count = 0;
+    if (address_table_count(table) == 0 || !send_as_order_address(&o, a, address, NULL))
         return LOOKUP_NOT_FOUND;
-    g.address = o.address;
-    g.domain = arena_printf(a, "@%.*s", STR_ARG(o.domain));
-    if (!directory_read(d, find_grantees, &g, e))
-        return LOOKUP_TEMPFAIL;
-    *grantees = g.list;
-    *count = g.count;
-    return g.count > 0 ? LOOKUP_FOUND : LOOKUP_NOT_FOUND;
+    if (address_table_find(table, o.address, a, &found))
+        add_grantees(grantees, count, &found, a);
+    if (address_table_find(table, arena_printf(a, "@%.*s", STR_ARG(o.domain)), a, &found))
+        add_grantees(grantees, count, &found, a);
+    return *count > 0 ? LOOKUP_FOUND : LOOKUP_NOT_FOUND;
 }

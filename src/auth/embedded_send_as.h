@@ -8,6 +8,10 @@
 bool send_as_db_list(struct directory_db *db, struct str name, struct arena *a,
                      struct delegation **list, size_t *count, struct err *e);
 
+/* All of them: by address, or "@domain", the grantees. */
+struct address_table;
+bool send_as_db_load(struct directory_db *db, struct address_table **table, struct err *e);
+
 /* What is to be true of an address; texts are in their one spelling. */
 struct send_as_order {
     struct str address, domain;

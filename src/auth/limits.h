@@ -18,6 +18,10 @@
 
 /* Connections to the database: one for changes, the rest for look-ups. */
 #define CONNECTIONS 3
+/* Addresses that a change reads again one by one; of more all are. */
+#define TOUCHED_ADDRESSES_MAX 64
+/* A table in memory of more addresses is given back on a worker. */
+#define TABLE_LARGE 10000
 /* Accounts of a list that are read at a time. */
 #define LIST_SLICE 200
 /* How long SQLite waits for another process that holds the database. */

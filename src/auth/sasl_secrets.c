@@ -99,19 +99,12 @@ static bool cannot_tell(struct sasl *s, const struct err *why)
 }
 
 /* The name as every spelling of it becomes the same. */
-static bool one_spelling(struct sasl *s, struct str login, struct str *name)
+static struct str one_spelling(struct sasl *s, struct str login)
 {
-    struct err why = {0};
-    switch (directory_full_name(s->auth->directory, login, s->arena, name, &why)) {
-    case LOOKUP_FOUND:
-        return true;
-    case LOOKUP_NOT_FOUND:
-        *name = arena_lower(s->arena, login);
-        return true;
-    case LOOKUP_TEMPFAIL:
-        break;
-    }
-    return cannot_tell(s, &why);
+    struct str name;
+    return directory_full_name(s->auth->directory, login, s->arena, &name)
+               ? name
+               : arena_lower(s->arena, login);
 }
 
 /* s->refused: the log's word for why the proof will fail. */
@@ -142,7 +135,8 @@ bool sasl_find_secret(struct sasl *s)
     if (s->secret.p)
         return s->verdict.kind == ERR_NONE;
     auth_split_login(s->auth, s->user, &login, &s->as);
-    if (!one_spelling(s, login, &name) || !look_up(s, login))
+    name = one_spelling(s, login);
+    if (!look_up(s, login))
         return false;
     if (!auth_may_try(s->auth, &s->peer, login, &why)) {
         if (why.kind != ERR_DENIED)
