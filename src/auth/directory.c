@@ -379,13 +379,30 @@ enum lookup directory_find_account(struct directory *d, struct str address, stru
     return status;
 }
 
-/* "local@*". */
+/* "local@*" in its one spelling. */
+static bool key_of_all(struct directory *d, struct str address, struct arena *a, struct str *key)
+{
+    struct name name;
+    struct str local = str_head(address, address.n - strlen("@" ALL_DOMAINS));
+    buf_clear(&d->key);
+    if (name_normal_local(local, &d->key)) {
+        buf_add_c(&d->key, "@" ALL_DOMAINS);
+        *key = buf_str(&d->key);
+        return true;
+    }
+    if (!name_read(a, local, &name, NULL) || name.domain.n > 0)
+        return false;
+    name.domain = STR(ALL_DOMAINS);
+    *key = name_text(a, &name);
+    return true;
+}
+
 static enum lookup find_of_all(struct directory *d, struct str address, struct arena *a,
                                struct directory_address *entry)
 {
-    struct address_order o;
-    return directory_wants_source(d, EMBEDDED_NAME) && address_order_name(&o, a, address, NULL) &&
-                   embedded_find_address(d->embedded, o.address, a, entry)
+    struct str key;
+    return directory_wants_source(d, EMBEDDED_NAME) && key_of_all(d, address, a, &key) &&
+                   embedded_find_address(d->embedded, key, a, entry)
                ? LOOKUP_FOUND
                : LOOKUP_NOT_FOUND;
 }
@@ -414,7 +431,7 @@ enum lookup directory_find_entry(struct directory *d, struct str address, struct
     struct str key;
     struct answer *answer;
     bool rest;
-    if (address.n > 0 && address.p[address.n - 1] == '*')
+    if (str_ends_with_nocase(address, STR("@" ALL_DOMAINS)))
         return find_of_all(d, address, a, entry);
     if (!address_key_of(d, ANSWER_ADDRESS, address, &key))
         return LOOKUP_NOT_FOUND;

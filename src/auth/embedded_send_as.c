@@ -67,7 +67,7 @@ bool send_as_order_address(struct send_as_order *o, struct arena *a, struct str 
         o->address = arena_printf(a, "@%.*s", STR_ARG(o->domain));
         return true;
     }
-    if (!name_parse(a, text, &name, &reason) || name.domain.n == 0)
+    if (!name_read(a, text, &name, &reason) || name.domain.n == 0)
         return err_set(e, ERR_SYNTAX, "\"%.*s\": %s", STR_ARG(str_head(text, 80)), reason);
     o->domain = name.domain;
     o->address = name_text(a, &name);
