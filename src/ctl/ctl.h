@@ -97,6 +97,7 @@ extern const struct ctl_stream_verb ctl_record_verbs[];
 extern const struct ctl_verb ctl_domain_verbs[];
 extern const struct ctl_verb ctl_address_verbs[];
 extern const struct ctl_verb ctl_verify_verbs[];
+extern const struct ctl_verb ctl_explain_verbs[];
 extern const struct ctl_verb ctl_route_verbs[];
 extern const struct ctl_verb ctl_srs_verbs[];
 extern const struct ctl_verb ctl_tls_verbs[];

@@ -64,6 +64,7 @@ struct leg {
 struct place {
     struct address address; /* the local part as it was written */
     struct str key;         /* lower case, domain in A-labels */
+    struct str whole;       /* the key with what stands behind the separator, for the trace */
     struct str domain_name; /* of the address, in A-labels: domain.name, or one below it */
     struct domain domain;
     bool below; /* the address is in a domain below it */

@@ -107,6 +107,7 @@ static bool split_place(struct expansion *x, const struct place *p, struct place
     if (at <= 0)
         return false;
     *base = *p;
+    base->whole = p->key;
     base->address.local = str_head(p->address.local, (size_t)at);
     base->leg.detail = str_skip(p->address.local, (size_t)at + separator.n);
     const struct address shown = {base->address.local, STR("")};

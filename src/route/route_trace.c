@@ -35,11 +35,12 @@ void route_note(struct expansion *x, const struct place *p, const char *question
     va_start(args, format);
     buf_vprintf(&text, format, args);
     va_end(args);
-    *step = (struct route_trace_step){.depth = p->leg.depth,
-                                      .address = arena_str(x->trace->arena, p->key),
-                                      .question = question,
-                                      .decides = decides,
-                                      .answer = arena_str(x->trace->arena, buf_str(&text))};
+    *step = (struct route_trace_step){
+        .depth = p->leg.depth,
+        .address = arena_str(x->trace->arena, p->whole.n > 0 ? p->whole : p->key),
+        .question = question,
+        .decides = decides,
+        .answer = arena_str(x->trace->arena, buf_str(&text))};
     buf_free(&text);
 }
 
