@@ -256,6 +256,10 @@ struct directory_source_stats {
     uint64_t asked, found, failures;
     usec failed; /* the last time, clock_wall; 0: never */
     struct err failure;
+    /* The source answered, but entries contradict each other or make no sense: of single names. */
+    uint64_t wrong;
+    usec wrong_seen; /* the last time, clock_wall; 0: never */
+    struct err wrong_entry;
 };
 /* In their order, embedded included. */
 size_t directory_source_count(const struct directory *d);

@@ -70,10 +70,17 @@ static enum lookup ask_source(struct source *s, struct str key, struct answer *a
     }
 }
 
-static void count_failure(struct directory_source *s, const struct err *e)
+static void count_failure(struct directory_source *s, struct err *e)
 {
     if (e->kind == ERR_CANCELLED)
         return;
+    if (e->kind == ERR_SYNTAX) {
+        e->kind = ERR_TEMP;
+        s->stats.wrong++;
+        s->stats.wrong_seen = clock_wall();
+        s->stats.wrong_entry = *e;
+        return;
+    }
     s->stats.failures++;
     s->stats.failed = clock_wall();
     s->stats.failure = *e;

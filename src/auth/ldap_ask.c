@@ -200,7 +200,7 @@ enum lookup ldap_ask_one(struct ldap_source *s, const struct ldap_search *search
     log_error("ldap", s->base.name, "conflict: \"%.*s\" is in %zu entries: \"%.*s\" \"%.*s\"",
               STR_ARG(str_head(who, 320)), entries.count, STR_ARG(str_head(one, 500)),
               STR_ARG(str_head(other, 500)));
-    err_set(e, ERR_TEMP, "ldap %s: %.*s is in %zu entries: %.*s and %.*s", s->base.name,
+    err_set(e, ERR_SYNTAX, "ldap %s: %.*s is in %zu entries: %.*s and %.*s", s->base.name,
             STR_ARG(str_head(who, 80)), entries.count, STR_ARG(str_head(one, 80)),
             STR_ARG(str_head(other, 80)));
     return LOOKUP_TEMPFAIL;

@@ -443,7 +443,7 @@ static bool map_home(const struct ldap_mapping *m, const struct ldap_entry *entr
     struct str value = ldap_map_value(m, entry, LDAP_HOME_ATTRIBUTE);
     struct name name;
     if (!name_of_text(a, account->login, &name))
-        return err_set(e, ERR_TEMP, "%s: no home for %.*s", m->source.p, STR_ARG(account->login));
+        return err_set(e, ERR_SYNTAX, "%s: no home for %.*s", m->source.p, STR_ARG(account->login));
     account->home = name_home(a, &name);
     if (value.p) {
         account->home = arena_str(a, value);
@@ -455,12 +455,12 @@ static bool map_home(const struct ldap_mapping *m, const struct ldap_entry *entr
         v.of[LDAP_USER] = ldap_map_value(m, entry, LDAP_USER_ATTRIBUTE);
         v.of[LDAP_ID] = id;
         if (!ldap_template_text(m->home, &v, a, &account->home))
-            return err_set(e, ERR_TEMP, "ldap %s: %.*s lacks what the home is made of", m->source.p,
-                           STR_ARG(str_head(entry->dn, 200)));
+            return err_set(e, ERR_SYNTAX, "ldap %s: %.*s lacks what the home is made of",
+                           m->source.p, STR_ARG(str_head(entry->dn, 200)));
     }
     if (is_home(account->home))
         return true;
-    return err_set(e, ERR_TEMP, "ldap %s: %.*s: the home \"%.*s\" is not below the store",
+    return err_set(e, ERR_SYNTAX, "ldap %s: %.*s: the home \"%.*s\" is not below the store",
                    m->source.p, STR_ARG(str_head(entry->dn, 150)),
                    STR_ARG(str_head(account->home, 60)));
 }

@@ -118,7 +118,7 @@ static enum lookup check_name(struct ldap_source *s, struct source_account *foun
     enum lookup result = ldap_ask_one(s, &m->address, m->user_filter, &v, nothing, a, &entry, t, e);
     if (result == LOOKUP_TEMPFAIL || (result == LOOKUP_FOUND && str_equal(entry.dn, found->key)))
         return result;
-    err_set(e, ERR_TEMP, "ldap %s: %.*s: its address %.*s leads to %s", s->base.name,
+    err_set(e, ERR_SYNTAX, "ldap %s: %.*s: its address %.*s leads to %s", s->base.name,
             STR_ARG(str_head(found->key, 120)), STR_ARG(str_head(found->account.login, 80)),
             result == LOOKUP_FOUND ? "another entry" : "no entry");
     log_error("ldap", s->base.name, "entry=\"%.*s\" address=<%.*s> leads to %s",
@@ -181,7 +181,7 @@ static enum lookup find_address(struct source *source, struct str address, struc
     }
     if (found->count > 0)
         return LOOKUP_FOUND;
-    err_set(e, ERR_TEMP, "ldap %s: %.*s leads nowhere", s->base.name,
+    err_set(e, ERR_SYNTAX, "ldap %s: %.*s leads nowhere", s->base.name,
             STR_ARG(str_head(entry.dn, 200)));
     return LOOKUP_TEMPFAIL;
 }

@@ -46,7 +46,10 @@ struct source {
 struct source_functions {
     const char *kind; /* "embedded", "ldap" */
 
-    /* login: as the user typed it, any case, with or without a domain; never empty. */
+    /* Look-ups. TEMPFAIL with ERR_SYNTAX: the source is well, what it holds of this name is not
+     * (two entries with one address); others hear ERR_TEMP of it.
+     *
+     * login: as the user typed it, any case, with or without a domain; never empty. */
     SUSPENDS enum lookup (*find_login)(struct source *s, struct str login, struct arena *a,
                                        struct source_account *found, struct lookup_trace *t,
                                        struct err *e);

@@ -61,6 +61,9 @@ static json_t *source_json(const struct directory *d, size_t i)
     set(json, "failures", stats.failures);
     set(json, "failed", (uint64_t)(stats.failed / USEC_SEC));
     set_c(json, "failure", stats.failure.text);
+    set(json, "wrong", stats.wrong);
+    set(json, "wrong_seen", (uint64_t)(stats.wrong_seen / USEC_SEC));
+    set_c(json, "wrong_entry", stats.wrong_entry.text);
     json_object_set_new(json, "health", trace_json(&health));
     arena_free(health.arena);
     return json;

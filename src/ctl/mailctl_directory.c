@@ -166,6 +166,12 @@ int command_directory_show(struct mailctl *m, const struct arguments *a)
             buf_printf(&b, ": %s", text_of(source, "failure"));
             print_line(2, "last failed", buf_c(&b));
         }
+        if (number_of(source, "wrong_seen") > 0) {
+            buf_clear(&b);
+            add_time(&b, number_of(source, "wrong_seen"));
+            buf_printf(&b, ": %s", text_of(source, "wrong_entry"));
+            print_line(2, "wrong entry", buf_c(&b));
+        }
         print_trace(2, json_object_get(source, "health"));
         buf_free(&b);
     }

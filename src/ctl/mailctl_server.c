@@ -340,11 +340,17 @@ static void print_failed_sources(const json_t *directory, struct buf *b)
     size_t i;
     json_array_foreach(json_object_get(directory, "sources"), i, source)
     {
-        if (number_of(source, "failed") < clock_wall() / USEC_SEC - FAILED_LATELY)
-            continue;
-        buf_printf(b, "the directory %s cannot answer: %s", text_of(source, "name"),
-                   text_of(source, "failure"));
-        line("attention", b);
+        int64_t lately = clock_wall() / USEC_SEC - FAILED_LATELY;
+        if (number_of(source, "failed") >= lately) {
+            buf_printf(b, "the directory %s cannot answer: %s", text_of(source, "name"),
+                       text_of(source, "failure"));
+            line("attention", b);
+        }
+        if (number_of(source, "wrong_seen") >= lately) {
+            buf_printf(b, "entries of the directory %s are wrong: %s", text_of(source, "name"),
+                       text_of(source, "wrong_entry"));
+            line("attention", b);
+        }
     }
 }
 

@@ -113,8 +113,15 @@ def test_odd_names():
         assert login(server, "double", "sesame-double", PROTOCOLS) == "later"
         assert 400 <= refused(server, "twins@example.test") < 500
         assert "twins@example.test" in server.log() and "ERROR" in server.log().upper()
+        status = server.mailctl("status")  # the directory itself is well
+        assert "entries of the directory people are wrong: ldap people: twins@example.test is in 2 entries" in status, status
+        assert "cannot answer" not in status, status
+        assert "twins@example.test is in 2" in server.mailctl("directory", "show")
         # what makes no sense in an entry is an error of the directory, not of the sender
         assert refused(server, "garbled@example.test") == 250 and "left out" in server.log()
+        ldap.stop()
+        assert login(server, "user003", "sesame-user003") == "later"
+        assert "the directory people cannot answer" in server.mailctl("status")
 
 
 def test_filters_cannot_be_bent():
