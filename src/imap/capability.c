@@ -68,7 +68,9 @@ static const struct {
     {"PREVIEW", LOGGED_IN},     /* RFC 8970 */
     {"UIDONLY", LOGGED_IN},     /* RFC 9586 */
     {"INPROGRESS", LOGGED_IN},  /* RFC 9585 */
-    {"QUOTA", LOGGED_IN},       /* RFC 9208 */
+    {"ACL", LOGGED_IN},         /* RFC 4314 */
+    {"RIGHTS=kxte", LOGGED_IN},
+    {"QUOTA", LOGGED_IN}, /* RFC 9208 */
     {"QUOTA=RES-STORAGE", LOGGED_IN},
     {"QUOTA=RES-MESSAGE", LOGGED_IN},
     {"QUOTA=RES-MAILBOX", LOGGED_IN},

@@ -104,8 +104,9 @@ void imap_cmd_create(struct imap_command *c)
 
 static bool is_mailbox(struct imap_command *c, const struct imap_place *place)
 {
-    if (place->public && !place->name.n)
-        imap_no(c, "[NONEXISTENT] No such mailbox");
+    struct err e;
+    if (!imap_place_check(place, &e))
+        imap_fail(c, &e, false);
     return c->status == IMAP_PENDING;
 }
 

@@ -157,10 +157,8 @@ static bool set_entries(struct imap_command *c, struct str mailbox,
                         enum metadata_refusal *why, struct err *e)
 {
     struct imap_place place = imap_place(c->session, mailbox);
-    if (place.public && !place.name.n)
-        return err_set(e, ERR_NOT_FOUND, "the public namespace is no mailbox");
-    return metadata_set(c->session->context->store, place.account, place.name, changes, count, why,
-                        e);
+    return imap_place_check(&place, e) && metadata_set(c->session->context->store, place.account,
+                                                       place.name, changes, count, why, e);
 }
 
 void imap_cmd_setmetadata(struct imap_command *c)

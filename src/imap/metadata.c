@@ -93,9 +93,8 @@ static bool get(struct imap_session *s, struct arena *a, struct str mailbox, str
                 struct err *e)
 {
     struct imap_place place = imap_place(s, mailbox);
-    if (place.public && !place.name.n)
-        return err_set(e, ERR_NOT_FOUND, "the public namespace is no mailbox");
-    if (!metadata_get(s->context->store, place.account, place.name, a, m, e))
+    if (!imap_place_check(&place, e) ||
+        !metadata_get(s->context->store, place.account, place.name, a, m, e))
         return false;
     if (place.public)
         drop_private(m);

@@ -22,6 +22,12 @@ struct imap_place imap_place(const struct imap_session *s, struct str name)
     return (struct imap_place){.account = &s->user->account, .name = name};
 }
 
+bool imap_place_check(const struct imap_place *p, struct err *e)
+{
+    return !p->public || p->name.n > 0 ||
+           err_set(e, ERR_NOT_FOUND, "the public namespace is no mailbox");
+}
+
 struct str imap_public_name(const struct imap_session *s, struct str name, struct arena *a)
 {
     return arena_printf(a, name.n ? "%.*s/%.*s" : "%.*s%.*s", STR_ARG(level_of(s)), STR_ARG(name));
@@ -36,7 +42,5 @@ bool imap_open_place(const struct imap_session *s, struct str name, struct mailb
                      struct err *e)
 {
     struct imap_place p = imap_place(s, name);
-    if (p.public && !p.name.n)
-        return err_set(e, ERR_NOT_FOUND, "the public namespace is no mailbox");
-    return mailbox_open(s->context->store, p.account, p.name, m, e);
+    return imap_place_check(&p, e) && mailbox_open(s->context->store, p.account, p.name, m, e);
 }

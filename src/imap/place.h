@@ -20,6 +20,8 @@ struct imap_place {
 };
 
 struct imap_place imap_place(const struct imap_session *s, struct str name);
+/* The namespace itself is no mailbox: ERR_NOT_FOUND. */
+bool imap_place_check(const struct imap_place *p, struct err *e);
 bool imap_is_public(const struct imap_session *s, struct str name);
 /* Of a mailbox of the public account, in `a`. */
 struct str imap_public_name(const struct imap_session *s, struct str name, struct arena *a);

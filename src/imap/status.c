@@ -96,7 +96,8 @@ bool imap_write_status(struct imap_session *s, struct str name, unsigned items, 
     struct imap_place place = imap_place(s, name);
     struct mailbox_status status;
     uint64_t deleted = 0;
-    if (!mailbox_get_status(s->context->store, place.account, place.name, &status, e) ||
+    if (!imap_place_check(&place, e) ||
+        !mailbox_get_status(s->context->store, place.account, place.name, &status, e) ||
         (items & STATUS_DELETED_STORAGE && status.counts.deleted &&
          !count_deleted(s, name, &deleted, e)))
         return false;

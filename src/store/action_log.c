@@ -9,6 +9,12 @@
 /* Bytes of a list of UIDs in a line. */
 #define UIDS_MAX 1000
 
+/* Public mailboxes are marked as destinations of mail name them. */
+static const char *mark_of(const struct mailbox *m)
+{
+    return mailbox_is_public(m) ? ":public:" : "";
+}
+
 /* " uids=1:3,5" */
 static void add_uids(struct buf *b, const char *name, const uint32_t *uids, size_t count)
 {
@@ -30,8 +36,8 @@ void action_log_messages(struct actor a, const char *action, const struct mailbo
     if (count == 0)
         return;
     add_uids(&list, "uids", uids, count);
-    log_action(a.component, a.id, "%s user=<%.*s> mailbox=<%.*s>%s count=%zu", action,
-               STR_ARG(a.login), STR_ARG(mailbox_name(m)), buf_c(&list), count);
+    log_action(a.component, a.id, "%s user=<%.*s> mailbox=<%s%.*s>%s count=%zu", action,
+               STR_ARG(a.login), mark_of(m), STR_ARG(mailbox_name(m)), buf_c(&list), count);
     buf_free(&list);
 }
 
@@ -45,9 +51,9 @@ void action_log_transfer(struct actor a, const char *action, const struct mailbo
         return;
     add_uids(&old, "uids", source, count);
     add_uids(&new, "to_uids", copies, count);
-    log_action(a.component, a.id, "%s user=<%.*s> mailbox=<%.*s>%s to=<%.*s>%s count=%zu", action,
-               STR_ARG(a.login), STR_ARG(mailbox_name(from)), buf_c(&old),
-               STR_ARG(mailbox_name(to)), buf_c(&new), count);
+    log_action(a.component, a.id, "%s user=<%.*s> mailbox=<%s%.*s>%s to=<%s%.*s>%s count=%zu",
+               action, STR_ARG(a.login), mark_of(from), STR_ARG(mailbox_name(from)), buf_c(&old),
+               mark_of(to), STR_ARG(mailbox_name(to)), buf_c(&new), count);
     buf_free(&old);
     buf_free(&new);
 }
@@ -58,4 +64,20 @@ void action_log_folder(struct actor a, const char *action, struct str name, stru
                to.n > 0 ? "%s user=<%.*s> mailbox=<%.*s> to=<%.*s>"
                         : "%s user=<%.*s> mailbox=<%.*s>%.*s",
                action, STR_ARG(a.login), STR_ARG(name), STR_ARG(to));
+}
+
+void action_log_acl(struct actor a, struct str mailbox, const struct acl_identifier *id,
+                    enum acl_change change, unsigned rights)
+{
+    static const char *const signs[] = {
+        [ACL_REPLACE] = "", [ACL_ADD] = "+", [ACL_REMOVE] = "-", [ACL_DELETE] = ""};
+    struct buf name = BUF_EMPTY, letters = BUF_EMPTY;
+
+    acl_identifier_write(&name, id);
+    acl_letters_write(&letters, rights);
+    log_action(a.component, a.id, "%s user=<%.*s> mailbox=<%.*s> identifier=<%s> rights=\"%s%s\"",
+               change == ACL_DELETE ? "deleteacl" : "setacl", STR_ARG(a.login), STR_ARG(mailbox),
+               buf_c(&name), signs[change], buf_c(&letters));
+    buf_free(&name);
+    buf_free(&letters);
 }

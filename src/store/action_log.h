@@ -3,6 +3,7 @@
  * What somebody does with a user's mail, as lines of the log of actions (core/log.h): to find out
  * who deleted a message, when, and through what.
  */
+#include "store/acl.h"
 #include "store/mailbox.h"
 
 struct actor {
@@ -18,5 +19,8 @@ void action_log_messages(struct actor a, const char *action, const struct mailbo
 void action_log_transfer(struct actor a, const char *action, const struct mailbox *from,
                          const struct mailbox *to, const uint32_t *source, const uint32_t *copies,
                          size_t count);
+/* "setacl user=<...> mailbox=<Public/Sales> identifier=<user=bob@example.test> rights=+lrs" */
+void action_log_acl(struct actor a, struct str mailbox, const struct acl_identifier *id,
+                    enum acl_change change, unsigned rights);
 /* "rename user=<...> mailbox=<A> to=<B>"; `to` may be "". */
 void action_log_folder(struct actor a, const char *action, struct str name, struct str to);

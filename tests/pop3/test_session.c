@@ -51,6 +51,12 @@ const struct message *mailbox_messages(const struct mailbox *m, size_t *count)
     return m->messages;
 }
 
+bool mailbox_is_public(const struct mailbox *m)
+{
+    (void)m;
+    return false;
+}
+
 struct str mailbox_name(const struct mailbox *m)
 {
     (void)m;

@@ -116,14 +116,15 @@ def check_fuzz_targets(root):
 
 # Commands and capabilities of IMAP whose dialog has another name than theirs.
 COMMAND_DIALOGS = {
-    "CANCELUPDATE": "context", "ESEARCH": "multisearch", "GETMETADATA": "metadata", "GETQUOTA": "quota",
-    "GETQUOTAROOT": "quota", "SETMETADATA": "metadata", "SETQUOTA": "quota", "UNSUBSCRIBE": "subscribe",
+    "CANCELUPDATE": "context", "DELETEACL": "acl", "ESEARCH": "multisearch", "GETACL": "acl", "GETMETADATA": "metadata",
+    "GETQUOTA": "quota", "GETQUOTAROOT": "quota", "LISTRIGHTS": "acl", "MYRIGHTS": "acl", "SETACL": "acl",
+    "SETMETADATA": "metadata", "SETQUOTA": "quota", "UNSUBSCRIBE": "subscribe",
 }
 CAPABILITY_DIALOGS = {
     "COMPRESS=DEFLATE": "compress", "CONTEXT=SEARCH": "context", "CONTEXT=SORT": "context",
     "CREATE-SPECIAL-USE": "special_use", "ESORT": "sort", "I18NLEVEL=1": "i18nlevel", "LITERAL+": "literal_plus",
     "LITERAL-": "literal_minus", "LOGINDISABLED": "login", "QUOTA=RES-MAILBOX": "quota", "QUOTA=RES-MESSAGE": "quota",
-    "QUOTA=RES-STORAGE": "quota", "SORT=DISPLAY": "sort", "THREAD=ORDEREDSUBJECT": "thread",
+    "QUOTA=RES-STORAGE": "quota", "RIGHTS=kxte": "acl", "SORT=DISPLAY": "sort", "THREAD=ORDEREDSUBJECT": "thread",
     "THREAD=REFERENCES": "thread", "THREAD=REFS": "thread", "UTF8=ACCEPT": "utf8",
     # Told while a command runs: it needs a mailbox that keeps the server busy.
     "INPROGRESS": "../../e2e/test_imap_progress.py",
