@@ -118,10 +118,12 @@ static const struct ctl_verb *find_verb(const char *name)
 static const struct ctl_stream_verb *find_stream_verb(const char *name)
 {
     static const struct ctl_stream_verb *const tables[] = {
-        ctl_hand_over_verbs, ctl_user_stream_verbs,    ctl_group_verbs,    ctl_app_password_verbs,
-        ctl_record_verbs,    ctl_mailbox_stream_verbs, ctl_expunged_verbs, ctl_message_verbs,
-        ctl_fetch_verbs,     ctl_quota_stream_verbs,   ctl_store_verbs,    ctl_export_verbs,
-        ctl_import_verbs,    ctl_policy_stream_verbs,  ctl_queue_verbs,    ctl_queue_operate_verbs};
+        ctl_hand_over_verbs,    ctl_user_stream_verbs,  ctl_group_verbs,
+        ctl_app_password_verbs, ctl_record_verbs,       ctl_mailbox_stream_verbs,
+        ctl_expunged_verbs,     ctl_message_verbs,      ctl_fetch_verbs,
+        ctl_quota_stream_verbs, ctl_store_verbs,        ctl_export_verbs,
+        ctl_acl_verbs,          ctl_import_verbs,       ctl_policy_stream_verbs,
+        ctl_queue_verbs,        ctl_queue_operate_verbs};
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
         for (const struct ctl_stream_verb *v = tables[i]; v->name; v++)
             if (strcmp(v->name, name) == 0)

@@ -105,6 +105,7 @@ extern const struct ctl_stream_verb ctl_queue_verbs[];
 extern const struct ctl_stream_verb ctl_queue_operate_verbs[];
 extern const struct ctl_verb ctl_mailbox_verbs[];
 extern const struct ctl_stream_verb ctl_mailbox_stream_verbs[];
+extern const struct ctl_stream_verb ctl_acl_verbs[];
 extern const struct ctl_stream_verb ctl_expunged_verbs[];
 extern const struct ctl_stream_verb ctl_store_verbs[];
 extern const struct ctl_stream_verb ctl_message_verbs[];

@@ -225,6 +225,7 @@ command_function command_who, command_rawlog_on, command_rawlog_off, command_raw
 command_function command_mailbox_list, command_mailbox_status, command_mailbox_create,
     command_mailbox_delete, command_mailbox_rename, command_mailbox_subscribe,
     command_mailbox_unsubscribe, command_mailbox_path;
+command_function command_mailbox_acl_list, command_mailbox_acl_set, command_mailbox_acl_delete;
 command_function command_mailbox_undelete, command_mailbox_purge;
 command_function command_store_check, command_store_rebuild, command_store_flush;
 command_function command_search, command_fetch, command_expunge, command_move, command_copy;

@@ -60,6 +60,31 @@ static const struct command rows[] = {
      1,
      2,
      {{0}}},
+    {"mailbox acl list",
+     "public MAILBOX",
+     "Show who may do what with a public mailbox. / is what is above all of them.",
+     command_mailbox_acl_list,
+     2,
+     2,
+     {{0}}},
+    {"mailbox acl set",
+     "public MAILBOX IDENTIFIER RIGHTS",
+     "Give rights on a public mailbox, at once; new mailboxes below it begin with the same. "
+     "RIGHTS: "
+     "letters of lrswipkxtea instead of those there are, or with + or - in front. IDENTIFIER: a "
+     "login, group=NAME, group-override=NAME, anyone, authenticated; with - in front rights are "
+     "taken away. What begins with - stands behind --.",
+     command_mailbox_acl_set,
+     4,
+     4,
+     {{0}}},
+    {"mailbox acl delete",
+     "public MAILBOX IDENTIFIER",
+     "Remove an entry: what others say about the same user counts then.",
+     command_mailbox_acl_delete,
+     3,
+     3,
+     {{0}}},
     {"mailbox undelete",
      "USER [MAILBOX]",
      "Bring back expunged messages, as new ones, and deleted mailboxes, as they were; all, or "

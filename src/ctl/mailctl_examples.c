@@ -8,6 +8,9 @@
 static const struct {
     const char *name, *text;
 } examples[] = {
+    {"mailbox acl set", "    mailctl mailbox acl set public Sales group=sales@example.org lrswite\n"
+                        "    mailctl mailbox acl set public Sales anyone +l\n"
+                        "    mailctl mailbox acl set public Sales -- -bob@example.org w\n"},
     {"queue list", "    mailctl queue list --domain example.org --reason greylist\n"
                    "    mailctl queue list --sender '*@shop.example' --age 2h --size 5M\n"
                    "    mailctl queue list --state held --limit 0\n"},
