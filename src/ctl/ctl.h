@@ -96,6 +96,7 @@ extern const struct ctl_stream_verb ctl_app_password_verbs[];
 extern const struct ctl_stream_verb ctl_record_verbs[];
 extern const struct ctl_verb ctl_domain_verbs[];
 extern const struct ctl_verb ctl_address_verbs[];
+extern const struct ctl_verb ctl_send_as_test_verbs[];
 extern const struct ctl_verb ctl_verify_verbs[];
 extern const struct ctl_verb ctl_explain_verbs[];
 extern const struct ctl_verb ctl_route_verbs[];

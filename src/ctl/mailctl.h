@@ -219,6 +219,7 @@ command_function command_queue_hold, command_queue_release, command_queue_requeu
     command_queue_flush, command_queue_pause, command_queue_resume, command_queue_top,
     command_queue_stats;
 command_function command_verify, command_address_explain;
+command_function command_send_as_test;
 command_function command_route_test, command_route_list, command_srs_rotate;
 command_function command_tls_policy, command_tls_flush, command_tls_report, command_tls_send;
 command_function command_who, command_rawlog_on, command_rawlog_off, command_rawlog_list;

@@ -6,9 +6,9 @@
 
 static const struct command_rows *const groups[] = {
     &command_rows_server,    &command_rows_user,    &command_rows_group,   &command_rows_auth,
-    &command_rows_directory, &command_rows_domain,  &command_rows_route,   &command_rows_queue,
-    &command_rows_session,   &command_rows_mailbox, &command_rows_message, &command_rows_archive,
-    &command_rows_policy,    &command_rows_store,
+    &command_rows_directory, &command_rows_domain,  &command_rows_send_as, &command_rows_route,
+    &command_rows_queue,     &command_rows_session, &command_rows_mailbox, &command_rows_message,
+    &command_rows_archive,   &command_rows_policy,  &command_rows_store,
 };
 
 const struct command *command_at(size_t i)

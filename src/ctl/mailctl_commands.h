@@ -15,9 +15,9 @@ struct command_rows {
     }
 
 extern const struct command_rows command_rows_server, command_rows_user, command_rows_group,
-    command_rows_auth, command_rows_directory, command_rows_domain, command_rows_route,
-    command_rows_queue, command_rows_session, command_rows_mailbox, command_rows_message,
-    command_rows_archive, command_rows_policy, command_rows_store;
+    command_rows_auth, command_rows_directory, command_rows_domain, command_rows_send_as,
+    command_rows_route, command_rows_queue, command_rows_session, command_rows_mailbox,
+    command_rows_message, command_rows_archive, command_rows_policy, command_rows_store;
 
 /* --- what rows of several groups have --- */
 
