@@ -1,17 +1,18 @@
 /*
  * Who may send as what. An address belongs to who has it where mail for it is looked up
- * (docs/addresses.md): the names that stand for it are tried in the order of route.c - the address,
- * the part before the separator, the same in the domain that an alias domain or a subdomain stands
- * for, the addresses of all domains - and the first that exists decides. What it is says who may
- * send as it:
+ * (docs/addresses.md): the names that stand for it are tried in the order of route_domain.c: the
+ * address, the part before the separator, the same in the domain that an alias domain or a
+ * subdomain stands for, the addresses of all domains; and the first that exists decides. What it is
+ * says who may send as it:
  *
  *   an account's own   that account, and nobody who has its mail redirected or copied to him
  *   listed             whom it leads to, over other listed addresses as well
  *   a group            its members, where the group allows it
  *
  * and for each of these names it may have been given to somebody (a delegation), whether it exists
- * or not. Where only a pattern rule or the catch-all of a domain takes the mail, and where a user's
- * forwards lead, nobody has a right from that: all kinds of addresses lead there.
+ * or not. postmaster and abuse, where nobody has them, are the postmaster's of the settings. Where
+ * only a pattern rule or the catch-all of a domain takes the mail, and where a user's forwards
+ * lead, nobody has a right from that: all kinds of addresses lead there.
  *
  * Addresses of the account itself are compared first, so the common case costs one look-up. The
  * others are bounded: what is not found within SEND_AS_LOOKUPS_MAX is not there. A directory that
@@ -28,10 +29,10 @@
 #define MEMBERS_SLICE 5000
 /* An address, the domain it is below of, the domain that this stands for. */
 #define DOMAINS_MAX 4
-#define SEPARATOR   "+"
 
 struct search {
     struct router *router;
+    struct router_config *config;
     struct arena *arena;
     struct str login;
     struct str *own; /* keys of the addresses of his account, the login first */
@@ -168,6 +169,8 @@ static SUSPENDS enum lookup ask_group(struct search *x, struct str key, struct q
 {
     struct directory_group group;
     bool his = false;
+    if (!x->config->settings.groups)
+        return LOOKUP_NOT_FOUND;
     x->lookups++;
     enum lookup result =
         directory_find_group(x->router->context.directory, key, x->arena, &group, x->error);
@@ -248,10 +251,11 @@ struct locals {
     size_t count;
 };
 
-static struct locals locals_of(struct str local)
+static struct locals locals_of(const struct search *x, struct str local)
 {
     struct locals l = {.list = {local}, .count = 1};
-    ptrdiff_t at = str_find_nocase(local, STR(SEPARATOR));
+    struct str separator = x->config->separator;
+    ptrdiff_t at = separator.n > 0 ? str_find_nocase(local, separator) : -1;
     if (at > 0)
         l.list[l.count++] = str_head(local, (size_t)at);
     return l;
@@ -278,6 +282,23 @@ static SUSPENDS enum lookup ask_everywhere(struct search *x, const struct locals
     return result;
 }
 
+/* Postmaster and abuse, which exist without being listed: they are the postmaster's of the
+ * settings. */
+static SUSPENDS enum lookup ask_role(struct search *x, struct str local,
+                                     const struct domain *domain, struct question *q)
+{
+    struct str postmaster = arena_str(x->arena, str_from_c(x->config->settings.postmaster));
+    struct str of_domain = arena_printf(x->arena, "postmaster@%.*s", STR_ARG(domain->name));
+    struct str list[] = {str_equal(local, STR("abuse")) ? of_domain : postmaster, postmaster};
+    bool his = false;
+    if (!route_is_role(local) || domain->kind == DOMAIN_RELAY)
+        return LOOKUP_NOT_FOUND;
+    q->exists = true;
+    enum lookup result = ask_each(x, list, 2, q, PURPOSE_LISTED, &his);
+    struct str key = arena_printf(x->arena, "%.*s@%.*s", STR_ARG(local), STR_ARG(domain->name));
+    return his ? yes(x, q, SEND_AS_LISTED, key) : result;
+}
+
 /* Which domain's names are tried behind those of `name`; false: none. */
 static bool next_name(const struct domain *domain, struct str *name)
 {
@@ -294,7 +315,7 @@ static bool next_name(const struct domain *domain, struct str *name)
 static SUSPENDS enum lookup ask_ours(struct search *x, struct str local, struct str name,
                                      struct domain *domain, struct question *q)
 {
-    struct locals locals = locals_of(local);
+    struct locals locals = locals_of(x, local);
     enum lookup result = ask_locals(x, &locals, name, q);
     for (int i = 0; i < DOMAINS_MAX && result == LOOKUP_NOT_FOUND && next_name(domain, &name);
          i++) {
@@ -305,7 +326,7 @@ static SUSPENDS enum lookup ask_ours(struct search *x, struct str local, struct 
     }
     if (result == LOOKUP_NOT_FOUND && domain->kind == DOMAIN_LOCAL)
         result = ask_everywhere(x, &locals, q);
-    return result;
+    return result == LOOKUP_NOT_FOUND ? ask_role(x, local, domain, q) : result;
 }
 
 /* An address was met before for the same purpose: loops end, and nothing is asked twice. */
@@ -339,6 +360,7 @@ SUSPENDS enum lookup send_as_check(struct router *r, struct str login, struct st
                                    struct arena *a, struct send_as_answer *answer, struct err *e)
 {
     struct search x = {.router = r,
+                       .config = router_config_ref(r->config),
                        .arena = a,
                        .login = login,
                        .visited = {.arena = a},
@@ -346,10 +368,11 @@ SUSPENDS enum lookup send_as_check(struct router *r, struct str login, struct st
                        .error = e};
     struct question q = {.purpose = PURPOSE_SENDER};
     *answer = (struct send_as_answer){.how = SEND_AS_NOBODY};
-    if (find_own(&x) == LOOKUP_TEMPFAIL)
-        return LOOKUP_TEMPFAIL;
-    enum lookup result = ask(&x, sender, &q);
+    enum lookup result = find_own(&x);
+    if (result != LOOKUP_TEMPFAIL)
+        result = ask(&x, sender, &q);
     address_set_free(&x.visited);
+    router_config_unref(x.config);
     if (x.lookups >= SEND_AS_LOOKUPS_MAX)
         log_warning("route", NULL, "whether <%.*s> is an address of %.*s: not found in %d look-ups",
                     STR_ARG(sender), STR_ARG(login), SEND_AS_LOOKUPS_MAX);

@@ -82,7 +82,8 @@ static inline void world_open(struct world *w)
     free(path);
     const struct router_context context = {.directory = w->directory,
                                            .hostname = "mx.example.test"};
-    w->router = router_new(&context, &(struct router_settings){.postmaster = ""});
+    w->router = router_new(
+        &context, &(struct router_settings){.postmaster = "", .separator = "+", .groups = true});
     world_facts(w);
 }
 

@@ -63,7 +63,7 @@ static enum lookup find_other_group(struct source *s, struct str address, struct
         return LOOKUP_TEMPFAIL;
     if (!str_equal(address, STR("other@example.test")))
         return LOOKUP_NOT_FOUND;
-    *found = (struct directory_group){.address = address, .name = STR("")};
+    *found = (struct directory_group){.address = arena_str(a, address), .name = STR("")};
     found->members = arena_array(a, 2, sizeof(struct str));
     found->members[found->member_count++] = STR("Z@example.test");
     found->members[found->member_count++] = STR("alice@example.test");
@@ -155,7 +155,9 @@ static void open_world(void)
     free(path);
     directory_add_source(w.directory, &other);
     const struct router_context context = {.directory = w.directory, .hostname = "mx.example.test"};
-    w.router = router_new(&context, &(struct router_settings){.postmaster = ""});
+    w.router = router_new(&context, &(struct router_settings){.postmaster = "bob@example.test",
+                                                              .separator = "+",
+                                                              .groups = true});
     fill();
 }
 
@@ -295,6 +297,11 @@ static void listed(void)
     expect(ALICE, "ring@example.test", "others");
     expect(ALICE, "dropped@example.test", "others");
     /* For all domains. */
+    add_address("hostmaster@*", "carol@example.test");
+    expect(CAROL, "hostmaster@example.test", "listed hostmaster@*");
+    expect(CAROL, "hostmaster+x@alias.test", "listed hostmaster@*");
+    expect(CAROL, "hostmaster@relay.test", "nobody");
+    expect(ALICE, "hostmaster@example.test", "others");
     /* Mail of an account that is redirected or copied gives nobody its address. */
     add_address("zoe@example.test", "carol@example.test");
     expect(CAROL, "zoe@example.test", "others");
@@ -309,6 +316,20 @@ static void listed(void)
 }
 TEST(test_listed, listed)
 
+static void roles(void)
+{
+    expect(BOB, "postmaster@example.test", "listed postmaster@example.test");
+    expect(BOB, "Abuse@sub.example.test", "listed abuse@example.test");
+    expect(ALICE, "postmaster@alias.test", "others");
+    expect("", "abuse@example.test", "others");
+    expect(BOB, "postmaster@relay.test", "nobody");
+    add_address("postmaster@example.test", "carol@example.test");
+    expect(CAROL, "postmaster@alias.test", "listed postmaster@example.test");
+    expect(CAROL, "abuse@example.test", "listed abuse@example.test");
+    expect(BOB, "postmaster@example.test", "others");
+}
+TEST(test_roles, roles)
+
 /* What anybody's mail may come to by gives no right. */
 static void no_right(void)
 {
@@ -319,6 +340,13 @@ static void no_right(void)
         .set_forwards = true, .forwards = &forward, .forward_count = 1};
     assert_true(directory_set_domain(w.directory, STR("example.test"), &change, &e));
     assert_true(directory_change_user(w.directory, STR("bob@example.test"), &user, &e));
+    const struct address_rule rule = {.name = STR("r"),
+                                      .pattern = STR("^pattern-"),
+                                      .domain = STR("example.test"),
+                                      .destinations = (struct str[]){STR("alice@example.test")},
+                                      .count = 1};
+    assert_true(directory_add_rule(w.directory, &rule, STR(""), &e));
+    expect(ALICE, "pattern-1@example.test", "nobody");
     expect(ALICE, "nobody@example.test", "nobody");
     expect(CAROL, "bob@example.test", "others");
 }
@@ -327,6 +355,7 @@ TEST(test_no_right, no_right)
 static void groups(void)
 {
     const struct directory_group_change off = {.set_disabled = true, .disabled = true};
+    const struct directory_group_change allowed = {.set_send_as = true, .send_as = true};
     struct err e = {0};
     add_group("staff@example.test", true, "alice@example.test bosses@example.test x@far.test");
     add_group("bosses@example.test", false, "bob@example.test alice@example.test");
@@ -346,6 +375,9 @@ static void groups(void)
     expect(ALICE, "team@example.test", "others");
     /* Of the other source, by what is kept here. */
     expect(ZOE, "other@example.test", "others");
+    assert_true(directory_set_group(w.directory, STR("other@example.test"), &allowed, &e));
+    expect(ZOE, "other@example.test", "group other@example.test");
+    expect(ALICE, "other@example.test", "group other@example.test");
     expect(BOB, "other@example.test", "others");
     add_group("mixed@example.test", true, "other@example.test");
     expect(ZOE, "mixed@example.test", "group mixed@example.test");
@@ -354,6 +386,23 @@ static void groups(void)
     expect(ALICE, "staff@example.test", "others");
 }
 TEST(test_groups, groups)
+
+/* Without groups, and with another separator. */
+static void settings(void)
+{
+    add_group("staff@example.test", true, "alice@example.test");
+    delegate("carol@example.test", "staff@example.test");
+    expect(ALICE, "carol@example.test", "delegated carol@example.test to staff@example.test");
+    router_reload(w.router, &(struct router_settings){.postmaster = "", .separator = "--"});
+    expect(ALICE, "staff@example.test", "nobody");
+    expect(ALICE, "carol@example.test", "others");
+    expect(ALICE, "alice+x@example.test", "nobody");
+    expect(ALICE, "alice--x@example.test", "own alice@example.test");
+    router_reload(w.router, &(struct router_settings){.postmaster = "", .separator = ""});
+    expect(ALICE, "alice--x@example.test", "nobody");
+    expect(ALICE, "postmaster@example.test", "others");
+}
+TEST(test_settings, settings)
 
 static void delegated(void)
 {
@@ -431,6 +480,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_own),    cmocka_unit_test(test_domains),
         cmocka_unit_test(test_listed), cmocka_unit_test(test_no_right),
+        cmocka_unit_test(test_roles),  cmocka_unit_test(test_settings),
         cmocka_unit_test(test_groups), cmocka_unit_test(test_delegated),
         cmocka_unit_test(test_later),  cmocka_unit_test(test_bounded),
     };
