@@ -380,29 +380,26 @@ enum lookup directory_find_account(struct directory *d, struct str address, stru
 }
 
 /* "local@*" in its one spelling. */
-static bool key_of_all(struct directory *d, struct str address, struct arena *a, struct str *key)
+static struct str key_of_all(struct directory *d, struct str address, struct arena *a)
 {
     struct name name;
     struct str local = str_head(address, address.n - strlen("@" ALL_DOMAINS));
     buf_clear(&d->key);
     if (name_normal_local(local, &d->key)) {
         buf_add_c(&d->key, "@" ALL_DOMAINS);
-        *key = buf_str(&d->key);
-        return true;
+        return buf_str(&d->key);
     }
-    if (!name_read(a, local, &name, NULL) || name.domain.n > 0)
-        return false;
+    if (!name_parse(a, local, &name, NULL) || name.domain.n > 0)
+        name.local = arena_lower(a, local); /* it is that already */
     name.domain = STR(ALL_DOMAINS);
-    *key = name_text(a, &name);
-    return true;
+    return name_text(a, &name);
 }
 
 static enum lookup find_of_all(struct directory *d, struct str address, struct arena *a,
                                struct directory_address *entry)
 {
-    struct str key;
-    return directory_wants_source(d, EMBEDDED_NAME) && key_of_all(d, address, a, &key) &&
-                   embedded_find_address(d->embedded, key, a, entry)
+    return directory_wants_source(d, EMBEDDED_NAME) &&
+                   embedded_find_address(d->embedded, key_of_all(d, address, a), a, entry)
                ? LOOKUP_FOUND
                : LOOKUP_NOT_FOUND;
 }

@@ -9,15 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define IN_FIBER(name)                                                                             \
-    static void in_##name(void *arg);                                                              \
-    static void test_##name(void **state)                                                          \
-    {                                                                                              \
-        (void)state;                                                                               \
-        run_in_fiber(in_##name, NULL);                                                             \
-    }                                                                                              \
-    static void in_##name(void *arg)
-
 static void run_sql(const struct fixture *f, const char *text)
 {
     sqlite3 *s;

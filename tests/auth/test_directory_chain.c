@@ -6,15 +6,6 @@
 
 #include <stdio.h>
 
-#define IN_FIBER(name)                                                                             \
-    static void in_##name(void *arg);                                                              \
-    static void test_##name(void **state)                                                          \
-    {                                                                                              \
-        (void)state;                                                                               \
-        run_in_fiber(in_##name, NULL);                                                             \
-    }                                                                                              \
-    static void in_##name(void *arg)
-
 /* Knows one login, one address and one group; counts what it is asked. */
 struct fake {
     struct source source;

@@ -10,15 +10,6 @@
 #include <stdio.h>
 #include <time.h>
 
-#define IN_FIBER(name)                                                                             \
-    static void in_##name(void *arg);                                                              \
-    static void test_##name(void **state)                                                          \
-    {                                                                                              \
-        (void)state;                                                                               \
-        run_in_fiber(in_##name, NULL);                                                             \
-    }                                                                                              \
-    static void in_##name(void *arg)
-
 static struct account find(struct fixture *f, const char *login)
 {
     struct account account;

@@ -101,15 +101,18 @@ def temporary_everywhere(server):
         with Line(server, port) as c:
             c.ask(hello)
             c.ask("MAIL FROM:<s@elsewhere.test>")
-            for recipient in ("alice@example.test", "nobody@example.test", "x@elsewhere.test", "postmaster"):
+            for recipient in ("alice@example.test", "nobody@example.test", "postmaster"):
                 answer = c.ask("RCPT TO:<%s>" % recipient)
                 assert answer.startswith("451 4"), (port, recipient, answer)
+            # Domains are known all the same: this one is not ours.
+            if port != "local":  # which may send there
+                assert c.ask("RCPT TO:<x@elsewhere.test>").startswith("5"), port
             assert c.ask("DATA").startswith("5"), port
 
 
 def test_a_damaged_directory_is_a_temporary_error():
     server = Instance()
-    server.add_config("directory {\n    cache_lifetime = 0s\n}\n")
+    server.add_config("directory {\n    cache_lifetime = 0s\n    cache_stale = 0s\n}\n")
     with server:
         inject(server, "s@elsewhere.test", ["alice"], TEXT)
         path = os.path.join(server.root, "data", "directory.db")
