@@ -383,6 +383,9 @@ static SUSPENDS bool open_control(struct server *s, struct err *e)
         .leave = control_leave,
         .describe = control_describe,
     };
+    const struct metrics_settings *metrics = config_block(s->boot, &metrics_settings_block);
+    if (metrics->address.count > 0 && !(s->http = ctl_http_open(&context, metrics, e)))
+        return false;
     s->ctl = ctl_open(&context, server_control_socket(s->settings, s->arena), e);
     return s->ctl != NULL;
 }
@@ -406,6 +409,7 @@ static SUSPENDS void stop_parts(struct server *s)
 {
     server_close_listeners(s, s->handed_over || service_manager_keeps(s->manager));
     session_list_refuse(s->sessions);
+    ctl_http_close(s->http);
     ctl_close(s->ctl);
     session_list_kick_all(s->sessions, "server shutting down");
     pickup_close(s->pickup);

@@ -13,6 +13,7 @@
 #include "core/load.h"
 #include "core/loop.h"
 #include "ctl/ctl.h"
+#include "ctl/ctl_http.h"
 #include "ctl/server_settings.h"
 #include "imap/imap.h"
 #include "net/service.h"
@@ -59,6 +60,7 @@ struct server {
     struct oauth *oauth;
     struct auth *auth;
     struct ctl *ctl;
+    struct ctl_http *http; /* NULL: nobody reads measurements */
     struct smtp_context smtp;
     struct pickup *pickup;
     struct imap_context imap;

@@ -117,6 +117,10 @@ static void allow_own(const struct server *s, struct sandbox *x)
             if (str_starts_with(str_from_c(l->address.items[n]), STR("unix:")))
                 allow_folder_of(x, s->arena, l->address.items[n] + 5);
     }
+    const struct metrics_settings *metrics = config_block(s->boot, &metrics_settings_block);
+    for (size_t i = 0; i < metrics->address.count; i++)
+        if (str_starts_with(str_from_c(metrics->address.items[i]), STR("unix:")))
+            allow_folder_of(x, s->arena, metrics->address.items[i] + 5);
     for (size_t i = 0; i < set->sandbox_write.count; i++)
         sandbox_allow(x, set->sandbox_write.items[i], SANDBOX_WRITE);
 }
@@ -142,8 +146,9 @@ bool server_enter_sandbox(const struct server *s, struct err *e)
     bool ok = sandbox_enter(x, !TRACES_ITSELF, &kind, e);
     sandbox_free(x);
     if (ok)
-        log_info("maild", NULL, "sandbox: files=%s calls=%s",
-                 kind.files ? "confined" : "open (needs Landlock of Linux 5.19)",
-                 kind.calls ? "confined" : "open (needs seccomp)");
+        log_info("maild", NULL, "sandbox: files=%s calls=%s", kind.files ? "confined" : "open",
+                 kind.calls ? "confined" : "open");
+    if (ok && !kind.files)
+        log_warning("maild", NULL, "files are not confined: that needs Landlock of Linux 5.19");
     return ok;
 }

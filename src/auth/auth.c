@@ -110,10 +110,24 @@ static void log_failure(const struct auth_peer *peer, struct str user, const cha
                     peer->component, STR_ARG(user), peer->address, mechanism, e->text);
 }
 
+static void count_failure(struct auth *a, const struct err *e)
+{
+    if (e->kind == ERR_DENIED || e->kind == ERR_PERM)
+        a->stats.failed++;
+    else if (e->kind != ERR_CANCELLED && e->kind != ERR_SYNTAX)
+        a->stats.deferred++;
+}
+
+void auth_get_stats(const struct auth *a, struct auth_stats *stats)
+{
+    *stats = a->stats;
+}
+
 bool auth_fail(struct auth *a, const struct auth_peer *peer, struct str user, const char *mechanism,
                usec begun, struct err *e)
 {
     log_failure(peer, user, mechanism, e);
+    count_failure(a, e);
     switch (e->kind) {
     case ERR_CANCELLED:
         return false;

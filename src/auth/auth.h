@@ -54,6 +54,12 @@ void auth_set_oauth(struct auth *a, struct oauth *o);
 /* New settings, and the access rules; before the first call there are none of these. */
 void auth_reload(struct auth *a, struct config *config);
 /* Failed logins after which a protocol closes the connection. */
+/* Logins since the start, of all protocols. */
+struct auth_stats {
+    uint64_t succeeded, failed;
+    uint64_t deferred; /* they could not be checked */
+};
+void auth_get_stats(const struct auth *a, struct auth_stats *stats);
 int64_t auth_failures_max(const struct auth *a);
 
 /* ERR_DENIED: wrong (after the failure delay); ERR_PERM: right, but the access rules do not let

@@ -22,6 +22,7 @@ struct auth {
     struct auth_settings settings;
     struct config *config; /* of the settings; NULL: the caller's of auth_new */
     struct guard guard;
+    struct auth_stats stats;
     struct sasl_library sasl;
     struct kerberos kerberos;
     /* Of this installation (auth_open_secret): what users who do not exist are made of. */

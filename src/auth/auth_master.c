@@ -101,5 +101,6 @@ bool auth_become(struct auth *a, const struct auth_peer *peer, struct str as, st
     if (!become(a, peer, as, arena, account, mechanism, e))
         return false;
     guard_succeeded(a, peer, proved);
+    a->stats.succeeded++;
     return true;
 }

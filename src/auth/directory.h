@@ -13,6 +13,7 @@
 #include "auth/delegation.h"
 #include "auth/domain.h"
 #include "core/fiber.h"
+#include "core/histogram.h"
 #include "core/settings.h"
 
 struct directory;
@@ -254,7 +255,8 @@ void directory_get_stats(const struct directory *d, struct directory_stats *stat
 
 struct directory_source_stats {
     uint64_t asked, found, failures;
-    usec failed; /* the last time, clock_wall; 0: never */
+    struct histogram times; /* of its answers */
+    usec failed;            /* the last time, clock_wall; 0: never */
     struct err failure;
     /* The source answered, but entries contradict each other or make no sense: of single names. */
     uint64_t wrong;

@@ -90,7 +90,9 @@ enum lookup directory_ask_source(struct directory *d, size_t i, struct str key,
                                  struct answer *answer, struct lookup_trace *t, struct err *e)
 {
     struct directory_source *s = &d->sources[i];
+    usec begun = clock_monotonic();
     enum lookup status = ask_source(s->source, key, answer, t, e);
+    histogram_add(&s->stats.times, clock_monotonic() - begun);
     answer->source = s->source;
     if (status == LOOKUP_FOUND && kind_of(key) == ANSWER_ADDRESS)
         answer->address.source = s->source->name;

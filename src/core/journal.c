@@ -381,6 +381,7 @@ static void commit_done(void *arg)
     struct batch *b = c->batch;
     j->committing = false;
     j->stats.commit_time = clock_monotonic() - j->commit_began;
+    histogram_add(&j->stats.commits, j->stats.commit_time);
     if (c->ok) {
         c->segment->used = c->offset + c->n;
         j->durable = b->last;
@@ -505,6 +506,11 @@ bool journal_commit(struct journal *j, lsn position, struct err *e)
 }
 
 /* --- looking --- */
+
+bool journal_has_failed(const struct journal *j)
+{
+    return j->failed;
+}
 
 lsn journal_durable(const struct journal *j)
 {

@@ -15,6 +15,7 @@
  */
 #include "core/buf.h"
 #include "core/fiber.h"
+#include "core/histogram.h"
 
 struct journal;
 
@@ -101,9 +102,13 @@ bool journal_space_is_short(struct journal *j);
 /* Free bytes below which journal_ready refuses. */
 uint64_t journal_disk_reserve(const struct journal *j);
 
+/* A write failed: every commit fails until a restart. */
+bool journal_has_failed(const struct journal *j);
+
 struct journal_stats {
     uint64_t records, bytes, syncs, checkpoints;
     uint64_t segments, segments_free;
+    struct histogram commits; /* how long writes took */
     usec commit_time; /* of the last write, or of the one under way if that takes longer already */
 };
 void journal_get_stats(const struct journal *j, struct journal_stats *s);

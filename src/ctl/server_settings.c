@@ -12,6 +12,7 @@
 #include "auth/ldap_settings.h"
 #include "auth/oauth.h"
 #include "auth/password_policy.h"
+#include "ctl/ctl_http.h"
 #include "imap/imap.h"
 #include "net/dns.h"
 #include "net/service.h"
@@ -179,6 +180,7 @@ const struct settings_block *const server_blocks[] = {
     &store_settings_block,
     &quota_settings_block,
     &journal_settings_block,
+    &metrics_settings_block,
     &dns_settings_block,
     &policy_settings_block,
     &table_settings_block,

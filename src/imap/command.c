@@ -216,7 +216,9 @@ void imap_command_process(struct imap_session *s)
         bool may_go_on = imap_recheck_selected(s);
         if (c->status == IMAP_PENDING && may_go_on) {
             s->net.entry.state = c->entry->name;
+            usec begun = clock_monotonic();
             c->entry->run(c);
+            histogram_add(&s->context->commands, clock_monotonic() - begun);
         }
         if (may_go_on)
             answer(c);

@@ -3,6 +3,7 @@
  * IMAP server: RFC 3501 and the extensions of imap/capability.
  */
 #include "auth/auth.h"
+#include "core/histogram.h"
 #include "core/session_list.h"
 #include "net/service.h"
 #include "net/stream.h"
@@ -34,6 +35,7 @@ struct imap_context {
     struct store *store;
     struct session_list *sessions;
     const char *spool_dir;
+    struct histogram commands; /* how long they took; zero at first */
     /* private, zero at first: large messages that are in memory at the moment */
     unsigned large_now;
     struct cond large_free;

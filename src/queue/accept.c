@@ -595,7 +595,9 @@ SUSPENDS bool queue_accept(struct queue *q, struct envelope *envelope, struct sp
                            .message = message,
                            .per_recipient = per_recipient,
                            .arena = arena_new()};
+    usec begun = clock_monotonic();
     accept_all(&x);
+    histogram_add(&q->stats.accepting, clock_monotonic() - begun);
     bool ok = whole_result(&x, e);
     for (size_t i = 0; i < envelope->recipient_count; i++)
         if (envelope->recipients[i].accepted) {

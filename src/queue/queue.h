@@ -134,5 +134,7 @@ struct queue_stats {
     bool soft_bounce;
     size_t damaged_files; /* `*.damaged` in the spool directory, at the start or since */
     uint64_t accepted, delivered_local, delivered_remote, deferred, bounced;
+    struct histogram accepting; /* what the client waited for, from its last byte on */
+    struct histogram delays;    /* from arrival to the other server's yes, or into the mailbox */
 };
 void queue_get_stats(const struct queue *q, struct queue_stats *s);

@@ -175,6 +175,7 @@ lsn recipient_apply(struct queue_message *m, struct queue_recipient *r, const st
         r->success = (uint8_t)success_of(m, r, &result);
         *(recipient_kind_is_remote(r->kind) ? &q->stats.delivered_remote
                                             : &q->stats.delivered_local) += 1;
+        histogram_add(&q->stats.delays, clock_wall() - m->arrival);
         break;
     case TRANSPORT_FAILED:
         r->state = RECIPIENT_FAILED;

@@ -1,0 +1,152 @@
+"""Measurements over HTTP, as Prometheus reads them, and whether the server is healthy."""
+
+import http.client
+import os
+import re
+import socket
+
+from support.instance import Instance
+from support.mail import imap, imap_bodies, inject
+
+TEXT = "Subject: x\r\n\r\nbody\r\n"
+SAMPLE = re.compile(r'^([a-z_]+)(?:\{([a-z]+)="((?:[^"\\]|\\.)*)"(?:,le="([^"]+)")?\})? (-?[0-9.e+-]+)$|'
+                    r'^([a-z_]+_bucket)\{le="([^"]+)"\} ([0-9]+)$')
+
+
+class OverSocket(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost")
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+
+def measured():
+    server = Instance()
+    server.metrics_port = server.base + 90
+    server.metrics_path = os.path.join(server.root, "run", "metrics.sock")
+    server.add_config("metrics {\n    address = 127.0.0.1:%d, unix:%s\n}" % (server.metrics_port, server.metrics_path))
+    return server
+
+
+def get(server, path, method="GET"):
+    connection = http.client.HTTPConnection("127.0.0.1", server.metrics_port, timeout=30)
+    connection.request(method, path)
+    response = connection.getresponse()
+    return response.status, response.getheader("Content-Type"), response.read().decode()
+
+
+def values(text):
+    """name or name{label="value"} -> number; checks the format of each line on the way."""
+    found, types = {}, {}
+    for line in text.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            assert name not in types, "twice: " + line
+            types[name] = kind
+        elif not line.startswith("# HELP "):
+            assert SAMPLE.match(line), "not of the format: " + line
+            key, number = line.rsplit(" ", 1)
+            assert key not in found, "twice: " + line
+            found[key] = float(number)
+            family = re.sub(r"\{.*", "", key)
+            base = re.sub(r"_(bucket|sum|count)$", "", family)
+            assert family in types or types.get(base) == "histogram", "no type: " + line
+            assert not family.endswith("_total") or types[family] == "counter", line
+    return found
+
+
+def test_what_happened_is_counted():
+    with measured() as server:
+        before = values(get(server, "/metrics")[2])
+        inject(server, "far@away.test", ["alice@example.test", "bob@example.test"], TEXT)
+        assert len(imap_bodies(server, "bob")) == 1
+        try:
+            imap(server, "bob", "wrong")
+            raise AssertionError("a wrong password was taken")
+        except Exception as e:  # the client's own kind of error
+            assert "taken" not in str(e)
+        session = imap(server, "alice")
+        status, kind, text = get(server, "/metrics")
+        assert status == 200 and kind.startswith("text/plain; version=0.0.4"), (status, kind)
+        after = values(text)
+
+        def grew(key):
+            return after[key] - before[key]
+        assert grew("maild_accepted_messages_total") == 1
+        assert grew('maild_delivered_recipients_total{to="local"}') == 2
+        assert grew('maild_logins_total{result="succeeded"}') == 2
+        assert grew('maild_logins_total{result="failed"}') == 1
+        assert grew("maild_accept_duration_seconds_count") == 1
+        assert grew("maild_imap_command_duration_seconds_count") > 3
+        assert grew("maild_journal_write_duration_seconds_count") > 0
+        assert after['maild_sessions{service="imap"}'] == 1
+        assert after["maild_load_level"] == 0
+        assert after['maild_directory_questions_total{source="embedded"}'] > 0
+        session.shutdown()
+
+
+def test_documented_names():
+    """docs/statistics.md and the server know the same."""
+    with open(os.path.join(os.path.dirname(__file__), "..", "..", "docs", "statistics.md")) as f:
+        page = f.read()
+    with measured() as server:
+        for name in set(re.findall(r"^# TYPE (\S+)", get(server, "/metrics")[2], re.M)):
+            starts = [part.rstrip(".") for part in re.findall(r"`(maild_[a-z_.]+)", page)]
+            queue = re.findall(r"`(_[a-z]+)`", page)
+            known = any(name == s or name.startswith(s) for s in starts) or name in ["maild_queue" + q for q in queue]
+            assert known, name + " is not documented"
+
+
+def test_health_and_other_paths():
+    with measured() as server:
+        assert get(server, "/health") == (200, "text/plain; charset=utf-8", "ok\n")
+        assert get(server, "/")[0] == 404
+        assert get(server, "/metrics/../../etc/passwd")[0] == 404
+        assert get(server, "/health", "POST")[0] in (405, 501, 404)
+        status, _, body = get(server, "/metrics", "HEAD")
+        assert status == 200 and body == ""
+
+
+def test_over_a_unix_socket():
+    server = measured()
+    with server:
+        connection = OverSocket(server.metrics_path)
+        connection.request("GET", "/health")
+        assert connection.getresponse().read() == b"ok\n"
+        assert os.stat(server.metrics_path).st_mode & 0o777 == 0o660
+        server.stop()
+        assert not os.path.exists(server.metrics_path)
+        server.start()
+        connection = OverSocket(server.metrics_path)
+        connection.request("GET", "/health")
+        assert connection.getresponse().read() == b"ok\n"
+
+
+def test_not_for_the_world():
+    server = Instance()
+    server.add_config("metrics {\n    address = 0.0.0.0:%d\n}" % (server.base + 90))
+    server.start(wait=False)
+    assert server.process.wait(timeout=60) == 1
+    server.process = None
+    assert "measurements are for this machine" in server.log()
+    server.close()
+
+
+def test_hostile_requests():
+    with measured() as server:
+        for request in (b"GET /metrics HTTP/1.1\r\nX: " + b"x" * 20000 + b"\r\n\r\n",
+                        b"\x00\xff" * 1000 + b"\r\n\r\n", b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
+                        b"POST /metrics HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n" + b"x" * 1000,
+                        b"GET /metrics HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n"):
+            with socket.create_connection(("127.0.0.1", server.metrics_port), timeout=30) as s:
+                try:
+                    s.sendall(request)
+                    s.shutdown(socket.SHUT_WR)
+                    while s.recv(65536):
+                        pass
+                except OSError:
+                    pass
+        assert get(server, "/health")[0] == 200
