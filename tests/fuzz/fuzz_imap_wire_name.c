@@ -30,7 +30,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct str text = str_from((const char *)data, n);
 
-    for (int i = 0; i < 4; i++)
-        try_name((struct wire_naming){.dots = i & 1, .below_inbox = i & 2}, text);
+    for (int i = 0; i < 8; i++)
+        try_name((struct wire_naming){.dots = i & 1,
+                                      .below_inbox = i & 2,
+                                      .public = i & 4 ? STR("Public") : STR("")},
+                 text);
     return 0;
 }

@@ -45,6 +45,35 @@ static void test_both_ways(void **state)
     same(dots, "a\\2fb", "a\\2fb");
 }
 
+/* What is public has one name, whatever all others are below. */
+static void test_public(void **state)
+{
+    (void)state;
+    struct wire_naming w = courier;
+    struct buf b = BUF_EMPTY;
+    w.public = STR("Public");
+    same(w, "Public", "Public");
+    same(w, "Public/v1.0/x", "Public.v1\\2e0.x");
+    same(w, "Public/INBOX", "Public.INBOX");
+    same(w, "Publicity/x", "INBOX.Publicity.x");
+    same(w, "a/Public", "INBOX.a.Public");
+    same(w, "Sent", "INBOX.Sent");
+    assert_false(wire_name_parse(&b, w, STR("INBOX.Public")));
+    assert_false(wire_name_parse(&b, w, STR("INBOX.Public.x")));
+    assert_false(wire_name_parse(&b, w, STR("Public/x")));
+    assert_false(wire_name_parse(&b, w, STR("Publicity")));
+    assert_int_equal(b.n, 0);
+    w.below_inbox = false;
+    same(w, "Public/x", "Public.x");
+    same(w, "Sent", "Sent");
+    assert_true(wire_name_is_below(STR("Public/x"), w.public));
+    assert_true(wire_name_is_below(STR("Public"), w.public));
+    assert_false(wire_name_is_below(STR("Publi"), w.public));
+    assert_false(wire_name_is_below(STR("public/x"), w.public));
+    assert_false(wire_name_is_below(STR("Public"), STR("")));
+    buf_free(&b);
+}
+
 static void test_parse(void **state)
 {
     (void)state;
@@ -80,6 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_ways),
+        cmocka_unit_test(test_public),
         cmocka_unit_test(test_parse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
