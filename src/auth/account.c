@@ -45,6 +45,7 @@ struct directory_group directory_group_copy(struct arena *a, const struct direct
     group.address = arena_str(a, from->address);
     group.name = arena_str(a, from->name);
     group.members = account_copy_list(a, from->members, from->member_count);
+    group.public_mailbox = arena_str(a, from->public_mailbox);
     return group;
 }
 

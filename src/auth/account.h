@@ -50,6 +50,7 @@ struct account {
     int64_t quota_storage; /* bytes */
     int64_t quota_messages;
     int64_t quota_version; /* grows with each change of them */
+    const char *source;    /* who has it: EMBEDDED_NAME, or the name of an ldap block */
 };
 
 /* The same with all its strings in a. */

@@ -98,6 +98,8 @@ enum lookup directory_ask_source(struct directory *d, size_t i, struct str key,
         answer->address.source = s->source->name;
     else if (status == LOOKUP_FOUND && kind_of(key) == ANSWER_GROUP)
         answer->group.source = s->source->name;
+    else if (status == LOOKUP_FOUND)
+        answer->found.account.source = s->source->name;
     s->stats.asked++;
     s->stats.found += status == LOOKUP_FOUND;
     if (status == LOOKUP_TEMPFAIL)

@@ -27,7 +27,9 @@ static bool is_listed(struct listing *l, struct str name)
 static bool list_account(void *arg, const struct account *account)
 {
     struct listing *l = arg;
-    return is_listed(l, account->login) || l->account(l->arg, account);
+    struct account named = *account;
+    named.source = l->source;
+    return is_listed(l, account->login) || l->account(l->arg, &named);
 }
 
 static bool list_group(void *arg, const struct directory_group *group)
