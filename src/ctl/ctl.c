@@ -103,11 +103,10 @@ static SUSPENDS bool is_allowed(const struct ctl *c, const struct stream *stream
 static const struct ctl_verb *find_verb(const char *name)
 {
     static const struct ctl_verb *const tables[] = {
-        ctl_status_verbs,       ctl_session_verbs, ctl_recording_verbs, ctl_user_verbs,
-        ctl_domain_verbs,       ctl_address_verbs, ctl_verify_verbs,    ctl_explain_verbs,
-        ctl_route_verbs,        ctl_srs_verbs,     ctl_mailbox_verbs,   ctl_quota_verbs,
-        ctl_policy_verbs,       ctl_tls_verbs,     ctl_auth_verbs,      ctl_directory_verbs,
-        ctl_send_as_test_verbs,
+        ctl_status_verbs,    ctl_session_verbs,      ctl_recording_verbs, ctl_user_verbs,
+        ctl_verify_verbs,    ctl_explain_verbs,      ctl_route_verbs,     ctl_srs_verbs,
+        ctl_mailbox_verbs,   ctl_policy_verbs,       ctl_tls_verbs,       ctl_auth_verbs,
+        ctl_directory_verbs, ctl_send_as_test_verbs,
     };
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
         for (const struct ctl_verb *v = tables[i]; v->name; v++)
@@ -119,12 +118,13 @@ static const struct ctl_verb *find_verb(const char *name)
 static const struct ctl_stream_verb *find_stream_verb(const char *name)
 {
     static const struct ctl_stream_verb *const tables[] = {
-        ctl_hand_over_verbs,    ctl_user_stream_verbs,  ctl_group_verbs,
-        ctl_app_password_verbs, ctl_record_verbs,       ctl_mailbox_stream_verbs,
-        ctl_expunged_verbs,     ctl_message_verbs,      ctl_fetch_verbs,
-        ctl_quota_stream_verbs, ctl_store_verbs,        ctl_export_verbs,
-        ctl_acl_verbs,          ctl_import_verbs,       ctl_policy_stream_verbs,
-        ctl_queue_verbs,        ctl_queue_operate_verbs};
+        ctl_hand_over_verbs,    ctl_user_stream_verbs,   ctl_group_verbs,
+        ctl_app_password_verbs, ctl_record_verbs,        ctl_mailbox_stream_verbs,
+        ctl_expunged_verbs,     ctl_message_verbs,       ctl_fetch_verbs,
+        ctl_quota_stream_verbs, ctl_store_verbs,         ctl_export_verbs,
+        ctl_acl_verbs,          ctl_import_verbs,        ctl_policy_stream_verbs,
+        ctl_queue_verbs,        ctl_queue_operate_verbs, ctl_domain_verbs,
+        ctl_address_verbs,      ctl_rule_verbs,          ctl_send_as_verbs};
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
         for (const struct ctl_stream_verb *v = tables[i]; v->name; v++)
             if (strcmp(v->name, name) == 0)

@@ -43,7 +43,7 @@ static bool app_add(struct ctl_call *call, const json_t *args, json_t **result, 
         *result = json_pack("{s:o, s:o, s:o}", "login", ctl_json_str(login), "label",
                             ctl_json_str(p.label), "password", ctl_json_str(secret));
         explicit_bzero((char *)secret.p, secret.n);
-        ctl_log_change(call, "user app-password add", login);
+        ctl_changed_as(call, true, "user app-password add", "login", args);
     }
     arena_free(a);
     return ok;
@@ -56,7 +56,7 @@ static bool app_delete(struct ctl_call *call, const json_t *args, json_t **resul
     (void)result;
     bool ok = take_login(call, args, a, &login, e) && ctl_arg_str(args, "label", &label, e) &&
               directory_delete_app_password(call->context->directory, login, label, e) &&
-              ctl_changed(call, true, "user app-password delete", login);
+              ctl_changed_as(call, true, "user app-password delete", "login", args);
     arena_free(a);
     return ok;
 }

@@ -1,9 +1,11 @@
 /*
  * Quota: what accounts keep and may keep, a user's own limits, counting anew.
  */
+#include "ctl/ctl_quota.h"
+
 #include "auth/directory.h"
-#include "ctl/ctl_call.h"
-#include "ctl/ctl_json.h"
+#include "ctl/ctl_change.h"
+#include "ctl/ctl_source.h"
 #include "store/quota.h"
 
 /* 0 stands for no limit, as in the settings. */
@@ -72,9 +74,8 @@ static bool recalculate(struct ctl_call *c, const json_t *args, json_t **result,
     return each_account(c, args, true, e);
 }
 
-/* "default", "unlimited", or a number; missing: stays. */
-static bool take_limit(const json_t *args, const char *name, bool is_size, int64_t *limit,
-                       struct err *e)
+bool ctl_arg_limit(const json_t *args, const char *name, bool is_size, int64_t *limit,
+                   struct err *e)
 {
     struct str text;
     uint64_t value = 0;
@@ -97,8 +98,9 @@ static bool take_limit(const json_t *args, const char *name, bool is_size, int64
                    STR_ARG(str_head(text, 80)), is_size ? "a size such as 500M or 5G" : "a number");
 }
 
-static bool set(const struct ctl_context *c, const json_t *args, json_t **result, struct err *e)
+static bool set(struct ctl_call *call, const json_t *args, json_t **result, struct err *e)
 {
+    const struct ctl_context *c = call->context;
     struct arena *a = arena_new();
     int64_t storage, messages;
     struct account account;
@@ -106,12 +108,15 @@ static bool set(const struct ctl_context *c, const json_t *args, json_t **result
     struct str user;
 
     bool ok = ctl_arg_str(args, "user", &user, e) &&
-              take_limit(args, "storage", true, &storage, e) &&
-              take_limit(args, "messages", false, &messages, e);
+              ctl_arg_limit(args, "storage", true, &storage, e) &&
+              ctl_arg_limit(args, "messages", false, &messages, e);
     if (ok && storage == QUOTA_KEEP && messages == QUOTA_KEEP)
         ok = err_set(e, ERR_SYNTAX, "storage or messages is needed");
     /* Asking the store makes it take the new limits, for sessions that are open as well. */
-    ok = ok && directory_set_quota(c->directory, user, storage, messages, e) &&
+    ok = ok &&
+         (directory_set_quota(c->directory, user, storage, messages, e) ||
+          ctl_tell_source(c, QUESTION_ACCOUNT, user, e)) &&
+         ctl_changed_as(call, true, "quota set", "user", args) &&
          ctl_account(c, args, a, &account, e) && quota_get(c->store, &account, &status, e);
     if (ok)
         *result = quota_json(&account, &status);
@@ -119,13 +124,9 @@ static bool set(const struct ctl_context *c, const json_t *args, json_t **result
     return ok;
 }
 
-const struct ctl_verb ctl_quota_verbs[] = {
-    {"quota set", set},
-    {NULL, NULL},
-};
-
 const struct ctl_stream_verb ctl_quota_stream_verbs[] = {
     {"quota get", get},
+    {"quota set", set},
     {"quota recalc", recalculate},
     {NULL, NULL},
 };

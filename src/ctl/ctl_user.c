@@ -4,6 +4,7 @@
  */
 #include "auth/directory.h"
 #include "ctl/ctl_change.h"
+#include "ctl/ctl_source.h"
 
 static json_t *user_json(const struct account *u)
 {
@@ -23,6 +24,7 @@ static json_t *user_json(const struct account *u)
     json_object_set_new(json, "mail_host", ctl_json_str(u->mail_host));
     json_object_set_new(json, "quota_storage", json_integer(u->quota_storage));
     json_object_set_new(json, "quota_messages", json_integer(u->quota_messages));
+    json_object_set_new(json, "source", ctl_json_c(u->source ? u->source : ""));
     arena_free(a);
     return json;
 }
@@ -103,7 +105,7 @@ static bool user_add(struct ctl_call *call, const json_t *args, json_t **result,
     bool ok = ctl_arg_str(args, "login", &login, e) && take_change(args, a, &change, e) &&
               take_password(call, args, login, change.name, &password, e) &&
               directory_add_user_as(call->context->directory, login, password, &change, e) &&
-              ctl_changed(call, true, "user add", login);
+              ctl_changed_as(call, true, "user add", "login", args);
     arena_free(a);
     return ok;
 }
@@ -115,8 +117,9 @@ static bool user_set(struct ctl_call *call, const json_t *args, json_t **result,
     struct arena *a = arena_new();
     (void)result;
     bool ok = ctl_arg_str(args, "login", &login, e) && take_change(args, a, &change, e) &&
-              directory_change_user(call->context->directory, login, &change, e) &&
-              ctl_changed(call, true, "user set", login);
+              (directory_change_user(call->context->directory, login, &change, e) ||
+               ctl_tell_source(call->context, QUESTION_ACCOUNT, login, e)) &&
+              ctl_changed_as(call, true, "user set", "login", args);
     arena_free(a);
     return ok;
 }
@@ -126,7 +129,8 @@ static bool user_delete(struct ctl_call *call, const json_t *args, json_t **resu
     struct str login;
     (void)result;
     return ctl_arg_str(args, "login", &login, e) &&
-           directory_delete_user(call->context->directory, login, e) &&
+           (directory_delete_user(call->context->directory, login, e) ||
+            ctl_tell_source(call->context, QUESTION_ACCOUNT, login, e)) &&
            ctl_changed(call, true, "user delete", login);
 }
 
@@ -152,7 +156,8 @@ static SUSPENDS bool set_disabled(struct ctl_call *call, const json_t *args, boo
 {
     struct str login;
     return ctl_arg_str(args, "login", &login, e) &&
-           directory_set_disabled(call->context->directory, login, disabled, e) &&
+           (directory_set_disabled(call->context->directory, login, disabled, e) ||
+            ctl_tell_source(call->context, QUESTION_ACCOUNT, login, e)) &&
            ctl_changed(call, true, disabled ? "user disable" : "user enable", login);
 }
 

@@ -175,7 +175,7 @@ bool process_lives(int pid);
 
 typedef int command_function(struct mailctl *m, const struct arguments *a);
 
-#define OPTIONS_MAX 13
+#define OPTIONS_MAX 22
 
 struct option_row {
     const char *name;  /* "--domain" */
@@ -213,7 +213,10 @@ command_function command_cache_show, command_cache_flush;
 command_function command_domain_add, command_domain_set, command_domain_list, command_domain_show,
     command_domain_delete;
 command_function command_address_add, command_address_set, command_address_list,
-    command_address_delete;
+    command_address_show, command_address_delete;
+command_function command_rule_add, command_rule_set, command_rule_move, command_rule_list,
+    command_rule_show, command_rule_test, command_rule_delete;
+command_function command_send_as_add, command_send_as_delete, command_send_as_list;
 command_function command_queue_list, command_queue_show, command_queue_retry, command_queue_delete;
 command_function command_queue_hold, command_queue_release, command_queue_requeue,
     command_queue_flush, command_queue_pause, command_queue_resume, command_queue_top,

@@ -6,8 +6,10 @@
 #define GROUP_OPTIONS                                                                              \
     {"--name", "TEXT", "The group's name for people."},                                            \
         {"--internal", NULL, "Only for senders who are logged in or of a trusted network."},       \
+        {"--members-only", NULL, "Only for its members."},                                         \
+        {"--send-as", NULL, "Members may send as the group."},                                     \
     {                                                                                              \
-        "--members-only", NULL, "Only for its members."                                            \
+        "--public-mailbox", "NAME", "Its mail goes there instead of to the members."               \
     }
 
 #define KIND_OPTION                                                                                \
@@ -25,12 +27,14 @@ static const struct command rows[] = {
      {GROUP_OPTIONS}},
     {"group set",
      "ADDRESS",
-     "Change what is said of a group; what is not given stays.",
+     "Change what is said of a group, wherever it is kept; what is not given stays.",
      command_group_set,
      1,
      1,
      {GROUP_OPTIONS,
       {"--public", NULL, "For everybody: undo --internal and --members-only."},
+      {"--no-send-as", NULL, "Members may not send as the group."},
+      {"--no-public-mailbox", NULL, "Its mail goes to the members."},
       {"--disable", NULL, "It takes no mail."},
       {"--enable", NULL, "Undo --disable."}}},
     {"group list", "[DOMAIN]", "List groups.", command_group_list, 0, 1, {{0}}},

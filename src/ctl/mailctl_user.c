@@ -90,13 +90,14 @@ static void add_user(void *arg, const json_t *user)
     table_add(t, state_of(user));
     table_add(t, text_of(user, "protocols"));
     table_add(t, forwards);
+    table_add(t, text_of(user, "source"));
     free(forwards);
 }
 
 int command_user_list(struct mailctl *m, const struct arguments *a)
 {
-    static const char *const titles[] = {"login",     "name",        "state",
-                                         "protocols", "forwards to", NULL};
+    static const char *const titles[] = {"login",       "name",   "state", "protocols",
+                                         "forwards to", "source", NULL};
     struct table *t = table_new(titles);
     json_t *args = args_of("domain", argument(a, 0), NULL, NULL);
     int status = ask_items(m, "user list", args, add_user, t, NULL);
@@ -128,6 +129,7 @@ int command_user_show(struct mailctl *m, const struct arguments *a)
     print_list(user, "groups", "groups     ");
     if (*text_of(user, "mail_host"))
         printf("mail host  %s\n", text_of(user, "mail_host"));
+    printf("source     %s\n", text_of(user, "source"));
     json_decref(user);
     return status;
 }
