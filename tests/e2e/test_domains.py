@@ -164,10 +164,12 @@ def test_what_mailctl_says_of_domains():
     with server_with() as server:
         server.mailctl("domain", "add", "relay.test", "--relay", "Mail.Relay.test:26", "--verify")
         assert server.mailctl_json("domain", "show", "RELAY.test") == {
-            "name": "relay.test", "kind": "relay", "relay": "mail.relay.test:26", "verify": True}
-        assert "relay.test    relay  mail.relay.test:26  asked" in server.mailctl("domain", "list")
+            "name": "relay.test", "kind": "relay", "relay": "mail.relay.test:26", "verify": True, "alias_of": "",
+            "subdomains": False, "catch_all": "", "copies": [], "quota_storage": -1, "quota_messages": -1,
+            "disclaimer": "", "dkim_selector": "", "dkim_key": "", "source": "embedded"}
+        assert "relay.test    relay  mail.relay.test:26 (asked)" in server.mailctl("domain", "list")
         server.mailctl("domain", "set", "relay.test", "--no-verify")
-        assert "verify  no" in server.mailctl("domain", "show", "relay.test")
+        assert "verify      no" in server.mailctl("domain", "show", "relay.test")
         server.mailctl("address", "add", "staff@example.test", "alice@example.test", "--internal")
         assert "internal" in server.mailctl("address", "list")
         server.mailctl("address", "set", "staff@example.test", "--public")
