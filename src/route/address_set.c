@@ -1,5 +1,6 @@
 /*
- * tsearch(3) of the C library is a red-black tree; its nodes point at struct str in the arena.
+ * tsearch(3) of the C library is a red-black tree; its nodes point at struct str in the arena. Most
+ * sets have one member, which stands apart.
  */
 #include "route/address_set.h"
 
@@ -13,6 +14,13 @@ static int compare(const void *a, const void *b)
 
 bool address_set_add(struct address_set *s, struct str address)
 {
+    if (s->count > 0 && str_equal(s->first, address))
+        return false;
+    if (s->count == 0) {
+        s->first = address;
+        s->count = 1;
+        return true;
+    }
     if (tfind(&address, &s->root, compare))
         return false;
     struct str *key = ARENA_NEW(s->arena, struct str);

@@ -7,7 +7,8 @@
 
 struct address_set {
     struct arena *arena; /* holds the nodes' strings; the strings added must live as long */
-    void *root;
+    struct str first;    /* the only one needs no tree */
+    void *root;          /* of the others */
     size_t count;
 };
 

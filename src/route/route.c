@@ -61,8 +61,13 @@ enum step route_leads_back(struct expansion *x)
     return STEP_DONE;
 }
 
+/* Of which none suspends for long without others running. */
+#define STEPS_WITHOUT_CLOCK 8
+
 SUSPENDS void route_let_others_run(struct expansion *x)
 {
+    if (++x->steps % STEPS_WITHOUT_CLOCK != 0)
+        return;
     usec now = clock_monotonic();
     if (now - x->turn < ROUTE_TURN)
         return;

@@ -207,10 +207,20 @@ static enum step note_failure(struct expansion *x, const struct place *p, enum s
     return step;
 }
 
+struct str route_key(const struct expansion *x, const struct place *p)
+{
+    const struct address address = {p->address.local, STR("")};
+    struct str local = address_key(x->arena, &address), domain = p->domain_name;
+    char *key = arena_alloc(x->arena, local.n + 1 + domain.n);
+    memcpy(key, local.p, local.n);
+    key[local.n] = '@';
+    memcpy(key + local.n + 1, domain.p, domain.n);
+    return str_from(key, local.n + 1 + domain.n);
+}
+
 /* Its address as it compares. */
 static void set_key(struct expansion *x, struct place *p)
 {
-    const struct address shown = {p->address.local, STR("")};
     p->below = !str_equal_nocase(p->address.domain, p->domain.name);
     p->domain_name = p->domain.name;
     if (p->below) { /* it may be the same in other letters */
@@ -218,8 +228,7 @@ static void set_key(struct expansion *x, struct place *p)
         p->domain_name = name_domain(x->arena, p->address.domain, &name) ? name : p->address.domain;
         p->below = !str_equal(p->domain_name, p->domain.name);
     }
-    p->key = arena_printf(x->arena, "%.*s@%.*s", STR_ARG(address_key(x->arena, &shown)),
-                          STR_ARG(p->domain_name));
+    p->key = route_key(x, p);
 }
 
 SUSPENDS enum step route_expand_own(struct expansion *x, const struct address *address,

@@ -45,6 +45,7 @@ struct expansion {
     struct err error;     /* the worst so far: what the answer says when there are no targets */
     const char *status;   /* of it */
     bool catch_all_fails; /* that was said in the log */
+    unsigned steps;       /* since somebody looked at the clock */
     usec turn;            /* when the present turn of the loop began, for this expansion */
     struct route *route;
     struct route_trace *trace; /* NULL: nobody wants to know */
@@ -102,6 +103,8 @@ SUSPENDS enum step route_expand_text(struct expansion *x, struct str text, const
 /* Of a domain of ours that was found for it. */
 SUSPENDS enum step route_expand_own(struct expansion *x, const struct address *address,
                                     const struct domain *domain, const struct leg *leg);
+/* The address as it compares. */
+struct str route_key(const struct expansion *x, const struct place *p);
 bool route_is_role(struct str local);
 /* The postmaster for all domains: the setting, else the one of the first domain. */
 SUSPENDS enum step route_expand_postmaster(struct expansion *x, const struct leg *leg);

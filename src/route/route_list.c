@@ -110,9 +110,7 @@ static bool split_place(struct expansion *x, const struct place *p, struct place
     base->whole = p->key;
     base->address.local = str_head(p->address.local, (size_t)at);
     base->leg.detail = str_skip(p->address.local, (size_t)at + separator.n);
-    const struct address shown = {base->address.local, STR("")};
-    base->key = arena_printf(x->arena, "%.*s@%.*s", STR_ARG(address_key(x->arena, &shown)),
-                             STR_ARG(p->domain_name));
+    base->key = route_key(x, base);
     return true;
 }
 
