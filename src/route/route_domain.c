@@ -239,7 +239,7 @@ SUSPENDS enum step route_expand_own(struct expansion *x, const struct address *a
     set_key(x, &p);
     if (leg->depth > ROUTE_DEPTH_MAX)
         return STEP_TOO_LARGE;
-    if (!address_set_add(&x->visited, p.key)) {
+    if (!address_set_add(&x->visited, p.key) && !route_comes_from(&p, p.key)) {
         route_note(x, &p, "met before", true, "its answer is above");
         return route_leads_back(x);
     }

@@ -111,6 +111,9 @@ SUSPENDS enum step route_expand_postmaster(struct expansion *x, const struct leg
 
 /* --- route_list.c --- */
 
+/* It is a destination or forward of what has this key, in another spelling: by way of a
+ * plus-address or an alias domain. */
+bool route_comes_from(const struct place *p, struct str key);
 question_function route_ask_listed;      /* SUSPENDS */
 question_function route_ask_plus;        /* SUSPENDS */
 question_function route_ask_all_domains; /* SUSPENDS */

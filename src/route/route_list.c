@@ -63,8 +63,7 @@ static void note_destinations(struct expansion *x, const struct place *p, const 
 
 /* --- listed --- */
 
-/* It is come to from itself, by way of a plus-address. */
-static bool comes_from(const struct place *p, struct str key)
+bool route_comes_from(const struct place *p, struct str key)
 {
     return str_equal(p->leg.listed_by, key) || str_equal_nocase(p->leg.forwarded_by, key);
 }
@@ -82,7 +81,7 @@ SUSPENDS static enum step expand_entry(struct expansion *x, const struct place *
     case LOOKUP_FOUND:
         break;
     }
-    if (comes_from(p, key)) {
+    if (route_comes_from(p, key)) {
         route_note(x, p, question, false, "comes from there: the account or group is meant");
         return STEP_NONE;
     }
