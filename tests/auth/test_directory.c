@@ -484,6 +484,39 @@ IN_FIBER(quota)
     " ('all@example.test', 'b@far.test'), ('info@example.test', 'alice@example.test');"            \
     "PRAGMA user_version = 3;"
 
+#define FOURTH_VERSION                                                                             \
+    THIRD_VERSION                                                                                  \
+    "ALTER TABLE users ADD COLUMN scram_sha1 TEXT NOT NULL DEFAULT '';"                            \
+    "ALTER TABLE users ADD COLUMN cram_md5 TEXT NOT NULL DEFAULT '';"                              \
+    "ALTER TABLE users ADD COLUMN protocols_off INTEGER NOT NULL DEFAULT 0;"                       \
+    "ALTER TABLE users ADD COLUMN keep_copy INTEGER NOT NULL DEFAULT 1;"                           \
+    "ALTER TABLE users ADD COLUMN password_set INTEGER NOT NULL DEFAULT 0;"                        \
+    "CREATE TABLE forwards (user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,"        \
+    " address TEXT NOT NULL, PRIMARY KEY (user, address)) STRICT, WITHOUT ROWID;"                  \
+    "CREATE TABLE old_passwords (id INTEGER PRIMARY KEY AUTOINCREMENT,"                            \
+    " user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, hash TEXT NOT NULL) STRICT;"  \
+    "CREATE INDEX old_passwords_user ON old_passwords (user);"                                     \
+    "CREATE TABLE mail_groups (address TEXT NOT NULL PRIMARY KEY,"                                 \
+    " domain INTEGER NOT NULL REFERENCES domains (id), name TEXT NOT NULL,"                        \
+    " disabled INTEGER NOT NULL DEFAULT 0, internal INTEGER NOT NULL DEFAULT 0,"                   \
+    " members_only INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;"                             \
+    "CREATE INDEX mail_groups_domain ON mail_groups (domain);"                                     \
+    "CREATE TABLE members (address TEXT NOT NULL REFERENCES mail_groups (address) ON DELETE"       \
+    " CASCADE, key TEXT NOT NULL, member TEXT NOT NULL, PRIMARY KEY (address, key))"               \
+    " STRICT, WITHOUT ROWID;"                                                                      \
+    "CREATE INDEX members_key ON members (key);"                                                   \
+    "CREATE INDEX destinations_destination ON destinations (destination COLLATE NOCASE);"          \
+    "CREATE TABLE app_passwords (id INTEGER PRIMARY KEY AUTOINCREMENT, login TEXT NOT NULL,"       \
+    " label TEXT NOT NULL, secret TEXT NOT NULL, protocols_off INTEGER NOT NULL,"                  \
+    " networks TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER NOT NULL,"                 \
+    " last_used INTEGER NOT NULL DEFAULT 0, UNIQUE (login, label), UNIQUE (login, secret))"        \
+    " STRICT;"                                                                                     \
+    "INSERT INTO mail_groups (address, domain, name, internal) VALUES"                             \
+    " ('staff@example.test', 1, 'Staff', 1);"                                                      \
+    "INSERT INTO members VALUES ('staff@example.test', 'bob@far.test', 'Bob@far.test');"           \
+    "UPDATE addresses SET internal = 1 WHERE address = 'info@example.test';"                       \
+    "PRAGMA user_version = 4;"
+
 static void open_older(struct fixture *f, const char *text)
 {
     char journal[300];
@@ -519,6 +552,24 @@ static void assert_older_data(struct fixture *f)
     assert_true(directory_delete_address(f->d, STR("info@example.test"), STR(""), &f->e));
 }
 
+static void assert_group_of_older(struct fixture *f)
+{
+    struct directory_group group;
+    struct domain domain;
+    assert_int_equal(directory_find_group(f->d, STR("staff@example.test"), f->a, &group, &f->e),
+                     LOOKUP_FOUND);
+    assert_str(group.name, "Staff");
+    assert_true(group.internal && !group.send_as);
+    assert_int_equal(group.public_mailbox.n, 0);
+    assert_str(group.members[0], "Bob@far.test");
+    assert_int_equal(directory_find_domain(f->d, STR("example.test"), f->a, &domain, &f->e),
+                     LOOKUP_FOUND);
+    assert_int_equal(domain.quota_storage, QUOTA_DEFAULT);
+    assert_int_equal(domain.quota_messages, QUOTA_DEFAULT);
+    assert_int_equal(domain.alias_of.n + domain.catch_all.n + domain.dkim_key.n, 0);
+    assert_false(domain.subdomains);
+}
+
 IN_FIBER(older_files)
 {
     (void)arg;
@@ -538,6 +589,14 @@ IN_FIBER(older_files)
     open_older(&f, THIRD_VERSION);
     assert_quota(&f, 5, 6, 7);
     assert_older_data(&f);
+    open_older(&f, FOURTH_VERSION);
+    assert_quota(&f, 5, 6, 7);
+    assert_group_of_older(&f);
+    assert_older_data(&f);
+    reopen(&f);
+    assert_group_of_older(&f);
+    /* What the new schema promises holds of what came from the old one. */
+    assert_true(directory_delete_domain_as(f.d, STR("example.test"), true, NULL, &f.e));
     tear_down(&f);
 }
 
