@@ -137,6 +137,15 @@ bool name_of_text(struct arena *a, struct str text, struct name *name)
     return true;
 }
 
+struct str name_written(struct arena *a, struct str text)
+{
+    ptrdiff_t at = str_find_last_char(text, '@');
+    if (at <= 0)
+        return text;
+    struct address address = {str_head(text, (size_t)at), str_skip(text, (size_t)at + 1)};
+    return address_text(a, &address);
+}
+
 bool name_read(struct arena *a, struct str text, struct name *name, const char **reason)
 {
     return name_parse(a, text, name, reason) || name_of_text(a, text, name);

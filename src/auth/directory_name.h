@@ -26,6 +26,8 @@ bool name_parse(struct arena *a, struct str text, struct name *name, const char 
 struct str name_text(struct arena *a, const struct name *name);
 /* The same back: a local part that needs quotes elsewhere has none there. */
 bool name_of_text(struct arena *a, struct str text, struct name *name);
+/* As people write it: the local part in quotes where it needs them. "@domain" stays. */
+struct str name_written(struct arena *a, struct str text);
 /* Either: for look-ups, which are asked for what people typed and for what a look-up has said. */
 bool name_read(struct arena *a, struct str text, struct name *name, const char **reason);
 

@@ -97,6 +97,16 @@ struct exporting {
     void *arg;
 };
 
+/* Names as people write them: quoted where they need to be. */
+static SUSPENDS bool give(const struct exporting *x, struct arena *a, struct directory_record *r)
+{
+    if (r->kind != RECORD_DOMAIN && r->kind != RECORD_RULE)
+        r->address = name_written(a, r->address);
+    for (size_t i = 0; r->kind == RECORD_SEND_AS && i < r->member_count; i++)
+        r->members[i] = name_written(a, r->members[i]);
+    return x->fn(x->arg, r);
+}
+
 static SUSPENDS bool export_users(const struct exporting *x, struct err *e)
 {
     struct slice s = {.domain = x->domain, .after = STR(""), .arena = arena_new()};
@@ -107,7 +117,7 @@ static SUSPENDS bool export_users(const struct exporting *x, struct err *e)
         ok = directory_read(x->d, read_users, &s, e);
         for (size_t i = 0; ok && i < s.user_count; i++) {
             struct directory_record r = record_of_user(s.arena, &s.users[i]);
-            ok = x->fn(x->arg, &r);
+            ok = give(x, s.arena, &r);
         }
         arena_reset(kept);
         if (s.user_count > 0)
@@ -132,7 +142,7 @@ static SUSPENDS bool export_domains(const struct exporting *x, struct err *e)
     for (size_t i = 0; ok && i < s.count; i++) {
         struct directory_record r = record_of_domain(s.arena, &s.domains[i]);
         if (is_asked_for(x, r.address))
-            ok = x->fn(x->arg, &r);
+            ok = give(x, s.arena, &r);
     }
     arena_free(s.arena);
     return ok;
@@ -144,7 +154,7 @@ static SUSPENDS bool export_groups(const struct exporting *x, struct err *e)
     bool ok = directory_read(x->d, read_groups, &s, e);
     for (size_t i = 0; ok && i < s.count; i++) {
         struct directory_record r = record_of_group(&s.groups[i]);
-        ok = x->fn(x->arg, &r);
+        ok = give(x, s.arena, &r);
     }
     arena_free(s.arena);
     return ok;
@@ -156,7 +166,7 @@ static SUSPENDS bool export_addresses(const struct exporting *x, struct err *e)
     bool ok = directory_read(x->d, read_addresses, &s, e);
     for (size_t i = 0; ok && i < s.count; i++) {
         struct directory_record r = record_of_address(&s.addresses[i]);
-        ok = x->fn(x->arg, &r);
+        ok = give(x, s.arena, &r);
     }
     arena_free(s.arena);
     return ok;
@@ -169,7 +179,7 @@ static SUSPENDS bool export_rules(const struct exporting *x, struct err *e)
     for (size_t i = 0; ok && i < s.count; i++) {
         struct directory_record r = record_of_rule(&s.rules[i]);
         if (x->domain.n == 0 || str_equal(x->domain, r.domain))
-            ok = x->fn(x->arg, &r);
+            ok = give(x, s.arena, &r);
     }
     arena_free(s.arena);
     return ok;
@@ -184,7 +194,7 @@ static SUSPENDS bool export_delegations(const struct exporting *x, struct err *e
         struct directory_record r = record_of_delegations(s.arena, s.delegations + i, s.count - i);
         i += r.member_count;
         if (is_asked_for(x, r.address))
-            ok = x->fn(x->arg, &r);
+            ok = give(x, s.arena, &r);
     }
     arena_free(s.arena);
     return ok;
@@ -197,7 +207,7 @@ static SUSPENDS bool export_settings(const struct exporting *x, struct err *e)
     for (size_t i = 0; ok && i < s.count; i++) {
         struct directory_record r = record_of_settings(&s.settings[i]);
         if (is_asked_for(x, r.address))
-            ok = x->fn(x->arg, &r);
+            ok = give(x, s.arena, &r);
     }
     arena_free(s.arena);
     return ok;

@@ -105,9 +105,11 @@ static void fill_with_everything(struct fixture *f)
         directory_add_address_as(f->d, STR("x@example.test"), STR(":include:/a b"), true, &f->e));
     assert_true(directory_add_rule(f->d, &rules[0], STR(""), &f->e));
     assert_true(directory_add_rule(f->d, &rules[1], STR("second"), &f->e));
-    assert_true(directory_add_send_as(f->d, STR("x@example.test"), STR("alice"), &f->e));
-    assert_true(directory_add_send_as(f->d, STR("x@example.test"), STR("carol"), &f->e));
-    assert_true(directory_add_send_as(f->d, STR("@example.test"), STR("carol"), &f->e));
+    assert_true(directory_add_send_as(f->d, STR("x@example.test"), alice, &f->e));
+    assert_true(
+        directory_add_send_as(f->d, STR("x@example.test"), STR("carol@example.test"), &f->e));
+    assert_true(
+        directory_add_send_as(f->d, STR("@example.test"), STR("carol@example.test"), &f->e));
 }
 
 IN_FIBER(there_and_back)
