@@ -148,9 +148,12 @@ static void add_name(struct acl_rights *r, struct str name, struct arena *a)
                               : arena_str(a, name);
 }
 
-/* Names are separated by spaces, tabs and commas. */
-static void add_names(struct acl_rights *r, struct str names, struct arena *a)
+/* Names are printable, and separated by spaces, tabs and commas. */
+static bool add_names(struct acl_rights *r, struct str names, struct arena *a)
 {
+    for (size_t i = 0; i < names.n; i++)
+        if ((unsigned char)(names.p[i] - ' ') > '~' - ' ' && names.p[i] != '\t')
+            return false;
     while (names.n > 0) {
         size_t n = 0;
         while (n < names.n && names.p[n] != ' ' && names.p[n] != '\t' && names.p[n] != ',')
@@ -162,6 +165,7 @@ static void add_names(struct acl_rights *r, struct str names, struct arena *a)
         r->rights |= right;
         names = str_skip(names, n + 1);
     }
+    return true;
 }
 
 /* "lrs :custom" */
@@ -180,8 +184,7 @@ static bool parse_rights(struct str text, struct acl_rights *r, struct arena *a)
     text = str_trim(str_skip(text, n));
     if (text.n > 0 && text.p[0] != ':')
         return false;
-    add_names(r, str_skip(text, 1), a);
-    return true;
+    return add_names(r, str_skip(text, 1), a);
 }
 
 static void merge(struct acl_rights *r, const struct acl_rights *more, struct arena *a)

@@ -106,6 +106,8 @@ static void test_damage(void **state)
                                       "\"user=x lr\n",
                                       "\"user=x\"lr\n",
                                       "anyone lr custom\n",
+                                      "anyone lr :a\001b\n",
+                                      "anyone lr :\303\244\n",
                                       " anyone lr\n",
                                       "Anyone lr\n",
                                       "--anyone lr\n",
