@@ -29,6 +29,7 @@ SUSPENDS enum step route_expand_public(struct expansion *x, const struct leg *le
     case LOOKUP_FOUND:
         break;
     }
+    route_note(x, &p, "public mailbox", true, "here");
     return route_add_target(x, &target);
 }
 

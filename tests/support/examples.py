@@ -18,8 +18,8 @@ class Example:
         return self
 
 
-def read_examples(document):
-    """Of each section of docs/DOCUMENT those that have a configuration or LDIF, or go on with the one before."""
+def read_examples(document, every=False):
+    """Of each section of docs/DOCUMENT those that have a configuration or LDIF, or go on with the one before; or every one."""
     examples, block, content = [Example("introduction")], None, []
     with open(os.path.join(ROOT, "docs", document)) as f:
         for line in f.read().split("\n"):
@@ -35,7 +35,7 @@ def read_examples(document):
     for before, example in zip(examples, examples[1:]):
         if not example.config and example.commands:  # goes on with the one before
             example.config, example.files = before.config, before.files
-    return [e for e in examples if e.config or e.ldif]
+    return [e for e in examples if every or e.config or e.ldif]
 
 
 def take_block(example, block, content):
