@@ -160,8 +160,10 @@ static SUSPENDS enum lookup ask_members(struct search *x, const struct directory
 {
     if (is_listed_member(x, group, his) == LOOKUP_TEMPFAIL)
         return LOOKUP_TEMPFAIL;
-    return *his ? LOOKUP_FOUND
-                : ask_each(x, group->members, group->member_count, asker, PURPOSE_MEMBER, his);
+    /* Other sources list their users under their own addresses. */
+    if (*his || !group->source || strcmp(group->source, EMBEDDED_NAME) != 0)
+        return LOOKUP_FOUND;
+    return ask_each(x, group->members, group->member_count, asker, PURPOSE_MEMBER, his);
 }
 
 /* FOUND: there is such a group. */
