@@ -47,12 +47,14 @@ unsigned imap_rights_of(const struct imap_session *s, const struct imap_who *who
 
 /* --- rights on a name --- */
 
-/* False: it cannot be told now. exists may be NULL. */
+/* False: it cannot be told now. exists may be NULL. The name may be that of an open mailbox, which
+ * can change at any time. */
 static bool find_public(const struct imap_session *s, struct str name, unsigned *rights,
                         bool *exists, struct err *e)
 {
     struct arena *a = arena_new();
     struct imap_who *who;
+    name = arena_str(a, name);
     bool ok = imap_who(s, a, &who, e) &&
               acl_rights(s->context->store, name, &who->who, rights, exists, e);
     if (!ok || who->nobody)
@@ -98,25 +100,30 @@ bool imap_may(struct imap_command *c, struct str mailbox, unsigned rights)
 
 /* --- the selected mailbox --- */
 
-static bool find_selected(const struct imap_session *s, unsigned *rights, struct err *e)
+static bool find_open(const struct imap_session *s, const struct mailbox *m, unsigned *rights,
+                      struct err *e)
 {
-    const struct mailbox *m = s->selected->mailbox;
     *rights = RIGHTS_ALL;
     return !mailbox_is_public(m) || find_public(s, mailbox_name(m), rights, NULL, e);
 }
 
-unsigned imap_rights_selected(const struct imap_session *s)
+unsigned imap_rights_open(const struct imap_session *s, const struct mailbox *m)
 {
     unsigned rights;
     struct err e;
-    return find_selected(s, &rights, &e) ? rights : 0;
+    return find_open(s, m, &rights, &e) ? rights : 0;
+}
+
+unsigned imap_rights_selected(const struct imap_session *s)
+{
+    return imap_rights_open(s, s->selected->mailbox);
 }
 
 bool imap_may_selected(struct imap_command *c, unsigned rights)
 {
     unsigned has;
     struct err e;
-    if (!find_selected(c->session, &has, &e)) {
+    if (!find_open(c->session, c->session->selected->mailbox, &has, &e)) {
         imap_fail(c, &e, false);
         return false;
     }
@@ -131,7 +138,7 @@ bool imap_recheck_selected(struct imap_session *s)
     unsigned rights;
     struct err e;
     if (!v || !mailbox_is_public(v->mailbox) || mailbox_is_deleted(v->mailbox) ||
-        !find_selected(s, &rights, &e))
+        !find_open(s, v->mailbox, &rights, &e))
         return true;
     if (!(rights & RIGHT_READ)) {
         imap_write(s, STR("* BYE The selected mailbox may not be read any more\r\n"));
@@ -199,7 +206,7 @@ static bool refuse_target(struct imap_command *c, struct str name, unsigned has)
 bool imap_open(struct imap_command *c, struct str name, unsigned rights, bool create,
                struct mailbox **m)
 {
-    unsigned has, now = RIGHTS_ALL;
+    unsigned has;
     struct err e;
     if (!find(c->session, name, &has, &e)) {
         imap_fail(c, &e, false);
@@ -211,10 +218,9 @@ bool imap_open(struct imap_command *c, struct str name, unsigned rights, bool cr
         imap_fail(c, &e, create);
         return false;
     }
-    if (mailbox_is_public(*m) && !find_public(c->session, mailbox_name(*m), &now, NULL, &e))
-        now = 0;
-    if ((now & rights) == rights)
+    has = imap_rights_open(c->session, *m);
+    if ((has & rights) == rights)
         return true;
     mailbox_unref(*m);
-    return refuse(c, now);
+    return refuse(c, has);
 }

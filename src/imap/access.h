@@ -15,6 +15,8 @@ SUSPENDS bool imap_may(struct imap_command *c, struct str mailbox, unsigned righ
 /* The same for the selected mailbox, whatever its name is now. */
 SUSPENDS bool imap_may_selected(struct imap_command *c, unsigned rights);
 SUSPENDS unsigned imap_rights_selected(const struct imap_session *s);
+/* The same for one that is open, by the name that it has now. */
+SUSPENDS unsigned imap_rights_open(const struct imap_session *s, const struct mailbox *m);
 /* Whether he may make a mailbox of that name: below the nearest parent that exists. */
 SUSPENDS bool imap_has_parent_right(const struct imap_session *s, struct str mailbox);
 SUSPENDS bool imap_may_create(struct imap_command *c, struct str mailbox);

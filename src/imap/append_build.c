@@ -239,7 +239,9 @@ static bool add_url(struct builder *b, struct str url)
         return bad_url(b, url);
     else if (!imap_open_place(s, u.mailbox, &m, &b->e))
         return url_failed(b, url);
-    if (u.uid_validity && u.uid_validity != mailbox_uid_validity(m))
+    /* The message may have taken its time to come. */
+    if (!(imap_rights_open(s, m) & RIGHT_READ) ||
+        (u.uid_validity && u.uid_validity != mailbox_uid_validity(m)))
         ok = bad_url(b, url);
     else
         ok = add_section(b, m, &u, url);

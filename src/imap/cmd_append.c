@@ -21,7 +21,7 @@ static struct append_item *build_items(struct imap_command *c, const struct appe
 {
     struct append_item *items = arena_array(c->arena, a->count, sizeof *items);
     const struct append_message *m = a->first;
-    unsigned rights = mailbox_is_public(a->mailbox) ? imap_rights(c->session, a->name) : RIGHTS_ALL;
+    unsigned rights = imap_rights_open(c->session, a->mailbox);
     if (!(rights & RIGHT_INSERT)) {
         imap_no(c, "[NOPERM] Not permitted");
         return NULL;

@@ -64,10 +64,9 @@ static void conclude(struct imap_command *c, bool move, const struct mailbox *to
 }
 
 /* Flags that the user may not set in the target are left out (RFC 4314 section 4). */
-static struct copy_without without_for(struct imap_command *c, struct str name,
-                                       const struct mailbox *to)
+static struct copy_without without_for(struct imap_command *c, const struct mailbox *to)
 {
-    unsigned rights = mailbox_is_public(to) ? imap_rights(c->session, name) : RIGHTS_ALL;
+    unsigned rights = imap_rights_open(c->session, to);
     return (struct copy_without){.flags =
                                      MESSAGE_FLAGS_ALL & (uint8_t)~imap_flags_by_rights(rights),
                                  .keywords = !(rights & RIGHT_WRITE)};
@@ -87,9 +86,8 @@ static void copy(struct imap_command *c, bool move)
         !find_messages(c, move, &set, &uids, &count) ||
         !imap_open(c, name, RIGHT_INSERT, true, &to))
         return;
-    if (!count ||
-        mailbox_copy_without(s->selected->mailbox, uids, count, to, move, without_for(c, name, to),
-                             c->arena, &source, &copies, &done, &e))
+    if (!count || mailbox_copy_without(s->selected->mailbox, uids, count, to, move,
+                                       without_for(c, to), c->arena, &source, &copies, &done, &e))
         conclude(c, move, to, source, copies, done);
     else
         imap_fail(c, &e, true);

@@ -45,7 +45,7 @@ static void select_mailbox(struct imap_command *c, bool examine)
     struct mailbox *m;
     if (!imap_open(c, name, RIGHT_READ, false, &m))
         return;
-    unsigned rights = mailbox_is_public(m) ? imap_rights(s, name) : RIGHTS_ALL;
+    unsigned rights = imap_rights_open(s, m);
     struct buf out = BUF_EMPTY;
     s->selected = imap_selected_new(s, m, examine, rights, &out);
     write_name(&out, s, name);

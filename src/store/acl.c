@@ -303,7 +303,7 @@ bool acl_parse(struct acl *acl, struct str text, struct arena *a, struct err *e)
     *acl = (struct acl){.comments = STR("")};
     while (text.n > 0 && !wrong) {
         struct str line = str_split(&text, '\n');
-        if (line.n > 0 && line.p[line.n - 1] == '\r')
+        while (line.n > 0 && line.p[line.n - 1] == '\r')
             line.n--;
         number++;
         if (line.n > 0 && line.p[0] == '#') {

@@ -112,6 +112,27 @@ def test_lists_survive_and_are_dovecots():
         assert subjects(bob, "Public/Sales") == []
 
 
+def test_messages_that_went_in_or_out_survive():
+    with Instance() as server:
+        make(server)
+        acl(server, "set", "public", "Sales", "bob", "lrite")
+        for n in ("one", "two"):
+            inject(server, "s@remote.example", ["bob"], TEXT % (n, n))
+        inject(server, "s@remote.example", ["sales"], TEXT % ("three", "three"))
+        bob = imap(server, "bob")
+        bob.select("INBOX")
+        assert bob.copy("1", "Public/Sales")[0] == "OK"
+        assert bob._simple_command("MOVE", "2", "Public/Sales")[0] == "OK"
+        bob.select("Public/Sales")
+        assert bob._simple_command("MOVE", "1", "Archive")[0] == "OK"
+        server.kill()
+        server.start()
+        bob = imap(server, "bob")
+        assert subjects(bob, "Public/Sales") == ["one", "two"]
+        assert subjects(bob, "INBOX") == ["one"] and subjects(bob, "Archive") == ["three"]
+        assert server.run_mailctl("store", "check", "--all", check=False).returncode == 0
+
+
 def test_delivery_makes_a_mailbox_with_its_parents_list():
     with Instance() as server:
         make(server)
