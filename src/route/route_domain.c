@@ -17,7 +17,7 @@
  *
  * postmaster (which RFC 5321 4.5.1 wants accepted) and abuse (RFC 2142) exist without being listed,
  * and when they are listed but lead nowhere: abuse falls back to the domain's postmaster, and that
- * to the configured postmaster, else to the postmaster of the first domain.
+ * to the configured postmaster, else to the postmaster of the first domain that has one.
  */
 #include "auth/directory_name.h"
 #include "core/log.h"
@@ -30,18 +30,39 @@ bool route_is_role(struct str local)
     return str_equal_nocase(local, STR("postmaster")) || str_equal_nocase(local, STR("abuse"));
 }
 
-/* "postmaster" of the first domain; p == NULL: there is no domain. */
+/* Something of this name is there. */
+SUSPENDS static enum lookup is_listed(struct expansion *x, struct str address)
+{
+    struct directory *d = x->router->context.directory;
+    struct directory_address entry;
+    struct account account;
+    struct directory_group group;
+    enum lookup found = directory_find_entry(d, address, x->arena, &entry, &x->error);
+    if (found == LOOKUP_NOT_FOUND)
+        found = directory_find_account(d, address, x->arena, &account, &x->error);
+    if (found == LOOKUP_NOT_FOUND && x->config->settings.groups)
+        found = directory_find_group(d, address, x->arena, &group, &x->error);
+    return found;
+}
+
+/* "postmaster" of the first domain that has one; p == NULL: there is none. */
 SUSPENDS static enum step first_postmaster(struct expansion *x, struct str *text)
 {
     struct domain *domains;
     size_t count;
+    enum lookup found = LOOKUP_NOT_FOUND;
     *text = (struct str){0};
     if (!directory_list_domains(x->router->context.directory, x->arena, &domains, &count,
                                 &x->error))
         return STEP_LATER;
-    if (count > 0)
-        *text = arena_printf(x->arena, "postmaster@%.*s", STR_ARG(domains[0].name));
-    return STEP_DONE;
+    for (size_t i = 0; i < count && found == LOOKUP_NOT_FOUND; i++) {
+        const struct str address =
+            arena_printf(x->arena, "postmaster@%.*s", STR_ARG(domains[i].name));
+        found = is_listed(x, address);
+        if (found == LOOKUP_FOUND)
+            *text = address;
+    }
+    return found == LOOKUP_TEMPFAIL ? STEP_LATER : STEP_DONE;
 }
 
 SUSPENDS enum step route_expand_postmaster(struct expansion *x, const struct leg *leg)
@@ -58,7 +79,7 @@ SUSPENDS enum step route_expand_postmaster(struct expansion *x, const struct leg
     if (!text.p)
         return route_leads_nowhere(x, leg, x->asked, "5.1.1", "no domain has a postmaster");
     route_note(x, &p, "postmaster", true, "%.*s, %s", STR_ARG(text),
-               set ? "by the setting" : "of the first domain");
+               set ? "by the setting" : "of the first domain that has one");
     return route_expand_text(x, text, &next);
 }
 

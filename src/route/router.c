@@ -12,7 +12,7 @@
 static const struct setting router_setting_table[] = {
     {"postmaster", SETTING_STRING, OFFSET(postmaster), "", 0, 0, NULL,
      "Address that gets mail for postmaster and abuse where a domain has no such address. Empty: "
-     "postmaster of the first domain."},
+     "postmaster of the first domain that has one."},
     {"separator", SETTING_STRING, OFFSET(separator), "+", 0, 0, NULL,
      "What stands between the local part of a listed address, user or group and what the sender "
      "adds: mail for alice+shop goes to alice. One or more characters; empty: nothing is added."},

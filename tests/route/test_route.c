@@ -152,6 +152,16 @@ static void run_postmaster(void *arg)
     expect("postmaster@example.test", ROUTE_ACCEPT, "!bob@example.test");
 }
 
+/* The first domain that has one, whatever else is ours. */
+static void run_second_postmaster(void *arg)
+{
+    (void)arg;
+    ADDRESS("postmaster@second.test", "bob@example.test");
+    expect("postmaster", ROUTE_ACCEPT, "!bob@example.test");
+    expect("postmaster@example.test", ROUTE_ACCEPT, "!bob@example.test");
+    expect("abuse@example.test", ROUTE_ACCEPT, "!bob@example.test");
+}
+
 static void run_kinds(void *arg)
 {
     (void)arg;
@@ -286,6 +296,12 @@ static void test_postmaster(void **state)
     run_in_fiber(run_postmaster, NULL);
 }
 
+static void test_second_postmaster(void **state)
+{
+    (void)state;
+    run_in_fiber(run_second_postmaster, NULL);
+}
+
 static void test_kinds(void **state)
 {
     (void)state;
@@ -313,6 +329,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_later, setup, teardown),
         cmocka_unit_test_setup_teardown(test_postmaster, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_second_postmaster, setup, teardown),
         cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reasons, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_postmaster, setup, teardown),
