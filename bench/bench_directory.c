@@ -179,7 +179,7 @@ static void run(void *arg)
 {
     struct bench *b = arg;
     struct err e;
-    static struct source source = {&functions, "bench"};
+    static struct source source = {.functions = &functions, .name = "bench"};
     struct directory_settings settings = {.path = b->path,
                                           .default_domain = "example.test",
                                           .cache_lifetime = 3600 * USEC_SEC,

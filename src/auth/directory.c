@@ -184,9 +184,17 @@ bool directory_wants_source(const struct directory *d, const char *name)
     return place_of(d, name) >= 0;
 }
 
+static bool group_stands_alone(void *arg, struct str address)
+{
+    const struct directory *d = arg;
+    return group_table_stands_alone(embedded_tables(d->embedded)->groups, address);
+}
+
 void directory_add_source(struct directory *d, struct source *s)
 {
     size_t at = d->source_count++;
+    s->stands_alone = group_stands_alone;
+    s->arg = d;
     d->sources = mem_resize(d->sources, d->source_count * sizeof(*d->sources));
     while (at > 0 && place_of(d, d->sources[at - 1].source->name) > place_of(d, s->name)) {
         d->sources[at] = d->sources[at - 1];

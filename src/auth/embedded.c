@@ -366,7 +366,7 @@ static void open_on_worker(void *arg)
 struct embedded *embedded_open(const char *path, const char *default_domain, struct err *e)
 {
     struct embedded *s = MEM_NEW(struct embedded);
-    s->source = (struct source){&functions, EMBEDDED_NAME};
+    s->source = (struct source){.functions = &functions, .name = EMBEDDED_NAME};
     s->path = mem_dup(path, strlen(path));
     s->default_domain = mem_dup(default_domain, strlen(default_domain));
     struct opening o = {.s = s, .error = e};

@@ -1,7 +1,8 @@
 /*
  * Groups: addresses of ours that lead to members. A member is an address here or elsewhere, or a
  * group inside. Where the mail goes is asked of the database in one recursive query whose steps are
- * a set: a group that was reached is not entered again, so loops end.
+ * a set: a group that was reached is not entered again, so loops end. A group inside whose mail
+ * goes to a public mailbox is a member as it stands: who asks on hears of the mailbox.
  *
  * Members are kept as they were given (only their own server may fold the case of a local part) and
  * by a key in which they compare.
@@ -54,9 +55,11 @@ enum lookup group_db_find(struct directory_db *db, struct str address, struct ar
         db, e,
         "WITH RECURSIVE inside (address) AS (SELECT ?1 UNION"
         " SELECT members.key FROM inside JOIN members ON members.address = inside.address"
-        " JOIN mail_groups ON mail_groups.address = members.key WHERE mail_groups.disabled = 0)"
+        " JOIN mail_groups ON mail_groups.address = members.key"
+        " WHERE mail_groups.disabled = 0 AND mail_groups.public_mailbox = '')"
         "SELECT min(member) FROM inside JOIN members ON members.address = inside.address"
-        " WHERE key NOT IN (SELECT address FROM mail_groups) GROUP BY key ORDER BY key LIMIT ?2",
+        " WHERE key NOT IN (SELECT address FROM mail_groups WHERE disabled <> 0 OR"
+        " public_mailbox = '') GROUP BY key ORDER BY key LIMIT ?2",
         "si", address, (int64_t)GROUP_MEMBERS_MAX + 1);
     if (!sql_read_texts(db, s, a, &group->members, &group->member_count, e))
         return LOOKUP_TEMPFAIL;

@@ -121,11 +121,22 @@ static int compare(const void *left, const void *right)
     return str_compare(x->address, y->address);
 }
 
+static const struct group_settings *find(const struct group_table *t, struct str address)
+{
+    struct group_settings wanted = {.address = address};
+    return t->count > 0 ? bsearch(&wanted, t->list, t->count, sizeof(*t->list), compare) : NULL;
+}
+
+bool group_table_stands_alone(const struct group_table *t, struct str address)
+{
+    const struct group_settings *found = find(t, address);
+    return found && ((found->change.set_disabled && found->change.disabled) ||
+                     found->change.public_mailbox.n > 0);
+}
+
 void group_table_apply(const struct group_table *t, struct arena *a, struct directory_group *group)
 {
-    struct group_settings wanted = {.address = group->address};
-    const struct group_settings *found =
-        t->count > 0 ? bsearch(&wanted, t->list, t->count, sizeof(*t->list), compare) : NULL;
+    const struct group_settings *found = find(t, group->address);
     if (!found)
         return;
     const struct directory_group_change *c = &found->change;

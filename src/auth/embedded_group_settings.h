@@ -13,6 +13,8 @@ struct group_settings {
 struct group_table *group_table_new(struct arena *a, struct group_settings *list, size_t count);
 /* NULL is allowed. */
 void group_table_free(struct group_table *t);
+/* The group takes no mail, or it goes elsewhere than to its members. */
+bool group_table_stands_alone(const struct group_table *t, struct str address);
 /* What is said of the group, if something is, put into it; texts in a. */
 void group_table_apply(const struct group_table *t, struct arena *a, struct directory_group *group);
 

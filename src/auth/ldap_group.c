@@ -203,12 +203,24 @@ static bool is_group(struct expansion *x, const struct ldap_entry *entry)
     return false;
 }
 
+/* A group inside that is asked for by its address: mail to it does not go to its members. */
+static bool stands_alone(struct expansion *x, const struct ldap_entry *entry)
+{
+    const struct source *s = &x->s->base;
+    struct directory_group group;
+    if (!s->stands_alone || !ldap_map_group(x->m, entry, x->round, &group) ||
+        !s->stands_alone(s->arg, group.address))
+        return false;
+    ldap_name_set_add(&x->members, group.address);
+    return true;
+}
+
 static bool take_entries(struct expansion *x, const struct ldap_entries *found)
 {
     for (size_t i = 0; i < found->count; i++) {
         if (!is_group(x, &found->list[i]))
             add_member(x, &found->list[i]);
-        else if (!take_group(x, &found->list[i]))
+        else if (!stands_alone(x, &found->list[i]) && !take_group(x, &found->list[i]))
             return false;
     }
     return check_limits(x);

@@ -436,7 +436,8 @@ struct source *ldap_source_open(struct loop *l, struct dns *dns,
 {
     struct arena *a = arena_new();
     struct ldap_source *s = ARENA_NEW(a, struct ldap_source);
-    s->base = (struct source){&functions, arena_c(a, str_from_c(settings->name))};
+    s->base =
+        (struct source){.functions = &functions, .name = arena_c(a, str_from_c(settings->name))};
     s->arena = a;
     s->settings = settings;
     s->mapping = ldap_mapping_make(a, settings->name, &settings->mapping, e);

@@ -41,6 +41,11 @@ void lookup_trace_add(struct lookup_trace *t, const char *what, const char *form
 struct source {
     const struct source_functions *functions;
     const char *name; /* "embedded", or of the block */
+    /* Whether a group that is inside of another one is a member as it stands, since something is
+     * said of it that its members would not show. By whom the source is asked; NULL: none is. Does
+     * not suspend. */
+    bool (*stands_alone)(void *arg, struct str address);
+    void *arg; /* of stands_alone */
 };
 
 struct source_functions {

@@ -13,7 +13,7 @@ static usec replaced_clock(void)
 }
 
 static const struct cache_limits limits = {60 * USEC_SEC, 10 * USEC_SEC, 3600 * USEC_SEC, 1 << 20};
-static struct source one = {NULL, "one"}, other = {NULL, "other"};
+static struct source one = {.name = "one"}, other = {.name = "other"};
 
 static struct cache *set_up(void)
 {

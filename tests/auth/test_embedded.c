@@ -208,6 +208,14 @@ IN_FIBER(groups_in_groups)
     account = find(&f, "carol"); /* by an address */
     assert_list(account.groups, account.group_count,
                 "all@example.test guests@example.test staff@example.test");
+    /* One whose mail goes to a public mailbox is not taken apart. */
+    assert_true(directory_set_group(
+        f.d, STR("guests"), &(struct directory_group_change){.public_mailbox = STR("Guests")},
+        &f.e));
+    assert_group(&f, "all@example.test",
+                 "alice@example.test boss@example.test guests@example.test");
+    assert_true(directory_set_group(
+        f.d, STR("guests"), &(struct directory_group_change){.public_mailbox = STR("")}, &f.e));
     /* What is disabled takes no mail, also for those around it. */
     assert_true(directory_set_group(
         f.d, STR("staff"), &(struct directory_group_change){.set_disabled = true, .disabled = true},

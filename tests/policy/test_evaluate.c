@@ -455,7 +455,7 @@ static void sender_has_addresses(void *arg)
                                                       .find_address = find_nothing,
                                                       .find_group = find_staff,
                                                       .close = close_nothing};
-    static struct source source = {&functions, "test"};
+    static struct source source = {.functions = &functions, .name = "test"};
     struct world w;
     (void)arg;
     world_open(&w);

@@ -81,7 +81,7 @@ static const struct source_functions other_functions = {.kind = "test",
                                                         .find_address = find_nothing,
                                                         .find_group = find_other_group,
                                                         .close = close_nothing};
-static struct source other = {&other_functions, "other"};
+static struct source other = {.functions = &other_functions, .name = "other"};
 
 /* --- the world --- */
 
