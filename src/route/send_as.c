@@ -130,7 +130,8 @@ static SUSPENDS enum lookup ask_each(struct search *x, const struct str *list, s
                                      const struct question *asker, enum purpose purpose, bool *his)
 {
     struct question q = {.purpose = purpose, .depth = asker->depth + 1};
-    for (size_t i = 0; i < count && !q.his && x->lookups < SEND_AS_LOOKUPS_MAX; i++)
+    bool anybody = x->own_count > 0; /* of a stranger only whether it exists is of interest */
+    for (size_t i = 0; i < count && anybody && !q.his && x->lookups < SEND_AS_LOOKUPS_MAX; i++)
         if (ask(x, list[i], &q) == LOOKUP_TEMPFAIL)
             return LOOKUP_TEMPFAIL;
     *his = q.his;
@@ -176,7 +177,7 @@ static SUSPENDS enum lookup ask_group(struct search *x, struct str key, struct q
     x->lookups++;
     enum lookup result =
         directory_find_group(x->router->context.directory, key, x->arena, &group, x->error);
-    if (result != LOOKUP_FOUND || group.disabled)
+    if (result != LOOKUP_FOUND || group.disabled || x->own_count == 0)
         return result;
     if (q->purpose != PURPOSE_MEMBER && !group.send_as)
         return LOOKUP_FOUND;
@@ -375,7 +376,7 @@ SUSPENDS enum lookup send_as_check(struct router *r, struct str login, struct st
         result = ask(&x, sender, &q);
     address_set_free(&x.visited);
     router_config_unref(x.config);
-    if (x.lookups >= SEND_AS_LOOKUPS_MAX)
+    if (x.lookups >= SEND_AS_LOOKUPS_MAX && !q.his)
         log_warning("route", NULL, "whether <%.*s> is an address of %.*s: not found in %d look-ups",
                     STR_ARG(sender), STR_ARG(login), SEND_AS_LOOKUPS_MAX);
     if (result == LOOKUP_TEMPFAIL || q.his)
