@@ -93,13 +93,20 @@ static bool show_progress(void *arg, size_t done, size_t of)
 
 /* --- what came of it --- */
 
-/* What a column held, for people and programs; secrets are not shown, only that they are there. */
-static json_t *shown(const struct record_column *c, const struct str *texts, size_t count)
+/* What a column held, for people and programs; of secrets only that they are there. */
+static json_t *shown(const struct record_column *c, const struct str *texts, size_t count,
+                     const char *secret)
 {
     if (c->is_secret)
-        return count > 0 ? json_string("(set)") : json_null();
+        return count > 0 ? json_string(secret) : json_null();
     json_t *json = ctl_column_json(c, texts, count);
     return json ? json : json_null();
+}
+
+/* Verifiers change with the password. */
+static bool goes_without_saying(const struct record_result *r, size_t i)
+{
+    return i > 0 && r->differences[i].column->is_secret && r->differences[i - 1].column->is_secret;
 }
 
 static json_t *differences_json(const struct record_result *r)
@@ -107,9 +114,12 @@ static json_t *differences_json(const struct record_result *r)
     json_t *list = json_array();
     for (size_t i = 0; i < r->difference_count; i++) {
         const struct record_difference *d = &r->differences[i];
+        if (goes_without_saying(r, i))
+            continue;
         json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "field", d->column->name, "old",
-                                              shown(d->column, d->before, d->before_count), "new",
-                                              shown(d->column, d->after, d->after_count)));
+                                              shown(d->column, d->before, d->before_count, "(set)"),
+                                              "new",
+                                              shown(d->column, d->after, d->after_count, "(new)")));
     }
     return list;
 }
@@ -164,7 +174,8 @@ static void add_differences(struct buf *b, const struct record_result *r)
     for (size_t i = 0; i < r->difference_count; i++) {
         const struct record_difference *d = &r->differences[i];
         json_t *value = ctl_column_json(d->column, d->after, d->after_count);
-        ctl_add_change(b, d->column->name, value);
+        if (!goes_without_saying(r, i))
+            ctl_add_change(b, d->column->name, value);
         json_decref(value);
     }
 }

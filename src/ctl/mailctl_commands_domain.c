@@ -61,8 +61,7 @@ static const struct command rows[] = {
       YES_OPTION}},
     {"address add",
      "ADDRESS DESTINATION...",
-     "Let an address lead to others, here or elsewhere, to :public:MAILBOX, :include:/FILE or "
-     ":discard:. NAME@* is NAME in all domains.",
+     "Let an address, or NAME@* of all domains, lead to others, :public:MAILBOX or :discard:.",
      command_address_add,
      2,
      MANY,
@@ -99,8 +98,7 @@ static const struct command rows[] = {
      {{0}}},
     {"address rule add",
      "NAME PATTERN DESTINATION...",
-     "Let addresses that fit a pattern (PCRE2, of local@domain) lead to others; $1 is its first "
-     "group.",
+     "Let addresses that fit a pattern (PCRE2) lead to others; $1 is its first group.",
      command_rule_add,
      3,
      MANY,

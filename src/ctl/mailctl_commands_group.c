@@ -62,9 +62,7 @@ static const struct command rows[] = {
      {{0}}},
     {"directory export",
      "[DOMAIN]",
-     "Print domains with their keys, users with their password hashes, groups, addresses, rules "
-     "and "
-     "who may send as what.",
+     "Print domains, users, groups, addresses, rules and who may send as what; keys included.",
      command_directory_export,
      0,
      1,
