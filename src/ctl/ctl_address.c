@@ -54,6 +54,7 @@ struct address_args {
     struct arena *arena;
 };
 
+/* "destinations", or one "destination". */
 static bool take(const json_t *args, struct address_args *x, struct err *e)
 {
     struct directory_address_change *c = &x->change;
@@ -62,6 +63,12 @@ static bool take(const json_t *args, struct address_args *x, struct err *e)
               ctl_arg_list(args, "destinations", x->arena, &c->set_destinations, &x->destinations,
                            &c->count, e) &&
               ctl_arg_flag(args, "internal", &c->set_internal, &c->internal, e);
+    if (ok && !c->set_destinations && json_object_get(args, "destination")) {
+        x->destinations = arena_array(x->arena, 1, sizeof(*x->destinations));
+        ok = ctl_arg_str(args, "destination", x->destinations, e);
+        c->set_destinations = ok;
+        c->count = ok;
+    }
     c->destinations = x->destinations;
     return ok;
 }
