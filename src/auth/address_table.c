@@ -25,7 +25,8 @@ struct entry {
 
 struct address_table {
     struct entry **slots;
-    size_t slot_count, count, text; /* text: all bytes of texts */
+    size_t slot_count, count;
+    struct address_table_size size; /* but for the table itself */
 };
 
 /* --- entries --- */
@@ -79,6 +80,27 @@ static struct str address_of(const struct entry *x)
 static size_t text_of(const struct entry *x)
 {
     return x->size - ((size_t)x->count + 1) * TEXT_COST;
+}
+
+/* A piece of memory and the word in front of it that the allocator keeps. */
+static size_t piece(const void *p)
+{
+    return malloc_usable_size((void *)(uintptr_t)p) + sizeof(size_t);
+}
+
+static void count_entry(struct address_table *t, const struct entry *x)
+{
+    t->count++;
+    t->size.text += text_of(x);
+    t->size.bytes += piece(x);
+}
+
+static void drop_entry(struct address_table *t, struct entry *x)
+{
+    t->count--;
+    t->size.text -= text_of(x);
+    t->size.bytes -= piece(x);
+    free(x);
 }
 
 /* --- slots --- */
@@ -142,14 +164,10 @@ void address_table_put(struct address_table *t, struct str address, const struct
     if (t->count + 1 > t->slot_count / 4 * 3)
         grow(t);
     struct entry **slot = &t->slots[find_slot(t, address)];
-    if (*slot) {
-        t->text -= text_of(*slot);
-        free(*slot);
-    } else {
-        t->count++;
-    }
+    if (*slot)
+        drop_entry(t, *slot);
     *slot = entry_new(address, texts, count, flag);
-    t->text += text_of(*slot);
+    count_entry(t, *slot);
 }
 
 /* What stands behind the free slot i, up to the next one, moves forward where it may. */
@@ -171,9 +189,7 @@ void address_table_remove(struct address_table *t, struct str address)
     size_t i = find_slot(t, address);
     if (!t->slots[i])
         return;
-    t->text -= text_of(t->slots[i]);
-    t->count--;
-    free(t->slots[i]);
+    drop_entry(t, t->slots[i]);
     t->slots[i] = NULL;
     close_gap(t, i);
 }
@@ -199,17 +215,7 @@ size_t address_table_count(const struct address_table *t)
     return t->count;
 }
 
-/* A piece of memory and the word in front of it that the allocator keeps. */
-static size_t piece(const void *p)
-{
-    return malloc_usable_size((void *)(uintptr_t)p) + sizeof(size_t);
-}
-
 struct address_table_size address_table_get_size(const struct address_table *t)
 {
-    struct address_table_size size = {piece(t) + piece(t->slots), t->text};
-    for (size_t i = 0; i < t->slot_count; i++)
-        if (t->slots[i])
-            size.bytes += piece(t->slots[i]);
-    return size;
+    return (struct address_table_size){t->size.bytes + piece(t) + piece(t->slots), t->size.text};
 }

@@ -516,4 +516,8 @@ void directory_get_stats(const struct directory *d, struct directory_stats *stat
     stats->answers = size.answers;
     stats->missing = size.missing;
     stats->bytes = size.bytes;
+    const struct address_table *held = embedded_tables(d->embedded)->addresses;
+    stats->addresses = address_table_count(held);
+    stats->address_bytes = address_table_get_size(held).bytes;
+    stats->address_text = address_table_get_size(held).text;
 }

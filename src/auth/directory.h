@@ -250,6 +250,8 @@ struct directory_stats {
     uint64_t hits, misses; /* look-ups that the cache answered, and others */
     uint64_t stale;        /* given because a source failed */
     size_t answers, missing, bytes;
+    /* Of the embedded directory in memory, and how much of that are the texts themselves. */
+    size_t addresses, address_bytes, address_text;
 };
 void directory_get_stats(const struct directory *d, struct directory_stats *stats);
 
