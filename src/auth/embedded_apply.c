@@ -85,6 +85,7 @@ static bool touch_all(struct directory_db *db, void *arg, struct err *e)
 
 bool directory_reload(struct directory *d, struct err *e)
 {
+    directory_forget(d);
     return directory_apply(d, touch_all, NULL, e);
 }
 

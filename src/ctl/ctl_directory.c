@@ -261,8 +261,8 @@ static bool cache_flush(const struct ctl_context *c, const json_t *args, json_t 
     size_t count = stats.answers + stats.missing;
     if (name.n > 0)
         count = directory_forget_name(c->directory, name);
-    else
-        directory_forget(c->directory);
+    else if (!directory_reload(c->directory, e))
+        return false;
     *result = json_pack("{s:I}", "forgotten", (json_int_t)count);
     return true;
 }
