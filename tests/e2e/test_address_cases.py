@@ -22,11 +22,12 @@ queue {
 }
 addresses {
     include_paths = %s
+    %s
 }
 """
 
 
-def play(where):
+def play(where, options=""):
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "address_cases.txt")) as f:
         text, sections = split_table(f.read())
     with ExitStack() as stack:
@@ -34,9 +35,9 @@ def play(where):
         for sink in sinks.values():
             stack.callback(sink.close)
         lists = stack.enter_context(tempfile.TemporaryDirectory(prefix="maild-test-lists-"))
-        ldap = stack.enter_context(Slapd(users=20)) if where != "embedded" else None
+        ldap = stack.enter_context(Slapd(users=20)) if where in ("ldap", "mixed") else None
         server = LdapInstance(slapd_block(ldap, domains=None, base='"%s"' % TREE) if ldap else "", users=("nobody-here",), cache="5m")
-        server.add_config(CONFIG % (sinks["remote"].port, lists))
+        server.add_config(CONFIG % (sinks["remote"].port, lists, options))
         stack.enter_context(server)
         World(text, relay="[127.0.0.1]:%d" % sinks["relay"].port, lists=lists).fill(server, where, ldap)
         player = Player(server, sinks)
@@ -57,3 +58,7 @@ def test_ldap():
 
 def test_mixed():
     play("mixed")
+
+
+def test_options():
+    play("options", "groups = no\n    detail_mailbox = yes")

@@ -44,13 +44,15 @@ class Entry:
 
 class World:
     def __init__(self, text, **variables):
-        self.entries, self.public = [], []
+        self.entries, self.mailboxes = [], []
         for line in text.split("\n"):
             if line.startswith("file "):
                 _, name, *lines = shlex.split(line)
                 self.write_file(variables, name, lines)
             elif line.startswith("public "):
-                self.public += shlex.split(line)[1:]
+                self.mailboxes.append(shlex.split(line))
+            elif line.startswith("mailbox "):
+                self.mailboxes.append(shlex.split(line)[1:])
             elif line and not line.startswith("#"):
                 self.entries.append(Entry(line, variables))
 
@@ -65,14 +67,14 @@ class World:
         return found + [e for e in self.entries if e.place == "ldap" and e.kind in ("user", "group")]
 
     def fill(self, server, where, ldap=None):
-        if self.public:
-            server.mailctl("mailbox", "create", "public", *self.public)
         there = self.in_ldap(where) if ldap else []
         if there:
             ldap.modify(to_ldif(there))
         here = [e for e in self.entries if e not in there and (ldap or e.place != "ldap")]
         here += [group.settings() for group in there if group.kind == "group" and group.settings()]
         server.mailctl("directory", "import", "-", "--format", "csv", stdin=to_csv(here))
+        for names in self.mailboxes:
+            server.mailctl("mailbox", "create", *names)
 
 
 def to_csv(entries):
