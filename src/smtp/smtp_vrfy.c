@@ -62,12 +62,29 @@ static SUSPENDS enum smtp_next answer_vrfy(struct smtp_session *s,
 
 /* --- EXPN --- */
 
+/* A public mailbox has no address that could be told. */
+static bool has_address(const struct route_target *t)
+{
+    return t->kind != TARGET_PUBLIC;
+}
+
+/* The last of those that can be told; NULL: there is none. */
+static const struct route_target *last_told(const struct route *route)
+{
+    for (size_t i = route->count; i > 0; i--)
+        if (has_address(&route->targets[i - 1]))
+            return &route->targets[i - 1];
+    return NULL;
+}
+
 static bool is_user(const struct route *route, struct str address)
 {
-    const struct route_target *first = &route->targets[0];
-    return route->count == 1 && (first->kind == TARGET_SINK ||
-                                 ((first->kind == TARGET_MAILBOX || first->kind == TARGET_HOST) &&
-                                  str_equal_nocase(first->address, address)));
+    const struct route_target *last = last_told(route);
+    if (!last)
+        return true;
+    return route->count == 1 && (last->kind == TARGET_SINK ||
+                                 ((last->kind == TARGET_MAILBOX || last->kind == TARGET_HOST) &&
+                                  str_equal_nocase(last->address, address)));
 }
 
 /* RFC 6531 3.7.4.2: who has not said SMTPUTF8 is not told half of it. */
@@ -75,7 +92,7 @@ static bool is_readable(const struct smtp_session *s, const struct route *route)
 {
     bool ascii = true;
     for (size_t i = 0; i < route->count; i++)
-        ascii &= str_is_ascii(route->targets[i].address);
+        ascii &= !has_address(&route->targets[i]) || str_is_ascii(route->targets[i].address);
     return ascii || s->utf8_command;
 }
 
@@ -99,9 +116,11 @@ static SUSPENDS enum smtp_next answer_expn(struct smtp_session *s,
         smtp_reply(s, 252, "2.6.8", "The members have international addresses: say SMTPUTF8");
         return SMTP_GO_ON;
     }
-    for (size_t i = 0; i + 1 < route->count; i++)
-        smtp_reply_part(s, 250, "2.1.5", "<%.*s>", STR_ARG(route->targets[i].address));
-    smtp_reply(s, 250, "2.1.5", "<%.*s>", STR_ARG(route->targets[route->count - 1].address));
+    const struct route_target *last = last_told(route);
+    for (const struct route_target *t = route->targets; t < last; t++)
+        if (has_address(t))
+            smtp_reply_part(s, 250, "2.1.5", "<%.*s>", STR_ARG(t->address));
+    smtp_reply(s, 250, "2.1.5", "<%.*s>", STR_ARG(last->address));
     return SMTP_GO_ON;
 }
 

@@ -151,6 +151,85 @@ static void forwards_go_once(void)
     world_close();
 }
 
+/* --- named mailboxes --- */
+
+static const char *only_mailbox(const char *login)
+{
+    only_mail(login);
+    for (size_t i = 0; i < mail_store.count; i++)
+        if (strcmp(mail_store.list[i].login, login) == 0)
+            return mail_store.list[i].mailbox;
+    return NULL;
+}
+
+static void use_details(void)
+{
+    router_reload(world.router,
+                  &(struct router_settings){
+                      .postmaster = "", .separator = "+", .detail_mailbox = true, .groups = true});
+}
+
+static void sales_lead_to(const char *first, const char *second)
+{
+    mail_store.public = "Sales";
+    fake.addresses[0][0] = "sales@example.test";
+    fake.addresses[0][1] = first;
+    fake.addresses[0][2] = second;
+}
+
+/* What waits for a public mailbox, or for one behind the separator, goes there at last. */
+static void mailboxes_by_name(void)
+{
+    sales_lead_to(":public:Sales", "alice@example.test");
+    world_open();
+    use_details();
+    mail_store.fails = "*";
+    mail_store.failure = ERR_IO;
+    struct gift g = {.sender = "x@far.test",
+                     .recipients = {"sales+Shop@example.test", "y@far.test"}};
+    assert_true(give(&g));
+    settle();
+    assert_int_equal(queued(), 1);
+    assert_int_equal(mail_store.count, 0);
+    world_crash();
+    world_open();
+    use_details();
+    mail_store.fails = "public";
+    advance(400 * USEC_SEC);
+    assert_string_equal(only_mailbox("alice@example.test"), "Shop");
+    mail_store.fails = NULL;
+    world_crash();
+    world_open();
+    advance(3600 * USEC_SEC);
+    assert_string_equal(only_mailbox("public"), "Sales");
+    only_mail("alice@example.test");
+    assert_int_equal(queued(), 0);
+    world_close();
+}
+
+/* It is gone when its time comes: the sender hears of it. */
+static void public_mailbox_that_disappears(void)
+{
+    sales_lead_to(":public:Sales", NULL);
+    world_open();
+    mail_store.fails = "public";
+    mail_store.failure = ERR_IO;
+    struct gift g = {.sender = "x@far.test",
+                     .recipients = {"sales@example.test", "alice@example.test"}};
+    assert_true(give(&g));
+    settle();
+    assert_int_equal(queued(), 1);
+    mail_store.public = NULL;
+    mail_store.failure = ERR_NOT_FOUND;
+    advance(400 * USEC_SEC);
+    assert_int_equal(queued(), 0);
+    assert_int_equal(wire.count, 1);
+    assert_string_equal(wire.list[0].address, "x@far.test");
+    world_close();
+}
+
+WORLD_TEST(mailboxes_by_name)
+WORLD_TEST(public_mailbox_that_disappears)
 WORLD_TEST(mailbox_that_moves)
 WORLD_TEST(mailbox_that_leaves)
 WORLD_TEST(account_that_disappears)
@@ -160,9 +239,13 @@ WORLD_TEST(forwards_go_once)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mailbox_that_moves),      cmocka_unit_test(test_mailbox_that_leaves),
-        cmocka_unit_test(test_account_that_disappears), cmocka_unit_test(test_account_that_waits),
+        cmocka_unit_test(test_mailbox_that_moves),
+        cmocka_unit_test(test_mailbox_that_leaves),
+        cmocka_unit_test(test_account_that_disappears),
+        cmocka_unit_test(test_account_that_waits),
         cmocka_unit_test(test_forwards_go_once),
+        cmocka_unit_test(test_mailboxes_by_name),
+        cmocka_unit_test(test_public_mailbox_that_disappears),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

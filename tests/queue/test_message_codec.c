@@ -179,6 +179,7 @@ static void all_that_was_asked_for(void)
     assert_int_equal(o->priority, -9);
     const struct queue_recipient *r = &m->recipients[0];
     assert_str(recipient_requested(r), "rfc822;A@far.test");
+    assert_str(recipient_detail(r), "detail");
     assert_int_equal(r->notify, NOTIFY_SUCCESS | NOTIFY_DELAY);
     assert_int_equal(r->success, SUCCESS_RELAYED);
     assert_false(recipient_is_done(r));
@@ -190,9 +191,33 @@ static void all_that_was_asked_for(void)
     world_close();
 }
 
+/* Version 4 knew nothing of what stands behind the separator. */
+static void version_before_details(void)
+{
+    struct buf bytes = BUF_EMPTY, old = BUF_EMPTY;
+    world_open();
+    struct queue_message *m = message_new(world.queue);
+    fill(m);
+    message_encode(&bytes, m);
+    message_free(m);
+    ptrdiff_t at = str_find(buf_str(&bytes), STR("detail"));
+    assert_true(at > 4);
+    buf_add_str(&old, str_head(buf_str(&bytes), (size_t)at - sizeof(uint32_t)));
+    buf_add_str(&old, str_skip(buf_str(&bytes), (size_t)at + 6));
+    m = message_decode(world.queue, buf_str(&old), 4);
+    assert_non_null(m);
+    assert_str(recipient_requested(&m->recipients[0]), "rfc822;A@far.test");
+    assert_str(recipient_detail(&m->recipients[0]), "");
+    message_free(m);
+    buf_free(&bytes);
+    buf_free(&old);
+    world_close();
+}
+
 WORLD_TEST(old_versions)
 WORLD_TEST(old_records)
 WORLD_TEST(all_that_was_asked_for)
+WORLD_TEST(version_before_details)
 
 int main(void)
 {
@@ -200,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_old_versions),
         cmocka_unit_test(test_old_records),
         cmocka_unit_test(test_all_that_was_asked_for),
+        cmocka_unit_test(test_version_before_details),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
