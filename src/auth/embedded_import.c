@@ -309,20 +309,6 @@ static bool import_kind(struct directory_db *db, struct importing *x, enum recor
     return true;
 }
 
-/* On a worker. What the database fails at ends it; what is wrong with a record does not. */
-static bool import_all(struct directory_db *db, void *arg, struct err *e)
-{
-    struct importing *x = arg;
-    for (enum record_kind kind = 0; kind < RECORD_KINDS; kind++)
-        if (!import_kind(db, x, kind, false, e) ||
-            (kind == RECORD_DOMAIN && !import_kind(db, x, kind, true, e)))
-            return false;
-    if (x->wrong > 0)
-        return err_set(e, ERR_SYNTAX, "%zu of %zu records are wrong; nothing was changed", x->wrong,
-                       x->count);
-    return !x->dry_run || err_set(e, ERR_CANCELLED, "dry run");
-}
-
 struct named {
     struct str key;
     size_t i;
@@ -361,6 +347,21 @@ static void find_twins(struct importing *x)
     }
 }
 
+/* On a worker. What the database fails at ends it; what is wrong with a record does not. */
+static bool import_all(struct directory_db *db, void *arg, struct err *e)
+{
+    struct importing *x = arg;
+    find_twins(x);
+    for (enum record_kind kind = 0; kind < RECORD_KINDS; kind++)
+        if (!import_kind(db, x, kind, false, e) ||
+            (kind == RECORD_DOMAIN && !import_kind(db, x, kind, true, e)))
+            return false;
+    if (x->wrong > 0)
+        return err_set(e, ERR_SYNTAX, "%zu of %zu records are wrong; nothing was changed", x->wrong,
+                       x->count);
+    return !x->dry_run || err_set(e, ERR_CANCELLED, "dry run");
+}
+
 static SUSPENDS bool make_passwords(struct directory *d, struct importing *x,
                                     bool (*progress)(void *arg, size_t done, size_t of), void *arg,
                                     struct err *e)
@@ -393,7 +394,6 @@ bool directory_import(struct directory *d, const struct directory_record *record
     struct err why = {0};
     memset(results, 0, count * sizeof(*results));
     x.passwords = arena_array(a, count, sizeof(*x.passwords));
-    find_twins(&x);
     if (!make_passwords(d, &x, progress, arg, e))
         return false;
     if (directory_apply(d, import_all, &x, &why) ||

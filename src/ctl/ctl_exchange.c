@@ -75,7 +75,7 @@ static SUSPENDS bool receive_records(struct receiving *x, struct err *e)
     bool ok;
     x->call->unread = true;
     while (ok = ctl_receive(x->call, &in, e), ok && !in.end)
-        if (in.item && !(ok = take_item(x, in.item, e)))
+        if (in.item && !(ok = take_item(x, in.item, e) && ctl_breathe(x->call, e)))
             break;
     ctl_incoming_free(&in);
     if (ok)
