@@ -70,7 +70,7 @@ static bool read_bytes(struct picking *p, size_t n, uint64_t offset)
 
 static bool read_head(struct picking *p)
 {
-    uint64_t size;
+    uint64_t size = 0;
     if (!check_file(p, &size) || !read_bytes(p, DROP_HEAD_SIZE, 0))
         return false;
     if (!drop_read_head(buf_str(&p->head), &p->drop))
