@@ -211,6 +211,7 @@ const char *sasl_mechanisms_of(struct auth *a, const char *service, bool tls, bo
 struct sasl *sasl_new(struct auth *a, const struct auth_peer *peer)
 {
     struct arena *arena = arena_new();
+    arena_hold_secrets(arena);
     struct sasl *s = ARENA_NEW(arena, struct sasl);
     s->arena = arena;
     s->auth = a;

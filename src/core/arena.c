@@ -35,6 +35,7 @@ struct arena {
     struct hook *hooks;
     size_t held;
     size_t next_size;
+    bool secret;
 };
 
 static size_t aligned(size_t n)
@@ -58,8 +59,14 @@ struct arena *arena_new_sized(size_t size)
     struct arena *a = mem_alloc(first);
     a->first.size = first;
     a->hooks = NULL;
+    a->secret = false;
     start_first_chunk(a);
     return a;
+}
+
+void arena_hold_secrets(struct arena *a)
+{
+    a->secret = true;
 }
 
 struct arena *arena_new(void)
@@ -81,9 +88,13 @@ static void free_chunks(struct arena *a)
     struct chunk *c = a->newest;
     while (c != &a->first) {
         struct chunk *older = c->older;
+        if (a->secret)
+            explicit_bzero(c, c->size);
         free(c);
         c = older;
     }
+    if (a->secret)
+        explicit_bzero((char *)a + aligned(sizeof *a), a->first.size - aligned(sizeof *a));
 }
 
 void arena_free(struct arena *a)

@@ -12,6 +12,8 @@ struct arena *arena_new(void);
 struct arena *arena_new_sized(size_t size);
 /* NULL is allowed. */
 void arena_free(struct arena *a);
+/* What is in it may be secret: it is wiped before its memory is given back. */
+void arena_hold_secrets(struct arena *a);
 /* Frees all but the first chunk. */
 void arena_reset(struct arena *a);
 /* Zeroed, aligned for any type. */

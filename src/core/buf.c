@@ -18,6 +18,13 @@ void buf_free(struct buf *b)
     *b = BUF_EMPTY;
 }
 
+void buf_wipe(struct buf *b)
+{
+    if (b->p)
+        explicit_bzero(b->p, b->capacity);
+    buf_free(b);
+}
+
 void buf_clear(struct buf *b)
 {
     b->n = 0;

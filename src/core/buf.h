@@ -17,6 +17,8 @@ struct buf {
 #define BUF_EMPTY ((struct buf){0})
 
 void buf_free(struct buf *b);
+/* The same for what held a secret. */
+void buf_wipe(struct buf *b);
 /* Keeps the memory. */
 void buf_clear(struct buf *b);
 /* The slow half of buf_reserve. */

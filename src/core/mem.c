@@ -13,6 +13,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -133,4 +134,21 @@ bool mem_is_short(void)
         set_aside_again();
     }
     return atomic_load(&reserve.in_use);
+}
+
+void mem_free_wiped(void *p)
+{
+    if (p)
+        explicit_bzero(p, malloc_usable_size(p));
+    free(p);
+}
+
+void *mem_resize_wiped(void *p, size_t n)
+{
+    void *more = mem_alloc(n ? n : 1);
+    size_t had = p ? malloc_usable_size(p) : 0;
+    if (had > 0)
+        memcpy(more, p, had < n ? had : n);
+    mem_free_wiped(p);
+    return more;
 }

@@ -24,3 +24,9 @@ void mem_leave_start(void);
 /* Whether the reserve is in use. Asks from time to time whether there is memory for a new one. For
  * the loop thread. */
 bool mem_is_short(void);
+
+/* Frees what malloc gave, wiped: for libraries that do not wipe the secrets which pass them. NULL
+ * is allowed. */
+void mem_free_wiped(void *p);
+/* realloc that leaves no copy behind. */
+void *mem_resize_wiped(void *p, size_t n);

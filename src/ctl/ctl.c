@@ -216,6 +216,7 @@ static void run_connection(void *arg)
     struct ctl_connection *k = arg;
     struct ctl *c = k->ctl;
     stream_set_timeout(k->stream, REQUEST_TIMEOUT);
+    stream_expect_secrets(k->stream, true);
     if (is_allowed(c, k->stream)) {
         while (!c->closing && serve_request(k))
             continue;
@@ -273,6 +274,7 @@ static bool give_to_group(const char *path, const char *name, struct err *e)
 struct ctl *ctl_open(const struct ctl_context *context, const char *path, struct err *e)
 {
     struct ctl *c = MEM_NEW(struct ctl);
+    json_set_alloc_funcs(mem_alloc, mem_free_wiped); /* passwords are among it */
     bool group = context->admin_group[0] != '\0';
     c->context = *context;
     struct buf address = BUF_EMPTY;

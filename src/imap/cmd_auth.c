@@ -122,7 +122,7 @@ static bool decode(struct imap_command *c, struct str text, struct str *response
         *response = arena_str(c->arena, buf_str(&bytes));
     else
         imap_bad(c, "Expected base64");
-    buf_free(&bytes);
+    buf_wipe(&bytes);
     return ok;
 }
 

@@ -208,6 +208,8 @@ static void answer(struct imap_command *c)
 void imap_command_process(struct imap_session *s)
 {
     struct arena *a = arena_new();
+    if (!s->user)
+        arena_hold_secrets(a);
     struct imap_command *c = ARENA_NEW(a, struct imap_command);
     c->session = s;
     c->arena = a;

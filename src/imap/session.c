@@ -207,6 +207,7 @@ bool imap_session_login(struct imap_session *s, const struct account *account,
     }
     s->user = u;
     s->bad_count = 0;
+    stream_expect_secrets(s->net.stream, false);
     const char *tls = stream_tls_version(s->net.stream);
     log_info_action("imap", s->net.id, "login user=<%s> peer=%s tls=%s mechanism=%s", u->login,
                     s->net.entry.peer, tls ? tls : "none", mechanism);
@@ -223,6 +224,7 @@ void imap_session_logout(struct imap_session *s)
     arena_free(s->user->arena);
     s->user = NULL;
     s->enabled = 0;
+    stream_expect_secrets(s->net.stream, true);
     imap_session_choose_workarounds(s);
     s->commands = 0;
     s->bytes_in = s->bytes_out = 0;

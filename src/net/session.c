@@ -241,6 +241,7 @@ void session_accept(struct session *s, const struct session_protocol *protocol, 
     s->list = list;
     s->service = service;
     s->stream = stream;
+    stream_expect_secrets(stream, true);
     random_id(s->id);
     s->entry.kind = &protocol->kind;
     s->entry.id = s->id;

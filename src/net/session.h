@@ -69,7 +69,8 @@ struct session_protocol {
 };
 
 /* Takes over service and stream; `s` is zeroed but for what the protocol has set. Whatever happens,
- * protocol->finish is called in the end, perhaps in this call. */
+ * protocol->finish is called in the end, perhaps in this call. What comes is taken for secret
+ * (stream_expect_secrets) until the protocol says otherwise. */
 void session_accept(struct session *s, const struct session_protocol *protocol, struct loop *loop,
                     struct session_list *list, struct service *service, struct stream *stream);
 /* From elsewhere on the loop: a parked session goes to work in this turn. */

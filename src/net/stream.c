@@ -166,7 +166,7 @@ void stream_close(struct stream *s)
     if (s->write_event)
         event_free(s->write_event);
     close(fd);
-    buf_free(&s->in);
+    stream_drop_input(s);
     buf_free(&s->out);
     free(s->local);
     free(s);

@@ -34,6 +34,10 @@ void stream_close(struct stream *s);
 void stream_abort(struct stream *s);
 
 void stream_set_timeout(struct stream *s, usec timeout);
+/* What comes may be a password: it is wiped from the stream's buffers (and OpenSSL's, when it is
+ * called before TLS starts) as soon as it is consumed. When it is over, what came before still
+ * is. */
+void stream_expect_secrets(struct stream *s, bool expected);
 
 /* --- reading --- */
 

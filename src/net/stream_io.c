@@ -69,6 +69,51 @@ static void compact(struct buf *b, size_t *offset)
     *offset = 0;
 }
 
+/* The same of the input. */
+static void compact_input(struct stream *s)
+{
+    size_t before = s->in.n;
+    if (s->secret && s->in_offset > 0)
+        explicit_bzero(s->in.p, s->in_offset);
+    compact(&s->in, &s->in_offset);
+    if (s->secret && s->in.n < before)
+        explicit_bzero(s->in.p + s->in.n, before - s->in.n);
+}
+
+/* What came, growing without leaving a copy behind. */
+static void keep_secret(struct stream *s, size_t got)
+{
+    if (s->in.capacity - s->in.n < got) {
+        struct buf more = BUF_EMPTY;
+        buf_reserve(&more, s->in.n + got);
+        buf_add_str(&more, buf_str(&s->in));
+        buf_wipe(&s->in);
+        s->in = more;
+    }
+    buf_add(&s->in, s->hub->scratch, got);
+    explicit_bzero(s->hub->scratch, got);
+}
+
+void stream_expect_secrets(struct stream *s, bool expected)
+{
+    s->secret |= expected;
+    s->secret_ended = !expected;
+    if (s->ssl && expected)
+        SSL_set_options(s->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+}
+
+void stream_drop_input(struct stream *s)
+{
+    if (s->secret) {
+        buf_wipe(&s->in);
+        s->secret = !s->secret_ended;
+        if (!s->secret && s->ssl)
+            SSL_clear_options(s->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+    }
+    buf_free(&s->in);
+    s->in_offset = 0;
+}
+
 enum io stream_receive_some(struct stream *s, size_t n)
 {
     if (s->broken)
@@ -80,10 +125,13 @@ enum io stream_receive_some(struct stream *s, size_t n)
     enum io io = s->deflate ? stream_deflate_read(s, s->hub->scratch, most, &got)
                             : stream_step_read(s, s->hub->scratch, most, &got);
     if (io == IO_DONE) {
-        compact(&s->in, &s->in_offset);
-        buf_add(&s->in, s->hub->scratch, got);
+        compact_input(s);
         if (s->tap)
             s->tap(s->tap_arg, true, str_from(s->hub->scratch, got));
+        if (s->secret)
+            keep_secret(s, got);
+        else
+            buf_add(&s->in, s->hub->scratch, got);
         s->burst += got;
     }
     return io;
@@ -299,10 +347,8 @@ bool stream_printf(struct stream *s, struct err *e, const char *format, ...)
 
 void stream_trim(struct stream *s)
 {
-    if (s->in_offset == s->in.n) {
-        buf_free(&s->in);
-        s->in_offset = 0;
-    }
+    if (s->in_offset == s->in.n)
+        stream_drop_input(s);
     if (s->out_offset == s->out.n) {
         buf_free(&s->out);
         s->out_offset = 0;

@@ -54,10 +54,8 @@ void stream_park(struct stream *s, usec timeout, void (*fn)(void *arg, enum stre
     s->hub->stats.parked++;
     timer_set(&s->park_timer, deadline_in(timeout), timed_out, s);
     bool buffered = s->in_offset < s->in.n;
-    if (!buffered) {
-        buf_free(&s->in);
-        s->in_offset = 0;
-    }
+    if (!buffered)
+        stream_drop_input(s);
     if (stream_unsent(s) > 0 && !s->broken) {
         stream_watch_writable(s);
     } else {

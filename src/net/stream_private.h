@@ -60,6 +60,8 @@ struct stream {
     bool more;          /* TLS: the next record follows at once */
     bool loopback;      /* the peer is on this machine */
     bool unix_socket;
+    bool secret;       /* the input is wiped */
+    bool secret_ended; /* ... until it is empty */
     uint8_t text_length; /* of the first string in `peer` */
     char *local;         /* made when asked for */
     char peer[];         /* "192.0.2.1:4711" NUL "192.0.2.1" NUL */
@@ -112,6 +114,9 @@ void stream_deflate_free(struct stream *s);
 enum io stream_send_some(struct stream *s);
 /* Reads once, at most n bytes, into the input buffer. */
 enum io stream_receive_some(struct stream *s, size_t n);
+
+/* Frees the input buffer, which is empty or of no use any more. */
+void stream_drop_input(struct stream *s);
 
 /* Asks to be told when the socket has room. */
 void stream_watch_writable(struct stream *s);

@@ -217,6 +217,8 @@ static bool attach(struct stream *s, struct tls_context *c, struct err *e)
     BIO_set_data(bio, s);
     BIO_set_init(bio, 1);
     SSL_set_bio(s->ssl, bio, bio);
+    if (s->secret)
+        SSL_set_options(s->ssl, SSL_OP_CLEANSE_PLAINTEXT);
     s->tls = tls_context_ref(c);
     return true;
 }

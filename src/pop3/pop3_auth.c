@@ -108,12 +108,12 @@ enum pop3_next pop3_pass(struct pop3_session *s, struct str argument)
         return pop3_error(s, "Say USER first");
     struct auth_peer peer = peer_of(s);
     struct arena *a = arena_new();
+    arena_hold_secrets(a);
     struct buf password = BUF_EMPTY; /* the stream's buffer is reused while we wait */
     buf_add_str(&password, argument);
     bool ok =
         auth_login(s->context->auth, &peer, buf_str(&s->user), buf_str(&password), a, &account, &e);
-    explicit_bzero(password.p, password.n);
-    buf_free(&password);
+    buf_wipe(&password);
     buf_free(&s->user);
     enum pop3_next next = ok ? open_maildrop(s, &account, "password") : login_failed(s, &e);
     arena_free(a);
@@ -209,9 +209,7 @@ enum pop3_next pop3_auth(struct pop3_session *s, struct str argument)
     enum pop3_next next = run_exchange(s, sasl, arena_str(a, mechanism), response);
     sasl_free(sasl);
     arena_free(a);
-    if (initial.p)
-        explicit_bzero(initial.p, initial.n);
-    buf_free(&initial);
+    buf_wipe(&initial);
     return next;
 }
 

@@ -121,6 +121,7 @@ bool pop3_session_log_in(struct pop3_session *s, const struct account *account,
         release(s);
         return false;
     }
+    stream_expect_secrets(s->net.stream, false);
     const struct message *messages = mailbox_messages(s->mailbox, &count);
     maildrop_take(&s->maildrop, mailbox_uid_validity(s->mailbox),
                   str_from_c(s->settings->uidl_format), messages, count);

@@ -19,7 +19,7 @@ static struct auth_peer auth_peer_of(const struct smtp_session *s)
     };
 }
 
-static bool has_logins(const struct smtp_session *s)
+bool smtp_has_logins(const struct smtp_session *s)
 {
     return smtp_protocol(s) == SERVICE_SUBMISSION ||
            (smtp_protocol(s) == SERVICE_SMTP && s->net.service->listener->auth);
@@ -33,7 +33,7 @@ bool smtp_auth_offered(const struct smtp_session *s)
 const char *smtp_auth_mechanisms(const struct smtp_session *s)
 {
     struct auth_peer peer = auth_peer_of(s);
-    if (!has_logins(s) || smtp_login(s))
+    if (!smtp_has_logins(s) || smtp_login(s))
         return "";
     return sasl_mechanisms(s->context->auth, &peer);
 }
@@ -106,12 +106,12 @@ static enum smtp_next auth_run(struct smtp_session *s, struct sasl *sasl, struct
     enum sasl_status status = sasl_start(sasl, mechanism, initial, &challenge, &e);
     while (status == SASL_STATUS_CONTINUE) {
         if (!read_response(s, sasl_response_max(sasl), challenge, &response, &next)) {
-            buf_free(&response);
+            buf_wipe(&response);
             return next;
         }
         status = sasl_step(sasl, buf_str(&response), &challenge, &e);
     }
-    buf_free(&response);
+    buf_wipe(&response);
     if (status == SASL_STATUS_FAILED)
         return auth_failed(s, &e);
     const char *login = arena_c(smtp_session_arena(s), sasl_account(sasl)->login);
@@ -120,6 +120,7 @@ static enum smtp_next auth_run(struct smtp_session *s, struct sasl *sasl, struct
         smtp_reply(s, 454, "4.7.0", "%s", e.text);
         return SMTP_GO_ON;
     }
+    stream_expect_secrets(s->net.stream, false);
     smtp_load_recognize(s);
     policy_session_login(s->policy);
     const char *tls = stream_tls_version(s->net.stream);
@@ -131,7 +132,7 @@ static enum smtp_next auth_run(struct smtp_session *s, struct sasl *sasl, struct
 
 enum smtp_next smtp_auth(struct smtp_session *s, struct str argument)
 {
-    if (!has_logins(s))
+    if (!smtp_has_logins(s))
         return smtp_reply_error(s, 502, "5.5.1", "AUTH is not available here");
     if (smtp_login(s))
         return smtp_reply_error(s, 503, "5.5.1", "You are logged in already");
@@ -145,7 +146,7 @@ enum smtp_next smtp_auth(struct smtp_session *s, struct str argument)
     if (word.n > 0) {
         response = STR("");
         if (!str_equal(word, STR("=")) && !buf_add_base64_decoded(&initial, word)) {
-            buf_free(&initial);
+            buf_wipe(&initial);
             return smtp_reply_error(s, 501, "5.5.2", "The initial response is not base64");
         }
         if (initial.n > 0)
@@ -157,6 +158,6 @@ enum smtp_next smtp_auth(struct smtp_session *s, struct str argument)
     struct sasl *sasl = sasl_new(s->context->auth, &peer);
     enum smtp_next next = auth_run(s, sasl, str_from_c(name), response);
     sasl_free(sasl);
-    buf_free(&initial);
+    buf_wipe(&initial);
     return next;
 }

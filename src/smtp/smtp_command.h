@@ -23,3 +23,5 @@ smtp_offered_function smtp_vrfy_offered; /* and EXPN */
 smtp_offered_function smtp_xclient_offered, smtp_xforward_offered;
 /* Separated by blanks; "" when this session may not log in. */
 const char *smtp_auth_mechanisms(const struct smtp_session *s);
+/* Whether clients of this listener may log in at all, perhaps with TLS only. */
+bool smtp_has_logins(const struct smtp_session *s);

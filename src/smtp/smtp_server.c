@@ -145,6 +145,8 @@ static void greet(struct session *session)
 {
     struct smtp_session *s = (struct smtp_session *)session;
     struct err e;
+    if (!smtp_has_logins(s))
+        stream_expect_secrets(session->stream, false);
     if (!smtp_policy_connect(s))
         session_end(session, "closed by a rule");
     else if (!smtp_greet(s, &e))

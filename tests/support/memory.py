@@ -2,29 +2,26 @@
 
 import re
 
+HUGE = 1 << 30  # such are reserved only: shadows of AddressSanitizer
+PIECE = 1 << 24
+
 
 def find_in_memory(pid, texts):
-    """Those of the texts (bytes) that stand anywhere in the process's writable memory, with where: {text: [place, ...]}."""
+    """Where each of the texts (bytes, of up to 200) stands in the process's memory that can be written: {text: [place, ...]}."""
     found = {}
     with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", buffering=0) as memory:
         for line in maps:
             begin, end, rights, name = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)", line).groups()
-            if "w" not in rights or "r" not in rights:
+            begin, end = int(begin, 16), int(end, 16)
+            if not rights.startswith("rw") or end - begin > HUGE:
                 continue
-            for at, piece in pieces(memory, int(begin, 16), int(end, 16)):
+            for at in range(begin, end, PIECE):
+                try:
+                    memory.seek(at)
+                    piece = memory.read(min(PIECE + 200, end - at))
+                except OSError:
+                    continue
                 for text in texts:
-                    place = piece.find(text)
-                    while place >= 0:
-                        found.setdefault(text, []).append("%s+%x" % (name or "anonymous", at + place))
-                        place = piece.find(text, place + 1)
+                    for place in re.finditer(re.escape(text), piece):
+                        found.setdefault(text, []).append("%s %x" % (name or "anonymous", at + place.start()))
     return found
-
-
-def pieces(memory, begin, end, size=1 << 24):
-    """Overlapping by what is searched for at most; what was never touched is left out by the kernel's page map."""
-    for at in range(begin, end, size):
-        memory.seek(at)
-        try:
-            yield at, memory.read(min(size + 200, end - at))
-        except OSError:
-            continue
