@@ -28,42 +28,10 @@ struct ldap_client {
     struct cond empty;
 };
 
-static void *allocate(ber_len_t n, void *context)
-{
-    (void)context;
-    return mem_alloc(n);
-}
-
-static void *allocate_zeroed(ber_len_t n, ber_len_t size, void *context)
-{
-    (void)context;
-    return mem_array(n, size);
-}
-
-static void *resize(void *p, ber_len_t n, void *context)
-{
-    (void)context;
-    return mem_resize_wiped(p, n);
-}
-
-static void free_wiped(void *p, void *context)
-{
-    (void)context;
-    mem_free_wiped(p);
-}
-
-/* What it says to a server has passwords in it. Only the first time has an effect. */
-static void wipe_what_libldap_frees(void)
-{
-    static BerMemoryFunctions functions = {allocate, allocate_zeroed, resize, free_wiped};
-    ber_set_option(NULL, LBER_OPT_MEMORY_FNS, &functions);
-}
-
 struct ldap_client *ldap_client_new(struct loop *l, const struct ldap_settings *s, struct err *e)
 {
     const struct ldap_connection_settings *settings = &s->connection;
     LDAPAPIInfo info = {.ldapai_info_version = LDAP_API_INFO_VERSION};
-    wipe_what_libldap_frees();
     /* The library's own start, on one thread. */
     if (ldap_get_option(NULL, LDAP_OPT_API_INFO, &info) != LDAP_OPT_SUCCESS) {
         err_set(e, ERR_PERM, "libldap cannot be set up");

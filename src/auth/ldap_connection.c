@@ -104,6 +104,28 @@ static void set_text(LDAP *ld, int option, const char *text)
     ldap_set_option(ld, option, text && text[0] ? text : NULL);
 }
 
+/* Above the socket or TLS: what was sent may be a password, and libldap keeps and frees its buffer
+ * as it is. Nothing is sent twice: references to other servers are not followed. */
+static ber_slen_t write_and_wipe(Sockbuf_IO_Desc *d, void *bytes, ber_len_t n)
+{
+    ber_slen_t sent = LBER_SBIOD_WRITE_NEXT(d, bytes, n);
+    if (sent > 0)
+        explicit_bzero(bytes, (size_t)sent);
+    return sent;
+}
+
+static ber_slen_t read_on(Sockbuf_IO_Desc *d, void *bytes, ber_len_t n)
+{
+    return LBER_SBIOD_READ_NEXT(d, bytes, n);
+}
+
+static int control(Sockbuf_IO_Desc *d, int option, void *arg)
+{
+    return LBER_SBIOD_CTRL_NEXT(d, option, arg);
+}
+
+static Sockbuf_IO wiping = {.sbi_ctrl = control, .sbi_read = read_on, .sbi_write = write_and_wipe};
+
 static void set_options(LDAP *ld, ber_len_t incoming)
 {
     struct timeval forever = {.tv_sec = -1};
@@ -117,8 +139,10 @@ static void set_options(LDAP *ld, ber_len_t incoming)
     set_number(ld, LDAP_OPT_SIZELIMIT, 0);
     set_number(ld, LDAP_OPT_TIMELIMIT, 0);
     ldap_set_option(ld, LDAP_OPT_X_SASL_NOCANON, LDAP_OPT_ON);
-    if (ldap_get_option(ld, LDAP_OPT_SOCKBUF, &sockbuf) == LDAP_OPT_SUCCESS && sockbuf)
-        ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &incoming);
+    if (ldap_get_option(ld, LDAP_OPT_SOCKBUF, &sockbuf) != LDAP_OPT_SUCCESS || !sockbuf)
+        return;
+    ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &incoming);
+    ber_sockbuf_add_io(sockbuf, &wiping, LBER_SBIOD_LEVEL_APPLICATION, NULL);
 }
 
 static const char *authorities_of(const struct ldap_connection_settings *s)

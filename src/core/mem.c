@@ -142,13 +142,3 @@ void mem_free_wiped(void *p)
         explicit_bzero(p, malloc_usable_size(p));
     free(p);
 }
-
-void *mem_resize_wiped(void *p, size_t n)
-{
-    void *more = mem_alloc(n ? n : 1);
-    size_t had = p ? malloc_usable_size(p) : 0;
-    if (had > 0)
-        memcpy(more, p, had < n ? had : n);
-    mem_free_wiped(p);
-    return more;
-}

@@ -28,5 +28,3 @@ bool mem_is_short(void);
 /* Frees what malloc gave, wiped: for libraries that do not wipe the secrets which pass them. NULL
  * is allowed. */
 void mem_free_wiped(void *p);
-/* realloc that leaves no copy behind. */
-void *mem_resize_wiped(void *p, size_t n);
