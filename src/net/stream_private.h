@@ -60,8 +60,8 @@ struct stream {
     bool more;          /* TLS: the next record follows at once */
     bool loopback;      /* the peer is on this machine */
     bool unix_socket;
-    bool secret;       /* the input is wiped */
-    bool secret_ended; /* ... until it is empty */
+    bool secret;         /* the input is wiped */
+    bool secret_ended;   /* ... until it is empty */
     uint8_t text_length; /* of the first string in `peer` */
     char *local;         /* made when asked for */
     char peer[];         /* "192.0.2.1:4711" NUL "192.0.2.1" NUL */

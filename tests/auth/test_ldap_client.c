@@ -267,6 +267,7 @@ static void next_server(void *arg)
         struct ldap_fixture x;
         bool silent = modes[i] == FAKE_MUTE || modes[i] == FAKE_GARBAGE;
         begin(&x, 2, silent ? 2 * USEC_SEC : 60 * USEC_SEC);
+        ldap_client_set_intervals(x.client, &ldap_intervals);
         x.servers[0].entries = x.servers[1].entries = 1;
         x.servers[0].mode = modes[i];
         assert_answer(&x, search(&x), LOOKUP_FOUND);
@@ -282,6 +283,7 @@ static void busy_server(void *arg)
     struct ldap_fixture x;
     (void)arg;
     begin(&x, 2, 10 * USEC_SEC);
+    ldap_client_set_intervals(x.client, &ldap_intervals);
     x.servers[0].entries = x.servers[1].entries = 1;
     x.servers[0].result = 51;
     assert_answer(&x, search(&x), LOOKUP_FOUND);
