@@ -41,6 +41,9 @@ bool store_account_make(struct store *s, struct store_account *a, struct err *e)
     struct prepare_job job = {.disk = folder_disk_of(a),
                               .special = mem_array(s->special_count, sizeof(struct str)),
                               .count = a->is_public ? 0 : s->special_count};
+    const struct mailbox *inbox = mailbox_cached(s, a, STR("INBOX"));
+    if (inbox && inbox->load == MAILBOX_READY)
+        job.disk.inbox_validity = inbox->c.uid_validity;
     for (size_t i = 0; i < job.count; i++)
         job.special[i] = s->special[i].name;
     worker_run(WORKER_DISK, run_prepare, &job);
@@ -58,10 +61,16 @@ bool store_account_prepare(struct store *s, struct store_account *a, struct err 
         return true;
     if (!store_account_take(a, e))
         return false;
+    struct err error = {0};
     if (!a->prepared)
-        a->prepared = store_account_make(s, a, e);
+        a->prepared = store_account_make(s, a, &error);
+    a->has_inbox |= a->prepared;
     store_account_release(a);
-    return a->prepared;
+    /* Who has mail already can read and delete it; the special folders come when there is room. */
+    bool usable = a->prepared || (a->has_inbox && error.kind == ERR_NO_SPACE);
+    if (!usable && e)
+        *e = error;
+    return usable;
 }
 
 struct store_account *store_account_open(struct store *s, const struct account *account,

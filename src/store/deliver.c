@@ -9,6 +9,7 @@
 #include "store/folder_find.h"
 #include "store/folder_name.h"
 #include "store/limits.h"
+#include "store/opening.h"
 
 #include <stdlib.h>
 
@@ -64,25 +65,66 @@ static bool open_target(struct store *s, struct store_delivery *item, struct mai
     return ok;
 }
 
+/* Which target a mailbox is, by the mailbox: position + 1 in a table with room for twice as many.
+ */
+struct target_table {
+    size_t *slots, mask;
+};
+
+static struct target_table target_table_new(size_t count)
+{
+    struct target_table t = {.mask = 3};
+
+    while (t.mask < 2 * count)
+        t.mask = 2 * t.mask + 1;
+    t.slots = mem_array(t.mask + 1, sizeof(*t.slots));
+    return t;
+}
+
+/* The slot that holds the mailbox, or the free one where it belongs. */
+static size_t *target_slot(const struct target_table *t, const struct pending *p,
+                           const struct mailbox *m)
+{
+    size_t i = (size_t)(((uint64_t)(uintptr_t)m * 0x9e3779b97f4a7c15u) >> 32) & t->mask;
+
+    while (t->slots[i] && p->targets[t->slots[i] - 1].mailbox != m)
+        i = (i + 1) & t->mask;
+    return &t->slots[i];
+}
+
+/* opened: or NULL. */
+static bool take_mailbox(struct store *s, struct store_delivery *item, struct mailbox *opened,
+                         struct mailbox **m)
+{
+    *m = opened;
+    if (!opened)
+        return open_target(s, item, m, &item->error);
+    if (delivery_is_writable(opened, &item->error))
+        return true;
+    mailbox_unref(opened);
+    return false;
+}
+
 /* Opens all mailboxes. A mailbox that stands twice in the list gets the message once: order[i] is
- * the item's target, or the number of targets when it has none. */
+ * the item's target, or SIZE_MAX when it has none. */
 static void open_targets(struct delivery *d, struct store_delivery *list, size_t count,
                          size_t *order)
 {
     struct pending *p = d->pending;
+    struct target_table table = target_table_new(count);
+    struct mailbox **opened = mem_array(count, sizeof(struct mailbox *));
 
     p->count = 0;
+    inboxes_open(d->store, list, count, opened);
     for (size_t i = 0; i < count; i++) {
         struct mailbox *m;
         order[i] = SIZE_MAX;
         list[i].error = (struct err){0};
-        if (!open_target(d->store, &list[i], &m, &list[i].error))
+        if (!take_mailbox(d->store, &list[i], opened[i], &m))
             continue;
-        for (size_t k = 0; k < p->count && order[i] == SIZE_MAX; k++) {
-            if (p->targets[k].mailbox == m)
-                order[i] = k;
-        }
-        if (order[i] != SIZE_MAX) {
+        size_t *slot = target_slot(&table, p, m);
+        if (*slot) {
+            order[i] = *slot - 1;
             mailbox_unref(m);
             continue;
         }
@@ -93,7 +135,10 @@ static void open_targets(struct delivery *d, struct store_delivery *list, size_t
             continue;
         }
         order[i] = p->count++;
+        *slot = p->count;
     }
+    free(opened);
+    free(table.slots);
 }
 
 static void close_targets(struct delivery *d)
@@ -160,45 +205,53 @@ static void foretell(struct store_delivery *list, size_t count, const size_t *or
         list[i].delivered = order[i] != SIZE_MAX;
 }
 
-/* The whole list, of which the record takes the last `count`. */
-struct companions {
-    const struct store_companion *with; /* NULL: nothing comes with it */
-    const struct store_delivery *list;
+/* All of it, in parts: a record each. */
+struct whole {
+    struct store *store;
+    const char *id;
+    struct spool *message;
+    struct str prefix;
+    struct store_delivery *list;
     size_t count;
+    const struct store_companion *companion; /* goes with the last part; NULL: none */
+    char *large;                             /* the file that a part before has made of it */
 };
 
-static const struct store_companion *companion_for(const struct companions *c)
+static const struct store_companion *companion_for(const struct whole *w)
 {
-    return c->with && c->with->prepare(c->with->arg, c->list, c->count) ? c->with : NULL;
+    const struct store_companion *c = w->companion;
+    return c && c->prepare(c->arg, w->list, w->count) ? c : NULL;
 }
 
-/* One record. */
-static void deliver_some(struct store *s, const char *id, struct spool *message, struct str prefix,
-                         struct store_delivery *list, size_t count, bool again,
-                         const struct companions *companions)
+static void deliver_part(struct whole *w, struct store_delivery *list, size_t count)
 {
+    struct store *s = w->store;
+    bool last = list + count == w->list + w->count;
     struct delivery d = {.store = s,
-                         .message = message,
-                         .prefix = prefix,
+                         .message = w->message,
+                         .prefix = w->prefix,
                          .date = INT64_MIN,
                          .save_date = INT64_MIN,
-                         .again = again};
+                         .again = !last,
+                         .large = w->large};
     struct err error = {0};
 
     bool ok = store_ready(s, &error);
     delivery_begin(&d, count);
     d.pending->count = 0; /* no mailbox is open yet */
     ok = ok && delivery_prepare(&d, &error);
+    if (d.path && !w->large && !last)
+        w->large = mem_dup(d.path, strlen(d.path));
     if (ok) {
         size_t *order = mem_array(count, sizeof(*order));
         ok = gather(&d, list, count, order, &error);
         if (ok) {
             foretell(list, count, order);
-            d.companion = companion_for(companions);
+            d.companion = last ? companion_for(w) : NULL;
         }
         ok = ok && delivery_commit(&d, 1, NULL, &error);
         err_as_io(&error);
-        report(&d, id, list, count, order, ok, &error);
+        report(&d, w->id, list, count, order, ok, &error);
         free(order);
     } else {
         err_as_io(&error);
@@ -213,7 +266,7 @@ static size_t fitting(const struct store_delivery *list, size_t count)
 {
     size_t bytes = 0, i = 0;
 
-    while (i < count && bytes <= DELIVERY_NAMES_MAX) {
+    while (i < count && i < DELIVERY_TARGETS_MAX && bytes <= DELIVERY_NAMES_MAX) {
         bytes += list[i].account->home.n + list[i].mailbox.n + 32;
         i++;
     }
@@ -230,8 +283,13 @@ bool store_deliver_with(struct store *s, const char *id, struct spool *message, 
                         struct store_delivery *list, size_t count,
                         const struct store_companion *companion, struct err *e)
 {
-    const struct companions none = {.with = NULL};
-    const struct companions last = {companion, list, count};
+    struct whole w = {.store = s,
+                      .id = id,
+                      .message = message,
+                      .prefix = prefix,
+                      .list = list,
+                      .count = count,
+                      .companion = companion};
     bool complete = true;
 
     for (size_t i = 0; i < count; i++) {
@@ -240,9 +298,9 @@ bool store_deliver_with(struct store *s, const char *id, struct spool *message, 
     }
     for (size_t i = 0, n; i < count; i += n) {
         n = fitting(list + i, count - i);
-        deliver_some(s, id, message, prefix, list + i, n, n < count,
-                     i + n == count ? &last : &none);
+        deliver_part(&w, list + i, n);
     }
+    free(w.large);
     for (size_t i = count; i-- > 0;) {
         complete &= list[i].delivered;
         if (!list[i].delivered && e)

@@ -27,6 +27,7 @@
 
 struct large_job {
     const char *path, *dir, *from; /* from NULL: the file is complete at path */
+    const char *same;              /* a file that holds all of it, maybe; or NULL */
     struct str prefix;
     int64_t date;
     bool ok;
@@ -51,9 +52,8 @@ static bool copy_after_prefix(struct large_job *job, int out)
     return ok;
 }
 
-static void run_large(void *arg)
+static void write_large(struct large_job *job)
 {
-    struct large_job *job = arg;
     int flags = job->from ? O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW : O_WRONLY;
     int fd;
 
@@ -66,6 +66,16 @@ static void run_large(void *arg)
     job->ok = job->ok && disk_set_times(job->path, job->date * USEC_SEC, &job->error) &&
               disk_sync(fd, job->path, &job->error) && disk_sync_dir(job->dir, &job->error);
     disk_close(fd);
+}
+
+static void run_large(void *arg)
+{
+    struct large_job *job = arg;
+
+    if (job->same && job->from && disk_link(job->same, job->path, NULL))
+        job->ok = disk_sync_dir(job->dir, &job->error);
+    else
+        write_large(job);
     if (!job->ok && job->from)
         disk_unlink(job->path, NULL);
 }
@@ -100,6 +110,7 @@ static bool prepare_large(struct delivery *d, struct err *e)
     struct large_job job = {.path = buf_c(&path),
                             .dir = s->spool_dir,
                             .from = take ? NULL : from,
+                            .same = d->large,
                             .prefix = d->prefix,
                             .date = d->date};
     worker_run(WORKER_DISK, run_large, &job);

@@ -21,7 +21,8 @@ struct delivery {
     struct pending *pending; /* targets with their mailboxes, referenced */
     char *path;              /* large: the file with all bytes */
     uint64_t size, size_crlf;
-    bool again; /* the message is delivered more than once: its file cannot be taken */
+    bool again;        /* the message is delivered more than once: its file cannot be taken */
+    const char *large; /* a file with all bytes that may be there, or NULL */
     struct restore_request *restore;         /* NULL: an ordinary one */
     const struct store_companion *companion; /* of an only delivery, which has records; or NULL */
 };

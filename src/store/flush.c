@@ -31,7 +31,7 @@ struct name_change {
     struct leaving_file leaving;
 };
 
-enum list_change { LIST_KEEP, LIST_APPEND, LIST_REPLACE };
+enum list_change { LIST_KEEP, LIST_APPEND, LIST_CREATE, LIST_REPLACE };
 
 struct flush_job {
     const char *dir;
@@ -194,6 +194,8 @@ static bool write_list(struct flush_job *job, struct err *e)
     if (job->list == LIST_APPEND)
         return uidlist_file_append(job->dir, job->messages, job->message_count, job->ghost, false,
                                    e);
+    if (job->list == LIST_CREATE)
+        return uidlist_file_create(job->dir, &job->header, job->messages, job->message_count, e);
     return uidlist_file_replace(job->dir, &job->header, job->messages, job->message_count, e);
 }
 
@@ -285,13 +287,15 @@ static void take_list(struct mailbox *m, struct flush_job *job)
     struct mailbox_content *c = &m->c;
     uint32_t last = c->uid_next - 1;
 
-    if (c->list_rewrite || (c->list_lines > 100 && c->count * 4 < c->list_lines * 3))
+    if (c->list_missing)
+        job->list = LIST_CREATE;
+    else if (c->list_rewrite || (c->list_lines > 100 && c->count * 4 < c->list_lines * 3))
         job->list = LIST_REPLACE;
     else if (last > c->list_last)
         job->list = LIST_APPEND;
     else
         return;
-    size_t from = job->list == LIST_REPLACE ? 0 : mailbox_content_find(c, c->list_last + 1);
+    size_t from = job->list == LIST_APPEND ? mailbox_content_find(c, c->list_last + 1) : 0;
     job->message_count = c->count - from;
     job->messages = mem_array(job->message_count, sizeof(*job->messages));
     for (size_t i = 0; i < job->message_count; i++) {
@@ -376,16 +380,16 @@ static void apply(struct mailbox *m, struct flush_job *job)
     }
     if (job->list == LIST_KEEP)
         return;
+    c->list_missing = false;
     if (!job->list_done) {
         c->list_rewrite = true;
         mailbox_mark_dirty(m);
         return;
     }
-    c->list_lines = job->list == LIST_REPLACE
-                        ? job->message_count
-                        : c->list_lines + job->message_count + (job->ghost > 0);
+    c->list_lines = job->list == LIST_APPEND ? c->list_lines + job->message_count + (job->ghost > 0)
+                                             : job->message_count;
     c->list_last = job->last;
-    if (job->list == LIST_REPLACE)
+    if (job->list != LIST_APPEND)
         c->list_rewrite = false;
 }
 
@@ -448,8 +452,9 @@ bool mailbox_flush(struct mailbox *m, enum flush_what what, struct err *e)
     }
     while (ok && more && !m->is_deleted)
         ok = flush_once(m, what, &more, &error);
-    /* A list that somebody removed cannot be appended to, but it can be written anew. */
-    if (!ok && error.kind == ERR_NOT_FOUND && m->c.list_rewrite)
+    /* A list that somebody removed cannot be appended to, and one that somebody made in between
+     * cannot be made, but it can be written anew. */
+    if (!ok && (error.kind == ERR_NOT_FOUND || error.kind == ERR_EXISTS) && m->c.list_rewrite)
         ok = flush_once(m, what, &more, &error);
     if (ok && what == FLUSH_ALL)
         ok = mailbox_write_index(m, &error);

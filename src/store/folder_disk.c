@@ -49,6 +49,27 @@ bool folder_disk_exists(const struct folder_disk *d, struct str name)
     return ok;
 }
 
+static bool read_list_header(const struct folder_disk *d, struct str name, struct uidlist_header *h)
+{
+    struct buf path = BUF_EMPTY;
+    char head[1000];
+    size_t got = 0;
+    int fd;
+
+    dir_path(&path, d, name);
+    buf_add_c(&path, "/dovecot-uidlist");
+    bool ok = disk_open(buf_c(&path), O_RDONLY, 0, &fd, NULL);
+    if (ok) {
+        ok = disk_read_at(fd, head, sizeof(head), 0, &got, path.p, NULL);
+        disk_close(fd);
+    }
+    struct str text = str_from(head, got);
+    ok = ok && uidlist_read_header(&text, h);
+    h->extra = STR("");
+    buf_free(&path);
+    return ok;
+}
+
 /* --- building --- */
 
 static bool make_file(const char *dir, const char *name, struct str content, struct err *e)
@@ -221,10 +242,21 @@ static bool mark(const struct folder_disk *d, struct err *e)
            disk_sync_dir(d->maildir, e);
 }
 
+/* UIDVALIDITY of folders is to be above INBOX's, which a delivery took without noting it. */
+static bool note_inbox(const struct folder_disk *d, struct err *e)
+{
+    struct uidlist_header h = {.validity = d->inbox_validity};
+
+    return (h.validity == 0 && !read_list_header(d, STR("INBOX"), &h)) || h.validity == 0 ||
+           uidvalidity_note(d->maildir, h.validity, e);
+}
+
 /* Folders that are there are left as their owner has them, subscribed or not. */
 static bool complete_account(const struct folder_disk *d, const struct str *special, size_t count,
                              struct err *e)
 {
+    if (!note_inbox(d, e))
+        return false;
     for (size_t i = 0; i < count; i++) {
         if (folder_disk_exists(d, special[i]))
             continue;
@@ -272,7 +304,7 @@ bool folder_disk_add_owner(struct buf *b, const char *maildir, const char *path)
     return b->n > before;
 }
 
-static bool check_owner(const struct folder_disk *d, bool *marked, struct err *e)
+bool folder_disk_check_owner(const struct folder_disk *d, bool *marked, struct err *e)
 {
     struct buf owner = BUF_EMPTY;
 
@@ -291,7 +323,7 @@ bool folder_disk_prepare(const struct folder_disk *d, const struct str *special,
 
     if (!folder_disk_exists(d, STR("INBOX")))
         return create_account(d, special, count, e);
-    if (!check_owner(d, &marked, e))
+    if (!folder_disk_check_owner(d, &marked, e))
         return false;
     if (folder_disk_is_prepared(d))
         return marked || mark(d, e);
@@ -351,23 +383,10 @@ bool folder_disk_rename(const struct folder_disk *d, struct str from, struct str
 
 bool folder_disk_guid(const struct folder_disk *d, struct str name, uint8_t guid[GUID_SIZE])
 {
-    struct buf path = BUF_EMPTY;
     struct uidlist_header h = {0};
-    char head[1000];
-    size_t got = 0;
-    int fd;
 
-    dir_path(&path, d, name);
-    buf_add_c(&path, "/dovecot-uidlist");
-    bool ok = disk_open(buf_c(&path), O_RDONLY, 0, &fd, NULL);
-    if (ok) {
-        ok = disk_read_at(fd, head, sizeof(head), 0, &got, path.p, NULL);
-        disk_close(fd);
-    }
-    struct str text = str_from(head, got);
-    ok = ok && uidlist_read_header(&text, &h) && h.has_guid;
+    bool ok = read_list_header(d, name, &h) && h.has_guid;
     memcpy(guid, h.guid, GUID_SIZE);
-    buf_free(&path);
     return ok;
 }
 

@@ -17,8 +17,9 @@ struct folder_disk {
     struct folder_naming naming;
     struct str metadata; /* folder_disk_create: content of the mailbox's maild-metadata, or empty */
     const char *owner; /* the account's home; NULL: not asked for. Only for folder_disk_prepare. */
-    bool no_inbox;     /* the Maildir holds other mailboxes only */
-    bool inherit_acl;  /* a new mailbox gets the access control list of its parent (RFC 4314 4) */
+    uint32_t inbox_validity; /* of an INBOX whose list may not be written yet; 0: it is */
+    bool no_inbox;           /* the Maildir holds other mailboxes only */
+    bool inherit_acl; /* a new mailbox gets the access control list of its parent (RFC 4314 4) */
 };
 
 /* Makes the Maildir of an account with INBOX and the special folders, subscribed; one that is there
@@ -29,6 +30,8 @@ bool folder_disk_prepare(const struct folder_disk *d, const struct str *special,
 /* Appends the home of the account whose Maildir it is. path: the store's, above the Maildir. False:
  * nobody has used it yet. */
 bool folder_disk_add_owner(struct buf *b, const char *maildir, const char *path);
+/* ERR_PERM: the Maildir is another account's. *marked: it says whose it is. */
+bool folder_disk_check_owner(const struct folder_disk *d, bool *marked, struct err *e);
 /* Was that done for this Maildir? */
 bool folder_disk_is_prepared(const struct folder_disk *d);
 /* Makes the mailbox and its missing parents. name: canonical. guid: of the mailbox itself, or NULL

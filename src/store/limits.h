@@ -78,8 +78,13 @@
 #define GROUP_RECORDS_MAX (MAILBOX_APPEND_MAX + 1)
 /* UIDs of one record of flags or expunges: at most 10 bytes each. */
 #define UIDS_RECORD_MAX 80000
-/* Bytes of mailbox names in the record of one delivery; one with more becomes several. */
-#define DELIVERY_NAMES_MAX (512u * 1024)
+/* Bytes of mailbox names in the record of one delivery, and mailboxes, which are all dealt with in
+ * one turn of the loop; a delivery with more becomes several. */
+#define DELIVERY_NAMES_MAX   (512u * 1024)
+#define DELIVERY_TARGETS_MAX 500
+/* Mailboxes that one hand-off to a worker opens for deliveries, and how many such at a time. */
+#define OPENING_BATCH   50
+#define OPENING_WORKERS 2
 
 /* maildirsize (Dovecot starts it anew at 5,120 bytes) and the like. */
 #define QUOTA_FILE_MAX (64u * 1024)

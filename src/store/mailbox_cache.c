@@ -1,7 +1,7 @@
 /*
- * Which mailboxes are in memory. One object per mailbox, found by account and name; loaded once,
- * however many ask at the same time; when nobody uses it any more it is kept for a while, the
- * longest unused go first. One that has something to write is written before it goes.
+ * Which mailboxes are in memory. One object per mailbox, found by account and name; loaded once
+ * (loading.c), however many ask at the same time; when nobody uses it any more it is kept for a
+ * while, the longest unused go first. One that has something to write is written before it goes.
  */
 #include "core/log.h"
 #include "core/mem.h"
@@ -10,6 +10,7 @@
 #include "store/foreign_compare.h"
 #include "store/layout.h"
 #include "store/limits.h"
+#include "store/loading.h"
 #include "store/public.h"
 #include "store/store_internal.h"
 #include "store/summary_cache.h"
@@ -223,6 +224,7 @@ void mailbox_vanish(struct mailbox *m)
     mailbox_unmark_dirty(m);
     foreign_forget(m);
     mailbox_forget(m);
+    mailbox_unpin(m);
     mailbox_notify(m);
 }
 
@@ -251,6 +253,22 @@ struct mailbox *mailbox_ref(struct mailbox *m)
         leave_unused(m);
     m->refs++;
     return m;
+}
+
+/* Modification sequences of a mailbox that has lost its index begin anew, above those of records to
+ * come: an index written in the middle of the replay would say that it has seen them. */
+void mailbox_pin(struct mailbox *m)
+{
+    m->pinned = true;
+    mailbox_ref(m);
+}
+
+void mailbox_unpin(struct mailbox *m)
+{
+    if (!m->pinned)
+        return;
+    m->pinned = false;
+    mailbox_unref(m);
 }
 
 /* Nobody refers to it, nothing is left to write. */
@@ -327,126 +345,7 @@ void store_evict(struct store *s, size_t most)
     }
 }
 
-/* --- loading --- */
-
-struct load_job {
-    struct load_settings settings;
-    struct mailbox_load *load;
-    bool done;
-    struct cond listed;
-    bool is_listed;
-    struct mailbox_content content;
-    struct err warning, error;
-    bool ok;
-};
-
-static void run_index(void *arg)
-{
-    struct load_job *job = arg;
-    job->done = mailbox_load_index(job->load);
-}
-
-static void run_list(void *arg)
-{
-    mailbox_load_list(((struct load_job *)arg)->load);
-}
-
-static void list_done(void *arg)
-{
-    struct load_job *job = arg;
-    job->is_listed = true;
-    cond_broadcast(&job->listed);
-}
-
-static void run_directories(void *arg)
-{
-    mailbox_load_directories(((struct load_job *)arg)->load);
-}
-
-static void run_join(void *arg)
-{
-    mailbox_load_join(((struct load_job *)arg)->load);
-}
-
-static void run_load(struct load_job *job)
-{
-    job->load = mailbox_load_new(&job->settings);
-    worker_run(WORKER_DISK, run_index, job);
-    if (!job->done) {
-        worker_start(WORKER_DISK, run_list, list_done, job);
-        worker_run(WORKER_DISK, run_directories, job);
-        while (!job->is_listed)
-            cond_wait_certain(&job->listed);
-        worker_run(WORKER_DISK, run_join, job);
-    }
-    job->ok = mailbox_load_end(job->load, &job->content, &job->warning, &job->error);
-}
-
-static void finish_load(struct mailbox *m, struct load_job *job)
-{
-    m->c = job->content;
-    m->load = MAILBOX_READY;
-    m->uid_reserved = m->c.uid_next;
-    m->modseq_reserved = m->c.modseq;
-    guid_format(m->id, m->c.guid);
-    quota_mailbox_set(m, (struct quota_count){.bytes = m->c.counts.size, .messages = m->c.count});
-    account_note_messages(m);
-    quota_mailbox_entered(m);
-    struct dir_stamp stamps[2] = {m->c.stamps.new, m->c.stamps.cur};
-    bool known = stamps[0].inode != 0 && stamps[1].inode != 0;
-    foreign_stamp(m, stamps, !known, m->foreign.own_changes);
-    if (!m->store->replaying)
-        foreign_loaded(m);
-    if (m->c.is_indexed)
-        mailbox_note_indexed(m, &m->c.stamps);
-    if (!m->c.is_indexed || m->c.list_rewrite || m->c.keywords_changed ||
-        m->c.dirty_from != UINT32_MAX)
-        mailbox_mark_dirty(m);
-    /* Without changes there may be no checkpoint for long. */
-    if (!m->c.is_indexed && m->c.count >= INDEX_SOON && !m->store->replaying)
-        mailbox_flush_soon(m, FLUSH_ALL);
-    if (job->warning.kind != ERR_NONE)
-        log_warning("store", NULL, "%s", job->warning.text);
-}
-
-static struct mailbox *mailbox_new(struct store *s, struct store_account *a, struct str name)
-{
-    struct mailbox *m = MEM_NEW(struct mailbox);
-
-    m->store = s;
-    m->account = a;
-    m->name = mem_dup(name.p, name.n);
-    m->dir = mailbox_dir_path(a, name);
-    m->refs = 1;
-    m->date_batch = 1;
-    return m;
-}
-
-/* Loads a mailbox that is not in memory; others who want it wait on m->changed. */
-static struct mailbox *load(struct store *s, struct store_account *a, struct str name)
-{
-    struct mailbox *m = mailbox_new(s, a, name);
-    struct load_job job = {.settings = {.dir = m->dir,
-                                        .maildir = a->maildir,
-                                        .hostname = s->hostname,
-                                        .now = clock_wall(),
-                                        .replaying = s->replaying}};
-
-    mailbox_remember(m);
-    /* No folder operation may begin meanwhile: it could give the name to another mailbox. */
-    a->in_flight++;
-    run_load(&job);
-    store_account_landed(a);
-    if (job.ok) {
-        finish_load(m, &job);
-    } else {
-        m->load = MAILBOX_FAILED;
-        m->load_error = job.error;
-        mailbox_forget(m);
-    }
-    cond_broadcast(&m->changed);
-    return m;
-}
+/* --- opening --- */
 
 bool mailbox_get(struct store *s, struct store_account *a, struct str name, struct mailbox **out,
                  struct err *e)
@@ -462,7 +361,10 @@ bool mailbox_get(struct store *s, struct store_account *a, struct str name, stru
         while (ok && m->load == MAILBOX_LOADING)
             ok = cond_wait(&m->changed, DEADLINE_NONE, e);
     } else {
-        m = load(s, a, name);
+        struct loading l;
+        m = loading_begin(&l, s, a, name);
+        loading_run(&l);
+        loading_end(&l);
     }
     if (ok && m->load == MAILBOX_FAILED) {
         ok = m->load_error.kind == ERR_NOT_FOUND

@@ -63,6 +63,7 @@ struct mailbox_content {
     size_t list_lines;  /* lines in the file */
     uint32_t list_last; /* it tells that UIDs up to this one were given out */
     bool list_rewrite;  /* must be written anew, not appended to */
+    bool list_missing;  /* it was never written */
     /* the index */
     struct index_file index;
     struct index_stamps stamps; /* as they are when the content is what the disk holds; zero: not
@@ -131,6 +132,9 @@ bool uidlist_file_append(const char *dir, const struct message *messages, size_t
 /* Writes it anew, synced, under Dovecot's dotlock. */
 bool uidlist_file_replace(const char *dir, const struct uidlist_header *h,
                           const struct message *messages, size_t count, struct err *e);
+/* Writes the first one, not synced. ERR_EXISTS. */
+bool uidlist_file_create(const char *dir, const struct uidlist_header *h,
+                         const struct message *messages, size_t count, struct err *e);
 /* After a crash: the dotlocks that are there were left by it. */
 void uidlist_file_break_locks(const char *dir);
 /* content: as keywords_format writes it. */

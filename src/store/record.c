@@ -26,11 +26,16 @@ static void read_bytes(struct reader *r, void *p, size_t n)
     r->n -= n;
 }
 
+void record_read_guid(struct reader *r, uint8_t guid[GUID_SIZE])
+{
+    read_bytes(r, guid, GUID_SIZE);
+}
+
 void record_read_mailbox(struct reader *r, struct record_mailbox *m)
 {
     m->home = read_counted(r);
     m->name = read_counted(r);
-    read_bytes(r, m->guid, GUID_SIZE);
+    record_read_guid(r, m->guid);
 }
 
 static void add_number(struct buf *b, uint32_t v)

@@ -38,6 +38,9 @@ enum record_type {
     /* u32 n: the n records that follow without a gap are one. They happened when the last of them
      * is there. */
     RECORD_GROUP = 8,
+    /* INBOX of accounts that had no Maildir: u32 n, n times (str home, 16 bytes GUID, u32
+     * UIDVALIDITY) */
+    RECORD_INBOXES = 9,
 };
 
 /* str home, str name, 16 bytes GUID. */
@@ -48,6 +51,7 @@ struct record_mailbox {
 
 void record_add_mailbox(struct buf *b, struct str home, struct str name,
                         const uint8_t guid[GUID_SIZE]);
+void record_read_guid(struct reader *r, uint8_t guid[GUID_SIZE]);
 void record_read_mailbox(struct reader *r, struct record_mailbox *m);
 
 /* A sorted list of UIDs as u32 number of ranges, then per range the gap to the one before and its

@@ -271,6 +271,8 @@ size_t replay_homes(const struct journal_record *record, uint32_t target, struct
 
     if (record->type == RECORD_DELIVER)
         return replay_delivery_home(record, target, &homes[0]) ? 1 : 0;
+    if (record->type == RECORD_INBOXES)
+        return replay_inbox_home(record, target, &homes[0]) ? 1 : 0;
     if (record->type == RECORD_GROUP || (record->type == RECORD_RENAME && read_u32(&r) == 0))
         return 0;
     for (size_t i = 0; i < count; i++) {
@@ -360,13 +362,15 @@ bool replay_record_target(struct store *s, const struct journal_record *record, 
     bool ok;
 
     if (record->version < 1 || record->version > RECORD_VERSION || record->type < RECORD_DELIVER ||
-        record->type > RECORD_GROUP)
+        record->type > RECORD_INBOXES)
         return err_set(e, ERR_IO,
                        "record %llu of the journal is of an unknown kind (%u, version %u)",
                        (unsigned long long)record->lsn, record->type, record->version);
     struct arena *a = arena_new();
     if (record->type == RECORD_DELIVER)
         ok = replay_deliver(s, record, target, &r, a, e);
+    else if (record->type == RECORD_INBOXES)
+        ok = replay_inboxes(s, record, target, &r, e);
     else
         ok = apply_or_set_aside(s, record, &r, a, e);
     if (ok && r.bad)
@@ -441,6 +445,7 @@ static bool drop_mailboxes(struct store *s, struct err *e)
             log_error("store", NULL, "%s cannot be brought up to date: %s", m->dir, error.text);
         mailbox_unmark_dirty(m);
         mailbox_forget(m);
+        mailbox_unpin(m);
         mailbox_unref(m);
     }
     return true;

@@ -16,6 +16,10 @@ SUSPENDS bool replay_deliver(struct store *s, const struct journal_record *recor
 /* One target of a delivery, into the mailbox of that name, made if need be. */
 SUSPENDS bool replay_deliver_by_name(struct store *s, const struct journal_record *record,
                                      size_t target, struct arena *a, struct err *e);
+/* INBOX of accounts as they were made; and the home of one. */
+SUSPENDS bool replay_inboxes(struct store *s, const struct journal_record *record, uint32_t only,
+                             struct reader *r, struct err *e);
+bool replay_inbox_home(const struct journal_record *record, uint32_t target, struct str *home);
 /* The file in the spool directory that a delivery needs, or "". */
 struct str replay_spool_file(const struct journal_record *record);
 /* The home of a delivery's target. */
@@ -37,7 +41,8 @@ SUSPENDS bool replay_group_take(struct store *s, const struct journal_record *re
 void replay_group_forget(struct store *s);
 /* One record that is not (or no longer) part of a group. */
 SUSPENDS bool replay_record(struct store *s, const struct journal_record *record, struct err *e);
-/* The same for one target of a delivery; SET_ASIDE_WHOLE: for all of it. */
+/* The same for one target of a delivery, or one account of RECORD_INBOXES; SET_ASIDE_WHOLE: for all
+ * of it. */
 SUSPENDS bool replay_record_target(struct store *s, const struct journal_record *record,
                                    uint32_t target, struct err *e);
 /* Whose record it is; of a delivery, whose the target is. Returns how many. */

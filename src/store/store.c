@@ -328,6 +328,7 @@ static void free_mailboxes(struct store *s)
             mailbox_unmark_dirty(m);
             mailbox_ref(m);
             mailbox_forget(m);
+            mailbox_unpin(m);
             mailbox_unref(m);
         }
     }

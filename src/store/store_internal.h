@@ -18,6 +18,7 @@ struct store_account {
     char *maildir;              /* absolute; PATH/home/Maildir, or as the layout has it */
     bool is_public;             /* public.h */
     bool prepared;              /* INBOX and special folders were made */
+    bool has_inbox;             /* at least that is there, so deliveries can go on */
     bool probed;                /* the replay has seen whether its Maildir can be used */
     char *blocked;              /* why it cannot be used; NULL: it can (set_aside.c) */
     size_t set_aside_count;
@@ -80,6 +81,7 @@ struct mailbox {
     struct messages_told told;
     struct cond changed; /* loaded; names given back; a pending file written */
     uint8_t keeper_what; /* enum flush_what that the keeper shall do; 0: not queued */
+    bool pinned;         /* stays in memory until the replay ends */
     bool is_deleted, dirty, unused, names_taken, write_failed;
     struct mailbox_foreign foreign; /* what other programs do to its files */
     uint32_t flush_round;
@@ -234,6 +236,9 @@ void mailbox_remember(struct mailbox *m);
 void mailbox_take_name(struct mailbox *m, struct str name);
 /* After it was deleted: whoever has it open sees that. */
 void mailbox_vanish(struct mailbox *m);
+/* During the replay: one without an index stays in memory until its end, or until it vanishes. */
+void mailbox_pin(struct mailbox *m);
+void mailbox_unpin(struct mailbox *m);
 char *mailbox_dir_path(const struct store_account *a, struct str name);
 /* Brings the unused mailboxes down to `most`; flushes those that need it. */
 SUSPENDS void store_evict(struct store *s, size_t most);

@@ -97,14 +97,39 @@ void uidlist_file_break_locks(const char *dir)
     buf_free(&path);
 }
 
-bool uidlist_file_replace(const char *dir, const struct uidlist_header *h,
-                          const struct message *messages, size_t count, struct err *e)
+static struct buf format_list(const struct uidlist_header *h, const struct message *messages,
+                              size_t count)
 {
-    struct buf path = BUF_EMPTY, content = BUF_EMPTY;
+    struct buf content = BUF_EMPTY;
 
     uidlist_add_header(&content, h);
     for (size_t i = 0; i < count; i++)
         add_message(&content, &messages[i]);
+    return content;
+}
+
+bool uidlist_file_create(const char *dir, const struct uidlist_header *h,
+                         const struct message *messages, size_t count, struct err *e)
+{
+    struct buf path = BUF_EMPTY, content = format_list(h, messages, count);
+    int fd;
+
+    buf_printf(&path, "%s/dovecot-uidlist", dir);
+    bool ok = disk_open(buf_c(&path), O_WRONLY | O_CREAT | O_EXCL, 0600, &fd, e);
+    if (ok) {
+        ok = disk_write(fd, content.p, content.n, path.p, e);
+        disk_close(fd);
+    }
+    buf_free(&path);
+    buf_free(&content);
+    return ok;
+}
+
+bool uidlist_file_replace(const char *dir, const struct uidlist_header *h,
+                          const struct message *messages, size_t count, struct err *e)
+{
+    struct buf path = BUF_EMPTY, content = format_list(h, messages, count);
+
     buf_printf(&path, "%s/dovecot-uidlist", dir);
     bool ok = replace_locked(buf_c(&path), buf_str(&content), e);
     buf_free(&path);
