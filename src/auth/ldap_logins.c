@@ -1,9 +1,9 @@
 /*
  * Connections for logins. To open one takes a resolver, a TLS handshake, a server that may keep
  * silent: that is done by a thread, one for each. Open it is the loop's: the socket does not block,
- * a question and its answer are small and cost libldap 20 microseconds of computing, so the fiber
- * that asks speaks on it itself. Handing each question to a thread and its answer back cost more
- * than everything else together (docs/performance.md).
+ * a question and its answer are small, so the fiber that asks speaks on it itself. Handing each
+ * question to a thread and its answer back cost a quarter of all that a login costs
+ * (docs/performance.md).
  *
  * - Who finds no connection waits in line, and is given the next one that is done or opened. While
  *   there are fewer than bind_connections, one more is opened for each that waits.
