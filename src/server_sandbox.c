@@ -1,8 +1,8 @@
 /*
  * What the server may do with files, from the moment its ports are open: write below the folders
- * that are its own, read the configuration, the files that it names and the system's (libraries,
- * resolver, time zones, certificates), and nothing else. Paths are those of the configuration at
- * the start, so a reload that names a file elsewhere fails for that file with "Permission denied".
+ * that are its own, and nowhere else. It may read what its user may: a reload can name a
+ * certificate, a table or a keytab anywhere, and what it must not see is kept from it by the
+ * permissions of files, as from every other program.
  *
  * Libraries that would write elsewhere are told not to: Kerberos keeps what it has seen of tickets
  * in the server's own folder, SQLite its temporary files.
@@ -14,15 +14,8 @@
 
 #include <stdlib.h>
 
-/* The system's own. */
-static const char *const system_paths[] = {"/etc",  "/usr", "/lib", "/lib64", "/lib32",
-                                           "/proc", "/sys", "/dev", "/run"};
+/* Written to as well. */
 static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/tty"};
-/* Files and folders that libraries are told of by the environment. */
-static const char *const variables[] = {"KRB5_CONFIG",  "KRB5_KTNAME", "KRB5_CLIENT_KTNAME",
-                                        "LDAPCONF",     "SASL_PATH",   "SSL_CERT_FILE",
-                                        "SSL_CERT_DIR", "TZDIR",       "LD_LIBRARY_PATH"};
-
 /* The search for leaks of AddressSanitizer. */
 #ifdef __SANITIZE_ADDRESS__
 #define TRACES_ITSELF true
@@ -38,58 +31,6 @@ static void allow_folder_of(struct sandbox *x, struct arena *a, const char *path
     ptrdiff_t slash = str_find_last_char(str_from_c(path), '/');
     if (slash > 0)
         sandbox_allow(x, arena_c(a, str_head(str_from_c(path), (size_t)slash)), SANDBOX_WRITE);
-}
-
-static void allow_text(struct sandbox *x, const char *text)
-{
-    if (text && text[0] == '/')
-        sandbox_allow(x, text, SANDBOX_READ);
-}
-
-/* Of one block: whatever is a path. */
-static void allow_values(struct sandbox *x, const struct settings_block *block, const void *values)
-{
-    for (const struct setting *s = block->settings; s->name; s++) {
-        const char *at = (const char *)values + s->offset;
-        if (s->type == SETTING_PATH || s->type == SETTING_STRING)
-            allow_text(x, *(const char *const *)(const void *)at);
-        if (s->type != SETTING_STRING_LIST)
-            continue;
-        const struct string_list *list = (const void *)at;
-        for (size_t i = 0; i < list->count; i++)
-            allow_text(x, list->items[i]);
-    }
-}
-
-static void allow_config(struct sandbox *x, struct arena *a, const struct config *config,
-                         const char *config_path)
-{
-    ptrdiff_t slash = str_find_last_char(str_from_c(config_path), '/');
-    const char *folder =
-        slash > 0 ? arena_c(a, str_head(str_from_c(config_path), (size_t)slash)) : ".";
-    sandbox_allow(x, folder, SANDBOX_READ);
-    for (size_t i = 0; server_blocks[i]; i++) {
-        const struct settings_block *block = server_blocks[i];
-        if (!block->named)
-            allow_values(x, block, config_block(config, block));
-        for (size_t n = 0; block->named && n < config_count(config, block); n++)
-            allow_values(x, block, config_at(config, block, n));
-    }
-}
-
-static void allow_system(struct sandbox *x)
-{
-    for (size_t i = 0; i < COUNT(system_paths); i++)
-        sandbox_allow(x, system_paths[i], SANDBOX_READ);
-    for (size_t i = 0; i < COUNT(devices); i++)
-        sandbox_allow(x, devices[i], SANDBOX_WRITE);
-    for (size_t i = 0; i < COUNT(variables); i++) {
-        const char *value = getenv(variables[i]);
-        if (value && strncmp(value, "FILE:", 5) == 0)
-            value += 5;
-        allow_text(x, value);
-    }
-    sandbox_allow(x, "/proc/self/exe", SANDBOX_READ); /* for the lines of a backtrace */
 }
 
 static void allow_own(const struct server *s, struct sandbox *x)
@@ -140,8 +81,9 @@ bool server_enter_sandbox(const struct server *s, struct err *e)
         return true;
     tell_libraries(s);
     struct sandbox *x = sandbox_new();
-    allow_system(x);
-    allow_config(x, s->arena, s->boot, s->config_path);
+    sandbox_allow(x, "/", SANDBOX_READ);
+    for (size_t i = 0; i < COUNT(devices); i++)
+        sandbox_allow(x, devices[i], SANDBOX_WRITE);
     allow_own(s, x);
     bool ok = sandbox_enter(x, !TRACES_ITSELF, &kind, e);
     sandbox_free(x);

@@ -40,11 +40,12 @@
 #define RIGHTS_WRITE                                                                               \
     (RIGHTS_READ | RIGHTS_FILE_WRITE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                             \
      LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |  \
-     LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_SYM | RIGHT_REFER)
+     LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_SYM |   \
+     RIGHT_REFER)
 /* What is forbidden where no rule allows it. */
 #define RIGHTS_HANDLED                                                                             \
     (RIGHTS_WRITE | LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |                    \
-     LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO)
+     LANDLOCK_ACCESS_FS_MAKE_BLOCK)
 
 struct sandbox {
     int version; /* of Landlock; below LEAST_VERSION: not used */

@@ -86,9 +86,9 @@ static const struct setting server_table[] = {
     {"control_socket", SETTING_PATH, FIELD(control_socket), "", 0, 0, NULL,
      "Unix socket that mailctl speaks to. Empty: control.sock in run_dir. Needs a restart."},
     {"sandbox", SETTING_BOOL, FIELD(sandbox), "yes", 0, 0, NULL,
-     "After its start the server can write only below the folders that are its own, read only the "
-     "configuration, the files that this names, and the system's, run no programs and use no part "
-     "of the kernel that it does not need. Needs a restart."},
+     "After its start the server can write only below the folders that are its own, run no "
+     "programs "
+     "and use no part of the kernel that it does not need. Needs a restart."},
     {"sandbox_write", SETTING_STRING_LIST, FIELD(sandbox_write), "", 0, 0, NULL,
      "Other folders that it may write to: where links lead that stand in place of folders of users "
      "in the store, for example. Needs a restart."},

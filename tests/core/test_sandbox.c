@@ -67,7 +67,7 @@ static bool in_child(void (*fn)(void), int *status)
 static void use_files(void)
 {
     struct sandbox_kind kind = enter();
-    char from[200], to[200];
+    char from[200], to[200], other[200];
     if (!kind.files)
         _exit(77);
     CHECK(try_open("ours/file", O_RDWR | O_CREAT) == 0);
@@ -81,6 +81,9 @@ static void use_files(void)
     snprintf(from, sizeof(from), "%s/ours/file", root);
     snprintf(to, sizeof(to), "%s/ours/sub/moved", root);
     CHECK(rename(from, to) == 0);
+    snprintf(from, sizeof(from), "%s/ours/fifo", root); /* somebody else's may have to be renamed */
+    snprintf(other, sizeof(other), "%s/ours/sub/fifo", root);
+    CHECK(rename(from, other) == 0);
     snprintf(from, sizeof(from), "%s/other/out", root);
     CHECK(rename(to, from) != 0);
     CHECK(link(to, from) != 0);
@@ -156,6 +159,8 @@ static int setup(void **state)
     }
     write_file("read/file");
     write_file("other/file");
+    snprintf(path, sizeof(path), "%s/ours/fifo", root);
+    assert_int_equal(mkfifo(path, 0600), 0);
     snprintf(path, sizeof(path), "%s/ours/link", root);
     snprintf(target, sizeof(target), "%s/other/file", root);
     assert_int_equal(symlink(target, path), 0);

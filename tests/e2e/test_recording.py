@@ -66,7 +66,7 @@ def test_a_session_is_recorded_without_its_password():
 
 def test_actions_have_a_log_of_their_own():
     with Instance(users=("alice",)) as server:
-        server.replace_config("hostname", f"log_actions = {server.directory}/actions.log\nhostname")
+        server.replace_config("hostname", f"log_actions = {server.root}/log/actions.log\nhostname")
         server.mailctl("reload")
         box = login(server)
         box.create("Archive/2026")
@@ -79,7 +79,7 @@ def test_actions_have_a_log_of_their_own():
         box.rename("Archive/2026", "Old")
         box.delete("Old")
         box.logout()
-        path = f"{server.directory}/actions.log"
+        path = f"{server.root}/log/actions.log"
         wait_for(lambda: "logout" in text_of(path))
         lines = [line.split(": ", 1)[1] for line in text_of(path).splitlines()]
         user = "user=<alice@example.test>"
