@@ -210,8 +210,9 @@ class Hands:
                                      self.tree, config["maild"],
                                      "%08Xv%08Xu" if "uidl" in config["dovecot"] else "%08Xu%08Xv"))
         if config["same"]:
-            self.instance.add_config('imap {\n    separator = "%s"\n    below_inbox = %s\n}' % (
-                config["separator"], "yes" if config["prefix"] else "no"))
+            public = "Public" if "namespace public" in config["dovecot"] else ""
+            self.instance.add_config('imap {\n    separator = "%s"\n    below_inbox = %s\n    public_namespace = "%s"\n}' % (
+                config["separator"], "yes" if config["prefix"] else "no", public))
         self.dovecot = Side(self.reference.port, config["separator"], config["prefix"])
         self.maild = Side(self.instance.port, config["separator"] if config["same"] else "/",
                           config["prefix"] if config["same"] else "", self.instance.tls_context())
