@@ -29,6 +29,7 @@ struct config_section {
     const char *name;           /* of a named block, else NULL */
     struct config_place place;  /* where it begins */
     struct config_place *given; /* of each setting */
+    const char *where;          /* the place as text; NULL: nowhere */
     void *values;
 };
 

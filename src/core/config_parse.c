@@ -351,6 +351,18 @@ static bool parse_statements(struct parser *p, struct config_source *s,
 
 /* --- the whole --- */
 
+/* What a check complains of begins with the name of the setting: that is where people look. */
+static struct config_place place_of_setting(const struct config_section *section,
+                                            struct str complaint, struct config_place otherwise)
+{
+    size_t n = 0;
+    while (n < complaint.n && strchr("abcdefghijklmnopqrstuvwxyz0123456789_", complaint.p[n]))
+        n++;
+    const struct setting *s = config_find_setting(section->block, str_head(complaint, n));
+    const struct config_place *given = s ? &section->given[s - section->block->settings] : NULL;
+    return given && given->line > 0 ? *given : otherwise;
+}
+
 static bool fill_section(struct parser *p, struct config_section *section)
 {
     struct config_place place = section->place;
@@ -368,9 +380,12 @@ static bool fill_section(struct parser *p, struct config_section *section)
         buf_free(&b);
         return false;
     }
+    if (place.line > 0)
+        section->where = arena_printf(p->config->arena, "%s:%u", place.file, place.line).p;
     struct err why;
     if (section->block->check && !section->block->check(section->values, &why))
-        return fail_in(p, place, section, why.text);
+        return fail_in(p, place_of_setting(section, str_from_c(why.text), place), section,
+                       why.text);
     return true;
 }
 
@@ -488,6 +503,14 @@ const void *config_at(const struct config *c, const struct settings_block *block
         if (c->sections[at]->block == block && i-- == 0)
             return c->sections[at]->values;
     return NULL;
+}
+
+const char *config_where(const struct config *c, const void *values)
+{
+    for (size_t i = 0; i < c->section_count; i++)
+        if (c->sections[i]->values == values && c->sections[i]->where)
+            return c->sections[i]->where;
+    return c->path;
 }
 
 const char *config_path(const struct config *c)

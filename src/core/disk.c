@@ -350,14 +350,25 @@ bool disk_truncate(int fd, uint64_t size, const char *path, struct err *e)
     return ftruncate(fd, (off_t)size) == 0 || err_set_errno(e, errno, "truncate %s", path);
 }
 
-bool disk_free_space(const char *path, uint64_t *bytes, uint64_t *inodes, struct err *e)
+bool disk_space(const char *path, struct disk_space *space, struct err *e)
 {
     struct statvfs v;
     if (statvfs(path, &v) < 0)
         return err_set_errno(e, errno, "free space of %s", path);
-    *bytes = (uint64_t)v.f_bavail * v.f_frsize;
-    /* File systems that make inodes as they need them report none at all. */
-    *inodes = v.f_files == 0 ? UINT64_MAX : (uint64_t)v.f_favail;
+    *space = (struct disk_space){.bytes = (uint64_t)v.f_blocks * v.f_frsize,
+                                 .bytes_free = (uint64_t)v.f_bavail * v.f_frsize,
+                                 .inodes = (uint64_t)v.f_files,
+                                 .inodes_free = (uint64_t)v.f_favail};
+    return true;
+}
+
+bool disk_free_space(const char *path, uint64_t *bytes, uint64_t *inodes, struct err *e)
+{
+    struct disk_space space;
+    if (!disk_space(path, &space, e))
+        return false;
+    *bytes = space.bytes_free;
+    *inodes = space.inodes == 0 ? UINT64_MAX : space.inodes_free;
     return true;
 }
 

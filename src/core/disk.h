@@ -72,7 +72,14 @@ bool disk_truncate(int fd, uint64_t size, const char *path, struct err *e);
  * returns false to stop. */
 bool disk_list(const char *path, bool (*fn)(void *arg, const char *name, unsigned char type),
                void *arg, struct err *e);
-/* Free bytes and inodes of the file system for an ordinary user. */
+/* Free bytes and inodes of the file system for an ordinary user; without `inodes` file systems make
+ * them as they need them. */
+struct disk_space {
+    uint64_t bytes, bytes_free;
+    uint64_t inodes, inodes_free;
+};
+bool disk_space(const char *path, struct disk_space *space, struct err *e);
+/* The free ones alone; UINT64_MAX inodes where they are not counted. */
 bool disk_free_space(const char *path, uint64_t *bytes, uint64_t *inodes, struct err *e);
 /* An exclusive lock on the file (created), held until the descriptor is closed: ERR_EXISTS when
  * another process holds it. */

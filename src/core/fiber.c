@@ -88,6 +88,7 @@ struct fiber *fiber_start(struct loop *l, const char *name, void (*fn)(void *arg
     f->fn = fn;
     f->arg = arg;
     f->cancelled = false;
+    f->suspect = NULL;
     f->newer = NULL;
     f->older = l->newest;
     if (l->newest)

@@ -67,7 +67,8 @@ bool damage_move(const struct segment *s)
     struct err e;
     if (write_report(s->damaged, s->report, &e) && disk_rename(s->path, s->damaged, &e))
         return true;
-    log_error("maild", NULL, "%s cannot be put aside: %s", s->path, e.text);
+    log_error("maild", NULL, "damaged file stays in place file=<%s> reason=\"%s\"", s->path,
+              e.text);
     return false;
 }
 
@@ -77,7 +78,8 @@ void damage_copy(const char *path, const char *to, const char *report)
     struct buf content = BUF_EMPTY;
     disk_read_file(path, REPORT_MAX, &content, NULL);
     if (!write_report(to, report, &e) || !disk_replace_file(to, buf_str(&content), 0600, &e))
-        log_error("maild", NULL, "%s cannot be put aside: %s", path, e.text);
+        log_error("maild", NULL, "damaged file stays in place file=<%s> reason=\"%s\"", path,
+                  e.text);
     buf_free(&content);
 }
 

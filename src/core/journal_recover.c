@@ -289,8 +289,8 @@ static void note_gap(struct recovery *r, struct segment *s, const struct scan *s
     add_lost(&b, first, last);
     if (torn)
         log_warning("maild", NULL,
-                    "%s: the last write before the crash was not complete: %s Nobody was told that "
-                    "they had been kept.",
+                    "the last write before the crash was not complete file=<%s>: %s Nobody was "
+                    "told that they had been kept.",
                     s->path, b.p);
     else
         mark_damaged(r, s, buf_c(&b));
@@ -357,8 +357,8 @@ static bool check_segment(struct recovery *r, struct segment *before, struct seg
     s->used = scan.at;
     if (!s->next && scan_is_torn(&scan))
         log_warning("maild", NULL,
-                    "%s: the last write before the crash was not complete, it begins with record "
-                    "%" PRIu64 ". Nobody was told that it had been kept.",
+                    "the last write before the crash was not complete file=<%s>: it begins with "
+                    "record %" PRIu64 ". Nobody was told that it had been kept.",
                     s->path, scan.next);
     if (bad > 0 && !s->damaged)
         mark_damaged(r, s, "some of it cannot be read, but none of the records that are needed.");
@@ -481,7 +481,7 @@ static void open_on_worker(void *arg)
         /* One that cannot be used is in nobody's way. */
         struct err e;
         if (keep ? !segment_open(s, &e) : !disk_unlink(s->path, &e)) {
-            log_warning("maild", NULL, "%s", e.text);
+            log_warning("maild", NULL, "a segment of the journal cannot be used: %s", e.text);
             keep = false;
         }
         if (keep)

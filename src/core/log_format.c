@@ -14,6 +14,8 @@
  */
 #include "core/log_format.h"
 
+#include "core/log.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -44,10 +46,29 @@ static bool is_control(const char *p, size_t left)
     return c < 0x20 || c == 0x7f || (c == 0xc2 && left > 1 && (unsigned char)p[1] < 0xa0);
 }
 
+/* Bytes that may have to be written in another way: controls, and what ends a value. All others are
+ * copied in one go. */
+static bool is_plain(unsigned char c)
+{
+    static const unsigned char other[256] = {
+        [0 ... 0x1f] = 1, [0x7f] = 1, [0xc2] = 1, [' '] = 1, ['"'] = 1,
+        ['\\'] = 1,       ['>'] = 1,  ['('] = 1,  [')'] = 1,
+    };
+    return !other[c];
+}
+
+static size_t plain_bytes(const char *p, size_t n)
+{
+    size_t i = 0;
+    while (i < n && is_plain((unsigned char)p[i]))
+        i++;
+    return i;
+}
+
 void log_line_add(struct log_line *l, const char *p, size_t n)
 {
     size_t plain = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = plain_bytes(p, n); i < n; i += 1 + plain_bytes(p + i + 1, n - i - 1)) {
         if (!is_control(p + i, n - i))
             continue;
         add(l, p + plain, i - plain);
@@ -78,18 +99,36 @@ static void add_value(struct log_line *l, const char *p, size_t n)
 {
     char before = l->n > 0 ? l->bytes[l->n - 1] : ' ';
     const char *special = enders(before);
-    size_t open = 0;
-    for (size_t i = 0; i < n; i++) {
+    size_t open = 0, done = 0;
+    for (size_t i = plain_bytes(p, n); i < n; i += 1 + plain_bytes(p + i + 1, n - i - 1)) {
         bool ends = p[i] != '\0' && strchr(special, p[i]);
         if (before == '(' && p[i] == '(')
             open++;
         else if (before == '(' && p[i] == ')')
             ends = open == 0 || open-- == 0;
-        if (ends || is_control(p + i, n - i))
-            add_hex(l, (unsigned char)p[i]);
-        else
-            add(l, p + i, 1);
+        if (!ends && !is_control(p + i, n - i))
+            continue;
+        add(l, p + done, i - done);
+        add_hex(l, (unsigned char)p[i]);
+        done = i + 1;
     }
+    add(l, p + done, n - done);
+}
+
+struct log_seconds log_seconds(usec time)
+{
+    struct log_seconds s;
+    usec ms = time > 0 ? time / USEC_MSEC : 0;
+    unsigned rest = ms >= 100 * 1000 ? 0 : (unsigned)(ms % 1000);
+    int n = snprintf(s.text, sizeof s.text, "%lld", (long long)(ms / 1000));
+    if (rest == 0)
+        return s;
+    char *at = s.text + n;
+    *at++ = '.';
+    for (unsigned unit = 100; rest > 0; rest %= unit, unit /= 10)
+        *at++ = (char)('0' + rest / unit);
+    *at = '\0';
+    return s;
 }
 
 /* --- formats --- */
@@ -211,6 +250,63 @@ static void add_string(struct log_line *l, const struct spec *s, const char *tex
     add_value(l, text, strnlen(text, most));
 }
 
+static void add_digits(struct log_line *l, unsigned long long n, bool negative)
+{
+    char digits[24];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + n % 10);
+    while (n /= 10);
+    if (negative)
+        digits[--at] = '-';
+    add(l, digits + at, sizeof digits - at);
+}
+
+static void add_signed(struct log_line *l, long long n)
+{
+    add_digits(l, n < 0 ? 0 - (unsigned long long)n : (unsigned long long)n, n < 0);
+}
+
+/* What nearly all formats consist of: strings, and integers without flags. at: behind the "%".
+ * Returns what comes behind the conversion; NULL: it is none of these. */
+static const char *add_simple(struct log_line *l, const char *at, struct values *v)
+{
+    static const struct spec whole = {.precision = -1};
+    struct spec cut = {0};
+    switch (at[0]) {
+    case 's':
+        add_string(l, &whole, va_arg(v->list, const char *));
+        return at + 1;
+    case '.':
+        if (at[1] != '*' || at[2] != 's')
+            return NULL;
+        cut.precision = va_arg(v->list, int);
+        add_string(l, &cut, va_arg(v->list, const char *));
+        return at + 3;
+    case 'd':
+        add_signed(l, va_arg(v->list, int));
+        return at + 1;
+    case 'u':
+        add_digits(l, va_arg(v->list, unsigned), false);
+        return at + 1;
+    case 'z':
+        if (at[1] != 'u')
+            return NULL;
+        add_digits(l, va_arg(v->list, size_t), false);
+        return at + 2;
+    case 'l':
+        if (at[1] != 'l' || (at[2] != 'u' && at[2] != 'd'))
+            return NULL;
+        if (at[2] == 'u')
+            add_digits(l, va_arg(v->list, unsigned long long), false);
+        else
+            add_signed(l, va_arg(v->list, long long));
+        return at + 3;
+    default:
+        return NULL;
+    }
+}
+
 void log_line_format(struct log_line *l, const char *format, va_list args)
 {
     int error = errno;
@@ -222,6 +318,11 @@ void log_line_format(struct log_line *l, const char *format, va_list args)
         format += literal;
         if (*format == '\0')
             break;
+        const char *behind = add_simple(l, format + 1, &v);
+        if (behind) {
+            format = behind;
+            continue;
+        }
         struct spec s;
         format = take_spec(&s, format + 1, &v);
         if (s.conversion == 's')

@@ -5,6 +5,7 @@
  * are due fire, then `ready` is emptied.
  */
 #include "core/context.h"
+#include "core/crash.h"
 #include "core/fiber.h"
 #include "core/loop.h"
 
@@ -57,7 +58,8 @@ struct fiber {
     struct cond *cond;             /* waited for, NULL when only for time */
     struct timer deadline;
     enum fiber_state state;
-    enum err_kind result; /* of the present wait */
+    enum err_kind result;          /* of the present wait */
+    const struct suspect *suspect; /* crash.h; NULL: none */
     bool cancelled;
     bool certain;    /* the present wait is not ended by cancellation */
     bool trimmed;    /* idle: the deep part of the stack was given back */
@@ -119,3 +121,10 @@ void fiber_resume(struct fiber *f);
 void worker_pool_free(struct worker_pool *p);
 /* Something was given to the threads and has not come back. */
 bool worker_pool_is_busy(const struct worker_pool *p);
+
+/* --- crash.c --- */
+
+/* A stack for the handler of faults on this thread; NULL: nobody watches. */
+void *crash_watch_thread(void);
+/* Before the thread ends. NULL is allowed. */
+void crash_forget_thread(void *stack);

@@ -128,6 +128,18 @@ static void address_release(struct session_list *l, struct address_count *a)
     free(a);
 }
 
+/* A protocol has one kind, so there are few. */
+static size_t *kind_count(struct session_list *l, const struct session_kind *kind)
+{
+    struct kind_count *k = l->kinds;
+    while (k->kind && k->kind != kind) {
+        k++;
+        assert(k < l->kinds + KINDS_MAX);
+    }
+    k->kind = kind;
+    return &k->count;
+}
+
 /* Room for one more? */
 static bool has_room(struct session_list *l, const struct session_entry *entry, struct err *e)
 {
@@ -165,6 +177,7 @@ bool session_list_add(struct session_list *l, struct session_entry *entry, struc
     *(l->last ? &l->last->next : &l->first) = entry;
     l->last = entry;
     l->count++;
+    ++*kind_count(l, entry->kind);
     l->strangers += entry->stranger;
     if (entry->since == 0)
         entry->since = clock_wall();
@@ -179,10 +192,12 @@ void session_list_remove(struct session_list *l, struct session_entry *entry)
         l->cursor = entry->next;
     if (l->sweep == entry)
         l->sweep = entry->next;
+    session_walk_pass(l, entry);
     *(entry->previous ? &entry->previous->next : &l->first) = entry->next;
     *(entry->next ? &entry->next->previous : &l->last) = entry->previous;
     entry->next = entry->previous = NULL;
     l->count--;
+    --*kind_count(l, entry->kind);
     l->strangers -= entry->stranger;
     address_release(l, entry->address);
     entry->address = NULL;
@@ -199,6 +214,14 @@ struct session_entry *session_list_first(const struct session_list *l)
 size_t session_list_count(const struct session_list *l)
 {
     return l->count;
+}
+
+const struct session_kind *session_list_kind(const struct session_list *l, size_t i, size_t *count)
+{
+    if (i == KINDS_MAX || !l->kinds[i].kind)
+        return NULL;
+    *count = l->kinds[i].count;
+    return l->kinds[i].kind;
 }
 
 struct session_entry *session_list_find(const struct session_list *l, const char *id)

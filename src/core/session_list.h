@@ -93,8 +93,29 @@ void session_list_watch_logins(struct session_list *l,
 /* For iteration without suspension: first, then entry->next. Newest last. */
 struct session_entry *session_list_first(const struct session_list *l);
 size_t session_list_count(const struct session_list *l);
+/* How many there are of the i-th kind that was ever there, without looking at each; NULL: there are
+ * no more kinds. */
+const struct session_kind *session_list_kind(const struct session_list *l, size_t i, size_t *count);
 /* NULL when there is none. */
 struct session_entry *session_list_find(const struct session_list *l, const char *id);
+
+/* The same with suspensions in between: those that end are left out, and as many are met as there
+ * were at the beginning. The walk must end before the list does. */
+struct session_walk {
+    struct session_walk *next_walk; /* private, as the others */
+    struct session_entry *at;
+    size_t left;
+};
+void session_walk_begin(struct session_list *l, struct session_walk *w);
+/* The next one, for as long as nothing suspends; NULL: there are no more. It may be kicked. */
+struct session_entry *session_walk_next(struct session_walk *w);
+void session_walk_end(struct session_list *l, struct session_walk *w);
+
+/* The limits in force, and how many sessions there are of an entry's address (0: not counted) and
+ * of its login with its protocol (0: none yet). */
+const struct session_limits *session_list_limits(const struct session_list *l);
+size_t session_address_count(const struct session_entry *entry);
+size_t session_login_count(const struct session_entry *entry);
 
 /* Kicks all that are in the list now. */
 void session_list_kick_all(struct session_list *l, const char *reason);

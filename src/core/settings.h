@@ -67,6 +67,9 @@ const void *config_block(const struct config *c, const struct settings_block *bl
 size_t config_count(const struct config *c, const struct settings_block *block);
 const void *config_at(const struct config *c, const struct settings_block *block, size_t i);
 const char *config_path(const struct config *c);
+/* For messages: where a block of it (config_block, config_at) begins, "maild.conf:12"; the path
+ * alone when it stands nowhere. */
+const char *config_where(const struct config *c, const void *values);
 
 /* One effective setting. */
 struct config_entry {
@@ -79,6 +82,27 @@ struct config_entry {
 /* All effective settings in the order of the tables; the entry lives during the call. */
 void config_each(const struct config *c, void (*fn)(void *arg, const struct config_entry *entry),
                  void *arg);
+
+enum config_change_kind {
+    CONFIG_CHANGED, /* a setting */
+    CONFIG_ADDED,   /* a named block, as those below */
+    CONFIG_REMOVED,
+    CONFIG_REORDERED, /* blocks of this kind that both configurations have; block_name is NULL */
+};
+struct config_change {
+    enum config_change_kind kind;
+    const struct settings_block *block;
+    const char *block_name;        /* of a named block, else NULL */
+    const struct setting *setting; /* NULL: the whole block */
+    struct str before, after;      /* of a setting, as config_entry.value */
+};
+/* What differs in effect, in the order of the tables; both were read with the same ones. A change
+ * lives during the call. */
+void config_compare(const struct config *before, const struct config *after,
+                    void (*fn)(void *arg, const struct config_change *change), void *arg);
+/* "hostname", "queue.lifetime", "listener mx.address", "listener mx" */
+void config_change_name(const struct config_change *change, struct buf *b);
+
 /* All effective settings as a configuration file; defaults are marked, secrets hidden. */
 void config_show(const struct config *c, struct buf *b);
 /* maild.conf(5), as a manual page in roff or as plain text. */

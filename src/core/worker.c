@@ -32,6 +32,7 @@ struct job {
     void (*fn)(void *arg);
     void (*done)(void *arg); /* on the loop */
     void *arg;
+    const struct suspect *suspect;
     bool allocated;
 };
 
@@ -115,6 +116,7 @@ static void *thread_main(void *arg)
 {
     struct class *c = arg;
     pthread_setname_np(pthread_self(), c->name);
+    void *stack = crash_watch_thread();
     pthread_mutex_lock(&c->lock);
     for (;;) {
         struct job *j = list_take(&c->waiting);
@@ -135,11 +137,14 @@ static void *thread_main(void *arg)
         pthread_mutex_unlock(&c->lock);
         if (call)
             sem_post(&c->calls);
+        suspect_lend(j->suspect);
         j->fn(j->arg);
+        suspect_lend(NULL);
         report(c->pool, j);
         pthread_mutex_lock(&c->lock);
     }
     pthread_mutex_unlock(&c->lock);
+    crash_forget_thread(stack);
     return NULL;
 }
 
@@ -263,7 +268,7 @@ void worker_run(enum worker_class class, void (*fn)(void *arg), void *arg)
 {
     struct fiber *f = fiber_self();
     assert(f);
-    struct run r = {.job = {.fn = fn, .done = run_done, .arg = arg}};
+    struct run r = {.job = {.fn = fn, .done = run_done, .arg = arg, .suspect = f->suspect}};
     submit(f->loop, class, &r.job);
     while (!r.over)
         cond_wait_certain(&r.ended);

@@ -102,7 +102,7 @@ static bool check_settings(const void *values, struct err *e)
 
 const struct settings_block dns_settings_block = {
     .name = "dns",
-    .help = "How names are looked up.",
+    .help = "How names are looked up. All need a restart.",
     .size = sizeof(struct dns_settings),
     .settings = settings,
     .check = check_settings,
@@ -197,7 +197,7 @@ static bool prepare(struct dns *d)
         return true;
     d->context = make_context(d, &e);
     if (!d->context) {
-        log_error("dns", NULL, "%s", e.text);
+        log_error("dns", NULL, "resolver: %s", e.text);
         return false;
     }
     d->event =

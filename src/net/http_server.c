@@ -5,30 +5,28 @@
  */
 #include "net/http_server.h"
 
-#include "core/disk.h"
 #include "core/loop.h"
 #include "core/mem.h"
-#include "net/socket_address.h"
+#include "net/listen_sockets.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
+#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define HEADERS_MAX     8192
 #define BODY_MAX        0
 #define REQUEST_SECONDS 10
-#define BACKLOG         64
 #define SOCKET_MODE     0660
 
 struct http_server {
     struct evhttp *http;
     bool (*answer)(void *arg, const char *path, struct http_answer *answer);
     void *arg;
-    char **unix_paths;
-    size_t unix_count;
+    struct listen_sockets *sockets; /* one for each address */
+    size_t count;
 };
 
 static void serve(struct evhttp_request *request, void *arg)
@@ -53,52 +51,44 @@ static void serve(struct evhttp_request *request, void *arg)
     buf_free(&answer.body);
 }
 
-/* -1: *e */
-static int open_socket(const struct socket_address *a, const char *text, struct err *e)
-{
-    int on = 1, fd = socket(a->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        err_set_errno(e, errno, "listen on %s", text);
-        return -1;
-    }
-    bool is_unix = socket_address_is_unix(a);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (is_unix)
-        disk_unlink(text + 5, NULL); /* in a folder of ours, where nobody else listens */
-    if (bind(fd, (const struct sockaddr *)&a->storage, a->length) == 0 &&
-        listen(fd, BACKLOG) == 0 && (!is_unix || chmod(text + 5, SOCKET_MODE) == 0))
-        return fd;
-    err_set_errno(e, errno, "listen on %s", text);
-    close(fd);
-    return -1;
-}
-
-static bool parse(struct socket_address *a, const char *text, struct err *e)
+static bool is_for_this_machine(const char *text, struct err *e)
 {
     struct str host, whole = str_from_c(text);
+    struct socket_address a;
     uint16_t port = 0;
     if (str_starts_with(whole, STR("unix:")))
-        return socket_address_parse(a, whole, 0, e);
-    return socket_address_split(whole, &host, &port, e) && socket_address_parse(a, host, port, e) &&
-           (socket_address_is_loopback(a) ||
+        return true;
+    return socket_address_split(whole, &host, &port, e) &&
+           socket_address_parse(&a, host, port, e) &&
+           (socket_address_is_loopback(&a) ||
             err_set(e, ERR_PERM,
                     "listen on %s: measurements are for this machine: a loopback address or a "
                     "Unix socket",
                     text));
 }
 
+/* evhttp closes what it is given. */
+static bool accept_on(struct evhttp *http, int fd, struct err *e)
+{
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (own < 0)
+        return err_set_errno(e, errno, "no descriptor for the server of measurements");
+    if (evhttp_accept_socket(http, own) == 0)
+        return true;
+    close(own);
+    return err_set(e, ERR_TEMP, "no memory for the server of measurements");
+}
+
 static bool listen_on(struct http_server *h, const char *text, struct err *e)
 {
-    struct socket_address a;
-    int fd = parse(&a, text, e) ? open_socket(&a, text, e) : -1;
-    if (fd < 0)
+    struct listen_sockets *sockets = &h->sockets[h->count];
+    if (!is_for_this_machine(text, e) || !listen_sockets_open(sockets, text, SOCKET_MODE, NULL, e))
         return false;
-    if (socket_address_is_unix(&a))
-        h->unix_paths[h->unix_count++] = mem_dup(text + 5, strlen(text + 5));
-    if (evhttp_accept_socket(h->http, fd) == 0)
-        return true;
-    close(fd);
-    return err_set(e, ERR_TEMP, "listen on %s: no memory", text);
+    h->count++;
+    for (size_t i = 0; i < sockets->count; i++)
+        if (!accept_on(h->http, sockets->fds[i], e))
+            return false;
+    return true;
 }
 
 struct http_server *http_server_open(struct loop *l, const struct string_list *addresses,
@@ -110,7 +100,7 @@ struct http_server *http_server_open(struct loop *l, const struct string_list *a
     h->http = evhttp_new(loop_events(l));
     h->answer = answer;
     h->arg = arg;
-    h->unix_paths = mem_array(addresses->count, sizeof(*h->unix_paths));
+    h->sockets = mem_array(addresses->count, sizeof(*h->sockets));
     if (!h->http) {
         err_set(e, ERR_TEMP, "no memory for the server of measurements");
         http_server_close(h);
@@ -135,10 +125,8 @@ void http_server_close(struct http_server *h)
         return;
     if (h->http)
         evhttp_free(h->http);
-    for (size_t i = 0; i < h->unix_count; i++) {
-        disk_unlink(h->unix_paths[i], NULL);
-        free(h->unix_paths[i]);
-    }
-    free(h->unix_paths);
+    for (size_t i = 0; i < h->count; i++)
+        listen_sockets_close(&h->sockets[i]);
+    free(h->sockets);
     free(h);
 }

@@ -55,7 +55,8 @@ static void turn_away(struct proxy_wait *w, const char *why)
 {
     char peer[ADDRESS_TEXT_SIZE];
     socket_address_text(&w->peer, peer);
-    log_warning("maild", NULL, "listener=%s closed: peer=%s must send a PROXY header, but %s",
+    log_warning("maild", NULL,
+                "refused listener=%s peer=%s reason=\"must send a PROXY header, but %s\"",
                 w->gate->name, peer, why);
     close(wait_free(w));
 }
@@ -65,7 +66,7 @@ static void closed_by_peer(struct proxy_wait *w)
 {
     char peer[ADDRESS_TEXT_SIZE];
     socket_address_text(&w->peer, peer);
-    log_debug("maild", NULL, "listener=%s peer=%s closed before its PROXY header", w->gate->name,
+    log_debug("maild", NULL, "closed before its PROXY header listener=%s peer=%s", w->gate->name,
               peer);
     close(wait_free(w));
 }
@@ -87,7 +88,7 @@ static void let_in(struct proxy_wait *w, const struct proxy_header *h)
     if (log_enabled(LOG_LEVEL_DEBUG)) {
         char text[ADDRESS_TEXT_SIZE];
         socket_address_text(&peer, text);
-        log_debug("maild", NULL, "listener=%s proxy=%s client=%s", g->name, text,
+        log_debug("maild", NULL, "proxied listener=%s proxy=%s peer=%s", g->name, text,
                   stream_peer_text(s));
     }
     g->accept(g->arg, s); /* may close the listener, and the gate */

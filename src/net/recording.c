@@ -182,7 +182,7 @@ static void recording_begin(struct recordings *owner, struct recorded_login *log
     r->path = b.p;
     login->sessions++;
     owner->open++;
-    log_info("maild", s->id, "recording login=<%s> file=%s", login->login, r->path);
+    log_info("maild", s->id, "recording begun user=<%s> file=<%s>", login->login, r->path);
     stream_set_tap(s->stream, tap, r);
     struct str buffered = stream_buffered(s->stream);
     if (buffered.n > 0)

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-static const char *const protocols[] = {"smtp", "submission", "lmtp", "imap", "pop3", NULL};
+static const char *const protocols[] = {"smtp", "submission", "lmtp", "imap", "pop3", "http", NULL};
 static const char *const tls_choices[] = {"none", "starttls", "implicit", NULL};
 /* enum tls_clients */
 static const char *const client_choices[] = {"no", "optional", "required", NULL};
@@ -24,8 +24,8 @@ static const char *const client_choices[] = {"no", "optional", "required", NULL}
 
 static const struct setting settings[] = {
     {"protocol", SETTING_CHOICE, FIELD(protocol), NULL, 0, 0, protocols,
-     "What is spoken: smtp (mail from other servers), submission (mail from users), lmtp, imap or "
-     "pop3."},
+     "What is spoken: smtp (mail from other servers), submission (mail from users), lmtp, imap, "
+     "pop3, or http (pages for mail clients that set themselves up)."},
     {"address", SETTING_SOCKETS, FIELD(address), NULL, 0, 0, NULL,
      "Where to listen: host:port, [IPv6]:port, *:port for both families, or unix:/path."},
     {"tls", SETTING_CHOICE, FIELD(tls), "none", 0, 0, tls_choices,
@@ -95,6 +95,8 @@ static bool check(const void *values, struct err *e)
                        protocols[l->protocol]);
     if (l->auth_without_tls && !check_local(l, "auth_without_tls yes", e))
         return false;
+    if (l->protocol == SERVICE_HTTP && l->tls == SERVICE_TLS_STARTTLS)
+        return err_set(e, ERR_SYNTAX, "tls: for protocol http it is none or implicit");
     if (!l->auth_required && l->protocol != SERVICE_SUBMISSION)
         return err_set(e, ERR_SYNTAX, "auth_required: only for protocol submission");
     if (!l->auth_required && !check_local(l, "auth_required no", e))

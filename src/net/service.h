@@ -15,6 +15,7 @@ enum service_protocol {
     SERVICE_LMTP,
     SERVICE_IMAP,
     SERVICE_POP3,
+    SERVICE_HTTP, /* pages for mail clients that set themselves up */
 };
 
 enum service_tls { SERVICE_TLS_NONE, SERVICE_TLS_STARTTLS, SERVICE_TLS_IMPLICIT };

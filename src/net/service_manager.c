@@ -69,7 +69,7 @@ static void take_descriptors(struct service_manager *m)
         x->fd = (int)(FIRST_DESCRIPTOR + i);
         if (!is_listening(x->fd, &x->address)) {
             log_warning("maild", NULL,
-                        "descriptor %d of the service manager is no listening socket", x->fd);
+                        "no listening socket descriptor=%d: the service manager passed it", x->fd);
             close(x->fd);
             continue;
         }

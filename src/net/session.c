@@ -117,7 +117,7 @@ static bool start_fiber(struct session *s)
 
 static void refuse_busy(struct session *s)
 {
-    log_error(s->protocol->kind.component, s->id, "out of fibers: peer=%s is turned away",
+    log_error(s->protocol->kind.component, s->id, "out of fibers peer=%s: it is turned away",
               s->entry.peer);
     say_farewell(s, FAREWELL_BUSY, "Too busy, try again later");
     session_end(s, "out of fibers");

@@ -16,6 +16,7 @@
  * whether reading or understanding it failed. A key with a passphrase is refused: nobody is there
  * to type it.
  */
+#include "net/tls_names.h"
 #include "net/tls_private.h"
 
 #include "core/disk.h"
@@ -171,6 +172,12 @@ static bool with_pem(SSL_CTX *ssl, const char *path,
     return ok;
 }
 
+bool tls_use_pair(SSL_CTX *ssl, const char *certificate, const char *key, struct err *e)
+{
+    return with_pem(ssl, certificate, use_chain, e) &&
+           with_pem(ssl, key[0] ? key : certificate, use_key, e);
+}
+
 static bool use_authorities(SSL_CTX *ssl, BIO *bio, const char *path, struct err *e)
 {
     size_t count = 0;
@@ -240,6 +247,38 @@ static bool ask_clients(SSL_CTX *ssl, const char *path, struct err *e)
     return with_pem(ssl, path, use_authorities, e);
 }
 
+/* The same in all contexts of a server: OpenSSL refuses to go on with a session of another one. */
+static void set_session_id(SSL_CTX *ssl)
+{
+    static const unsigned char id[] = "maild";
+    SSL_CTX_set_session_id_context(ssl, id, sizeof(id) - 1);
+}
+
+SSL_CTX *tls_new_server_ssl(struct err *e)
+{
+    SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
+    if (!ssl) {
+        tls_error(e, "tls", "OpenSSL cannot be set up");
+        return NULL;
+    }
+    set_session_id(ssl);
+    return ssl;
+}
+
+struct tls_context *tls_server_context_of(const struct config *config, struct err *e)
+{
+    struct tls_context *c = tls_server_context(config_block(config, &tls_settings_block), e);
+    if (!c)
+        return NULL;
+    c->names = tls_names_new(config, e);
+    if (!c->names) {
+        tls_context_unref(c);
+        return NULL;
+    }
+    tls_names_serve(c->names, c->ssl);
+    return c;
+}
+
 struct tls_context *tls_server_context(const struct tls_settings *s, struct err *e)
 {
     if (s->certificate[0] == '\0') {
@@ -249,12 +288,10 @@ struct tls_context *tls_server_context(const struct tls_settings *s, struct err 
     struct tls_context *c = new_context(s, true, e);
     if (!c)
         return NULL;
-    static const unsigned char id[] = "maild";
-    SSL_CTX_set_session_id_context(c->ssl, id, sizeof(id) - 1);
+    set_session_id(c->ssl);
     SSL_CTX_set_num_tickets(c->ssl, 1);
     SSL_CTX_set_options(c->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-    if (!with_pem(c->ssl, s->certificate, use_chain, e) ||
-        !with_pem(c->ssl, s->key[0] ? s->key : s->certificate, use_key, e) ||
+    if (!tls_use_pair(c->ssl, s->certificate, s->key, e) ||
         !ask_clients(c->ssl, s->client_ca_file, e)) {
         tls_context_unref(c);
         return NULL;
@@ -337,6 +374,7 @@ void tls_context_unref(struct tls_context *c)
         tls_context_unref(c->parent);
     } else {
         SSL_CTX_free(c->ssl);
+        tls_names_free(c->names);
         BIO_meth_free(c->bio_method);
     }
     free(c);

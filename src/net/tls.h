@@ -17,9 +17,19 @@ struct tls_settings {
 };
 extern const struct settings_block tls_settings_block; /* "tls" */
 
+/* One of more certificates of a server: net/tls_names.c. */
+struct certificate_settings {
+    const char *name;
+    struct string_list names; /* none: the certificate's */
+    const char *certificate, *key;
+};
+extern const struct settings_block certificate_settings_block; /* "certificate", named */
+
 /* Blocking. ERR_PERM with the file's name and OpenSSL's reason (missing, unreadable, key does not
  * match). */
 struct tls_context *tls_server_context(const struct tls_settings *s, struct err *e);
+/* The same with the blocks `certificate` of the configuration. */
+struct tls_context *tls_server_context_of(const struct config *config, struct err *e);
 struct tls_context *tls_client_context(const struct tls_settings *s, struct err *e);
 /* Certificates of clients, beside that a server with client_ca_file asks all of them. */
 enum tls_clients {

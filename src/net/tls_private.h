@@ -11,6 +11,7 @@ struct tls_context {
     SSL_CTX *ssl;
     BIO_METHOD *bio_method; /* a stream as OpenSSL's transport */
     bool server;
+    struct tls_names *names; /* more certificates; NULL: none */
     enum tls_clients clients;
     struct tls_context *parent;     /* whose ssl and bio_method these are; NULL: its own */
     const char *system_authorities; /* a client's: the file; NULL: they are loaded */
@@ -20,6 +21,11 @@ struct tls_context {
 
 /* Before a server's certificate is looked at. ERR_TEMP: the authorities cannot be read. */
 SUSPENDS bool tls_context_trust(struct tls_context *c, struct err *e);
+
+/* For another certificate of the server, and nothing else. */
+SSL_CTX *tls_new_server_ssl(struct err *e);
+/* key "": in the certificate's file. */
+bool tls_use_pair(SSL_CTX *ssl, const char *certificate, const char *key, struct err *e);
 
 /* The methods by which OpenSSL reads and writes a struct stream (the BIO's data). */
 BIO_METHOD *stream_bio_method_new(void);

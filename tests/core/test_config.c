@@ -209,7 +209,7 @@ static void test_mistakes(void **state)
                               "around all of it)"},
         {"domains = a,, b", "maild.conf:1: a value is missing beside the comma"},
         {"domains = a,\n", "maild.conf:2: a value is missing beside the comma"},
-        {"smtp {\n recipients = 3\n}", "maild.conf:1: smtp: recipients must be even"},
+        {"smtp {\n recipients = 3\n}", "maild.conf:2: smtp: recipients must be even"},
         {"hostname = \x01", "maild.conf:1: control character \\x01"},
         {"\nhostname = \xff", "maild.conf:2: this line is not UTF-8 text"},
         {"include other.conf", "maild.conf:1: include: files are not read here"},
@@ -338,13 +338,50 @@ static void test_include_mistakes(void **state)
     expect_read_error("maild.conf");
 }
 
+static void add_difference(void *arg, const struct config_change *change)
+{
+    struct buf *b = arg;
+    config_change_name(change, b);
+    buf_printf(b, " %d %.*s %.*s\n", (int)change->kind, STR_ARG(change->before),
+               STR_ARG(change->after));
+}
+
+static void expect_differences(const char *before, const char *after, const char *expected)
+{
+    struct config *a = parse(before), *b = parse(after);
+    struct buf found = BUF_EMPTY;
+    config_compare(a, b, add_difference, &found);
+    assert_string_equal(buf_c(&found), expected);
+    buf_free(&found);
+    config_unref(a);
+    config_unref(b);
+}
+
+static void test_differences(void **state)
+{
+    (void)state;
+    expect_differences("", "# nothing\nlimit = 10; timeout = 300s; smtp { recipients = 1000 }", "");
+    expect_differences("limit = 5", "timeout = 10s; smtp { recipients = 2 }",
+                       "limit 0 5 10\ntimeout 0 5m 10s\nsmtp.recipients 0 1000 2\n");
+    /* A secret's values are compared, and not told. */
+    expect_differences("secret = abc", "secret = abc", "");
+    expect_differences("secret = abc", "secret = abd", "secret 0 \"(hidden)\" \"(hidden)\"\n");
+    expect_differences("listener a { address = *:1 }\nlistener b { address = *:2 }",
+                       "listener a { address = *:3 }\nlistener \"c d\" { address = *:2 }",
+                       "listener a.address 0 *:1 *:3\nlistener b 2  \nlistener c d 1  \n");
+    expect_differences("listener a { address = *:1 }\nlistener b { address = *:2 }\n"
+                       "listener c { address = *:3 }",
+                       "listener c { address = *:3 }\nlistener a { address = *:1 }",
+                       "listener b 2  \nlistener 3  \n");
+}
+
 static void test_manual(void **state)
 {
     (void)state;
     struct buf b = BUF_EMPTY;
     config_manual(blocks, true, &b);
     assert_non_null(strstr(buf_c(&b), ".SH \"listener NAME { ... }\"\n"));
-    assert_non_null(strstr(buf_c(&b), ".TP\n.B timeout\nHow long.\n"));
+    assert_non_null(strstr(buf_c(&b), ".TP\n\\fBtimeout\\fR\nHow long.\n"));
     buf_clear(&b);
     config_manual(blocks, false, &b);
     assert_non_null(strstr(buf_c(&b), "Takes a duration such as 500ms, 30s, 5m, 2h or 4d, from 1s "
@@ -358,7 +395,7 @@ int main(void)
         cmocka_unit_test(test_values),   cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_blocks),   cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_includes), cmocka_unit_test(test_include_mistakes),
-        cmocka_unit_test(test_manual),
+        cmocka_unit_test(test_manual),   cmocka_unit_test(test_differences),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -168,6 +168,106 @@ static void test_lines_of_threads_do_not_mix(void **state)
     free(path);
 }
 
+static void add_event(void *arg, const struct log_event *event)
+{
+    assert_true(event->when > 0);
+    buf_printf(arg, "%d %.*s|%.*s|%.*s\n", (int)event->level, STR_ARG(event->component),
+               STR_ARG(event->id), STR_ARG(event->text));
+}
+
+/* Lines that the log's level keeps out of the file as well, and each action once. */
+static void test_sink_gets_all_from_info_on(void **state)
+{
+    (void)state;
+    struct err e;
+    struct buf seen = BUF_EMPTY;
+    char *path = path_in(dir, "sink"), *actions = path_in(dir, "sink.actions");
+    assert_true(log_open(path, LOG_LEVEL_WARNING, &e));
+    assert_true(log_open_actions(actions, &e));
+    log_info("smtpd", "id1", "before there is a sink");
+    log_set_sink(add_event, &seen);
+    log_debug("smtpd", "id1", "too much");
+    errno = ENOENT;
+    log_info("smtpd", "id1", "from=<%s> cause=%m", "a>\n");
+    assert_int_equal(errno, ENOENT);
+    log_error("queue", NULL, "full");
+    log_info_action("imap", "i2", "expunge");
+    log_action("imap", "i3", "copy");
+    log_trace("imap", "i4", "flags=<%s>", "\\Seen");
+    log_set_sink(NULL, NULL);
+    log_error("queue", NULL, "nobody listens");
+    log_trace("imap", "i4", "nor here");
+    assert_string_equal(
+        buf_c(&seen),
+        "1 smtpd|id1|from=<a\\x3e\\x0a> cause=No\\x20such\\x20file\\x20or\\x20directory\n"
+        "3 queue||full\n1 imap|i2|expunge\n1 imap|i3|copy\n1 imap|i4|flags=<\\Seen>\n");
+    struct buf b = content(path);
+    assert_null(strstr(b.p, "from="));
+    assert_non_null(strstr(b.p, "error queue: full\n"));
+    assert_null(strstr(b.p, "flags="));
+    buf_free(&b);
+    buf_free(&seen);
+    assert_true(log_open_actions(NULL, &e));
+    free(actions);
+    free(path);
+}
+
+static void expect_in(const char *path, const char *text, bool there)
+{
+    struct buf b = content(path);
+    if ((strstr(b.p, text) != NULL) != there)
+        fail_msg("%s %s \"%s\"", path, there ? "lacks" : "has", text);
+    buf_free(&b);
+}
+
+static struct log_change *prepare_file(const char *path, enum log_level least, const char *actions,
+                                       struct err *e)
+{
+    return log_prepare(&(struct log_target){LOG_KIND_FILE, path}, 1, least, actions, e);
+}
+
+/* Files that cannot be opened change nothing; what is not applied leaves nothing. */
+static void test_change_in_two_steps(void **state)
+{
+    (void)state;
+    struct err e;
+    char *one = path_in(dir, "one"), *two = path_in(dir, "two"), *actions = path_in(dir, "actions");
+    char *missing = path_in(dir, "missing/log");
+    assert_true(log_open(one, LOG_LEVEL_INFO, &e));
+    assert_null(prepare_file(missing, LOG_LEVEL_DEBUG, "", &e));
+    assert_non_null(strstr(e.text, "missing/log"));
+    assert_null(prepare_file(two, LOG_LEVEL_DEBUG, missing, &e));
+    assert_int_equal(access(two, F_OK), -1);
+    struct log_change *c = prepare_file(two, LOG_LEVEL_ERROR, actions, &e);
+    assert_non_null(c);
+    log_info("maild", NULL, "still one");
+    log_forget(c);
+    assert_int_equal(access(two, F_OK), -1);
+    assert_int_equal(access(actions, F_OK), -1);
+    expect_in(one, "still one", true);
+
+    c = prepare_file(two, LOG_LEVEL_DEBUG, actions, &e);
+    log_info("maild", NULL, "before");
+    log_apply(c);
+    log_debug("maild", NULL, "after");
+    log_action("store", NULL, "action");
+    expect_in(one, "before", true);
+    expect_in(one, "after", false);
+    expect_in(two, "after", true);
+    expect_in(two, "action", false);
+    expect_in(actions, "action", true);
+
+    c = prepare_file(two, LOG_LEVEL_INFO, "", &e); /* the same file goes on */
+    log_apply(c);
+    log_action("store", NULL, "again");
+    expect_in(two, "after", true);
+    expect_in(two, "again", true);
+    free(one);
+    free(two);
+    free(actions);
+    free(missing);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -191,6 +291,8 @@ int main(void)
         cmocka_unit_test(test_long_lines_are_cut),
         cmocka_unit_test(test_reopen),
         cmocka_unit_test(test_lines_of_threads_do_not_mix),
+        cmocka_unit_test(test_sink_gets_all_from_info_on),
+        cmocka_unit_test(test_change_in_two_steps),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

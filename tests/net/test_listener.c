@@ -224,13 +224,101 @@ static void test_many_and_close(void **state)
     in_loop(many_and_close);
 }
 
+/* --- beside others that will go --- */
+
+static struct listener *prepare(const char *host, uint16_t port, struct listener *other,
+                                struct accepted *a)
+{
+    char address[64];
+    struct listener *l;
+    struct listen_sockets *list[] = {listener_all_sockets(other)};
+    struct listen_sockets_others others = {.list = list, .count = 1};
+    snprintf(address, sizeof(address), "%s:%u", host, port);
+    assert_ok((l = listener_prepare(loop, address, 0, NULL, &others, on_accept, a, e)));
+    return l;
+}
+
+/* Who connected before the change and was not accepted yet is accepted, whether the new listener
+ * has the same address, one that overlaps, or another. */
+static void beside(const char *before, const char *after, bool same_port)
+{
+    char address[64];
+    struct accepted old_ones = {0}, new_ones = {0};
+    struct listener *old, *new;
+    struct stream *early, *late;
+    snprintf(address, sizeof(address), "%s:0", before);
+    assert_ok((old = listener_open(loop, address, 0, NULL, on_accept, &old_ones, e)));
+    uint16_t port = port_of(old);
+    new = prepare(after, same_port ? port : 0, old, &new_ones);
+    assert_ok((early = stream_connect(loop, "127.0.0.1", port, NULL, deadline_in(USEC_SEC), e)));
+    size_t accepted = old_ones.n; /* connecting let the loop turn */
+    listener_finish(old);
+    listener_begin(new);
+    late = connect_to("127.0.0.1", port_of(new));
+    usec deadline = deadline_in(5 * USEC_SEC);
+    while (old_ones.n + new_ones.n < 2 && clock_monotonic() < deadline)
+        fiber_yield();
+    assert_int_equal(old_ones.n + new_ones.n, 2);
+    assert_true(old_ones.n >= accepted);
+    stream_close(early);
+    stream_close(late);
+    close_all(&old_ones);
+    close_all(&new_ones);
+    listener_close(new);
+}
+
+static void other_addresses(void)
+{
+    beside("*", "127.0.0.1", true);
+    beside("127.0.0.1", "*", true);
+    beside("127.0.0.1", "localhost", true);
+    beside("localhost", "127.0.0.1", true);
+    beside("127.0.0.1", "127.0.0.1", true);
+    beside("127.0.0.1", "127.0.0.1", false);
+}
+
+static void test_other_addresses(void **state)
+{
+    (void)state;
+    in_loop(other_addresses);
+}
+
+/* A plan that is dropped leaves the old one as it was; nobody else may share its port. */
+static void dropped_plan(void)
+{
+    struct accepted old_ones = {0}, new_ones = {0};
+    struct listener *old, *new;
+    struct err why;
+    assert_ok((old = listener_open(loop, "127.0.0.1:0", 0, NULL, on_accept, &old_ones, e)));
+    uint16_t port = port_of(old);
+    for (int i = 0; i < 2; i++) {
+        new = prepare(i ? "127.0.0.1" : "*", port, old, &new_ones);
+        listener_close(new);
+    }
+    struct accepted other = {0};
+    char text[64];
+    snprintf(text, sizeof(text), "*:%u", port);
+    assert_null(listener_open(loop, text, 0, NULL, on_accept, &other, &why));
+    struct stream *s = connect_to("127.0.0.1", port);
+    await(&old_ones, 1);
+    assert_int_equal(new_ones.n, 0);
+    stream_close(s);
+    close_all(&old_ones);
+    listener_close(old);
+}
+
+static void test_dropped_plan(void **state)
+{
+    (void)state;
+    in_loop(dropped_plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_families),
-        cmocka_unit_test(test_unix_sockets),
-        cmocka_unit_test(test_many_and_close),
-        cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(test_families),        cmocka_unit_test(test_unix_sockets),
+        cmocka_unit_test(test_many_and_close),  cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(test_other_addresses), cmocka_unit_test(test_dropped_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
