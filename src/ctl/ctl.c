@@ -1,10 +1,13 @@
 /*
- * The control socket's server. One fiber per connection reads a request, finds its verb, runs it
- * and writes the answer; a verb may suspend as long as it likes. A connection that sends something
- * malformed is told so and closed; nothing it sends can cost more than CTL_REQUEST_MAX bytes.
+ * The control socket's server. One fiber per connection reads a request, finds its verb, asks
+ * whether the peer may (ctl_access.c), runs it and writes the answer; a verb may suspend as long as
+ * it likes. A connection that sends something malformed is told so and closed.
  *
- * Who may ask is decided once per connection by the kernel's word on the peer (SO_PEERCRED). Group
- * membership is looked up on a worker, because name services may wait for a network.
+ * Nobody who may connect can keep root out: root and the server's user have places of their own
+ * among the connections, another user has few, and of his requests two run at a time if he is no
+ * administrator. A line must be there whole within REQUEST_TIMEOUT, so one that comes byte by byte
+ * holds no place for long; one that is long costs no turn of the loop, since a worker parses it;
+ * and an answer that nobody reads ends the connection.
  *
  * Closing: connections that wait for a request are aborted, those that run one are given
  * CLOSE_PATIENCE to answer it, then they are aborted as well and their fibers cancelled.
@@ -14,139 +17,76 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/mem.h"
-#include "core/worker.h"
+#include "ctl/ctl_access.h"
 #include "ctl/ctl_call.h"
 #include "ctl/ctl_json.h"
+#include "ctl/limits.h"
 #include "net/listener.h"
 
 #include <assert.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define REQUEST_TIMEOUT (60 * USEC_SEC) /* for the next request, and for sending an answer */
-#define CLOSE_PATIENCE  (5 * USEC_SEC)
-#define GROUPS_MAX      65536
-#define NAME_BUFFER     65536
+#define REQUEST_TIMEOUT     (60 * USEC_SEC) /* for the next request, and for sending an answer */
+#define CLOSE_PATIENCE      (5 * USEC_SEC)
+#define REFUSALS_TOLD_EVERY (60 * USEC_SEC)
 
 struct ctl_connection {
     struct ctl_connection *next, *previous;
     struct ctl *ctl;
     struct stream *stream;
     struct fiber *fiber;
-    bool busy;   /* runs a request */
-    bool unread; /* what is left on it cannot be told from requests */
+    struct ctl_caller caller;
+    uint64_t version; /* of the settings that caller is true for */
+    bool busy;        /* has read a request */
+    bool running;     /* and runs it */
+    bool unread;      /* what is left on it cannot be told from requests */
 };
 
 struct ctl {
     struct ctl_context context;
     struct listener *listener;
+    char *path, *admin_group, *users_domain;
+    uint64_t version;
     struct ctl_connection *first;
-    size_t count;
-    struct cond ended; /* a connection ended */
+    size_t count, others; /* connections; those of them that have no reserved place */
+    struct cond ended;    /* a connection ended */
+    struct cond turn;     /* a request ended */
+    uint64_t refused;     /* connections, since it was told */
+    usec told;
     bool closing;
 };
 
-/* --- who may ask --- */
-
-struct membership {
-    const char *group;
-    uid_t uid;
-    gid_t gid;
-    bool member;
-};
-
-static void check_membership(void *arg)
-{
-    struct membership *m = arg;
-    char *text = mem_alloc(NAME_BUFFER);
-    struct group group, *group_found = NULL;
-    struct passwd user, *user_found = NULL;
-    gid_t *groups = NULL;
-    int count = GROUPS_MAX;
-
-    if (getgrnam_r(m->group, &group, text, NAME_BUFFER, &group_found) != 0 || !group_found)
-        goto done;
-    gid_t wanted = group.gr_gid;
-    m->member = m->gid == wanted;
-    if (m->member || getpwuid_r(m->uid, &user, text, NAME_BUFFER, &user_found) != 0 || !user_found)
-        goto done;
-    groups = mem_array(GROUPS_MAX, sizeof(*groups));
-    if (getgrouplist(user.pw_name, user.pw_gid, groups, &count) < 0)
-        goto done;
-    for (int i = 0; i < count && !m->member; i++)
-        m->member = groups[i] == wanted;
-done:
-    free(groups);
-    free(text);
-}
-
-static SUSPENDS bool is_allowed(const struct ctl *c, const struct stream *stream)
-{
-    uid_t uid;
-    gid_t gid;
-    pid_t pid;
-    if (!stream_peer_credentials(stream, &uid, &gid, &pid))
-        return false;
-    if (uid == 0 || uid == geteuid())
-        return true;
-    if (c->context.admin_group[0] == '\0')
-        return false;
-    struct membership m = {.group = c->context.admin_group, .uid = uid, .gid = gid};
-    worker_run(WORKER_AUTH, check_membership, &m);
-    return m.member;
-}
-
 /* --- requests --- */
 
-static const struct ctl_verb *find_verb(const char *name)
-{
-    static const struct ctl_verb *const tables[] = {
-        ctl_status_verbs,    ctl_session_verbs,      ctl_recording_verbs, ctl_user_verbs,
-        ctl_verify_verbs,    ctl_explain_verbs,      ctl_route_verbs,     ctl_srs_verbs,
-        ctl_mailbox_verbs,   ctl_policy_verbs,       ctl_tls_verbs,       ctl_auth_verbs,
-        ctl_directory_verbs, ctl_send_as_test_verbs,
-    };
-    for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
-        for (const struct ctl_verb *v = tables[i]; v->name; v++)
-            if (strcmp(v->name, name) == 0)
-                return v;
-    return NULL;
-}
-
-static const struct ctl_stream_verb *find_stream_verb(const char *name)
-{
-    static const struct ctl_stream_verb *const tables[] = {
-        ctl_hand_over_verbs,    ctl_user_stream_verbs,   ctl_group_verbs,
-        ctl_app_password_verbs, ctl_record_verbs,        ctl_mailbox_stream_verbs,
-        ctl_expunged_verbs,     ctl_message_verbs,       ctl_fetch_verbs,
-        ctl_quota_stream_verbs, ctl_store_verbs,         ctl_export_verbs,
-        ctl_acl_verbs,          ctl_import_verbs,        ctl_policy_stream_verbs,
-        ctl_queue_verbs,        ctl_queue_operate_verbs, ctl_domain_verbs,
-        ctl_address_verbs,      ctl_rule_verbs,          ctl_send_as_verbs};
-    for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
-        for (const struct ctl_stream_verb *v = tables[i]; v->name; v++)
-            if (strcmp(v->name, name) == 0)
-                return v;
-    return NULL;
-}
-
-static SUSPENDS bool run_verb(struct ctl_connection *k, const char *name, const json_t *args,
-                              json_t **result, struct err *e)
+static SUSPENDS bool run_row(struct ctl_connection *k, const struct ctl_row *row, json_t *args,
+                             const struct account *own, json_t **result, struct err *e)
 {
     const struct ctl_context *context = &k->ctl->context;
-    const struct ctl_verb *verb = find_verb(name);
-    if (verb)
-        return verb->run(context, args, result, e);
-    const struct ctl_stream_verb *stream_verb = find_stream_verb(name);
-    if (!stream_verb)
-        return err_set(e, ERR_SYNTAX, "unknown verb \"%.40s\"", name);
-    struct ctl_call call = {.context = context, .stream = k->stream};
-    stream_set_timeout(k->stream, CTL_STREAM_TIMEOUT);
-    bool ok = stream_verb->run(&call, args, result, e);
+    if (row->plain)
+        return row->plain->run(context, args, result, e);
+    struct ctl_call call = {.context = context, .ctl = k->ctl, .stream = k->stream, .own = own};
+    stream_set_timeout(k->stream, own ? CTL_USER_TIMEOUT : CTL_STREAM_TIMEOUT);
+    bool ok = row->stream->run(&call, args, result, e);
     stream_set_timeout(k->stream, REQUEST_TIMEOUT);
     k->unread = call.unread;
+    return ok;
+}
+
+static SUSPENDS bool run_verb(struct ctl_connection *k, const char *name, json_t *args,
+                              json_t **result, struct err *e)
+{
+    const struct account *own;
+    struct ctl_row row;
+    if (!ctl_verb_find(name, &row, e))
+        return false;
+    struct arena *a = arena_new();
+    bool ok = ctl_admit(&k->ctl->context, &k->caller, &row, args, a, &own, e);
+    if (ok)
+        ok = run_row(k, &row, args, own, result, e);
+    else if (row.stream)
+        k->unread = true; /* items may follow */
+    arena_free(a);
     return ok;
 }
 
@@ -186,44 +126,92 @@ static SUSPENDS bool answer(struct stream *s, bool ok, json_t *result, const str
     return sent;
 }
 
+/* --- turns --- */
+
+static size_t running_of(const struct ctl *c, uid_t uid)
+{
+    size_t running = 0;
+    for (const struct ctl_connection *k = c->first; k; k = k->next)
+        running += k->running && k->caller.uid == uid;
+    return running;
+}
+
+/* False: the server is closing. */
+static SUSPENDS bool begin_request(struct ctl_connection *k)
+{
+    struct ctl *c = k->ctl;
+    while (!k->caller.admin && running_of(c, k->caller.uid) >= CTL_REQUESTS_PER_USER)
+        if (c->closing || !cond_wait(&c->turn, DEADLINE_NONE, NULL))
+            return false;
+    k->running = true;
+    return true;
+}
+
+static void end_request(struct ctl_connection *k)
+{
+    k->running = false;
+    cond_broadcast(&k->ctl->turn);
+}
+
+/* --- connections --- */
+
+/* *e: why not. Again when the settings have changed. */
+static SUSPENDS bool identify(struct ctl_connection *k, struct err *e)
+{
+    bool known = true;
+    while (known && k->version != k->ctl->version) {
+        k->version = k->ctl->version;
+        known = ctl_caller_find(&k->ctl->context, k->stream, &k->caller, e);
+    }
+    return known;
+}
+
+static SUSPENDS bool serve_line(struct ctl_connection *k, struct str line)
+{
+    struct err e = {0};
+    json_t *result = NULL, *request = NULL;
+    bool ok = identify(k, &e) && (request = ctl_json_read(line, &e));
+    if (!request) {
+        answer(k->stream, false, NULL, &e);
+        return false;
+    }
+    ok = run_request(k, request, &result, &e);
+    json_decref(request);
+    return answer(k->stream, ok, result, &e) && !k->unread;
+}
+
 /* One request; false ends the connection. */
 static SUSPENDS bool serve_request(struct ctl_connection *k)
 {
     struct err e = {0};
     struct str line;
-    json_t *result = NULL;
-
-    if (!stream_read_line(k->stream, CTL_REQUEST_MAX, &line, NULL, &e)) {
+    size_t most = k->caller.admin ? CTL_REQUEST_MAX : CTL_USER_REQUEST_MAX;
+    if (!stream_read_line(k->stream, most, &line, NULL, &e)) {
         if (e.kind == ERR_LIMIT)
             answer(k->stream, false, NULL, &e);
         return false;
     }
     k->busy = true;
-    json_t *request = ctl_json_load(line, &e);
-    if (!request) {
-        answer(k->stream, false, NULL, &e);
-        return false;
+    bool ok = begin_request(k);
+    if (ok) {
+        ok = serve_line(k, line);
+        end_request(k);
     }
-    bool ok = run_request(k, request, &result, &e);
-    json_decref(request);
-    bool sent = answer(k->stream, ok, result, &e);
     k->busy = false;
-    return sent && !k->unread;
+    return ok;
 }
 
 static void run_connection(void *arg)
 {
     struct ctl_connection *k = arg;
     struct ctl *c = k->ctl;
+    struct err e;
     stream_set_timeout(k->stream, REQUEST_TIMEOUT);
     stream_expect_secrets(k->stream, true);
-    if (is_allowed(c, k->stream)) {
+    if (identify(k, &e)) {
         while (!c->closing && serve_request(k))
             continue;
     } else {
-        struct err e;
-        err_set(&e, ERR_DENIED, "only root, the user of maild%s%s may do this",
-                c->context.admin_group[0] ? " and the group " : "", c->context.admin_group);
         answer(k->stream, false, NULL, &e);
     }
     stream_close(k->stream);
@@ -231,23 +219,52 @@ static void run_connection(void *arg)
     if (k->next)
         k->next->previous = k->previous;
     c->count--;
+    c->others -= !k->caller.reserved;
     cond_broadcast(&c->ended);
     free(k);
+}
+
+static bool has_place(const struct ctl *c, const struct ctl_caller *caller)
+{
+    size_t own = 0;
+    for (const struct ctl_connection *k = c->first; k; k = k->next)
+        own += k->caller.uid == caller->uid;
+    if (caller->reserved)
+        return c->count < CTL_CONNECTIONS_MAX;
+    return c->others < CTL_CONNECTIONS_MAX - CTL_CONNECTIONS_RESERVED &&
+           own < CTL_CONNECTIONS_PER_USER;
+}
+
+/* Whoever tries again and again fills no log. */
+static void refuse(struct ctl *c, struct stream *stream, const struct ctl_caller *caller)
+{
+    usec now = clock_monotonic();
+    c->refused++;
+    if (!c->told || now - c->told > REFUSALS_TOLD_EVERY) {
+        log_warning("ctl", NULL, "too many control connections, refused=%llu uid=%u",
+                    (unsigned long long)c->refused, (unsigned)caller->uid);
+        c->told = now;
+        c->refused = 0;
+    }
+    stream_write_now(stream, STR("{\"ok\":false,\"kind\":\"limit\",\"error\":\"too many "
+                                 "connections to the control socket\"}\n"));
+    stream_close(stream);
 }
 
 static void accept_connection(void *arg, struct stream *stream)
 {
     struct ctl *c = arg;
+    struct ctl_caller caller;
     struct ctl_connection *k = NULL;
-    if (c->count < CTL_CONNECTIONS_MAX) {
+    if (ctl_caller_look(stream, &caller) && has_place(c, &caller)) {
         k = MEM_NEW(struct ctl_connection);
         k->ctl = c;
         k->stream = stream;
+        k->caller = caller;
         k->fiber = fiber_start(c->context.loop, "control", run_connection, k);
     }
     if (!k || !k->fiber) {
-        log_warning("ctl", NULL, "too many control connections, one refused");
-        stream_close(stream);
+        refuse(c, stream, &caller);
         free(k);
         return;
     }
@@ -256,38 +273,59 @@ static void accept_connection(void *arg, struct stream *stream)
         c->first->previous = k;
     c->first = k;
     c->count++;
+    c->others += !caller.reserved;
 }
 
 /* --- opening and closing --- */
 
-/* The socket belongs to the admin group, if there is one, so that its members can connect. */
-static bool give_to_group(const char *path, const char *name, struct err *e)
+static void set_text(char **text, const char **shown, const char *value)
 {
-    struct group *group = getgrnam(name);
-    if (!group)
-        return err_set(e, ERR_PERM, "admin_group: there is no group \"%s\"", name);
-    if (chown(path, (uid_t)-1, group->gr_gid) != 0)
-        return err_set(e, ERR_PERM, "%s: cannot be given to group %s", path, name);
-    return true;
+    free(*text);
+    *shown = *text = mem_dup(value, strlen(value));
+}
+
+void ctl_set_access(struct ctl *c, const char *admin_group, const char *users_domain)
+{
+    bool same = c->version > 0 && strcmp(c->admin_group, admin_group) == 0 &&
+                strcmp(c->users_domain, users_domain) == 0;
+    if (same)
+        return;
+    set_text(&c->admin_group, &c->context.admin_group, admin_group);
+    set_text(&c->users_domain, &c->context.users_domain, users_domain);
+    c->version++;
+    ctl_open_socket(c->path, admin_group, users_domain[0] != '\0');
+}
+
+size_t ctl_connections(const struct ctl *c)
+{
+    return c->count;
+}
+
+static void free_ctl(struct ctl *c)
+{
+    free(c->path);
+    free(c->admin_group);
+    free(c->users_domain);
+    free(c);
 }
 
 struct ctl *ctl_open(const struct ctl_context *context, const char *path, struct err *e)
 {
     struct ctl *c = MEM_NEW(struct ctl);
-    json_set_alloc_funcs(mem_alloc, mem_free_wiped); /* passwords are among it */
-    bool group = context->admin_group[0] != '\0';
-    c->context = *context;
     struct buf address = BUF_EMPTY;
+    json_set_alloc_funcs(mem_alloc, mem_free_wiped); /* passwords are among it */
+    c->context = *context;
+    c->path = mem_dup(path, strlen(path));
     buf_printf(&address, "unix:%s", path);
-    c->listener = listener_open(context->loop, buf_c(&address), group ? 0660 : 0600, NULL,
-                                accept_connection, c, e);
+    c->listener =
+        listener_open(context->loop, buf_c(&address), 0600, NULL, accept_connection, c, e);
     buf_free(&address);
-    if (c->listener && (!group || give_to_group(path, context->admin_group, e)))
-        return c;
-    if (c->listener)
-        listener_close(c->listener);
-    free(c);
-    return NULL;
+    if (!c->listener) {
+        free_ctl(c);
+        return NULL;
+    }
+    ctl_set_access(c, context->admin_group, context->users_domain ? context->users_domain : "");
+    return c;
 }
 
 void ctl_close(struct ctl *c)
@@ -297,6 +335,7 @@ void ctl_close(struct ctl *c)
     usec deadline = deadline_in(CLOSE_PATIENCE);
     listener_close(c->listener);
     c->closing = true;
+    cond_broadcast(&c->turn);
     for (struct ctl_connection *k = c->first; k; k = k->next)
         if (!k->busy)
             stream_abort(k->stream);
@@ -308,5 +347,5 @@ void ctl_close(struct ctl *c)
     }
     while (c->first)
         cond_wait_certain(&c->ended);
-    free(c);
+    free_ctl(c);
 }

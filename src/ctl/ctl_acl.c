@@ -103,7 +103,8 @@ static SUSPENDS bool change(struct ctl_call *c, const struct target *t,
     if (!acl_set(t->store, t->mailbox, id, how, rights, e))
         return false;
     struct str mailbox = arena_printf(t->arena, ":public:%.*s", STR_ARG(t->mailbox));
-    action_log_acl((struct actor){"ctl", NULL, str_from_c(who)}, mailbox, id, how, rights);
+    action_log_acl((struct actor){.component = "ctl", .id = NULL, .login = str_from_c(who)},
+                   mailbox, id, how, rights);
     return true;
 }
 
@@ -148,8 +149,8 @@ static bool delete (struct ctl_call *c, const json_t *args, json_t **result, str
 }
 
 const struct ctl_stream_verb ctl_acl_verbs[] = {
-    {"mailbox acl list", list},
-    {"mailbox acl set", set},
-    {"mailbox acl delete", delete},
-    {NULL, NULL},
+    {"mailbox acl list", CTL_ADMIN, list},
+    {"mailbox acl set", CTL_ADMIN, set},
+    {"mailbox acl delete", CTL_ADMIN, delete},
+    {0},
 };

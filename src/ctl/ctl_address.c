@@ -134,7 +134,7 @@ static bool address_delete(struct ctl_call *call, const json_t *args, json_t **r
 }
 
 const struct ctl_stream_verb ctl_address_verbs[] = {
-    {"address list", address_list},     {"address show", address_show},
-    {"address add", address_add},       {"address set", address_set},
-    {"address delete", address_delete}, {NULL, NULL},
+    {"address list", CTL_ADMIN, address_list},     {"address show", CTL_ADMIN, address_show},
+    {"address add", CTL_ADMIN, address_add},       {"address set", CTL_ADMIN, address_set},
+    {"address delete", CTL_ADMIN, address_delete}, {0},
 };

@@ -85,8 +85,8 @@ static bool app_list(struct ctl_call *call, const json_t *args, json_t **result,
 }
 
 const struct ctl_stream_verb ctl_app_password_verbs[] = {
-    {"user app-password add", app_add},
-    {"user app-password delete", app_delete},
-    {"user app-password list", app_list},
-    {NULL, NULL},
+    {"user app-password add", CTL_OWN("login", "label networks protocols expires"), app_add},
+    {"user app-password delete", CTL_OWN("login", "label"), app_delete},
+    {"user app-password list", CTL_OWN("login", ""), app_list},
+    {0},
 };

@@ -97,7 +97,7 @@ static bool unlock(const struct ctl_context *c, const json_t *args, json_t **res
 }
 
 const struct ctl_verb ctl_auth_verbs[] = {
-    {"auth penalties", penalties},
-    {"auth unlock", unlock},
-    {NULL, NULL},
+    {"auth penalties", CTL_ADMIN, penalties},
+    {"auth unlock", CTL_ADMIN, unlock},
+    {0},
 };

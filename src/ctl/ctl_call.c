@@ -7,6 +7,7 @@
 
 #include "auth/directory.h"
 #include "ctl/ctl_json.h"
+#include "ctl/limits.h"
 #include "net/stream.h"
 #include "store/store.h"
 
@@ -84,9 +85,10 @@ bool ctl_receive(struct ctl_call *c, struct ctl_incoming *in, struct err *e)
 {
     struct str line;
     ctl_incoming_free(in);
-    if (!stream_read_line(c->stream, CTL_REQUEST_MAX, &line, NULL, e))
+    size_t most = c->own ? CTL_USER_REQUEST_MAX : CTL_REQUEST_MAX;
+    if (!stream_read_line(c->stream, most, &line, NULL, e))
         return false;
-    json_t *json = ctl_json_load(line, e);
+    json_t *json = ctl_json_read(line, e);
     if (!json)
         return false;
     json_int_t bytes = json_integer_value(json_object_get(json, "bytes"));

@@ -18,18 +18,22 @@
 #include "core/clock.h"
 #include "core/str.h"
 
+struct account;
 struct stream;
 
 /* Bytes of one part. */
 #define CTL_PART_MAX ((size_t)256 * 1024)
 /* A peer may read or write as slowly as a pipe to a tape does, but not for ever. */
 #define CTL_STREAM_TIMEOUT (3600 * USEC_SEC)
+#define CTL_USER_TIMEOUT   (300 * USEC_SEC)
 /* Computing without a pause. */
 #define CTL_SLICE (2 * USEC_MSEC)
 
 struct ctl_call {
     const struct ctl_context *context;
+    const struct ctl *ctl;
     struct stream *stream;
+    const struct account *own; /* of a user who asks for his own; NULL: an administrator */
     bool unread;      /* by the verb: items may be left, the connection is over after the answer */
     usec told, slice; /* private */
 };
@@ -62,7 +66,6 @@ void ctl_incoming_free(struct ctl_incoming *in);
 
 /* --- who is meant: "user" or "all" in args --- */
 
-struct account;
 struct arena;
 /* One account, or all in their order; last the public one, if it has mailboxes. */
 SUSPENDS bool ctl_accounts(const struct ctl_context *c, const json_t *args, struct arena *a,

@@ -345,6 +345,7 @@ static bool auth_test(const struct ctl_context *c, const json_t *args, json_t **
 }
 
 const struct ctl_verb ctl_directory_verbs[] = {
-    {"directory show", show},     {"directory lookup", lookup}, {"cache show", cache_show},
-    {"cache flush", cache_flush}, {"auth test", auth_test},     {NULL, NULL},
+    {"directory show", CTL_ADMIN, show},   {"directory lookup", CTL_ADMIN, lookup},
+    {"cache show", CTL_ADMIN, cache_show}, {"cache flush", CTL_ADMIN, cache_flush},
+    {"auth test", CTL_ADMIN, auth_test},   {0},
 };

@@ -1,5 +1,6 @@
 /*
- * Domains: list, show, add, set, delete. Of a key for DKIM only its kind is told, never the key.
+ * Domains: list, show, add, set, delete. Of a key for DKIM its kind is told and what DNS has to say
+ * of it, never the key.
  */
 #include "auth/directory.h"
 #include "ctl/ctl_change.h"
@@ -47,9 +48,12 @@ static bool domain_show(struct ctl_call *call, const json_t *args, json_t **resu
         return false;
     struct arena *a = arena_new();
     enum lookup found = directory_find_domain(call->context->directory, name, a, &domain, e);
-    if (found == LOOKUP_FOUND)
+    if (found == LOOKUP_FOUND) {
         *result = domain_json(&domain, a);
-    else if (found == LOOKUP_NOT_FOUND)
+        json_object_set_new(*result, "dkim_record",
+                            ctl_json_str(domain_key_record(a, domain.dkim_key)));
+    }
+    if (found == LOOKUP_NOT_FOUND)
         err_set(e, ERR_NOT_FOUND, "there is no domain %.*s", STR_ARG(name));
     arena_free(a);
     return found == LOOKUP_FOUND;
@@ -126,32 +130,36 @@ static json_t *contents_json(bool deleted, const struct domain_contents *c)
                      (json_int_t)c->groups, "rules", (json_int_t)c->rules);
 }
 
-/* "force": with all that is in it. "ask": if something is, only how much. */
+static void log_deletion(struct ctl_call *call, struct str name, const json_t *contents)
+{
+    json_t *what = json_copy((json_t *)contents);
+    json_object_del(what, "deleted");
+    json_object_set_new(what, "name", ctl_json_str(name));
+    ctl_changed_as(call, true, "domain delete", "name", what);
+    json_decref(what);
+}
+
+/* "force": with all that is in it. "ask": only say how much that is. */
 static bool domain_delete(struct ctl_call *call, const json_t *args, json_t **result, struct err *e)
 {
+    struct directory *d = call->context->directory;
     struct str name;
     struct domain_contents in = {.users = 0};
     bool set, force, ask;
     if (!ctl_arg_str(args, "name", &name, e) || !ctl_arg_flag(args, "force", &set, &force, e) ||
         !ctl_arg_flag(args, "ask", &set, &ask, e))
         return false;
-    bool deleted =
-        directory_delete_domain_as(call->context->directory, name, force && !ask, &in, e);
-    bool is_full = in.users + in.addresses + in.groups + in.rules > 0;
-    if (!deleted && !(ask && e->kind == ERR_EXISTS && is_full))
+    if (!(ask ? directory_may_delete_domain(d, name, force, &in, e)
+              : directory_delete_domain_as(d, name, force, &in, e)))
         return false;
-    *result = contents_json(deleted, &in);
-    if (deleted) {
-        json_t *what = is_full ? json_copy(*result) : json_object();
-        json_object_del(what, "deleted");
-        json_object_set_new(what, "name", ctl_json_str(name));
-        ctl_changed_as(call, true, "domain delete", "name", what);
-        json_decref(what);
-    }
+    *result = contents_json(!ask, &in);
+    if (!ask)
+        log_deletion(call, name, *result);
     return true;
 }
 
 const struct ctl_stream_verb ctl_domain_verbs[] = {
-    {"domain list", domain_list}, {"domain show", domain_show},     {"domain add", domain_add},
-    {"domain set", domain_set},   {"domain delete", domain_delete}, {NULL, NULL},
+    {"domain list", CTL_ADMIN, domain_list},     {"domain show", CTL_ADMIN, domain_show},
+    {"domain add", CTL_ADMIN, domain_add},       {"domain set", CTL_ADMIN, domain_set},
+    {"domain delete", CTL_ADMIN, domain_delete}, {0},
 };

@@ -232,7 +232,7 @@ static bool directory_import_verb(struct ctl_call *call, const json_t *args, jso
 }
 
 const struct ctl_stream_verb ctl_record_verbs[] = {
-    {"directory export", directory_export_verb},
-    {"directory import", directory_import_verb},
-    {NULL, NULL},
+    {"directory export", CTL_ADMIN, directory_export_verb},
+    {"directory import", CTL_ADMIN, directory_import_verb},
+    {0},
 };

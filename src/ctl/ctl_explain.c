@@ -113,6 +113,6 @@ SUSPENDS static bool explain(const struct ctl_context *c, const json_t *args, js
 }
 
 const struct ctl_verb ctl_explain_verbs[] = {
-    {"address explain", explain},
-    {NULL, NULL},
+    {"address explain", CTL_ADMIN, explain},
+    {0},
 };

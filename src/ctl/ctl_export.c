@@ -308,4 +308,5 @@ static bool get(struct ctl_call *c, const json_t *args, json_t **result, struct 
     return ok;
 }
 
-const struct ctl_stream_verb ctl_export_verbs[] = {{"messages get", get}, {NULL, NULL}};
+const struct ctl_stream_verb ctl_export_verbs[] = {
+    {"messages get", CTL_OWN_MAIL("user", "mailboxes list known"), get}, {0}};

@@ -148,7 +148,7 @@ static bool undelete(struct ctl_call *c, const json_t *args, json_t **result, st
         struct err unsubscribed;
         if (list[i].whole &&
             !store_subscribe(c->context->store, &s.account, list[i].into, true, &unsubscribed))
-            log_warning("ctl", NULL, "%s", unsubscribed.text);
+            log_warning("ctl", NULL, "mailbox not subscribed: %s", unsubscribed.text);
         ok = ctl_send_item(c, undeleted_json(&list[i]), e);
     }
     arena_free(s.arena);
@@ -176,8 +176,8 @@ static bool purge(struct ctl_call *c, const json_t *args, json_t **result, struc
 }
 
 const struct ctl_stream_verb ctl_expunged_verbs[] = {
-    {"mailbox expunged", list},
-    {"mailbox undelete", undelete},
-    {"mailbox purge", purge},
-    {NULL, NULL},
+    {"mailbox expunged", CTL_ADMIN, list},
+    {"mailbox undelete", CTL_ADMIN, undelete},
+    {"mailbox purge", CTL_ADMIN, purge},
+    {0},
 };

@@ -255,4 +255,5 @@ static bool fetch(struct ctl_call *c, const json_t *args, json_t **result, struc
     return ok;
 }
 
-const struct ctl_stream_verb ctl_fetch_verbs[] = {{"fetch", fetch}, {NULL, NULL}};
+const struct ctl_stream_verb ctl_fetch_verbs[] = {
+    {"fetch", CTL_OWN_MAIL("user", "query fields"), fetch}, {0}};

@@ -139,12 +139,12 @@ static bool member_delete(struct ctl_call *call, const json_t *args, json_t **re
 }
 
 const struct ctl_stream_verb ctl_group_verbs[] = {
-    {"group list", group_list},
-    {"group show", group_show},
-    {"group add", group_add},
-    {"group set", group_set},
-    {"group delete", group_delete},
-    {"group member add", member_add},
-    {"group member delete", member_delete},
-    {NULL, NULL},
+    {"group list", CTL_ADMIN, group_list},
+    {"group show", CTL_ADMIN, group_show},
+    {"group add", CTL_ADMIN, group_add},
+    {"group set", CTL_ADMIN, group_set},
+    {"group delete", CTL_ADMIN, group_delete},
+    {"group member add", CTL_ADMIN, member_add},
+    {"group member delete", CTL_ADMIN, member_delete},
+    {0},
 };

@@ -27,11 +27,11 @@ static SUSPENDS bool hand_over(struct ctl_call *call, const json_t *args, json_t
     size_t count = c->sockets(c->arg, fds, PASS_SOCKETS_MAX);
     if (!stream_pass_sockets(call->stream, STR("{\"item\":\"sockets\"}"), fds, count, e))
         return false;
-    log_info("ctl", NULL, "%zu listening sockets handed over to process %d of user %u", count,
-             (int)pid, (unsigned)uid);
+    log_info("ctl", NULL, "sockets handed over count=%zu process=%d uid=%u", count, (int)pid,
+             (unsigned)uid);
     *result = json_pack("{s:I, s:I}", "pid", (json_int_t)getpid(), "sockets", (json_int_t)count);
     c->leave(c->arg);
     return true;
 }
 
-const struct ctl_stream_verb ctl_hand_over_verbs[] = {{"hand over", hand_over}, {NULL, NULL}};
+const struct ctl_stream_verb ctl_hand_over_verbs[] = {{"hand over", CTL_ADMIN, hand_over}, {0}};

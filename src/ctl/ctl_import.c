@@ -9,6 +9,9 @@
  *   metadata           of the mailbox; if it is new, they are set as far as they are not there
  *   account_metadata   the same for the account
  *
+ * Of a user who puts messages into his own mailboxes there are but mailbox, missing and subscribe,
+ * and quota and the largest size of messages hold as for APPEND of IMAP.
+ *
  * Then items {"message": {"uid", "flags", "keywords", "date", "saved"}} with bytes (CRLF becomes
  * LF), each optional, and {"end": true}.
  *
@@ -295,13 +298,23 @@ static SUSPENDS bool add_piece(struct spool *s, struct str piece, bool *cr, stru
     return ok;
 }
 
+/* An administrator brings back whatever there was. */
+static bool fits(const struct importing *x, const struct spool *s, struct str piece, struct err *e)
+{
+    const struct ctl_context *c = x->call->context;
+    uint64_t most = x->call->own && c->append_size_max ? c->append_size_max(c->arg) : UINT64_MAX;
+    return spool_size(s) + piece.n <= most ||
+           err_set(e, ERR_LIMIT, "messages may have %llu bytes", (unsigned long long)most);
+}
+
 static SUSPENDS bool receive_bytes(struct importing *x, struct ctl_incoming *in, struct spool *s,
                                    struct err *e)
 {
     struct str piece;
     bool cr = false;
     do {
-        if (!ctl_receive_bytes(x->call, in, &piece, e) || !add_piece(s, piece, &cr, e))
+        if (!ctl_receive_bytes(x->call, in, &piece, e) || !fits(x, s, piece, e) ||
+            !add_piece(s, piece, &cr, e))
             return false;
     } while (piece.n > 0);
     return !cr || spool_write(s, STR("\r"), e);
@@ -357,6 +370,7 @@ static SUSPENDS struct incoming_message *receive_message(struct importing *x,
     m->request.uid = uid > 0 && uid <= UINT32_MAX ? (uint32_t)uid : 0;
     m->request.date = take_date(json, "date");
     m->request.save_date = take_date(json, "saved");
+    m->request.quota = x->call->own != NULL;
     m->wanted = m->request.uid;
     take_flags(m, json);
     bool ok = json_is_object(json) || err_set(e, ERR_SYNTAX, "an item has a \"message\"");
@@ -451,4 +465,5 @@ static bool put(struct ctl_call *c, const json_t *args, json_t **result, struct 
     return ok;
 }
 
-const struct ctl_stream_verb ctl_import_verbs[] = {{"messages put", put}, {NULL, NULL}};
+const struct ctl_stream_verb ctl_import_verbs[] = {
+    {"messages put", CTL_OWN_MAIL("user", "mailbox missing subscribe"), put}, {0}};

@@ -5,6 +5,7 @@
 #include "ctl/ctl_json.h"
 
 #include "core/buf.h"
+#include "core/worker.h"
 #include "ctl/limits.h"
 
 static bool take_text(const json_t *member, const char *name, size_t most, struct str *value,
@@ -63,6 +64,29 @@ json_t *ctl_json_load(struct str line, struct err *e)
     if (!json)
         err_set(e, ERR_SYNTAX, "not a line of JSON: %s", where.text);
     return json;
+}
+
+struct load_job {
+    struct str line;
+    json_t *json;
+    struct err error;
+};
+
+static void load_line(void *arg)
+{
+    struct load_job *j = arg;
+    j->json = ctl_json_load(j->line, &j->error);
+}
+
+json_t *ctl_json_read(struct str line, struct err *e)
+{
+    struct load_job j = {.line = line};
+    if (line.n <= CTL_PARSE_HERE_MAX)
+        return ctl_json_load(line, e);
+    worker_run(WORKER_CPU, load_line, &j);
+    if (!j.json)
+        *e = j.error;
+    return j.json;
 }
 
 json_t *ctl_json_str(struct str s)

@@ -2,7 +2,7 @@
 /*
  * Between JSON and the server's types.
  */
-#include "core/err.h"
+#include "core/fiber.h"
 #include "core/str.h"
 
 #include <jansson.h>
@@ -17,6 +17,8 @@ bool ctl_arg_given(const json_t *args, const char *name, struct str *value, stru
 
 /* A line from outside, which may not nest deeper than a fiber's stack is. NULL with *e. */
 json_t *ctl_json_load(struct str line, struct err *e);
+/* The same; a long line is read on a worker, and must stay where it is meanwhile. */
+SUSPENDS json_t *ctl_json_read(struct str line, struct err *e);
 
 /* Bytes that are no UTF-8 become '?': mail addresses may hold anything. Never NULL. */
 json_t *ctl_json_str(struct str s);

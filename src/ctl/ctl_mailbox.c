@@ -245,17 +245,17 @@ static bool path(const struct ctl_context *c, const json_t *args, json_t **resul
 }
 
 const struct ctl_verb ctl_mailbox_verbs[] = {
-    {"mailbox create", create},
-    {"mailbox delete", delete},
-    {"mailbox rename", rename_to},
-    {"mailbox subscribe", subscribe},
-    {"mailbox unsubscribe", unsubscribe},
-    {"mailbox path", path},
-    {NULL, NULL},
+    {"mailbox create", CTL_OWN_MAIL("user", "mailbox"), create},
+    {"mailbox delete", CTL_OWN_MAIL("user", "mailbox"), delete},
+    {"mailbox rename", CTL_OWN_MAIL("user", "mailbox to"), rename_to},
+    {"mailbox subscribe", CTL_OWN_MAIL("user", "mailbox"), subscribe},
+    {"mailbox unsubscribe", CTL_OWN_MAIL("user", "mailbox"), unsubscribe},
+    {"mailbox path", CTL_ADMIN, path},
+    {0},
 };
 
 const struct ctl_stream_verb ctl_mailbox_stream_verbs[] = {
-    {"mailbox list", list},
-    {"mailbox status", status},
-    {NULL, NULL},
+    {"mailbox list", CTL_OWN_MAIL("user", "mailboxes"), list},
+    {"mailbox status", CTL_OWN_MAIL("user", "mailboxes"), status},
+    {0},
 };

@@ -2,17 +2,20 @@
  * What is done to the messages that a query finds: search, expunge, move, copy, flags. Changes go
  * through the mailboxes that sessions have open, in steps, each durable when it is counted.
  */
+#include "ctl/ctl_change.h"
 #include "ctl/ctl_json.h"
 #include "ctl/ctl_query.h"
 #include "imap/number_set.h"
 #include "imap/parser.h"
 #include "imap/selected.h"
+#include "store/action_log.h"
 
 /* Messages of one step: as many as one record, and no mailbox is held for long. */
 #define STEP 5000
 
 struct action {
     struct ctl_call *call;
+    const char *who; /* for the log */
     uint64_t done, mailboxes;
     /* of a move or copy */
     struct account account;
@@ -29,12 +32,21 @@ static json_t *counts(const struct action *a, const struct ctl_query *q)
                      (json_int_t)a->mailboxes, "failed", (json_int_t)q->failed);
 }
 
+static struct actor actor_of(const struct action *a, const struct ctl_found *f)
+{
+    return (struct actor){
+        .component = "ctl", .login = f->account->login, .by = a->who, .to_login = a->account.login};
+}
+
 static SUSPENDS bool run(struct ctl_call *c, const json_t *args, struct action *a,
                          struct ctl_query *q, json_t **result, struct err *e)
 {
+    struct arena *arena = arena_new();
     a->call = c;
+    a->who = ctl_who(c, arena);
     q->arg = a;
     bool ok = ctl_query_run(c, args, q, e);
+    arena_free(arena);
     if (ok)
         *result = counts(a, q);
     return ok;
@@ -73,6 +85,7 @@ static bool expunge_found(void *arg, const struct ctl_found *f, struct err *e)
         size_t n = f->count - i < STEP ? f->count - i : STEP;
         if (!mailbox_expunge(f->mailbox, f->uids + i, n, e))
             return false;
+        action_log_messages(actor_of(a, f), "expunge", f->mailbox, f->uids + i, n);
         a->done += n;
         if (!ctl_progress(a->call, a->done, 0, e))
             return false;
@@ -99,6 +112,9 @@ static bool copy_found(void *arg, const struct ctl_found *f, struct err *e)
         uint32_t *source, *copies;
         bool ok = mailbox_copy(f->mailbox, f->uids + i, n, a->target, a->move, arena, &source,
                                &copies, &done, e);
+        if (ok)
+            action_log_transfer(actor_of(a, f), a->move ? "move" : "copy", f->mailbox, a->target,
+                                source, copies, done);
         arena_free(arena);
         if (!ok)
             return false;
@@ -176,6 +192,7 @@ static bool change_found(void *arg, const struct ctl_found *f, struct err *e)
                                     .keyword_count = a->flags.keyword_count};
     if (!mailbox_change_flags(f->mailbox, &request, e))
         return false;
+    action_log_flags(actor_of(a, f), f->mailbox, &request);
     a->mailboxes++;
     a->done += f->count;
     return ctl_progress(a->call, a->done, 0, e);
@@ -233,6 +250,10 @@ static bool change_flags(struct ctl_call *c, const json_t *args, json_t **result
 }
 
 const struct ctl_stream_verb ctl_message_verbs[] = {
-    {"search", search}, {"expunge", expunge},    {"move", move},
-    {"copy", copy},     {"flags", change_flags}, {NULL, NULL},
+    {"search", CTL_OWN_MAIL("user", "query"), search},
+    {"expunge", CTL_ADMIN, expunge},
+    {"move", CTL_ADMIN, move},
+    {"copy", CTL_ADMIN, copy},
+    {"flags", CTL_ADMIN, change_flags},
+    {0},
 };

@@ -13,6 +13,8 @@
 #include "core/metrics_text.h"
 #include "core/session_list.h"
 #include "core/worker.h"
+#include "ctl/ctl_status.h"
+#include "ctl/ctl_watch.h"
 #include "imap/imap.h"
 #include "net/stream.h"
 #include "queue/queue.h"
@@ -22,8 +24,6 @@
 
 #include <malloc.h>
 #include <sys/resource.h>
-
-#define COMPONENTS_MAX 16
 
 /* --- the process --- */
 
@@ -61,28 +61,19 @@ static void add_process(struct metrics_text *t, const struct ctl_context *c)
 
 /* --- sessions --- */
 
-struct component {
-    const char *name;
-    size_t count;
-};
-
 static void add_sessions(struct metrics_text *t, const struct session_list *list)
 {
-    struct component found[COMPONENTS_MAX] = {
-        {"smtpd", 0}, {"submission", 0}, {"lmtpd", 0}, {"imap", 0}, {"pop3", 0}};
-    for (const struct session_entry *s = session_list_first(list); s; s = s->next) {
-        size_t i = 0;
-        while (i < COMPONENTS_MAX && found[i].name &&
-               strcmp(found[i].name, s->kind->component) != 0)
-            i++;
-        if (i == COMPONENTS_MAX)
-            continue;
-        found[i].name = s->kind->component;
-        found[i].count++;
-    }
+    static const char *const always[] = {"smtpd", "submission", "lmtpd", "imap", "pop3"};
+    const struct session_kind *kind;
+    size_t count;
     metrics_family(t, "maild_sessions", METRIC_GAUGE, "Sessions of clients.");
-    for (size_t i = 0; i < COMPONENTS_MAX && found[i].name; i++)
-        metrics_sample(t, "service", str_from_c(found[i].name), (double)found[i].count);
+    for (size_t n = 0; n < sizeof(always) / sizeof(*always); n++) {
+        size_t found = 0;
+        for (size_t i = 0; (kind = session_list_kind(list, i, &count)); i++)
+            if (strcmp(kind->component, always[n]) == 0)
+                found += count;
+        metrics_sample(t, "service", str_from_c(always[n]), (double)found);
+    }
 }
 
 static void add_load(struct metrics_text *t, const struct load *load)
@@ -211,6 +202,44 @@ static void add_directory(struct metrics_text *t, const struct directory *d)
     }
 }
 
+/* --- what an operator must see to --- */
+
+static void add_disks(struct metrics_text *t, const struct ctl_watch *watch)
+{
+    const struct ctl_space *s;
+    metrics_family(t, "maild_disk_free_bytes", METRIC_GAUGE, "Space left for the server's files.");
+    for (size_t i = 0; (s = ctl_watch_space(watch, i)); i++)
+        if (s->known)
+            metrics_sample(t, "path", str_from_c(s->path), (double)s->space.bytes_free);
+    metrics_family(t, "maild_disk_free_inodes", METRIC_GAUGE, "Inodes left for them.");
+    for (size_t i = 0; (s = ctl_watch_space(watch, i)); i++)
+        if (s->known && s->space.inodes > 0)
+            metrics_sample(t, "path", str_from_c(s->path), (double)s->space.inodes_free);
+}
+
+static void add_warnings(struct metrics_text *t, const struct ctl_context *c)
+{
+    json_t *status = ctl_status(c), *item;
+    size_t i, critical = 0;
+    const json_t *warnings = json_object_get(status, "warnings");
+    metrics_family(t, "maild_certificate_expiry_seconds", METRIC_GAUGE,
+                   "When a certificate expires, in seconds since 1970.");
+    json_array_foreach(json_object_get(status, "certificates"), i, item)
+    {
+        metrics_sample(t, "file", str_from_c(json_string_value(json_object_get(item, "file"))),
+                       (double)json_integer_value(json_object_get(item, "expires")));
+    }
+    json_array_foreach(warnings, i, item)
+    {
+        critical += strcmp(json_string_value(json_object_get(item, "level")), "critical") == 0;
+    }
+    metrics_family(t, "maild_warnings", METRIC_GAUGE,
+                   "What needs attention: mailctl status says what it is.");
+    metrics_sample(t, "level", STR("critical"), (double)critical);
+    metrics_sample(t, "level", STR("warning"), (double)(json_array_size(warnings) - critical));
+    json_decref(status);
+}
+
 void ctl_metrics_write(const struct ctl_context *c, struct buf *out)
 {
     struct metrics_text t = {.out = out};
@@ -222,6 +251,8 @@ void ctl_metrics_write(const struct ctl_context *c, struct buf *out)
     add_verify(&t, c->queue);
     add_store(&t, c);
     add_directory(&t, c->directory);
+    add_disks(&t, c->watch);
+    add_warnings(&t, c);
 }
 
 bool ctl_is_healthy(const struct ctl_context *c, struct buf *why)

@@ -281,15 +281,15 @@ static SUSPENDS bool delete (const struct ctl_context *c, const json_t *args, js
 }
 
 const struct ctl_stream_verb ctl_policy_stream_verbs[] = {
-    {"policy greylist list", greylist_items},
-    {NULL, NULL},
+    {"policy greylist list", CTL_ADMIN, greylist_items},
+    {0},
 };
 
 const struct ctl_verb ctl_policy_verbs[] = {
-    {"policy test", test},
-    {"policy list", list},
-    {"policy limits", limits},
-    {"policy greylist allow", allow},
-    {"policy greylist delete", delete},
-    {NULL, NULL},
+    {"policy test", CTL_ADMIN, test},
+    {"policy list", CTL_ADMIN, list},
+    {"policy limits", CTL_ADMIN, limits},
+    {"policy greylist allow", CTL_ADMIN, allow},
+    {"policy greylist delete", CTL_ADMIN, delete},
+    {0},
 };

@@ -33,13 +33,14 @@ SUSPENDS static bool send_message(struct ctl_call *c, const char *id, struct err
     struct err gone;
     struct arena *a = arena_new();
     json_t *json = queue_show(c->context->queue, str_from_c(id), &part, a, &info, &gone)
-                       ? ctl_queue_message(&info)
+                       ? ctl_queue_message(&info, c->own)
                        : NULL;
     arena_free(a);
     return !json || ctl_send_item(c, json, e);
 }
 
-/* The first `limit` messages that match are sent, the others counted; limit 0: all. */
+/* The first `limit` messages that match are sent, the others counted; limit 0: all. Without a
+ * filter how many there are is known without looking at each. */
 SUSPENDS static bool list(struct ctl_call *c, const json_t *args, json_t **result, struct err *e)
 {
     struct queue_filter f;
@@ -49,9 +50,11 @@ SUSPENDS static bool list(struct ctl_call *c, const json_t *args, json_t **resul
     bool ok = true;
     if (!ctl_queue_filter(args, &f, e) || !take_count(args, "limit", 0, &limit, e))
         return false;
-    bool count_only = json_is_true(json_object_get(args, "count"));
+    bool count_only = json_is_true(json_object_get(args, "count")), known = false;
+    bool all = json_object_size(json_object_get(args, "filter")) == 0;
     struct queue_walk *w = queue_walk_begin(c->context->queue, &f);
-    while (ok && queue_walk_next(w, id)) {
+    while (ok && !(known = all && (count_only || (limit > 0 && found == limit))) &&
+           queue_walk_next(w, id)) {
         found++;
         queue_walk_progress(w, &done, &of);
         if (!count_only && (limit == 0 || found <= limit))
@@ -61,7 +64,8 @@ SUSPENDS static bool list(struct ctl_call *c, const json_t *args, json_t **resul
     queue_walk_progress(w, &done, &of);
     queue_walk_end(w);
     if (ok)
-        *result = json_pack("{s:I, s:I}", "found", found, "messages", (json_int_t)of);
+        *result = json_pack("{s:I, s:I}", "found", known ? (json_int_t)of : found, "messages",
+                            (json_int_t)of);
     return ok;
 }
 
@@ -77,7 +81,7 @@ SUSPENDS static bool send_recipients(struct ctl_call *c, struct str id, struct e
         struct arena *a = arena_new();
         more = queue_show(c->context->queue, id, &part, a, &info, &gone);
         for (size_t i = 0; more && ok && i < info.recipient_count; i++)
-            ok = ctl_send_item(c, ctl_queue_recipient(&info.recipients[i]), e);
+            ok = ctl_send_item(c, ctl_queue_recipient(&info.recipients[i], c->own), e);
         more = more && info.next > 0;
         part.from = more ? info.next : 0;
         arena_free(a);
@@ -86,20 +90,23 @@ SUSPENDS static bool send_recipients(struct ctl_call *c, struct str id, struct e
     return ok;
 }
 
-/* The recipients are items, all else is the result. */
+/* The recipients are items, all else is the result. With "login" only a message that he sent. */
 SUSPENDS static bool show(struct ctl_call *c, const json_t *args, json_t **result, struct err *e)
 {
-    struct str id;
+    struct str id, login;
     struct queue_message_info info;
     const struct queue_part none = {0, 0, false};
     struct buf header = BUF_EMPTY;
     struct err no_header;
-    if (!ctl_arg_str(args, "id", &id, e))
+    if (!ctl_arg_str(args, "id", &id, e) || !ctl_arg_optional(args, "login", &login, e))
         return false;
     struct arena *a = arena_new();
     bool ok = queue_show(c->context->queue, id, &none, a, &info, e);
+    if (ok && login.n > 0 && !str_equal_nocase(info.login, login))
+        ok = err_set(e, ERR_NOT_FOUND, "no message %.*s in the queue",
+                     STR_ARG(str_head(id, ID_SIZE)));
     if (ok) {
-        *result = ctl_queue_message(&info);
+        *result = ctl_queue_message(&info, c->own);
         json_object_del(*result, "recipients");
         if (queue_read_header(c->context->queue, id, &header, &no_header))
             json_object_set_new(*result, "header", ctl_json_str(buf_str(&header)));
@@ -216,6 +223,12 @@ SUSPENDS static bool stats(struct ctl_call *c, const json_t *args, json_t **resu
 }
 
 const struct ctl_stream_verb ctl_queue_verbs[] = {
-    {"queue list", list},   {"queue show", show}, {"queue top", top},
-    {"queue stats", stats}, {NULL, NULL},
+    {"queue list",
+     CTL_OWN("filter.login", "filter filter.sender filter.states filter.age_least filter.age_most "
+                             "filter.size_least filter.size_most limit count"),
+     list},
+    {"queue show", CTL_OWN("login", "id"), show},
+    {"queue top", CTL_ADMIN, top},
+    {"queue stats", CTL_ADMIN, stats},
+    {0},
 };

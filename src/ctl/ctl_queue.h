@@ -13,5 +13,6 @@
 bool ctl_queue_filter(const json_t *args, struct queue_filter *f, struct err *e);
 /* The user at the other end, for the log: "root"; in a. */
 SUSPENDS const char *ctl_queue_who(struct ctl_call *c, struct arena *a);
-json_t *ctl_queue_message(const struct queue_message_info *m);
-json_t *ctl_queue_recipient(const struct queue_recipient_info *r);
+/* own: for who has sent it, and does not learn who is behind an address that leads to others. */
+json_t *ctl_queue_message(const struct queue_message_info *m, bool own);
+json_t *ctl_queue_recipient(const struct queue_recipient_info *r, bool own);

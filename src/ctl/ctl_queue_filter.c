@@ -121,21 +121,23 @@ static json_t *tries_json(const struct queue_recipient_info *r)
     return list;
 }
 
-json_t *ctl_queue_recipient(const struct queue_recipient_info *r)
+json_t *ctl_queue_recipient(const struct queue_recipient_info *r, bool own)
 {
     json_t *json = json_object();
-    json_object_set_new(json, "address", ctl_json_str(r->address));
-    if (!str_equal(r->address, r->original))
+    bool other = !str_equal(r->address, r->original), hide = own && other;
+    const struct str nothing = STR("");
+    json_object_set_new(json, "address", ctl_json_str(hide ? r->original : r->address));
+    if (other && !hide)
         json_object_set_new(json, "original", ctl_json_str(r->original));
     json_object_set_new(json, "state", ctl_json_c(r->state));
     json_object_set_new(json, "attempts", json_integer(r->attempts));
     json_object_set_new(json, "next_attempt", json_integer(r->next_attempt));
-    json_object_set_new(json, "last_error", ctl_json_str(r->last_error));
-    json_object_set_new(json, "relay", ctl_json_str(r->relay));
+    json_object_set_new(json, "last_error", ctl_json_str(hide ? nothing : r->last_error));
+    json_object_set_new(json, "relay", ctl_json_str(hide ? nothing : r->relay));
     json_object_set_new(json, "notify", ctl_json_str(r->notify));
-    json_object_set_new(json, "destination", ctl_json_str(r->destination));
-    json_object_set_new(json, "why", ctl_json_str(r->why));
-    json_object_set_new(json, "tries", tries_json(r));
+    json_object_set_new(json, "destination", ctl_json_str(hide ? nothing : r->destination));
+    json_object_set_new(json, "why", ctl_json_str(hide ? nothing : r->why));
+    json_object_set_new(json, "tries", hide ? json_array() : tries_json(r));
     return json;
 }
 
@@ -150,11 +152,11 @@ static json_t *states_json(unsigned states)
     return list;
 }
 
-json_t *ctl_queue_message(const struct queue_message_info *m)
+json_t *ctl_queue_message(const struct queue_message_info *m, bool own)
 {
     json_t *json = json_object(), *recipients = json_array();
     for (size_t i = 0; i < m->recipient_count; i++)
-        json_array_append_new(recipients, ctl_queue_recipient(&m->recipients[i]));
+        json_array_append_new(recipients, ctl_queue_recipient(&m->recipients[i], own));
     json_object_set_new(json, "id", ctl_json_c(m->id));
     json_object_set_new(json, "sender", ctl_json_str(m->sender));
     json_object_set_new(json, "login", ctl_json_str(m->login));

@@ -178,7 +178,13 @@ static SUSPENDS bool resume(struct ctl_call *c, const json_t *args, json_t **res
 }
 
 const struct ctl_stream_verb ctl_queue_operate_verbs[] = {
-    {"queue retry", retry},         {"queue flush", flush},   {"queue hold", hold},
-    {"queue release", release},     {"queue delete", delete}, {"queue requeue", requeue},
-    {"queue pause", pause_sending}, {"queue resume", resume}, {NULL, NULL},
+    {"queue retry", CTL_ADMIN, retry},
+    {"queue flush", CTL_ADMIN, flush},
+    {"queue hold", CTL_ADMIN, hold},
+    {"queue release", CTL_ADMIN, release},
+    {"queue delete", CTL_ADMIN, delete},
+    {"queue requeue", CTL_ADMIN, requeue},
+    {"queue pause", CTL_ADMIN, pause_sending},
+    {"queue resume", CTL_ADMIN, resume},
+    {0},
 };

@@ -125,8 +125,8 @@ static bool set(struct ctl_call *call, const json_t *args, json_t **result, stru
 }
 
 const struct ctl_stream_verb ctl_quota_stream_verbs[] = {
-    {"quota get", get},
-    {"quota set", set},
-    {"quota recalc", recalculate},
-    {NULL, NULL},
+    {"quota get", CTL_OWN("user", ""), get},
+    {"quota set", CTL_ADMIN, set},
+    {"quota recalc", CTL_ADMIN, recalculate},
+    {0},
 };

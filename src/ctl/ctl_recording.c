@@ -59,5 +59,7 @@ static bool list(const struct ctl_context *c, const json_t *args, json_t **resul
     return true;
 }
 
-const struct ctl_verb ctl_recording_verbs[] = {
-    {"rawlog on", on}, {"rawlog off", off}, {"rawlog list", list}, {NULL, NULL}};
+const struct ctl_verb ctl_recording_verbs[] = {{"rawlog on", CTL_ADMIN, on},
+                                               {"rawlog off", CTL_ADMIN, off},
+                                               {"rawlog list", CTL_ADMIN, list},
+                                               {0}};

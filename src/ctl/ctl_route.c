@@ -145,7 +145,7 @@ SUSPENDS static bool test(const struct ctl_context *c, const json_t *args, json_
 }
 
 const struct ctl_verb ctl_route_verbs[] = {
-    {"route list", list},
-    {"route test", test},
-    {NULL, NULL},
+    {"route list", CTL_ADMIN, list},
+    {"route test", CTL_ADMIN, test},
+    {0},
 };

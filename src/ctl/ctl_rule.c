@@ -165,8 +165,8 @@ static bool rule_test(struct ctl_call *call, const json_t *args, json_t **result
 }
 
 const struct ctl_stream_verb ctl_rule_verbs[] = {
-    {"address rule list", rule_list}, {"address rule show", rule_show},
-    {"address rule add", rule_add},   {"address rule set", rule_set},
-    {"address rule move", rule_move}, {"address rule delete", rule_delete},
-    {"address rule test", rule_test}, {NULL, NULL},
+    {"address rule list", CTL_ADMIN, rule_list}, {"address rule show", CTL_ADMIN, rule_show},
+    {"address rule add", CTL_ADMIN, rule_add},   {"address rule set", CTL_ADMIN, rule_set},
+    {"address rule move", CTL_ADMIN, rule_move}, {"address rule delete", CTL_ADMIN, rule_delete},
+    {"address rule test", CTL_ADMIN, rule_test}, {0},
 };

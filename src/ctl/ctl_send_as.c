@@ -85,8 +85,8 @@ static bool send_as_delete(struct ctl_call *call, const json_t *args, json_t **r
 }
 
 const struct ctl_stream_verb ctl_send_as_verbs[] = {
-    {"send-as list", send_as_list},
-    {"send-as add", send_as_add},
-    {"send-as delete", send_as_delete},
-    {NULL, NULL},
+    {"send-as list", CTL_ADMIN, send_as_list},
+    {"send-as add", CTL_ADMIN, send_as_add},
+    {"send-as delete", CTL_ADMIN, send_as_delete},
+    {0},
 };

@@ -54,6 +54,6 @@ static SUSPENDS bool test(const struct ctl_context *c, const json_t *args, json_
 }
 
 const struct ctl_verb ctl_send_as_test_verbs[] = {
-    {"send-as test", test},
-    {NULL, NULL},
+    {"send-as test", CTL_ADMIN, test},
+    {0},
 };

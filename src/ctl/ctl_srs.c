@@ -18,6 +18,6 @@ SUSPENDS static bool rotate(const struct ctl_context *c, const json_t *args, jso
 }
 
 const struct ctl_verb ctl_srs_verbs[] = {
-    {"srs rotate", rotate},
-    {NULL, NULL},
+    {"srs rotate", CTL_ADMIN, rotate},
+    {0},
 };

@@ -1,8 +1,10 @@
 /*
- * The store as a whole: check, rebuild, flush.
+ * The store as a whole: check, rebuild, release, flush.
  */
 #include "auth/directory.h"
+#include "core/crash.h"
 #include "core/journal.h"
+#include "core/log.h"
 #include "ctl/ctl_call.h"
 #include "ctl/ctl_json.h"
 #include "store/check.h"
@@ -111,6 +113,32 @@ static bool rebuild(struct ctl_call *call, const json_t *args, json_t **result, 
     return ok;
 }
 
+/* --- release --- */
+
+/* What was set aside because the server crashed with it is taken up again. */
+static bool release(struct ctl_call *call, const json_t *args, json_t **result, struct err *e)
+{
+    struct crashes *c = call->context->crashes;
+    struct arena *a = arena_new();
+    struct account account;
+    struct str name;
+    bool ok = ctl_arg_given(args, "mailbox", &name, e) &&
+              ctl_account(call->context, args, a, &account, e);
+
+    if (ok) {
+        size_t mailboxes = crashes_forgive(c, SUSPECT_MAILBOX, account.home, name);
+        size_t replays = name.p ? 0 : crashes_forgive(c, SUSPECT_REPLAY, account.home, STR(""));
+        log_info("store", NULL, "released home=<%.*s> mailbox=<%.*s> crashes=%zu restart=%s",
+                 STR_ARG(account.home), STR_ARG(name), mailboxes + replays, replays ? "yes" : "no");
+        ok = crashes_save(c, e) ||
+             err_prefix(e, "taken up again until the next start, since it cannot be written");
+        *result = json_pack("{s:I, s:b}", "crashes", (json_int_t)(mailboxes + replays), "restart",
+                            replays > 0);
+    }
+    arena_free(a);
+    return ok;
+}
+
 /* --- flush --- */
 
 static bool flush(struct ctl_call *call, const json_t *args, json_t **result, struct err *e)
@@ -145,6 +173,10 @@ static bool accounts(struct ctl_call *call, const json_t *args, json_t **result,
 }
 
 const struct ctl_stream_verb ctl_store_verbs[] = {
-    {"store accounts", accounts}, {"store check", check}, {"store rebuild", rebuild},
-    {"store flush", flush},       {NULL, NULL},
+    {"store accounts", CTL_OWN("user", ""), accounts},
+    {"store check", CTL_ADMIN, check},
+    {"store rebuild", CTL_ADMIN, rebuild},
+    {"store release", CTL_ADMIN, release},
+    {"store flush", CTL_ADMIN, flush},
+    {0},
 };

@@ -187,6 +187,9 @@ static bool send_reports(const struct ctl_context *c, const json_t *args, json_t
 }
 
 const struct ctl_verb ctl_tls_verbs[] = {
-    {"tls policy", policy},     {"tls flush", flush}, {"tls report", report},
-    {"tls send", send_reports}, {NULL, NULL},
+    {"tls policy", CTL_ADMIN, policy},
+    {"tls flush", CTL_ADMIN, flush},
+    {"tls report", CTL_ADMIN, report},
+    {"tls send", CTL_ADMIN, send_reports},
+    {0},
 };

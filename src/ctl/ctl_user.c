@@ -173,11 +173,11 @@ static bool user_enable(struct ctl_call *call, const json_t *args, json_t **resu
     return set_disabled(call, args, false, e);
 }
 
-const struct ctl_verb ctl_user_verbs[] = {{"user show", user_show}, {NULL, NULL}};
+const struct ctl_verb ctl_user_verbs[] = {{"user show", CTL_ADMIN, user_show}, {0}};
 
 const struct ctl_stream_verb ctl_user_stream_verbs[] = {
-    {"user list", user_list},         {"user add", user_add},
-    {"user set", user_set},           {"user delete", user_delete},
-    {"user password", user_password}, {"user disable", user_disable},
-    {"user enable", user_enable},     {NULL, NULL},
+    {"user list", CTL_ADMIN, user_list},         {"user add", CTL_ADMIN, user_add},
+    {"user set", CTL_ADMIN, user_set},           {"user delete", CTL_ADMIN, user_delete},
+    {"user password", CTL_ADMIN, user_password}, {"user disable", CTL_ADMIN, user_disable},
+    {"user enable", CTL_ADMIN, user_enable},     {0},
 };

@@ -73,6 +73,6 @@ static bool verify(const struct ctl_context *c, const json_t *args, json_t **res
 }
 
 const struct ctl_verb ctl_verify_verbs[] = {
-    {"verify", verify},
-    {NULL, NULL},
+    {"verify", CTL_ADMIN, verify},
+    {0},
 };

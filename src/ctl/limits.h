@@ -1,9 +1,20 @@
 #pragma once
 /*
- * The limits of src/ctl for what comes from outside. Private to ctl.
+ * The limits of ctl and mailctl for what comes from outside.
  */
 #include <stddef.h>
 
+/* Connections of everybody, those of them that only root and the server's user get, and those of
+ * one other user. */
+#define CTL_CONNECTIONS_MAX      64
+#define CTL_CONNECTIONS_RESERVED 16
+#define CTL_CONNECTIONS_PER_USER 8
+/* Requests of one user who is no administrator that are served at a time; others wait. */
+#define CTL_REQUESTS_PER_USER 2
+/* Bytes of a request, or of the line of an item behind it, from him. */
+#define CTL_USER_REQUEST_MAX ((size_t)256 * 1024)
+/* A longer line is parsed on a worker. */
+#define CTL_PARSE_HERE_MAX ((size_t)16 * 1024)
 /* Records of an import; bytes of its file. */
 #define RECORDS_MAX     ((size_t)1000000)
 #define RECORD_FILE_MAX ((size_t)512 * 1024 * 1024)
@@ -26,3 +37,9 @@
 #define LOGGED_NAME_MAX   320
 #define LOGGED_VALUE_MAX  200
 #define LOGGED_CHANGE_MAX 1000
+/* Who has most of what is limited: so many are told. */
+#define LIMIT_HOLDERS_SHOWN 20
+/* Names of each list of a report, bytes of one, and hours. */
+#define REPORT_NAMES_MAX 100000
+#define REPORT_NAME_MAX  200
+#define REPORT_HOURS_MAX (366 * 24)

@@ -12,7 +12,9 @@
 #include "auth/ldap_settings.h"
 #include "auth/oauth.h"
 #include "auth/password_policy.h"
+#include "core/log.h"
 #include "ctl/ctl_http.h"
+#include "http/http.h"
 #include "imap/imap.h"
 #include "net/dns.h"
 #include "net/service.h"
@@ -25,6 +27,7 @@
 #include "smtp/smtp_client.h"
 #include "smtp/smtp_server.h"
 #include "store/quota.h"
+#include "trace/trace.h"
 
 #include <stddef.h>
 #include <unistd.h>
@@ -55,7 +58,9 @@ static bool check_server(const void *values, struct err *e)
                        s->hostname);
     if (s->data_dir[0] == '\0' || s->run_dir[0] == '\0')
         return err_set(e, ERR_SYNTAX, "data_dir and run_dir may not be empty");
-    return true;
+    struct log_target list[LOG_KINDS];
+    size_t count;
+    return server_log_targets(s, list, &count, e);
 }
 
 static const struct setting server_table[] = {
@@ -72,6 +77,10 @@ static const struct setting server_table[] = {
      "open to them. Empty: nowhere, sendmail fails then. Needs a restart."},
     {"log", SETTING_PATH, FIELD(log), "", 0, 0, NULL,
      "File of the log; SIGUSR1 makes maild open it anew. Empty: standard error."},
+    {"log_to", SETTING_STRING_LIST, FIELD(log_to), "", 0, 0, NULL,
+     "Where the log goes, one or more of: file (that of log), stderr, syslog (facility mail), "
+     "journal (systemd's, with the fields MAILD_COMPONENT and MAILD_ID). Another socket than the "
+     "system's stands behind a colon: syslog:/path. Empty: file if log is set, else stderr."},
     {"log_level", SETTING_CHOICE, FIELD(log_level), "info", 0, 0, log_levels,
      "The least important lines that are logged."},
     {"log_actions", SETTING_PATH, FIELD(log_actions), "", 0, 0, NULL,
@@ -80,9 +89,14 @@ static const struct setting server_table[] = {
     {"user", SETTING_STRING, FIELD(user), "", 0, 0, NULL,
      "User that maild runs as when it is started by root: it opens its ports, then gives up all "
      "other rights. Must own data_dir and be able to read the certificate's key. Needs a restart."},
-    {"admin_group", SETTING_STRING, FIELD(admin_group), "", 0, 0, NULL,
+    {"admin_group", SETTING_STRING, FIELD(admin_group), "mailadm", 0, 0, NULL,
      "Members of this group may use mailctl on the running server, beside root and the user it "
-     "runs as. Needs a restart."},
+     "runs as, who should be a member too; empty, or a group that does not exist: nobody else."},
+    {"control_users_domain", SETTING_STRING, FIELD(control_users_domain), "", 0, 0, NULL,
+     "The Unix user NAME of this machine may use mailctl for what belongs to the account "
+     "NAME@domain of this domain: his quota, mailboxes, messages, passwords, the queue of what he "
+     "has sent. Names with other characters than small letters, digits, \".\", \"_\" and \"-\" are "
+     "nobody's. Empty: nobody but administrators."},
     {"control_socket", SETTING_PATH, FIELD(control_socket), "", 0, 0, NULL,
      "Unix socket that mailctl speaks to. Empty: control.sock in run_dir. Needs a restart."},
     {"sandbox", SETTING_BOOL, FIELD(sandbox), "yes", 0, 0, NULL,
@@ -157,6 +171,7 @@ const struct settings_block journal_settings_block = {
 const struct settings_block *const server_blocks[] = {
     &server_settings_block,
     &tls_settings_block,
+    &certificate_settings_block,
     &listener_settings_block,
     &smtp_settings_block,
     &smtp_client_settings_block,
@@ -180,7 +195,9 @@ const struct settings_block *const server_blocks[] = {
     &store_settings_block,
     &quota_settings_block,
     &journal_settings_block,
+    &trace_settings_block,
     &metrics_settings_block,
+    &autoconfig_settings_block,
     &dns_settings_block,
     &policy_settings_block,
     &table_settings_block,
@@ -212,7 +229,23 @@ const char *server_hostname(const struct server_settings *s, struct arena *a)
     return name;
 }
 
-bool server_check(const struct config *c, struct err *e)
+/* An address that an earlier listener has already. */
+static bool check_addresses(const struct config *c, const struct listener_settings *l, size_t i,
+                            struct err *e)
+{
+    for (size_t j = 0; j < i; j++) {
+        const struct listener_settings *other = config_at(c, &listener_settings_block, j);
+        for (size_t x = 0; x < l->address.count; x++)
+            for (size_t y = 0; y < other->address.count; y++)
+                if (strcmp(l->address.items[x], other->address.items[y]) == 0)
+                    return err_set(e, ERR_SYNTAX,
+                                   "%s: listener %s: %s is listener %s's address already",
+                                   config_where(c, l), l->name, l->address.items[x], other->name);
+    }
+    return true;
+}
+
+static bool check_listeners(const struct config *c, struct err *e)
 {
     const struct tls_settings *tls = config_block(c, &tls_settings_block);
     size_t count = config_count(c, &listener_settings_block);
@@ -226,18 +259,48 @@ bool server_check(const struct config *c, struct err *e)
         if (l->tls != SERVICE_TLS_NONE && tls->certificate[0] == '\0')
             return err_set(e, ERR_SYNTAX,
                            "%s: listener %s: TLS needs a certificate: tls { certificate = PATH }",
-                           config_path(c), l->name);
-        for (size_t j = 0; j < i; j++) {
-            const struct listener_settings *other = config_at(c, &listener_settings_block, j);
-            for (size_t x = 0; x < l->address.count; x++)
-                for (size_t y = 0; y < other->address.count; y++)
-                    if (strcmp(l->address.items[x], other->address.items[y]) == 0)
-                        return err_set(e, ERR_SYNTAX,
-                                       "%s: listener %s: %s is listener %s's address already",
-                                       config_path(c), l->name, l->address.items[x], other->name);
-        }
+                           config_where(c, l), l->name);
+        if (l->client_certificates && tls->client_ca_file[0] == '\0')
+            return err_set(e, ERR_SYNTAX,
+                           "%s: listener %s: client_certificates needs tls client_ca_file",
+                           config_where(c, l), l->name);
+        if (!check_addresses(c, l, i, e))
+            return false;
     }
-    return policy_check_config(c, e);
+    return true;
+}
+
+static bool has_source(const struct config *c, const char *name)
+{
+    for (size_t i = 0; i < config_count(c, &ldap_settings_block); i++) {
+        const struct ldap_settings *l = config_at(c, &ldap_settings_block, i);
+        if (strcmp(l->name, name) == 0)
+            return true;
+    }
+    return strcmp(name, EMBEDDED_NAME) == 0;
+}
+
+static bool check_sources(const struct config *c, struct err *e)
+{
+    const struct directory_settings *d = config_block(c, &directory_settings_block);
+    for (size_t i = 0; i < config_count(c, &ldap_settings_block); i++) {
+        const struct ldap_settings *l = config_at(c, &ldap_settings_block, i);
+        if (strcmp(l->name, EMBEDDED_NAME) == 0)
+            return err_set(e, ERR_SYNTAX,
+                           "%s: ldap %s: that is the name of the directory kept with mailctl",
+                           config_where(c, l), l->name);
+    }
+    for (size_t i = 0; i < d->sources.count; i++)
+        if (!has_source(c, d->sources.items[i]))
+            return err_set(e, ERR_SYNTAX,
+                           "%s: directory: sources: there is no block ldap %s { ... }",
+                           config_where(c, d), d->sources.items[i]);
+    return true;
+}
+
+bool server_check(const struct config *c, struct err *e)
+{
+    return check_listeners(c, e) && check_sources(c, e) && policy_check_config(c, e);
 }
 
 struct config *server_read_config(const char *path, struct err *e)
@@ -253,108 +316,56 @@ struct config *server_read_config(const char *path, struct err *e)
 /* --- what a reload cannot change --- */
 
 static const struct settings_block *const live_blocks[] = {
-    &tls_settings_block,     &listener_settings_block,
-    &smtp_settings_block,    &smtp_client_settings_block,
-    &imap_settings_block,    &pop3_settings_block,
-    &queue_settings_block,   &verify_settings_block,
-    &srs_settings_block,     &password_policy_settings_block,
-    &quota_settings_block,   &policy_settings_block,
-    &mta_sts_settings_block, &tls_report_settings_block,
-    &auth_settings_block,    &router_settings_block,
+    &tls_settings_block,        &listener_settings_block,
+    &smtp_settings_block,       &smtp_client_settings_block,
+    &imap_settings_block,       &pop3_settings_block,
+    &queue_settings_block,      &verify_settings_block,
+    &srs_settings_block,        &password_policy_settings_block,
+    &quota_settings_block,      &policy_settings_block,
+    &mta_sts_settings_block,    &tls_report_settings_block,
+    &auth_settings_block,       &router_settings_block,
+    &autoconfig_settings_block,
 };
 static const char *const live_settings[] = {"hostname",
                                             "log",
                                             "log_level",
+                                            "log_to",
                                             "log_actions",
+                                            "admin_group",
+                                            "control_users_domain",
                                             "connections_max",
                                             "connections_reserved",
                                             "connections_per_address",
                                             "connections_per_login",
                                             "connections_per_login_and_address"};
 
-static bool is_live(const struct config_entry *entry)
+bool server_change_is_live(const struct config_change *change)
 {
-    if (entry->block->named)
-        return true;
+    const struct settings_block *block = change->block;
+    if (block->named)
+        return block != &ldap_settings_block;
+    if (block == &trace_settings_block)
+        return strcmp(change->setting->name, "path") != 0;
     for (size_t i = 0; i < sizeof(live_blocks) / sizeof(*live_blocks); i++)
-        if (entry->block == live_blocks[i])
+        if (block == live_blocks[i])
             return true;
     for (size_t i = 0; i < sizeof(live_settings) / sizeof(*live_settings); i++)
-        if (entry->block == &server_settings_block &&
-            strcmp(entry->setting->name, live_settings[i]) == 0)
+        if (block == &server_settings_block && strcmp(change->setting->name, live_settings[i]) == 0)
             return true;
     return false;
 }
 
-struct comparison {
-    struct arena *arena;
-    struct values {
-        struct values *next;
-        struct str value;
-    } * first, **end, *at;
-    struct buf *changed;
-};
-
-static void remember(void *arg, const struct config_entry *entry)
+static void add_name(void *arg, const struct config_change *change)
 {
-    struct comparison *c = arg;
-    if (is_live(entry))
+    struct buf *names = arg;
+    if (server_change_is_live(change))
         return;
-    struct values *v = *c->end = ARENA_NEW(c->arena, struct values);
-    v->value = arena_str(c->arena, entry->value);
-    c->end = &v->next;
-}
-
-/* Outside of the named blocks both configurations have the same settings in the same order. */
-static void compare(void *arg, const struct config_entry *entry)
-{
-    struct comparison *c = arg;
-    if (is_live(entry))
-        return;
-    if (!str_equal(c->at->value, entry->value))
-        buf_printf(c->changed, "%s%s%s%s", c->changed->n ? ", " : "", entry->block->name,
-                   entry->block->name[0] ? "." : "", entry->setting->name);
-    c->at = c->at->next;
-}
-
-/* Directories stay as they were opened: their blocks count as one thing. */
-static void add_directory(void *arg, const struct config_entry *entry)
-{
-    struct buf *text = arg;
-    if (entry->block == &ldap_settings_block)
-        buf_printf(text, "%s %s %.*s\n", entry->block_name, entry->setting->name,
-                   STR_ARG(entry->value));
-}
-
-static struct buf directories(const struct config *c)
-{
-    struct buf text = BUF_EMPTY;
-    config_each(c, add_directory, &text);
-    for (size_t i = 0; i < config_count(c, &ldap_settings_block); i++) { /* not in an entry */
-        const struct ldap_settings *s = config_at(c, &ldap_settings_block, i);
-        uint64_t hash = str_hash(str_from_c(s->connection.password));
-        buf_add_u64(&text, hash);
-    }
-    return text;
-}
-
-static void compare_directories(const struct config *before, const struct config *after,
-                                struct buf *changed)
-{
-    struct buf old = directories(before), new = directories(after);
-    if (!str_equal(buf_str(&old), buf_str(&new)))
-        buf_printf(changed, "%s%s", changed->n ? ", " : "", ldap_settings_block.name);
-    buf_free(&old);
-    buf_free(&new);
+    if (names->n > 0)
+        buf_add_c(names, ", ");
+    config_change_name(change, names);
 }
 
 void server_restart_needed(const struct config *before, const struct config *after, struct buf *b)
 {
-    struct comparison c = {.arena = arena_new(), .changed = b};
-    c.end = &c.first;
-    config_each(before, remember, &c);
-    c.at = c.first;
-    config_each(after, compare, &c);
-    compare_directories(before, after, b);
-    arena_free(c.arena);
+    config_compare(before, after, add_name, b);
 }

@@ -10,13 +10,15 @@
 struct server_settings {
     const char *hostname; /* "": the system's */
     const char *data_dir, *run_dir;
-    const char *maildrop;    /* "": none */
-    const char *log;         /* "": standard error */
-    const char *log_actions; /* "": in the log */
-    int log_level;           /* enum log_level */
+    const char *maildrop;      /* "": none */
+    const char *log;           /* "": standard error */
+    struct string_list log_to; /* see server_log_targets */
+    const char *log_actions;   /* "": in the log */
+    int log_level;             /* enum log_level */
     const char *user;
     const char *admin_group;
-    const char *control_socket; /* "": RUN/control.sock */
+    const char *control_users_domain; /* "": none */
+    const char *control_socket;       /* "": RUN/control.sock */
     bool sandbox, core_dumps;
     struct string_list sandbox_write;
     int64_t connections_max, connections_per_address;
@@ -24,6 +26,14 @@ struct server_settings {
     int64_t connections_per_login, connections_per_login_and_address; /* of one protocol */
 };
 extern const struct settings_block server_settings_block; /* "": top of the file */
+
+struct log_change;
+struct log_target;
+/* list: room for LOG_KINDS. */
+bool server_log_targets(const struct server_settings *s, struct log_target *list, size_t *count,
+                        struct err *e);
+/* As log_prepare. */
+struct log_change *server_prepare_log(const struct server_settings *s, struct err *e);
 
 struct journal_file_settings {
     const char *path; /* "": DATA/journal */
@@ -48,7 +58,8 @@ bool server_check(const struct config *c, struct err *e);
 /* config_read with server_blocks, and server_check. Blocking. */
 struct config *server_read_config(const char *path, struct err *e);
 
-/* Settings of `after` that differ from `before` and take effect only with a restart, as
- * "data_dir, dns.server"; empty when there are none. */
-
+/* Whether a reload makes it true. */
+bool server_change_is_live(const struct config_change *change);
+/* What of the change from `before` to `after` takes effect only with a restart, by name:
+ * "data_dir, ldap corp"; empty when there is nothing. */
 void server_restart_needed(const struct config *before, const struct config *after, struct buf *b);

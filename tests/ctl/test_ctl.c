@@ -1,5 +1,6 @@
 #include "core/arena.h"
 #include "core/buf.h"
+#include "core/log.h"
 #include "core/loop.h"
 #include "core/session_list.h"
 #include "ctl/ctl.h"
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,8 +28,9 @@ struct server {
     void (*play)(struct server *s);
 };
 
-static bool reload(void *arg, json_t *result, struct err *e)
+static bool reload(void *arg, bool dry_run, json_t *result, struct err *e)
 {
+    assert_false(dry_run);
     struct server *s = arg;
     json_object_set_new(result, "restart_needed", json_string("user"));
     return !s->reload_fails || err_set(e, ERR_SYNTAX, "maild.conf:1: wrong");
@@ -51,6 +54,7 @@ static void play_and_end(void *arg)
     struct ctl_context context = {.loop = s->loop,
                                   .sessions = s->sessions,
                                   .admin_group = "",
+                                  .users_domain = "",
                                   .arg = s,
                                   .reload = reload,
                                   .stop = stop,
@@ -123,7 +127,7 @@ static void play_requests(struct server *s)
 {
     struct stream *c = connect_to(s);
     say(c, "{\"verb\": \"who\"}");
-    expect(c, "{\"ok\":true,\"result\":[]}");
+    expect(c, "{\"ok\":true,\"result\":{\"sessions\":0}}");
     say(c, "{\"verb\": \"reload\", \"args\": {}}");
     expect(c, "{\"ok\":true,\"result\":{\"restart_needed\":\"user\"}}");
     s->reload_fails = true;
@@ -135,28 +139,129 @@ static void play_requests(struct server *s)
     stream_close(c);
 }
 
+/* --- who, kick --- */
+
+struct client {
+    struct session_entry entry;
+    struct session_list *list;
+    char id[16], peer[24], login[32];
+};
+
+/* As a parked session does: it is gone at once. */
 static void kick(struct session_entry *entry, const char *reason)
 {
-    (void)entry;
-    (void)reason;
+    struct client *c = (struct client *)entry;
+    assert_string_equal(reason, "ended by the administrator");
+    session_list_remove(c->list, entry);
+}
+
+static usec idle_since(const struct session_entry *entry)
+{
+    return entry->state ? clock_monotonic() - 100 * USEC_SEC : 0;
+}
+
+static const struct session_kind imap_kind = {"imap", kick, idle_since};
+static const struct session_kind smtp_kind = {"smtpd", kick, NULL};
+
+static void add_client(struct server *s, struct client *c, int n, const struct session_kind *kind,
+                       const char *login)
+{
+    struct err e;
+    c->list = s->sessions;
+    snprintf(c->id, sizeof(c->id), "ID%d", n);
+    snprintf(c->peer, sizeof(c->peer), "192.0.2.%d", n % 250);
+    c->entry = (struct session_entry){.kind = kind,
+                                      .id = c->id,
+                                      .peer = c->peer,
+                                      .state = login ? "IDLE" : NULL,
+                                      .since = 7 * USEC_SEC};
+    assert_true(session_list_add(s->sessions, &c->entry, &e));
+    if (login)
+        assert_true(session_list_login(s->sessions, &c->entry, login, &e));
 }
 
 static void play_who(struct server *s)
 {
-    static const struct session_kind kind = {"imap", kick, NULL};
-    struct session_entry entry = {.kind = &kind,
-                                  .id = "ID1",
-                                  .peer = "192.0.2.1",
-                                  .login = "a\xff@example.test",
-                                  .state = "IDLE",
-                                  .since = 7 * USEC_SEC};
-    assert_true(session_list_add(s->sessions, &entry, NULL));
+    static const struct {
+        const char *args, *reply;
+    } cases[] = {
+        {"{}", "{\"item\":{\"component\":\"imap\",\"id\":\"ID1\",\"peer\":\"192.0.2.1\","
+               "\"login\":\"a?@example.test\",\"state\":\"IDLE\",\"since\":7,\"idle\":100}}"},
+        {"{\"user\": \"-\"}", "ID2"},
+        {"{\"user\": \"BOB\"}", "ID3"},
+        {"{\"user\": \"bob@example.org\"}", "ID3"},
+        {"{\"user\": \"@Example.ORG\"}", "ID3"},
+        {"{\"user\": \"ob\"}", "{\"sessions\":0}"},
+        {"{\"user\": \"@ample.org\"}", "{\"sessions\":0}"},
+        {"{\"protocol\": \"smtp\"}", "ID2"},
+        {"{\"protocol\": \"SMTPD\"}", "ID2"},
+        {"{\"protocol\": \"smt\"}", "{\"sessions\":0}"},
+        {"{\"peer\": \"192.0.2.2\"}", "ID2"},
+        {"{\"peer\": \"192.0.2.2/31\", \"user\": \"bob\"}", "ID3"},
+        {"{\"peer\": \"unix\"}", "{\"sessions\":0}"},
+        {"{\"peer\": \"192.0.2.2/99\"}", "\"kind\":\"syntax\""},
+        {"{\"peer\": 7}", "\"kind\":\"syntax\""},
+        {"{\"idle\": 99, \"user\": \"bob\"}", "ID3"},
+        {"{\"idle\": 101}", "{\"sessions\":0}"},
+        {"{\"idle\": -1}", "\"kind\":\"syntax\""},
+        {"{\"idle\": \"long\"}", "\"kind\":\"syntax\""},
+        {"{\"state\": \"idle\", \"user\": \"bob\"}", "ID3"},
+        {"{\"count\": \"state\"}", "{\"item\":{\"name\":\"IDLE\",\"sessions\":2}}"},
+        {"{\"count\": \"weather\"}", "\"kind\":\"syntax\""},
+        {"{\"count\": []}", "\"kind\":\"syntax\""},
+    };
+    char request[200];
+    struct client clients[3] = {0};
+    add_client(s, &clients[0], 1, &imap_kind, "a\xff@example.test");
+    add_client(s, &clients[1], 2, &smtp_kind, NULL);
+    add_client(s, &clients[2], 3, &imap_kind, "bob@example.org");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct stream *c = connect_to(s);
+        snprintf(request, sizeof(request), "{\"verb\": \"who\", \"args\": %s}", cases[i].args);
+        say(c, request);
+        expect(c, cases[i].reply);
+        stream_close(c);
+    }
+    for (int i = 0; i < 3; i++)
+        session_list_remove(s->sessions, &clients[i].entry);
+}
+
+/* More than there is time for in one turn. */
+#define MANY_CLIENTS 30000
+
+static void play_kick(struct server *s)
+{
+    struct client *clients = calloc(MANY_CLIENTS, sizeof(*clients));
     struct stream *c = connect_to(s);
-    say(c, "{\"verb\": \"who\"}");
-    expect(c, "[{\"component\":\"imap\",\"id\":\"ID1\",\"peer\":\"192.0.2.1\","
-              "\"login\":\"a?@example.test\",\"state\":\"IDLE\",\"since\":7}]");
+    for (int i = 0; i < MANY_CLIENTS; i++) {
+        snprintf(clients[i].login, sizeof(clients[i].login), "user%d@e.test", i);
+        add_client(s, &clients[i], i, i % 3 ? &imap_kind : &smtp_kind,
+                   i % 3 ? NULL : clients[i].login);
+    }
+    say(c, "{\"verb\": \"kick\"}");
+    expect(c, "\"kind\":\"syntax\"");
+    say(c, "{\"verb\": \"kick\", \"args\": {\"id\": \"ID4\", \"user\": \"bob\"}}");
+    expect(c, "\"kind\":\"syntax\"");
+    say(c, "{\"verb\": \"kick\", \"args\": {\"id\": \"ID4\"}}");
+    expect(c, "{\"sessions\":1}");
+    say(c, "{\"verb\": \"kick\", \"args\": {\"id\": \"ID4\"}}");
+    expect(c, "\"kind\":\"missing\"");
+    say(c, "{\"verb\": \"kick\", \"args\": {\"user\": \"carol\"}}");
+    expect(c, "\"kind\":\"missing\"");
+    say(c, "{\"verb\": \"kick\", \"args\": {\"user\": \"@e.test\"}}");
+    expect(c, "{\"sessions\":10000}");
+    assert_int_equal(session_list_count(s->sessions), MANY_CLIENTS - 10001);
+    say(c, "{\"verb\": \"limits\"}");
+    expect(c, "{\"item\":{\"name\":\"connections_max\",\"unit\":\"sessions\",\"present\":19999,");
+    say(c, "{\"verb\": \"kick\", \"args\": {\"protocol\": \"imap\"}}");
+    struct err e;
+    struct str line;
+    while (stream_read_line(c, 1 << 20, &line, NULL, &e) && !str_starts_with(line, STR("{\"ok\"")))
+        continue;
+    expect(c, "{\"sessions\":19999}");
+    assert_int_equal(session_list_count(s->sessions), 0);
     stream_close(c);
-    session_list_remove(s->sessions, &entry);
+    free(clients);
 }
 
 static void play_bad_clients(struct server *s)
@@ -193,7 +298,7 @@ static void play_bad_clients(struct server *s)
     stream_close(c);
 
     say(good, "{\"verb\": \"who\"}");
-    expect(good, "{\"ok\":true,\"result\":[]}");
+    expect(good, "{\"ok\":true,\"result\":{\"sessions\":0}}");
     stream_close(good);
 }
 
@@ -220,6 +325,12 @@ static void test_who(void **state)
     run(play_who);
 }
 
+static void test_kick(void **state)
+{
+    (void)state;
+    run(play_kick);
+}
+
 static void test_bad_clients(void **state)
 {
     (void)state;
@@ -234,10 +345,10 @@ static void test_close(void **state)
 
 int main(void)
 {
+    log_set_level(LOG_LEVEL_ERROR); /* a line for each of many sessions */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_requests),
-        cmocka_unit_test(test_who),
-        cmocka_unit_test(test_bad_clients),
+        cmocka_unit_test(test_requests), cmocka_unit_test(test_who),
+        cmocka_unit_test(test_kick),     cmocka_unit_test(test_bad_clients),
         cmocka_unit_test(test_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,76 @@
+/*
+ * mailctl address explain: where mail for an address goes, and why.
+ */
+#include "mailctl/mailctl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* How far the answers of an address stand in. */
+#define INDENT 2
+
+static void print_steps(const json_t *list)
+{
+    const char *address = "";
+    long long depth = -1;
+    const json_t *s;
+    size_t i;
+    json_array_foreach(list, i, s)
+    {
+        long long d = number_of(s, "depth");
+        int indent = INDENT * (int)d;
+        if (d != depth || strcmp(address, text_of(s, "address")) != 0)
+            printf("%*s%s\n", indent, "", text_of(s, "address"));
+        depth = d;
+        address = text_of(s, "address");
+        printf("%*s%s %-22s %s\n", indent + INDENT, "",
+               json_is_true(json_object_get(s, "decides")) ? "*" : " ", text_of(s, "question"),
+               text_of(s, "answer"));
+    }
+}
+
+static void print_target(const json_t *t)
+{
+    const char *detail = text_of(t, "detail"), *host = text_of(t, "host");
+    const char *mailbox = text_of(t, "mailbox");
+    printf("  %-8s %s", text_of(t, "kind"), *mailbox ? mailbox : text_of(t, "address"));
+    if (*detail)
+        printf(", with \"%s\" behind it", detail);
+    if (*host)
+        printf(" at %s", host);
+    putchar('\n');
+}
+
+static void print_targets(const json_t *answer)
+{
+    const json_t *list = json_object_get(answer, "targets"), *t;
+    size_t i;
+    if (json_array_size(list) == 0)
+        return;
+    puts("\nMail goes to:");
+    json_array_foreach(list, i, t) print_target(t);
+    if (number_of(answer, "target_count") > (long long)i)
+        printf("  and %lld more\n", (long long)number_of(answer, "target_count") - (long long)i);
+}
+
+int command_address_explain(struct mailctl *m, const struct arguments *a)
+{
+    json_t *result = NULL, *args = args_of("address", a->words[0], "login", option(a, "--login"));
+    if (option(a, "--from"))
+        json_object_set_new(args, "from", json_string(option(a, "--from")));
+    int status = ask(m, "address explain", args, &result);
+    if (!result)
+        return status;
+    const json_t *answer = json_object_get(result, "answer");
+    print_steps(json_object_get(result, "steps"));
+    if (number_of(result, "steps_left_out"))
+        printf("and %lld steps more\n", (long long)number_of(result, "steps_left_out"));
+    print_targets(result);
+    printf("\nAnswer to RCPT: %d %s %s\n", (int)number_of(answer, "code"),
+           text_of(answer, "status"), text_of(answer, "text"));
+    if (*text_of(answer, "reason") && strcmp(text_of(answer, "reason"), text_of(answer, "text")))
+        printf("  %s\n", text_of(answer, "reason"));
+    bool accepted = strcmp(text_of(answer, "fate"), "accepted") == 0;
+    json_decref(result);
+    return accepted ? EXIT_OK : EXIT_FAILED;
+}
