@@ -117,7 +117,7 @@ static int run(const char *config_path)
     struct config *config = server_read_config(config_path, &e);
     if (!config || !server_open(&server, config, config_path, &e)) {
         fprintf(stderr, "maild: %s\n", e.text);
-        if (server.log_path && server.log_path[0])
+        if (server.log_is_open)
             log_error("maild", NULL, "not started: %s", e.text);
         if (server.loop)
             server_close_listeners(&server, false);

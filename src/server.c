@@ -47,7 +47,7 @@
 static void start_failed(struct server *s, const struct err *e)
 {
     fprintf(stderr, "maild: %s\n", e->text);
-    if (s->log_path[0])
+    if (s->log_is_open)
         log_error("maild", NULL, "not started: %s", e->text);
     /* Unix sockets leave no file behind, unless they are tried again. */
     server_close_listeners(s, service_manager_keeps(s->manager));
@@ -120,6 +120,9 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
         return false;
     if (!open_journal(s, journal_path, e)) /* first: one server at a time has these files */
         return false;
+    s->crashes = crashes_open(server_data_path(settings, "", "crashes", s->arena), e);
+    if (!s->crashes)
+        return false;
     s->directory = directory_open(s->loop, directory, directory_path, e);
     if (!s->directory || !open_sources(s, e) || !directory_check_sources(s->directory, e))
         return false;
@@ -141,6 +144,7 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
                           hostname, s->journal, e);
     if (!s->store)
         return false;
+    store_set_crashes(s->store, s->crashes);
     store_set_quota(s->store, config_block(s->boot, &quota_settings_block));
     struct queue_context queue = {
         .loop = s->loop,
@@ -152,6 +156,7 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
         .tls = s->tls_client,
         .hostname = hostname,
         .spool_dir = server_data_path(settings, "", "queue", s->arena),
+        .crashes = s->crashes,
     };
     s->queue = queue_open(config_block(s->boot, &queue_settings_block), &queue, e);
     if (!s->queue)
@@ -181,6 +186,13 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
     return journal_start(s->journal, e) && store_start(s->store, e);
 }
 
+static uint64_t control_append_size_max(void *arg)
+{
+    const struct server *s = arg;
+    const struct imap_settings *settings = config_block(s->config, &imap_settings_block);
+    return (uint64_t)settings->append_size_max;
+}
+
 static SUSPENDS bool open_control(struct server *s, struct err *e);
 
 static SUSPENDS void tell_postmaster(void *arg, struct str subject, struct str text)
@@ -188,7 +200,7 @@ static SUSPENDS void tell_postmaster(void *arg, struct str subject, struct str t
     struct server *s = arg;
     struct err e;
     if (!queue_notice(s->queue, subject, text, &e))
-        log_error("policy", NULL, "the postmaster could not be told \"%.*s\": %s", STR_ARG(subject),
+        log_error("policy", NULL, "no notice subject=\"%.*s\" reason=\"%s\"", STR_ARG(subject),
                   e.text);
 }
 
@@ -229,7 +241,8 @@ static SUSPENDS bool open_parts(struct server *s, struct err *e)
                                     .queue = s->queue,
                                     .sessions = s->sessions,
                                     .load = s->load,
-                                    .spool_dir = store_spool_dir(s->store)};
+                                    .spool_dir = store_spool_dir(s->store),
+                                    .crashes = s->crashes};
     s->imap = (struct imap_context){.loop = s->loop,
                                     .auth = s->auth,
                                     .directory = s->directory,
@@ -239,6 +252,8 @@ static SUSPENDS bool open_parts(struct server *s, struct err *e)
     s->pop3 = (struct pop3_context){
         .loop = s->loop, .auth = s->auth, .store = s->store, .sessions = s->sessions};
     pop3_context_open(&s->pop3);
+    s->web =
+        (struct http_context){.loop = s->loop, .sessions = s->sessions, .directory = s->directory};
     policy_set_notice(s->policy, tell_postmaster, s);
     open_recordings(s);
     s->pickup = pickup_open(
@@ -262,7 +277,10 @@ static void start_fiber(void *arg)
         start_failed(s, &e);
     s->serving = true;
     queue_start(s->queue);
+    if (!crashes_save(s->crashes, &e)) /* those whose messages are on hold now */
+        log_error("maild", NULL, "crashes stay counted: %s", e.text);
     server_serve_pending(s);
+    s->certificates = server_certificates_new(s, &s->certificate_stamps);
     pickup_start(s->pickup);
     log_info("maild", NULL, "maild " MAILD_VERSION " serves as %s, process %d",
              server_hostname(s->settings, s->arena), (int)getpid());
@@ -278,11 +296,20 @@ static void start_fiber(void *arg)
     }
 }
 
+static bool listen_at_start(struct server *s, struct config *config, struct tls_context *tls,
+                            struct err *e)
+{
+    struct listener_plan plan;
+    if (!server_prepare_listeners(s, config, tls, &plan, e))
+        return false;
+    server_apply_listeners(s, &plan);
+    return true;
+}
+
 bool server_open(struct server *s, struct config *config, const char *config_path, struct err *e)
 {
     s->arena = arena_new();
     s->config_path = config_path;
-    s->log_path = s->log_actions_path = "";
     s->boot = config;
     s->config = config_ref(config);
     s->settings = config_block(config, &server_settings_block);
@@ -294,21 +321,22 @@ bool server_open(struct server *s, struct config *config, const char *config_pat
     session_list_set_limits(s->sessions, &limits);
     s->loop = loop_new(e);
     if (!s->loop || !server_find_user(s, e) || !server_make_dirs(s, e) ||
-        !server_listen(s, config, NULL, e) || !server_drop_rights(s, e))
+        !listen_at_start(s, config, NULL, e) || !server_drop_rights(s, e))
         return false;
     /* As the user, who must be able to read the key again at each reload. */
+    server_stamp_certificates(config, &s->certificate_stamps);
     if (!server_load_tls(config, &s->tls_server, &s->tls_client, e) ||
-        !server_listen(s, config, s->tls_server, e))
+        !listen_at_start(s, config, s->tls_server, e))
         return false;
-    if (!log_open(s->settings->log[0] ? s->settings->log : NULL,
-                  (enum log_level)s->settings->log_level, e))
+    struct log_change *log = server_prepare_log(s->settings, e);
+    if (!log)
         return false;
-    if (!log_open_actions(s->settings->log_actions, e))
-        return false;
-    s->log_path = s->settings->log;
-    s->log_actions_path = s->settings->log_actions;
+    log_apply(log);
+    s->log_is_open = s->settings->log[0] || s->settings->log_to.count > 0;
     if (!server_enter_sandbox(s, e))
         return false;
+    const struct trace_settings *trace = config_block(config, &trace_settings_block);
+    s->trace = trace_open(server_data_path(s->settings, trace->path, "trace", s->arena), trace);
     s->dns = dns_new(s->loop, config_block(config, &dns_settings_block), e);
     if (!s->dns)
         return false;
@@ -318,14 +346,9 @@ bool server_open(struct server *s, struct config *config, const char *config_pat
 
 /* --- the control socket's side --- */
 
-static SUSPENDS bool control_reload(void *arg, json_t *result, struct err *e)
+static SUSPENDS bool control_reload(void *arg, bool dry_run, json_t *result, struct err *e)
 {
-    struct buf restart = BUF_EMPTY;
-    bool ok = server_reload(arg, &restart, e);
-    if (ok)
-        json_object_set_new(result, "restart_needed", json_stringn(buf_str(&restart).p, restart.n));
-    buf_free(&restart);
-    return ok;
+    return server_reload(arg, dry_run, result, e);
 }
 
 static void control_stop(void *arg)
@@ -347,15 +370,7 @@ static void control_leave(void *arg)
 
 static void control_describe(void *arg, json_t *status)
 {
-    const struct server *s = arg;
-    const struct server_settings *settings = config_block(s->config, &server_settings_block);
-    json_object_set_new(status, "version", json_string(MAILD_VERSION));
-    json_object_set_new(status, "hostname", json_string(server_hostname(settings, s->arena)));
-    json_object_set_new(status, "managed", json_boolean(service_manager_keeps(s->manager)));
-    json_object_set_new(status, "config", json_string(s->config_path));
-    json_object_set_new(status, "started", json_integer(s->started / USEC_SEC));
-    json_object_set_new(status, "uptime", json_integer((clock_wall() - s->started) / USEC_SEC));
-    server_describe_listeners(s, status);
+    server_describe(arg, status);
 }
 
 static SUSPENDS bool open_control(struct server *s, struct err *e)
@@ -368,21 +383,26 @@ static SUSPENDS bool open_control(struct server *s, struct err *e)
         .queue = s->queue,
         .store = s->store,
         .journal = s->journal,
+        .crashes = s->crashes,
         .sessions = s->sessions,
         .load = s->load,
         .recordings = s->recordings,
         .security = s->security,
         .imap = &s->imap,
+        .trace = s->trace,
         .data_dir = s->settings->data_dir,
         .run_dir = s->settings->run_dir,
         .admin_group = s->settings->admin_group,
+        .users_domain = s->settings->control_users_domain,
         .arg = s,
         .reload = control_reload,
         .stop = control_stop,
         .sockets = control_sockets,
         .leave = control_leave,
         .describe = control_describe,
+        .append_size_max = control_append_size_max,
     };
+    context.watch = s->watch = ctl_watch_open(&context);
     const struct metrics_settings *metrics = config_block(s->boot, &metrics_settings_block);
     if (metrics->address.count > 0 && !(s->http = ctl_http_open(&context, metrics, e)))
         return false;
@@ -399,7 +419,7 @@ static void end_impatiently(void *arg)
               "not everything could be closed in %d seconds; the journal has what is missing",
               (int)(END_PATIENCE / USEC_SEC));
     for (const struct session_entry *k = session_list_first(s->sessions); k; k = k->next)
-        log_error(k->kind->component, k->id, "still open: peer=%s state=\"%s\"", k->peer,
+        log_error(k->kind->component, k->id, "still open peer=%s state=\"%s\"", k->peer,
                   k->state ? k->state : "");
     log_flush();
     _exit(1);
@@ -407,14 +427,18 @@ static void end_impatiently(void *arg)
 
 static SUSPENDS void stop_parts(struct server *s)
 {
+    server_certificates_free(s->certificates);
+    s->certificates = NULL;
     server_close_listeners(s, s->handed_over || service_manager_keeps(s->manager));
     session_list_refuse(s->sessions);
     ctl_http_close(s->http);
     ctl_close(s->ctl);
+    ctl_watch_close(s->watch);
     session_list_kick_all(s->sessions, "server shutting down");
     pickup_close(s->pickup);
     if (!session_list_wait_empty(s->sessions, deadline_in(SESSIONS_PATIENCE)))
-        log_warning("maild", NULL, "%zu sessions take their time", session_list_count(s->sessions));
+        log_warning("maild", NULL, "sessions take their time count=%zu",
+                    session_list_count(s->sessions));
     queue_stop(s->queue, deadline_in(QUEUE_PATIENCE));
     session_list_wait_empty(s->sessions, DEADLINE_NONE); /* else: end_impatiently */
     while (s->reloading)
@@ -470,11 +494,13 @@ void server_free(struct server *s)
 {
     dns_free(s->dns);
     session_list_free(s->sessions);
+    crashes_free(s->crashes);
     if (s->tls_server)
         tls_context_unref(s->tls_server);
     tls_context_unref(s->tls_client);
     service_manager_free(s->manager);
     loop_free(s->loop);
+    trace_close(s->trace);
     config_unref(s->config);
     config_unref(s->boot);
     arena_free(s->arena);

@@ -4,10 +4,10 @@
  * mailboxes wait; ports below 1024 must be opened before root's rights are given up, and senders
  * that find the port open wait a little more gladly than they come back.
  *
- * A reload compares addresses: a listener whose address stays keeps its socket, and only its
- * service is replaced, so no connection is lost. Addresses that are gone are closed before new ones
- * are opened, because *:25 and 192.0.2.1:25 cannot both be open; if a new one then fails, the old
- * ones are opened again.
+ * A reload makes a plan: entries whose address stays, which keep their socket and get a new
+ * service, and new ones, whose sockets are opened while those that will go are still there, because
+ * the new ones may not be to be had. Who is connected to an address that goes, and was not accepted
+ * yet, still is.
  */
 #include "server.h"
 
@@ -15,6 +15,7 @@
 #include "core/mem.h"
 #include "net/listener.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -23,7 +24,8 @@
 struct server_listener {
     struct server_listener *next;
     struct server *server;
-    struct listener *listener; /* NULL: not open */
+    struct listener *listener; /* NULL: one of a plan whose socket is another's, or not open yet */
+    bool begun;                /* accepts connections */
     const char *address;       /* in the service's configuration */
     mode_t mode;
     struct service *service;
@@ -48,6 +50,9 @@ static void dispatch(struct server *s, struct service *service, struct stream *s
         return;
     case SERVICE_POP3:
         pop3_accept(&s->pop3, service_ref(service), stream);
+        return;
+    case SERVICE_HTTP:
+        http_accept(&s->web, service_ref(service), stream);
         return;
     }
 }
@@ -85,7 +90,7 @@ void server_serve_pending(struct server *s)
     }
 }
 
-/* --- making the list --- */
+/* --- the plan of what they will be --- */
 
 static void listener_free(struct server_listener *l)
 {
@@ -128,58 +133,93 @@ static struct server_listener *list_of(struct server *s, struct config *config,
     return list;
 }
 
-static bool same_socket(const struct server_listener *a, const struct server_listener *b)
-{
-    return strcmp(a->address, b->address) == 0 && a->mode == b->mode;
-}
-
 static struct server_listener *find_same(struct server_listener *list,
                                          const struct server_listener *like)
 {
-    while (list && !same_socket(list, like))
+    while (list && strcmp(list->address, like->address) != 0)
         list = list->next;
     return list;
 }
 
-/* A Unix socket is the user's that the server becomes. */
-static bool give_socket(const struct server *s, const char *address, struct err *e)
+/* Sockets are the user's that the server becomes: the file of one, and the right to open others
+ * beside it. */
+static bool give_sockets(const struct server *s, struct listener *l, const char *address,
+                         struct err *e)
 {
-    struct str path = str_from_c(address);
-    if (!s->drop || geteuid() != 0 || !str_starts_with(path, STR("unix:")))
+    int fds[LISTENER_SOCKETS];
+    size_t count = listener_sockets(l, fds);
+    if (!s->drop || geteuid() != 0)
         return true;
-    if (chown(address + 5, s->uid, s->gid) == 0)
-        return true;
-    return err_set(e, ERR_PERM, "%s cannot be given to user %s", address + 5, s->settings->user);
+    bool ok = !str_starts_with(str_from_c(address), STR("unix:")) ||
+              chown(address + 5, s->uid, s->gid) == 0;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = fchown(fds[i], s->uid, s->gid) == 0;
+    return ok ||
+           err_set_errno(e, errno, "%s cannot be given to user %s", address, s->settings->user);
 }
 
-static bool open_one(struct server_listener *l, struct err *e)
+static bool open_one(struct server_listener *l, const struct listen_sockets_others *others,
+                     struct err *e)
 {
-    l->listener = listener_open(l->server->loop, l->address, l->mode, l->server->manager,
-                                accept_stream, l, e);
+    struct server *s = l->server;
+    l->listener =
+        listener_prepare(s->loop, l->address, l->mode, s->manager, others, accept_stream, l, e);
     if (!l->listener)
         return err_prefix(e, "listener %s", l->service->listener->name);
     listener_set_proxies(l->listener, &l->service->listener->proxy_protocol_from);
-    return give_socket(l->server, l->address, e);
+    return give_sockets(s, l->listener, l->address, e);
 }
 
-static bool open_missing(struct server_listener *list, const struct server_listener *kept,
-                         struct err *e)
+/* The sockets of those that are not in the list any more. */
+static struct listen_sockets_others gone_sockets(struct server *s, struct server_listener *list)
 {
-    for (; list; list = list->next)
-        if (!find_same((struct server_listener *)kept, list) && !open_one(list, e))
-            return false;
-    return true;
+    size_t room = 0;
+    for (struct server_listener *l = s->listeners; l; l = l->next)
+        room++;
+    struct listen_sockets **gone = mem_array(room, sizeof(struct listen_sockets *));
+    struct listen_sockets_others others = {.list = gone};
+    for (struct server_listener *l = s->listeners; l; l = l->next)
+        if (!find_same(list, l) && l->listener)
+            gone[others.count++] = listener_all_sockets(l->listener);
+    return others;
 }
+
+bool server_prepare_listeners(struct server *s, struct config *config, struct tls_context *tls,
+                              struct listener_plan *plan, struct err *e)
+{
+    bool ok = true;
+    plan->list = list_of(s, config, tls);
+    struct listen_sockets_others others = gone_sockets(s, plan->list);
+    for (struct server_listener *l = plan->list; ok && l; l = l->next)
+        ok = find_same(s->listeners, l) || open_one(l, &others, e);
+    free((void *)others.list);
+    if (!ok)
+        server_forget_listeners(plan);
+    return ok;
+}
+
+void server_forget_listeners(struct listener_plan *plan)
+{
+    list_free(plan->list);
+    plan->list = NULL;
+}
+
+/* --- the plan becomes true --- */
 
 /* The present entry takes over the new service: its socket calls back with this entry. */
 static void take_over(struct server_listener *old, struct server_listener *new)
 {
+    struct err e;
     struct service *service = old->service;
     old->service = new->service;
     old->address = new->address;
     new->service = service;
-    if (old->listener)
-        listener_set_proxies(old->listener, &old->service->listener->proxy_protocol_from);
+    if (old->mode != new->mode &&
+        !listen_sockets_set_mode(listener_all_sockets(old->listener), new->mode, &e))
+        log_warning("maild", NULL, "permissions not changed listener=%s reason=\"%s\"",
+                    old->service->listener->name, e.text);
+    old->mode = new->mode;
+    listener_set_proxies(old->listener, &old->service->listener->proxy_protocol_from);
 }
 
 /* Old entries that go on replace their likes in the new list. */
@@ -188,7 +228,7 @@ static struct server_listener *merge(struct server_listener **old, struct server
     struct server_listener *merged = NULL, **end = &merged;
     while (new) {
         struct server_listener *next = new->next, *entry = new, **link = old;
-        while (*link && !same_socket(*link, new))
+        while (*link && strcmp((*link)->address, new->address) != 0)
             link = &(*link)->next;
         if (*link) {
             entry = *link;
@@ -204,27 +244,28 @@ static struct server_listener *merge(struct server_listener **old, struct server
     return merged;
 }
 
-bool server_listen(struct server *s, struct config *config, struct tls_context *tls, struct err *e)
+/* They end before the new ones are shown to the service manager: it knows sockets by addresses,
+ * which both may have. */
+static void finish_all(struct server_listener *gone)
 {
-    struct server_listener *list = list_of(s, config, tls), *gone;
-    for (gone = s->listeners; gone; gone = gone->next) {
-        if (find_same(list, gone) || !gone->listener)
-            continue;
-        listener_close(gone->listener);
-        gone->listener = NULL;
+    for (struct server_listener *l = gone; l; l = l->next) {
+        listener_finish(l->listener);
+        l->listener = NULL;
     }
-    if (!open_missing(list, s->listeners, e)) {
-        list_free(list);
-        struct err again;
-        for (gone = s->listeners; gone; gone = gone->next)
-            if (!gone->listener && !open_one(gone, &again))
-                log_error("maild", NULL, "%s", again.text);
-        return false;
-    }
-    gone = s->listeners;
-    s->listeners = merge(&gone, list);
+}
+
+void server_apply_listeners(struct server *s, struct listener_plan *plan)
+{
+    struct server_listener *gone = s->listeners;
+    s->listeners = merge(&gone, plan->list);
+    plan->list = NULL;
+    finish_all(gone);
     list_free(gone);
-    return true;
+    for (struct server_listener *l = s->listeners; l; l = l->next) {
+        if (!l->begun)
+            listener_begin(l->listener);
+        l->begun = true;
+    }
 }
 
 void server_close_listeners(struct server *s, bool keep)
@@ -282,6 +323,7 @@ static const char *service_of_logins(const struct listener_settings *l)
     case SERVICE_POP3:
         return "pop3";
     case SERVICE_LMTP:
+    case SERVICE_HTTP:
         break;
     }
     return NULL;

@@ -1,8 +1,12 @@
 /*
- * A new configuration for the running server. Reading, checking and loading the certificate happen
- * on a worker; nothing is changed before all that has succeeded. Then, in one turn of the loop, the
- * listeners change (which can still fail, and then puts back what was), and the parts get their new
- * settings. Sessions keep the configuration they began with.
+ * A new configuration for the running server, all of it or nothing. Each part has two steps: it
+ * makes what it will be, which may fail and which nobody notices, and it takes that into use, which
+ * cannot fail. Everything is made before anything is taken into use; files are read on a worker,
+ * sockets are opened at the end. Then, in one turn of the loop, all parts take what is theirs, so
+ * no session ever sees a mixture. Sessions keep the configuration they began with.
+ *
+ * When one part cannot be made, the others' are thrown away, and the reason is the answer. A dry
+ * run ends in the same way.
  */
 #include "server.h"
 
@@ -27,11 +31,8 @@ bool server_load_tls(const struct config *config, struct tls_context **server,
     for (size_t i = 0; i < config_count(config, &listener_settings_block); i++) {
         const struct listener_settings *l = config_at(config, &listener_settings_block, i);
         needed = needed || l->tls != SERVICE_TLS_NONE;
-        if (l->client_certificates && settings->client_ca_file[0] == '\0')
-            return err_set(e, ERR_PERM, "listener %s: client_certificates needs tls client_ca_file",
-                           l->name);
     }
-    *server = needed ? tls_server_context(settings, e) : NULL;
+    *server = needed ? tls_server_context_of(config, e) : NULL;
     if (needed && !*server)
         return false;
     *client = tls_client_context(settings, e);
@@ -65,131 +66,255 @@ struct session_limits server_limits(const struct config *config)
         .per_login_and_address = (size_t)s->connections_per_login_and_address};
 }
 
-struct loading {
-    const char *path;
-    struct config *config;
-    struct tls_context *server, *client;
+/* --- what a new configuration comes to --- */
+
+struct reload {
+    struct server *server;
+    struct config *before, *config;
+    struct server_changes *changes;
+    struct buf certificate_stamps;
+    struct tls_context *tls_server, *tls_client; /* tls_server: NULL: none is needed */
     struct queue_rules *queue_rules;
-    struct policy_rules *rules;
+    struct log_change *log;
+    struct policy_rules *policy_rules;
+    struct listener_plan listeners;
     bool ok;
     struct err error;
 };
 
-static void load_on_worker(void *arg)
+static bool prepare_config(struct reload *r, struct err *e)
 {
-    struct loading *l = arg;
-    l->config = server_read_config(l->path, &l->error);
-    l->queue_rules = l->config ? queue_rules_new(l->config, &l->error) : NULL;
-    l->ok = l->queue_rules && server_load_tls(l->config, &l->server, &l->client, &l->error);
+    r->config = server_read_config(r->server->config_path, e);
+    if (r->config)
+        r->changes = server_changes_new(r->server->boot, r->before, r->config);
+    return r->config != NULL;
 }
 
-static void forget(struct loading *l)
+static void apply_config(struct reload *r)
 {
-    policy_forget(l->rules);
-    queue_rules_unref(l->queue_rules);
-    if (l->ok) {
-        if (l->server)
-            tls_context_unref(l->server);
-        tls_context_unref(l->client);
-    }
-    config_unref(l->config);
-}
-
-/* A log that cannot be opened does not undo the rest: it is said in the old one. */
-static void reload_log(struct server *s, const struct server_settings *new)
-{
-    struct err e;
-    log_set_level((enum log_level) new->log_level);
-    if (strcmp(new->log, s->log_path) == 0)
-        return;
-    if (log_open(new->log[0] ? new->log : NULL, (enum log_level) new->log_level, &e))
-        s->log_path = arena_c(s->arena, str_from_c(new->log));
-    else
-        log_error("maild", NULL, "the log stays where it was: %s", e.text);
-}
-
-static void reload_actions(struct server *s, const struct server_settings *new)
-{
-    struct err e;
-    if (strcmp(new->log_actions, s->log_actions_path) == 0)
-        return;
-    if (log_open_actions(new->log_actions, &e))
-        s->log_actions_path = arena_c(s->arena, str_from_c(new->log_actions));
-    else
-        log_error("maild", NULL, "the log of actions stays where it was: %s", e.text);
-}
-
-static void apply(struct server *s, struct loading *l)
-{
-    struct config *old = s->config;
-    struct session_limits limits = server_limits(l->config);
-    s->config = config_ref(l->config);
-    if (s->tls_server)
-        tls_context_unref(s->tls_server);
-    tls_context_unref(s->tls_client);
-    s->tls_server = l->server ? tls_context_ref(l->server) : NULL;
-    s->tls_client = tls_context_ref(l->client);
+    struct server *s = r->server;
+    struct session_limits limits = server_limits(r->config);
+    config_unref(s->config);
+    s->config = config_ref(r->config);
     session_list_set_limits(s->sessions, &limits);
-    auth_reload(s->auth, s->config);
-    directory_set_password_policy(s->directory,
-                                  config_block(s->config, &password_policy_settings_block));
-    policy_apply(s->policy, l->rules);
-    l->rules = NULL;
-    router_reload(s->router, config_block(s->config, &router_settings_block));
-    queue_set_rules(s->queue, l->queue_rules);
-    queue_reload(s->queue, config_block(s->config, &queue_settings_block), s->tls_client);
-    store_set_quota(s->store, config_block(s->config, &quota_settings_block));
-    verify_reload(s->verify, config_block(s->config, &verify_settings_block));
-    client_security_reload(s->security, s->config, s->tls_client);
-    oauth_reload(s->oauth, s->config, s->tls_client);
-    smtp_client_reload(s->client, config_block(s->config, &smtp_client_settings_block));
-    pickup_reload(s->pickup, s->config,
-                  server_hostname(config_block(s->config, &server_settings_block), s->arena));
-    reload_log(s, config_block(s->config, &server_settings_block));
-    reload_actions(s, config_block(s->config, &server_settings_block));
-    config_unref(old);
+    trace_set_limits(s->trace, config_block(r->config, &trace_settings_block));
 }
 
-bool server_reload(struct server *s, struct buf *restart, struct err *e)
+static void forget_config(struct reload *r)
+{
+    server_changes_free(r->changes);
+    config_unref(r->config);
+    config_unref(r->before);
+}
+
+static bool prepare_tls(struct reload *r, struct err *e)
+{
+    server_stamp_certificates(r->config, &r->certificate_stamps);
+    return server_load_tls(r->config, &r->tls_server, &r->tls_client, e);
+}
+
+static void apply_tls(struct reload *r)
+{
+    struct server *s = r->server;
+    tls_context_unref(s->tls_server);
+    tls_context_unref(s->tls_client);
+    s->tls_server = r->tls_server ? tls_context_ref(r->tls_server) : NULL;
+    s->tls_client = tls_context_ref(r->tls_client);
+    server_certificates_read(s->certificates, &r->certificate_stamps);
+}
+
+static void forget_tls(struct reload *r)
+{
+    buf_free(&r->certificate_stamps);
+    tls_context_unref(r->tls_server);
+    tls_context_unref(r->tls_client);
+}
+
+static bool prepare_log(struct reload *r, struct err *e)
+{
+    const struct server_settings *new = config_block(r->config, &server_settings_block);
+    log_flush(); /* a disk that holds up writers does so here, and not in the loop */
+    r->log = server_prepare_log(new, e);
+    return r->log != NULL;
+}
+
+static void apply_log(struct reload *r)
+{
+    log_apply(r->log);
+    r->log = NULL;
+}
+
+static void forget_log(struct reload *r)
+{
+    log_forget(r->log);
+}
+
+static bool prepare_queue(struct reload *r, struct err *e)
+{
+    r->queue_rules = queue_rules_new(r->config, e);
+    return r->queue_rules != NULL;
+}
+
+static void apply_queue(struct reload *r)
+{
+    struct server *s = r->server;
+    router_reload(s->router, config_block(r->config, &router_settings_block));
+    queue_set_rules(s->queue, r->queue_rules);
+    queue_reload(s->queue, config_block(r->config, &queue_settings_block), r->tls_client);
+    verify_reload(s->verify, config_block(r->config, &verify_settings_block));
+    smtp_client_reload(s->client, config_block(r->config, &smtp_client_settings_block));
+    client_security_reload(s->security, r->config, r->tls_client);
+    pickup_reload(s->pickup, r->config,
+                  server_hostname(config_block(r->config, &server_settings_block), s->arena));
+}
+
+static void forget_queue(struct reload *r)
+{
+    queue_rules_unref(r->queue_rules);
+}
+
+static SUSPENDS bool prepare_policy(struct reload *r, struct err *e)
+{
+    r->policy_rules = policy_prepare(r->server->policy, r->config, e);
+    return r->policy_rules != NULL;
+}
+
+static void apply_policy(struct reload *r)
+{
+    policy_apply(r->server->policy, r->policy_rules);
+    r->policy_rules = NULL;
+}
+
+static void forget_policy(struct reload *r)
+{
+    policy_forget(r->policy_rules);
+}
+
+static bool prepare_listeners(struct reload *r, struct err *e)
+{
+    return server_prepare_listeners(r->server, r->config, r->tls_server, &r->listeners, e);
+}
+
+static void apply_listeners(struct reload *r)
+{
+    server_apply_listeners(r->server, &r->listeners);
+}
+
+static void forget_listeners(struct reload *r)
+{
+    server_forget_listeners(&r->listeners);
+}
+
+/* Their settings say nothing that could fail here. */
+static void apply_users(struct reload *r)
+{
+    struct server *s = r->server;
+    auth_reload(s->auth, r->config);
+    directory_set_password_policy(s->directory,
+                                  config_block(r->config, &password_policy_settings_block));
+    oauth_reload(s->oauth, r->config, r->tls_client);
+    store_set_quota(s->store, config_block(r->config, &quota_settings_block));
+}
+
+/* In the order in which they are prepared and applied. What is prepared ON_WORKER may wait for the
+ * disk; what AT_LAST does not suspend, so that what it saw is still so when it is applied. */
+static const struct part {
+    enum { ON_WORKER, IN_FIBER, AT_LAST } stage;
+    bool (*prepare)(struct reload *r, struct err *e); /* NULL: nothing can fail */
+    void (*apply)(struct reload *r);                  /* cannot fail */
+    void (*forget)(struct reload *r); /* what was prepared, if it was, and not given away */
+} parts[] = {
+    {ON_WORKER, prepare_config, apply_config, forget_config},
+    {ON_WORKER, prepare_tls, apply_tls, forget_tls},
+    {ON_WORKER, prepare_queue, apply_queue, forget_queue},
+    {ON_WORKER, prepare_log, apply_log, forget_log},
+    {IN_FIBER, prepare_policy, apply_policy, forget_policy},
+    {AT_LAST, prepare_listeners, apply_listeners, forget_listeners},
+    {AT_LAST, NULL, apply_users, NULL},
+};
+#define PARTS (sizeof(parts) / sizeof(*parts))
+
+static bool prepare_stage(struct reload *r, int stage)
+{
+    for (size_t i = 0; i < PARTS; i++)
+        if ((int)parts[i].stage == stage && parts[i].prepare && !parts[i].prepare(r, &r->error))
+            return false;
+    return true;
+}
+
+static void prepare_on_worker(void *arg)
+{
+    struct reload *r = arg;
+    r->ok = prepare_stage(r, ON_WORKER);
+}
+
+static SUSPENDS bool prepare(struct reload *r)
+{
+    worker_run(WORKER_DISK, prepare_on_worker, r);
+    if (!r->ok || !prepare_stage(r, IN_FIBER))
+        return false;
+    if (r->server->stopping)
+        return err_set(&r->error, ERR_TEMP, "the server is just stopping");
+    return prepare_stage(r, AT_LAST);
+}
+
+static void apply(struct reload *r)
+{
+    for (size_t i = 0; i < PARTS; i++)
+        parts[i].apply(r);
+}
+
+static void forget(struct reload *r)
+{
+    for (size_t i = PARTS; i-- > 0;)
+        if (parts[i].forget)
+            parts[i].forget(r);
+}
+
+static SUSPENDS bool reload(struct server *s, bool dry_run, json_t *result, struct err *e)
+{
+    struct reload r = {.server = s, .before = config_ref(s->config)};
+    bool ok = prepare(&r);
+    if (ok && !dry_run) {
+        const struct server_settings *new = config_block(r.config, &server_settings_block);
+        apply(&r);
+        ctl_set_access(s->ctl, new->admin_group, new->control_users_domain);
+        auth_load_keys(s->auth);
+        log_info("maild", NULL, "reloaded path=%s changes=%zu", s->config_path,
+                 server_changes_count(r.changes));
+        server_changes_log(r.changes);
+    } else if (!ok && !dry_run) {
+        log_error("maild", NULL, "not reloaded, the old configuration stays: %s", r.error.text);
+    }
+    if (ok && result)
+        server_changes_describe(r.changes, result);
+    if (!ok) /* what is missing is not what was asked for */
+        err_set(e, r.error.kind == ERR_TEMP ? ERR_TEMP : ERR_PERM, "%s", r.error.text);
+    forget(&r);
+    return ok;
+}
+
+bool server_reload(struct server *s, bool dry_run, json_t *result, struct err *e)
 {
     if (!s->serving || s->stopping || s->reloading)
         return err_set(e, ERR_TEMP, "the server is just %s",
                        s->stopping    ? "stopping"
                        : s->reloading ? "reloading"
                                       : "starting");
-    struct loading l = {.path = s->config_path};
     s->reloading = true;
-    service_manager_tell_reload(s->manager);
-    worker_run(WORKER_DISK, load_on_worker, &l);
-    if (l.ok)
-        l.rules = policy_prepare(s->policy, l.config, &l.error);
-    bool ok = l.rules && !s->stopping && server_listen(s, l.config, l.server, &l.error);
-    if (ok) {
-        server_restart_needed(s->boot, l.config, restart);
-        apply(s, &l);
-        auth_load_keys(s->auth);
-        log_info("maild", NULL, "reloaded %s%s%s", s->config_path,
-                 restart->n ? "; a restart is needed for: " : "", buf_c(restart));
-    } else if (l.rules && s->stopping) {
-        err_set(&l.error, ERR_TEMP, "the server is just stopping");
-    }
-    if (!ok) {
-        *e = l.error;
-        log_error("maild", NULL, "not reloaded, the old configuration stays: %s", e->text);
-    }
-    forget(&l);
+    if (!dry_run)
+        service_manager_tell_reload(s->manager);
+    bool ok = reload(s, dry_run, result, e);
     s->reloading = false;
-    service_manager_tell(s->manager, "READY=1");
+    if (!dry_run)
+        service_manager_tell(s->manager, "READY=1");
     return ok;
 }
 
 static void reload_fiber(void *arg)
 {
-    struct server *s = arg;
-    struct buf restart = BUF_EMPTY;
     struct err e = {0};
-    server_reload(s, &restart, &e);
-    buf_free(&restart);
+    server_reload(arg, false, NULL, &e);
 }
 
 void server_start_reload(struct server *s)

@@ -52,6 +52,10 @@ static void allow_own(const struct server *s, struct sandbox *x)
         sandbox_allow(x, store->path, SANDBOX_WRITE);
     if (journal->path[0])
         sandbox_allow(x, journal->path, SANDBOX_WRITE);
+    const struct trace_settings *trace = config_block(s->boot, &trace_settings_block);
+    allow_folder_of(x, s->arena, trace->path);
+    if (trace->path[0])
+        sandbox_allow(x, trace->path, SANDBOX_WRITE);
     for (size_t i = 0; i < config_count(s->boot, &listener_settings_block); i++) {
         const struct listener_settings *l = config_at(s->boot, &listener_settings_block, i);
         for (size_t n = 0; n < l->address.count; n++)

@@ -67,12 +67,29 @@ static bool keep_ports_only(struct err *e)
     return err_set_errno(e, errno, "root's rights cannot be given up (capset)");
 }
 
+/* Only who is in the group can give it the control socket. */
+static bool join_admin_group(const struct server *s)
+{
+    const char *name = s->settings->admin_group;
+    struct group *admins = name[0] ? getgrnam(name) : NULL;
+    int count = admins ? getgroups(0, NULL) : 0;
+    gid_t *groups = arena_array(s->arena, (size_t)(count > 0 ? count : 0) + 1, sizeof(*groups));
+    if (!admins)
+        return true;
+    count = getgroups(count, groups);
+    if (count < 0)
+        return false;
+    groups[count++] = admins->gr_gid;
+    return setgroups((size_t)count, groups) == 0;
+}
+
 bool server_drop_rights(const struct server *s, struct err *e)
 {
     if (!s->drop)
         return true;
     if (prctl(PR_SET_KEEPCAPS, 1L) != 0 || initgroups(s->settings->user, s->gid) != 0 ||
-        setresgid(s->gid, s->gid, s->gid) != 0 || setresuid(s->uid, s->uid, s->uid) != 0)
+        !join_admin_group(s) || setresgid(s->gid, s->gid, s->gid) != 0 ||
+        setresuid(s->uid, s->uid, s->uid) != 0)
         return err_set_errno(e, errno, "root's rights cannot be given up for user %s",
                              s->settings->user);
     return keep_ports_only(e);

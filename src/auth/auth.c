@@ -102,11 +102,11 @@ static void log_failure(const struct auth_peer *peer, struct str user, const cha
     user = str_head(user, LOG_LOGIN_MAX);
     if (e->kind == ERR_DENIED || e->kind == ERR_PERM || e->kind == ERR_SYNTAX)
         log_info("auth", peer->id,
-                 "login failed service=%s user=\"%.*s\" peer=%s mechanism=%s reason=%s",
+                 "login failed service=%s user=<%.*s> peer=%s mechanism=%s reason=%s",
                  peer->component, STR_ARG(user), peer->address, mechanism, e->text);
     else if (e->kind != ERR_CANCELLED)
         log_warning("auth", peer->id,
-                    "login deferred service=%s user=\"%.*s\" peer=%s mechanism=%s reason=\"%s\"",
+                    "login deferred service=%s user=<%.*s> peer=%s mechanism=%s reason=\"%s\"",
                     peer->component, STR_ARG(user), peer->address, mechanism, e->text);
 }
 

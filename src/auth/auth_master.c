@@ -87,9 +87,9 @@ static bool become(struct auth *a, const struct auth_peer *peer, struct str as, 
         return err_set(e, ERR_DENIED, "%s", target.no_login);
     if (!auth_admit(a, peer, &target, e))
         return false;
-    log_info("auth", peer->id, "master login service=%s user=%.*s master=%.*s peer=%s mechanism=%s",
-             peer->component, STR_ARG(target.login), STR_ARG(account->login), peer->address,
-             mechanism);
+    log_info(
+        "auth", peer->id, "master login service=%s user=<%.*s> master=<%.*s> peer=%s mechanism=%s",
+        peer->component, STR_ARG(target.login), STR_ARG(account->login), peer->address, mechanism);
     *account = target;
     return true;
 }

@@ -60,7 +60,8 @@ static bool check_settings(const void *values, struct err *e)
 
 const struct settings_block directory_settings_block = {
     .name = "directory",
-    .help = "Users, domains and addresses: the embedded directory, kept with mailctl.",
+    .help = "Users, domains and addresses: the embedded directory, kept with mailctl. All need a "
+            "restart.",
     .size = sizeof(struct directory_settings),
     .settings = settings,
     .check = check_settings,

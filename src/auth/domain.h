@@ -48,6 +48,9 @@ const char *domain_kinds_text(void);
 bool domain_relays_by_mx(const struct domain *domain);
 /* What may be shown of a private key: "rsa 2048", "ed25519"; "" : there is none. In a. */
 struct str domain_key_text(struct arena *a, struct str pem);
+/* What DNS has to say of it under SELECTOR._domainkey.DOMAIN: "v=DKIM1; k=rsa; p=..." (RFC 6376
+ * 3.6.1, RFC 8463 4); "" : there is none. In a. */
+struct str domain_key_record(struct arena *a, struct str pem);
 
 /* name: any case, U- or A-labels. */
 SUSPENDS enum lookup directory_find_domain(struct directory *d, struct str name, struct arena *a,
@@ -98,3 +101,6 @@ SUSPENDS bool directory_delete_domain(struct directory *d, struct str name, stru
  * (may be NULL): what was deleted, or what is in the way. */
 SUSPENDS bool directory_delete_domain_as(struct directory *d, struct str name, bool force,
                                          struct domain_contents *contents, struct err *e);
+/* The same question without the deed. */
+SUSPENDS bool directory_may_delete_domain(struct directory *d, struct str name, bool force,
+                                          struct domain_contents *contents, struct err *e);

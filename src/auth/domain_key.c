@@ -6,10 +6,12 @@
 
 #include "auth/domain.h"
 #include "auth/limits.h"
+#include "core/buf.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 
 static int no_passphrase(char *p, int size, int writing, void *arg)
 {
@@ -60,5 +62,35 @@ struct str domain_key_text(struct arena *a, struct str pem)
     else if (key)
         text = STR("ed25519");
     EVP_PKEY_free(key);
+    return text;
+}
+
+/* An RSA key with its algorithm, as X.509 has it; of Ed25519 the 32 bytes alone. */
+static struct str public_bytes(EVP_PKEY *key, struct arena *a)
+{
+    size_t n = 32;
+    if (EVP_PKEY_is_a(key, "ED25519")) {
+        unsigned char *p = arena_alloc(a, n);
+        bool ok = EVP_PKEY_get_raw_public_key(key, p, &n) == 1;
+        return str_from((char *)p, ok ? n : 0);
+    }
+    unsigned char *der = NULL;
+    int size = i2d_PUBKEY(key, &der);
+    struct str copy = arena_str(a, str_from((char *)der, size > 0 ? (size_t)size : 0));
+    OPENSSL_free(der);
+    return copy;
+}
+
+struct str domain_key_record(struct arena *a, struct str pem)
+{
+    EVP_PKEY *key = read_key(pem);
+    if (!key)
+        return STR("");
+    struct buf b = BUF_EMPTY;
+    buf_printf(&b, "v=DKIM1; k=%s; p=", EVP_PKEY_is_a(key, "ED25519") ? "ed25519" : "rsa");
+    buf_add_base64(&b, public_bytes(key, a));
+    EVP_PKEY_free(key);
+    struct str text = arena_str(a, buf_str(&b));
+    buf_free(&b);
     return text;
 }

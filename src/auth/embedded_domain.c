@@ -243,12 +243,26 @@ static bool delete_contents(struct directory_db *db, int64_t id, struct str name
     return ok;
 }
 
+/* Changes nothing. */
+static bool may_be_deleted(struct directory_db *db, struct domain_order *o, int64_t *id,
+                           struct err *e)
+{
+    return domain_db_id(db, o->name, id, e) && has_no_aliases(db, o->name, "deleted", e) &&
+           count_contents(db, *id, &o->contents, e) &&
+           (o->force || is_empty(o->name, &o->contents, e));
+}
+
+static bool look_before_deletion(struct directory_db *db, void *arg, struct err *e)
+{
+    int64_t id;
+    return may_be_deleted(db, arg, &id, e);
+}
+
 bool domain_db_delete(struct directory_db *db, void *arg, struct err *e)
 {
     struct domain_order *o = arg;
     int64_t id;
-    if (!domain_db_id(db, o->name, &id, e) || !has_no_aliases(db, o->name, "deleted", e) ||
-        !count_contents(db, id, &o->contents, e))
+    if (!may_be_deleted(db, o, &id, e))
         return false;
     tables_touch_domains(db);
     tables_touch_rules(db);
@@ -256,8 +270,7 @@ bool domain_db_delete(struct directory_db *db, void *arg, struct err *e)
     tables_touch_groups(db);
     if (o->contents.addresses > 0)
         tables_touch_addresses(db);
-    return (o->force || is_empty(o->name, &o->contents, e)) &&
-           delete_contents(db, id, o->name, e) &&
+    return delete_contents(db, id, o->name, e) &&
            sql_change(db, NULL, e, "DELETE FROM domains WHERE id = ?", "i", id);
 }
 
@@ -309,6 +322,15 @@ bool directory_delete_domain_as(struct directory *d, struct str name, bool force
     bool ok = run_order(d, name, NULL, &o, domain_db_delete, e);
     if (contents)
         *contents = o.contents;
+    return ok;
+}
+
+bool directory_may_delete_domain(struct directory *d, struct str name, bool force,
+                                 struct domain_contents *contents, struct err *e)
+{
+    struct domain_order o = {.force = force};
+    bool ok = run_order(d, name, NULL, &o, look_before_deletion, e);
+    *contents = o.contents;
     return ok;
 }
 

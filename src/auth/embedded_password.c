@@ -227,9 +227,9 @@ static SUSPENDS void upgrade(struct directory *d, struct password_upgrade *u)
     if (embedded_password_make(u->arena, u->password, d->passwords.store_cram_md5, &o.password,
                                &e) &&
         directory_apply(d, password_db_set, &o, &e))
-        log_info("auth", NULL, "password hash renewed login=%.*s", STR_ARG(u->login));
+        log_info("auth", NULL, "password hash renewed user=<%.*s>", STR_ARG(u->login));
     else if (e.kind != ERR_NOT_FOUND)
-        log_warning("auth", NULL, "password hash not renewed login=%.*s reason=\"%s\"",
+        log_warning("auth", NULL, "password hash not renewed user=<%.*s> reason=\"%s\"",
                     STR_ARG(u->login), e.text);
 }
 

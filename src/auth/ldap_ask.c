@@ -197,7 +197,8 @@ enum lookup ldap_ask_one(struct ldap_source *s, const struct ldap_search *search
         return LOOKUP_FOUND;
     }
     struct str one = entries.list[0].dn, other = entries.list[1].dn, who = v->of[LDAP_LOGIN];
-    log_error("ldap", s->base.name, "conflict: \"%.*s\" is in %zu entries: \"%.*s\" \"%.*s\"",
+    log_error("ldap", s->base.name,
+              "conflict name=<%.*s> entries=%zu first=\"%.*s\" second=\"%.*s\"",
               STR_ARG(str_head(who, 320)), entries.count, STR_ARG(str_head(one, 500)),
               STR_ARG(str_head(other, 500)));
     err_set(e, ERR_SYNTAX, "ldap %s: %.*s is in %zu entries: %.*s and %.*s", s->base.name,

@@ -107,7 +107,7 @@ static bool take(struct ldap_discovery *d, const struct dns_answer *answer, stru
     d->arena = a;
     d->servers = list;
     d->count = count;
-    log_info("ldap", d->settings->name, "servers of %s: %zu found, first %.*s",
+    log_info("ldap", d->settings->name, "servers found domain=%s count=%zu first=%.*s",
              d->settings->connection.discover, answer->count, STR_ARG(list[0]));
     return true;
 }
@@ -123,7 +123,7 @@ static bool look(struct ldap_discovery *d)
         d->why = (struct err){0};
     } else if (e.kind != ERR_CANCELLED) {
         if (d->why.kind == ERR_NONE)
-            log_warning("ldap", d->settings->name, "servers of %s: %s",
+            log_warning("ldap", d->settings->name, "servers not found domain=%s reason=\"%s\"",
                         d->settings->connection.discover, e.text);
         d->why = e;
     }

@@ -22,7 +22,8 @@
 static void complain(const struct ldap_mapping *m, const struct ldap_entry *entry,
                      const char *attribute, struct str value, const char *why)
 {
-    log_warning("ldap", m->source.p, "entry=\"%.*s\" attribute=%s value=\"%.*s\" left out: %s",
+    log_warning("ldap", m->source.p,
+                "value left out entry=\"%.*s\" attribute=%s value=\"%.*s\" reason=\"%s\"",
                 STR_ARG(str_head(entry->dn, 400)), attribute, STR_ARG(str_head(value, 100)), why);
 }
 

@@ -39,7 +39,7 @@ static bool may_be_used(struct ldap_hub *h, struct str uri, struct err *e)
 {
     if (ldap_settings_allow_server(&h->settings, uri, e))
         return true;
-    log_warning("directory", NULL, "ldap=%s server is not used: %s", h->name, e->text);
+    log_warning("ldap", h->name, "server not used: %s", e->text);
     return false;
 }
 
@@ -131,8 +131,8 @@ static bool look(struct ldap_server *s, struct err *e)
 /* With the lock held. */
 static void came_back(struct ldap_server *s)
 {
-    log_info("directory", NULL, "ldap=%s server=%s answers again, after %llds", s->hub->name,
-             s->uri.p, (long long)((clock_monotonic() - s->aside_since) / USEC_SEC));
+    log_info("ldap", s->hub->name, "server answers again server=%s seconds=%lld", s->uri.p,
+             (long long)((clock_monotonic() - s->aside_since) / USEC_SEC));
     s->aside = false;
 }
 
@@ -175,7 +175,7 @@ static void set_aside(struct ldap_server *s, const struct err *why, usec first_l
     s->times_aside++;
     s->aside_since = clock_monotonic();
     s->probe_at = s->aside_since + first_look;
-    log_warning("directory", NULL, "ldap=%s server=%s set aside: %s", s->hub->name, s->uri.p,
+    log_warning("ldap", s->hub->name, "server set aside server=%s reason=\"%s\"", s->uri.p,
                 why->text);
     if (s->probing || s->hub->stopping)
         return;

@@ -121,9 +121,10 @@ static enum lookup check_name(struct ldap_source *s, struct source_account *foun
     err_set(e, ERR_SYNTAX, "ldap %s: %.*s: its address %.*s leads to %s", s->base.name,
             STR_ARG(str_head(found->key, 120)), STR_ARG(str_head(found->account.login, 80)),
             result == LOOKUP_FOUND ? "another entry" : "no entry");
-    log_error("ldap", s->base.name, "entry=\"%.*s\" address=<%.*s> leads to %s",
+    log_error("ldap", s->base.name,
+              "address leads elsewhere entry=\"%.*s\" address=<%.*s> found=%s",
               STR_ARG(str_head(found->key, 500)), STR_ARG(found->account.login),
-              result == LOOKUP_FOUND ? "another entry" : "no entry");
+              result == LOOKUP_FOUND ? "another" : "none");
     return LOOKUP_TEMPFAIL;
 }
 
@@ -309,7 +310,7 @@ static bool list_account(void *arg, const struct ldap_entry *entry)
     struct arena *a = arena_new();
     enum lookup result = ldap_map_account(l->s->mapping, entry, a, &found, &e);
     if (result == LOOKUP_TEMPFAIL)
-        log_warning("ldap", l->s->base.name, "left out of the list: %s", e.text);
+        log_warning("ldap", l->s->base.name, "entry left out: %s", e.text);
     else if (result == LOOKUP_FOUND && in_domain(found.account.login, l->domain))
         go_on = l->account(l->arg, &found.account);
     arena_free(a);

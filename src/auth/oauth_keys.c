@@ -67,15 +67,16 @@ static void log_result(const struct oauth_issuer *i, usec age)
     const struct oauth_keys *k = &i->keys;
     const char *from = *i->settings->jwks_url ? i->settings->jwks_url : i->settings->jwks_file;
     if (!k->failed)
-        log_info("auth", NULL, "keys read issuer=%s from=%s count=%zu", i->settings->name, from,
+        log_info("auth", NULL, "keys read issuer=%s source=%s count=%zu", i->settings->name, from,
                  jwt_keys_count(k->keys));
     else if (k->keys)
-        log_warning("auth", NULL,
-                    "keys cannot be read issuer=%s from=%s age=%llds reason=\"%s\"; those that are "
-                    "known are used",
-                    i->settings->name, from, (long long)(age / USEC_SEC), k->error.text);
+        log_warning(
+            "auth", NULL,
+            "keys cannot be read issuer=%s source=%s age=%llds reason=\"%s\": those that are "
+            "known are used",
+            i->settings->name, from, (long long)(age / USEC_SEC), k->error.text);
     else
-        log_warning("auth", NULL, "keys cannot be read issuer=%s from=%s reason=\"%s\"",
+        log_warning("auth", NULL, "keys cannot be read issuer=%s source=%s reason=\"%s\"",
                     i->settings->name, from, k->error.text);
 }
 

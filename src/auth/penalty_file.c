@@ -100,10 +100,10 @@ SUSPENDS void penalties_keep(struct penalties *p, struct loop *l, const char *pa
     struct err e;
     if (!file_read_all(path, PENALTY_FILE_MAX, &bytes, &e)) {
         if (e.kind != ERR_NOT_FOUND)
-            log_warning("auth", NULL, "%s: earlier failures of logins are not counted", e.text);
+            log_warning("auth", NULL, "failures of logins not loaded: %s", e.text);
     } else if (!penalty_decode(p, buf_str(&bytes))) {
-        log_warning("auth", NULL, "%s is damaged: earlier failures of logins are not counted",
-                    path);
+        log_warning("auth", NULL,
+                    "failures of logins damaged file=<%s>: earlier ones are not counted", path);
     }
     buf_free(&bytes);
     p->path = mem_dup(path, strlen(path));
@@ -119,7 +119,7 @@ static SUSPENDS void save(struct penalties *p)
     p->changed = false;
     penalty_encode(p, &bytes);
     if (!file_replace(p->path, buf_str(&bytes), 0600, &e))
-        log_warning("auth", NULL, "%s: failures of logins are not kept", e.text);
+        log_warning("auth", NULL, "failures of logins not kept: %s", e.text);
     buf_free(&bytes);
 }
 

@@ -212,7 +212,8 @@ static bool explain(struct sasl *s, struct err *e)
     bool ours = strstr(s->detail, "Permission denied") || strstr(s->detail, "no such file") ||
                 strstr(s->detail, "No such file") || strstr(s->detail, "No key table entry");
     if (s->detail[0])
-        log_info("auth", s->peer.id, "Kerberos: %s peer=%s", s->detail, s->peer.address);
+        log_info("auth", s->peer.id, "Kerberos refused peer=%s reason=\"%s\"", s->peer.address,
+                 s->detail);
     if (ours)
         return err_set(e, ERR_TEMP, "Kerberos: %s", s->detail);
     return err_set(e, ERR_DENIED, "%s", reason_of(s->detail));

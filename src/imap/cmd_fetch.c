@@ -46,10 +46,11 @@ static void set_seen(struct fetch *f)
     struct flags_request seen = {
         .uids = uids, .count = count, .change = FLAGS_ADD, .flags = MESSAGE_SEEN};
     if (!mailbox_change_flags(f->view->mailbox, &seen, &e)) {
-        log_warning("imap", s->net.id, "user=<%s> \\Seen could not be set: %s", s->user->login,
-                    e.text);
+        log_warning("imap", s->net.id, "flag not set user=<%s> flag=\\Seen reason=\"%s\"",
+                    s->user->login, e.text);
         return;
     }
+    action_log_flags(imap_session_actor(s), f->view->mailbox, &seen);
     struct number_range *ranges = arena_array(f->c->arena, count, sizeof *ranges);
     for (size_t i = 0; i < count; i++)
         ranges[i] = (struct number_range){uids[i], uids[i]};
@@ -225,8 +226,8 @@ static void fetch_message(struct fetch *f, size_t index)
     if (s->bytes_out == sent) {
         f->out.n = start; /* nothing of it has been said */
     } else {
-        log_error("imap", s->net.id, "user=<%s> reading uid=%u failed: %s", s->user->login, uid,
-                  e.text);
+        log_error("imap", s->net.id, "reading failed user=<%s> uid=%u reason=\"%s\"",
+                  s->user->login, uid, e.text);
         session_abort(&s->net, "message could not be read");
     }
 }

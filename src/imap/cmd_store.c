@@ -12,6 +12,7 @@
  */
 #include "imap/access.h"
 #include "imap/limits.h"
+#include "store/action_log.h"
 
 struct store_request {
     enum flags_change change;
@@ -287,7 +288,10 @@ void imap_cmd_store(struct imap_command *c)
         imap_fail(c, &e, false);
         return;
     }
-    if (permitted.flags.flags & MESSAGE_DELETED && r.change != FLAGS_REMOVE)
+    bool deletes = permitted.flags.flags & MESSAGE_DELETED && r.change != FLAGS_REMOVE;
+    if (!deletes || change.flags != MESSAGE_DELETED || change.keyword_count)
+        action_log_flags(imap_session_actor(c->session), v->mailbox, &change);
+    if (deletes)
         action_log_messages(imap_session_actor(c->session), "delete", v->mailbox, uids, count);
     /* Who may change some flags only does not know what has become of it. */
     if ((rights & RIGHTS_FLAGS) != RIGHTS_FLAGS)

@@ -5,6 +5,7 @@
 #include "imap/command.h"
 #include "imap/workaround.h"
 
+#include "core/crash.h"
 #include "core/log.h"
 #include "imap/access.h"
 #include "imap/limits.h"
@@ -54,8 +55,8 @@ void imap_bad(struct imap_command *c, const char *format, ...)
 static void log_failure(const struct imap_command *c, const struct err *e)
 {
     const struct imap_session *s = c->session;
-    log_error("imap", s->net.id, "command=%s user=<%s> failed: %s", c->entry ? c->entry->name : "",
-              s->user ? s->user->login : "", e->text);
+    log_error("imap", s->net.id, "command failed command=%s user=<%s> reason=\"%s\"",
+              c->entry ? c->entry->name : "", s->user ? s->user->login : "", e->text);
 }
 
 void imap_fail(struct imap_command *c, const struct err *e, bool create)
@@ -205,6 +206,17 @@ static void answer(struct imap_command *c)
         c->after(s);
 }
 
+static void run(struct imap_command *c)
+{
+    struct suspect suspect;
+    const struct imap_selected *selected = c->session->selected;
+    if (selected)
+        mailbox_suspect(selected->mailbox, c->arena, &suspect);
+    c->entry->run(c);
+    if (selected)
+        suspect_end(&suspect);
+}
+
 void imap_command_process(struct imap_session *s)
 {
     struct arena *a = arena_new();
@@ -219,7 +231,7 @@ void imap_command_process(struct imap_session *s)
         if (c->status == IMAP_PENDING && may_go_on) {
             s->net.entry.state = c->entry->name;
             usec begun = clock_monotonic();
-            c->entry->run(c);
+            run(c);
             histogram_add(&s->context->commands, clock_monotonic() - begun);
         }
         if (may_go_on)

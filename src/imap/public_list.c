@@ -98,8 +98,8 @@ static void warn_hidden(struct imap_session *s, struct str name)
         return;
     s->told_hidden = true;
     log_warning("imap", s->net.id,
-                "user=<%s> mailbox=<%.*s> is hidden by imap.public_namespace: rename it with "
-                "\"mailctl mailbox rename\"",
+                "mailbox hidden user=<%s> mailbox=<%.*s>: imap.public_namespace has its name; "
+                "rename it with \"mailctl mailbox rename\"",
                 s->user->login, STR_ARG(name));
 }
 
@@ -132,7 +132,7 @@ bool imap_list_mailboxes(struct imap_session *s, struct arena *a, struct mailbox
         return true;
     split_own(&l, *list, count);
     if (store_has_public(store) && !add_public(&l, &error))
-        log_warning("imap", s->net.id, "user=<%s> public mailboxes cannot be listed: %s",
+        log_warning("imap", s->net.id, "public mailboxes not listed user=<%s> reason=\"%s\"",
                     s->user->login, error.text);
     arrange(&l);
     if (!l.count)

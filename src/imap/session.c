@@ -39,7 +39,8 @@ void imap_writef(struct imap_session *s, const char *format, ...)
 
 struct actor imap_session_actor(const struct imap_session *s)
 {
-    return (struct actor){"imap", s->net.id, str_from_c(s->user->login)};
+    return (struct actor){
+        .component = "imap", .id = s->net.id, .login = str_from_c(s->user->login)};
 }
 
 /* --- the end --- */
@@ -185,7 +186,7 @@ void imap_session_choose_workarounds(struct imap_session *s)
         return;
     s->workarounds = (uint8_t)chosen;
     imap_workarounds_write(&text, chosen);
-    log_info("imap", s->net.id, "workarounds=\"%s\"", buf_c(&text));
+    log_info("imap", s->net.id, "client needs workarounds=\"%s\"", buf_c(&text));
     buf_free(&text);
 }
 

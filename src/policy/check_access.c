@@ -55,7 +55,7 @@ static SUSPENDS bool find_pattern(const struct look_up *l, struct str subject,
     worker_run(WORKER_CPU, match_patterns, &job);
     if (job.gave_up)
         log_warning("policy", l->call->facts->id,
-                    "table=%s line=%u the pattern takes too long for \"%.*s\"",
+                    "pattern takes too long table=%s line=%u value=\"%.*s\"",
                     l->call->rule->settings->table, job.gave_up, STR_ARG(subject));
     *entry = job.entry;
     return job.found;

@@ -88,7 +88,7 @@ static void tell_postmaster(struct policy_call *c, struct str login)
     if (!s->notice || c->explain || rate_count(state->told, login, TELL_AGAIN, now) > 0)
         return;
     rate_add(state->told, login, TELL_AGAIN, now, 1);
-    log_warning(c->facts->component, c->facts->id, "policy: the login %.*s suddenly sends much",
+    log_warning(c->facts->component, c->facts->id, "sends much suddenly user=<%.*s>",
                 STR_ARG(login));
     struct str period = duration_text(s->period, c->arena);
     struct str subject = arena_printf(c->arena, "%.*s sends unusually much mail", STR_ARG(login));

@@ -150,7 +150,7 @@ static void note_failure(struct dns_lists *l, struct str zone, const struct err 
         return;
     z->silent_until = clock_monotonic() + DNS_LIST_PAUSE;
     if (z->failures == DNS_LIST_FAILURES_MAX)
-        log_warning("policy", NULL, "the list %.*s does not answer and is left out: %s",
+        log_warning("policy", NULL, "list does not answer list=%.*s reason=\"%s\": it is left out",
                     STR_ARG(zone), e->text);
 }
 
@@ -160,7 +160,7 @@ static void note_success(struct dns_lists *l, struct str zone)
     if (!z || z->failures == 0)
         return;
     if (z->failures >= DNS_LIST_FAILURES_MAX)
-        log_info("policy", NULL, "the list %.*s answers again", STR_ARG(zone));
+        log_info("policy", NULL, "list answers again list=%.*s", STR_ARG(zone));
     z->failures = 0;
     z->silent_until = 0;
 }
@@ -173,7 +173,7 @@ static void warn_of_answer(struct dns_lists *l, struct str zone, const char *add
         return;
     z->warned = now;
     log_warning("policy", NULL,
-                "the list %.*s answers %s, which names nobody: is it still in service, and for us?",
+                "list names nobody list=%.*s answer=%s: is it still in service, and for us?",
                 STR_ARG(zone), address);
 }
 

@@ -189,20 +189,20 @@ static void add_address(struct buf *line, const char *name, struct str address)
 }
 
 /* One line for each decision:
- *   policy: rule=no-dialups action=reject stage=rcpt peer=192.0.2.1 helo="x" from=<a> to=<b> ... */
+ *   policy: rule=no-dialups action=reject stage=rcpt peer=192.0.2.1 helo=<x> from=<a> to=<b> ... */
 static void log_decision(const struct policy_call *c, const struct policy_verdict *v)
 {
     const struct policy_facts *f = c->facts;
     struct buf line = BUF_EMPTY;
-    buf_printf(&line, "policy: rule=%s action=%s%s stage=%s peer=%s", v->rule,
+    buf_printf(&line, "rule=%s action=%s%s stage=%s peer=%s", v->rule,
                c->rule->settings->dry_run ? "would-" : "", policy_action_name(v->action),
                policy_stage_name(c->stage), f->address);
     if (f->name)
         buf_printf(&line, " name=%s", f->name);
     if (f->helo.p)
-        add_field(&line, "helo", f->helo);
+        add_address(&line, "helo", f->helo);
     if (f->login.n > 0)
-        add_field(&line, "login", f->login);
+        add_address(&line, "user", f->login);
     if (f->has_sender)
         add_address(&line, "from", f->sender);
     if (f->recipient.p)
@@ -212,8 +212,8 @@ static void log_decision(const struct policy_call *c, const struct policy_verdic
     if (v->delay > 0)
         buf_printf(&line, " delay=%lldms", (long long)(v->delay / USEC_MSEC));
     if (c->why.n > 0)
-        add_field(&line, "why", c->why);
-    log_info(f->component, f->id, "%.*s", STR_ARG(buf_str(&line)));
+        add_field(&line, "reason", c->why);
+    log_info(f->component, f->id, "policy: %.*s", STR_ARG(buf_str(&line)));
     buf_free(&line);
 }
 
@@ -278,7 +278,7 @@ static SUSPENDS void ask_rules(struct policy_session *s, enum policy_stage stage
         r->matched += matched;
         if (result == POLICY_UNKNOWN)
             log_info(facts->component, facts->id,
-                     "policy: rule=%s cannot tell peer=%s why=\"%.*s\"", r->settings->name,
+                     "policy cannot tell rule=%s peer=%s reason=\"%.*s\"", r->settings->name,
                      facts->address, STR_ARG(c.why));
         if (matched && decide(&c, &found, v))
             return;

@@ -57,6 +57,16 @@ struct usage {
     bool ok;
 };
 
+static const char *where_is(const struct config *c, const char *name)
+{
+    for (size_t i = 0; i < config_count(c, &rule_settings_block); i++) {
+        const struct rule_settings *s = config_at(c, &rule_settings_block, i);
+        if (strcmp(s->name, name) == 0)
+            return config_where(c, s);
+    }
+    return config_path(c);
+}
+
 static void look_at_setting(void *arg, const struct config_entry *entry)
 {
     struct usage *u = arg;
@@ -69,11 +79,13 @@ static void look_at_setting(void *arg, const struct config_entry *entry)
         return;
     enum use use = find_use(u->row->uses, name);
     if (use == REQUIRED && entry->is_default)
-        u->ok = err_set(u->e, ERR_SYNTAX, "%s: rule %s: the check %s needs the setting %s",
-                        config_path(u->config), entry->block_name, u->row->name, name);
+        u->ok =
+            err_set(u->e, ERR_SYNTAX, "%s: rule %s: the check %s needs the setting %s",
+                    where_is(u->config, entry->block_name), entry->block_name, u->row->name, name);
     else if (use == NOT_USED && !entry->is_default)
-        u->ok = err_set(u->e, ERR_SYNTAX, "%s: rule %s: the check %s has no setting %s",
-                        config_path(u->config), entry->block_name, u->row->name, name);
+        u->ok =
+            err_set(u->e, ERR_SYNTAX, "%s: rule %s: the check %s has no setting %s",
+                    where_is(u->config, entry->block_name), entry->block_name, u->row->name, name);
 }
 
 /* --- a rule --- */
@@ -135,7 +147,7 @@ static bool fill_list(struct policy_rules *rules, struct err *e)
         struct policy_rule *r = &rules->list[i];
         r->place = i;
         if (!fill_rule(rules, r, s, e))
-            return err_prefix(e, "%s: rule %s", config_path(rules->config), s->name);
+            return err_prefix(e, "%s: rule %s", config_where(rules->config, s), s->name);
         note_stages(rules, r);
         headers += s->enabled && s->header[0];
     }

@@ -127,11 +127,14 @@ static void take_over(struct policy_table *t, struct reading *r)
         t->content = r->content;
         t->loaded = clock_wall();
         t->error = (struct err){0};
-        log_info("policy", NULL, "table=%s loaded entries=%zu path=%s", t->name,
+        log_info("policy", NULL, "table loaded table=%s entries=%zu file=<%s>", t->name,
                  policy_content_count(t->content), t->path);
+    } else if (!again && t->content) {
+        log_error("policy", NULL,
+                  "table is wrong table=%s reason=\"%s\": what was read before stays", t->name,
+                  t->error.text);
     } else if (!again) {
-        log_error("policy", NULL, "table=%s %s: %s", t->name,
-                  t->content ? "is wrong, what was read before stays" : "cannot be used",
+        log_error("policy", NULL, "table cannot be used table=%s reason=\"%s\"", t->name,
                   t->error.text);
     }
 }

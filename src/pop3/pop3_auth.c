@@ -83,8 +83,8 @@ static enum pop3_next open_maildrop(struct pop3_session *s, const struct account
     }
     if (e.kind == ERR_EXISTS)
         return pop3_no(s, "[IN-USE] Another session has the mailbox open");
-    log_error("pop3", s->net.id, "opening failed user=%.*s reason=\"%s\"", STR_ARG(account->login),
-              e.text);
+    log_error("pop3", s->net.id, "opening failed user=<%.*s> reason=\"%s\"",
+              STR_ARG(account->login), e.text);
     return pop3_reply_err(s, &e);
 }
 
@@ -223,9 +223,10 @@ enum pop3_next pop3_stls(struct pop3_session *s, struct str argument)
         return pop3_error(s, stream_is_tls(s->net.stream) ? "TLS is active already"
                                                           : "STLS is not available here");
     if (stream_buffered(s->net.stream).n > 0) {
-        log_warning("pop3", s->net.id,
-                    "closed: commands were sent behind STLS before TLS was active peer=%s",
-                    s->net.entry.peer);
+        log_warning(
+            "pop3", s->net.id,
+            "closed peer=%s reason=\"commands were sent behind STLS before TLS was active\"",
+            s->net.entry.peer);
         pop3_no(s, "Nothing may follow STLS before TLS is active");
         return POP3_CLOSE;
     }
@@ -237,8 +238,8 @@ enum pop3_next pop3_stls(struct pop3_session *s, struct str argument)
     buf_free(&s->user);
     stream_set_timeout(s->net.stream, POP3_HANDSHAKE_TIMEOUT);
     if (!stream_start_tls_server(s->net.stream, s->net.service->tls, &e)) {
-        log_info("pop3", s->net.id, "closed: TLS handshake failed peer=%s reason=\"%s\"",
-                 s->net.entry.peer, e.text);
+        log_info("pop3", s->net.id, "TLS handshake failed peer=%s reason=\"%s\"", s->net.entry.peer,
+                 e.text);
         return POP3_CLOSE;
     }
     stream_set_timeout(s->net.stream, s->settings->timeout);

@@ -5,11 +5,11 @@
  * A command is one word and, behind one space, its argument as it stands: a password may begin or
  * end with spaces (RFC 1939 section 7, PASS).
  */
+#include "core/crash.h"
+#include "core/log.h"
 #include "pop3/limits.h"
 #include "pop3/session.h"
 #include "store/action_log.h"
-
-#include "core/log.h"
 
 #include <stdlib.h>
 
@@ -56,7 +56,13 @@ static enum pop3_next command_run(struct pop3_session *s, const struct command *
     if (c->argument == NEEDED && empty)
         return pop3_error(s, "%s needs an argument", c->name.p);
     s->net.entry.state = c->name.p;
-    return c->run(s, argument);
+    if (!s->mailbox)
+        return c->run(s, argument);
+    struct suspect suspect;
+    mailbox_suspect(s->mailbox, NULL, &suspect); /* the INBOX: its name stays */
+    enum pop3_next next = c->run(s, argument);
+    suspect_end(&suspect);
+    return next;
 }
 
 enum pop3_next pop3_command(struct pop3_session *s, struct str line)
@@ -147,7 +153,9 @@ static enum pop3_next command_quit(struct pop3_session *s, struct str argument)
     uint32_t *uids = maildrop_deleted(&s->maildrop, &count);
     bool ok = count == 0 || mailbox_expunge(s->mailbox, uids, count, &e);
     if (ok)
-        action_log_messages((struct actor){"pop3", s->net.id, str_from_c(s->net.entry.login)},
+        action_log_messages((struct actor){.component = "pop3",
+                                           .id = s->net.id,
+                                           .login = str_from_c(s->net.entry.login)},
                             "expunge", s->mailbox, uids, count);
     free(uids);
     if (ok) {
@@ -155,7 +163,7 @@ static enum pop3_next command_quit(struct pop3_session *s, struct str argument)
         pop3_ok(s, "Bye");
         return POP3_CLOSE;
     }
-    log_error("pop3", s->net.id, "deleting failed user=%s messages=%zu reason=\"%s\"",
+    log_error("pop3", s->net.id, "deleting failed user=<%s> count=%zu reason=\"%s\"",
               s->net.entry.login, count, e.text);
     pop3_session_log_end(s, "quit", 0);
     pop3_no(s, "[SYS/TEMP] The messages could not be deleted, try again later");

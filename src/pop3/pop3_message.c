@@ -57,7 +57,7 @@ static bool send_rest(struct pop3_session *s, struct sending *x, bool more, stru
 static void log_failure(struct pop3_session *s, uint32_t uid, const struct err *e)
 {
     if (e->kind != ERR_NOT_FOUND && e->kind != ERR_CANCELLED)
-        log_error("pop3", s->net.id, "reading failed user=%s uid=%u reason=\"%s\"",
+        log_error("pop3", s->net.id, "reading failed user=<%s> uid=%u reason=\"%s\"",
                   s->net.entry.login, uid, e->text);
 }
 

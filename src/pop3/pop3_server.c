@@ -127,8 +127,8 @@ bool pop3_session_log_in(struct pop3_session *s, const struct account *account,
                   str_from_c(s->settings->uidl_format), messages, count);
     const char *tls = stream_tls_version(s->net.stream);
     log_info_action("pop3", s->net.id,
-                    "login user=%s peer=%s mechanism=%s tls=%s messages=%zu octets=%llu",
-                    s->net.entry.login, s->net.entry.peer, mechanism, tls ? tls : "-",
+                    "login user=<%s> peer=%s tls=%s mechanism=%s messages=%zu octets=%llu",
+                    s->net.entry.login, s->net.entry.peer, tls ? tls : "none", mechanism,
                     s->maildrop.count, (unsigned long long)s->maildrop.octets);
     return true;
 }
@@ -138,7 +138,7 @@ void pop3_session_log_end(struct pop3_session *s, const char *reason, size_t del
     if (s->net.entry.login)
         log_info_action(
             "pop3", s->net.id,
-            "logout user=%s peer=%s reason=\"%s\" retrieved=%u octets=%llu deleted=%zu left=%zu",
+            "logout user=<%s> peer=%s reason=\"%s\" retrieved=%u octets=%llu deleted=%zu left=%zu",
             s->net.entry.login, s->net.entry.peer, reason, s->retrieved,
             (unsigned long long)s->octets_sent, deleted, s->maildrop.count - deleted);
     s->net.entry.login = NULL; /* one line is enough */

@@ -145,8 +145,8 @@ static void add_target(struct acceptance *x, const struct use *u)
     }
     accept_lead(x, t, u->route);
     if (u->route->kind == TARGET_SINK)
-        log_info("queue", x->envelope->id, "to=<%.*s> relay=none status=sent (dropped: sink)",
-                 STR_ARG(t->address));
+        log_info("queue", x->envelope->id,
+                 "delivery to=<%.*s> relay=none status=sent (dropped: sink)", STR_ARG(t->address));
 }
 
 static bool same_target(const struct use *x, const struct use *y)
@@ -250,21 +250,36 @@ static void collect_held(struct acceptance *x)
 
 /* --- mailboxes here --- */
 
-static void log_delivery(struct acceptance *x, const struct target *t,
-                         const struct store_delivery *d)
+static void log_delivery(struct acceptance *x, const struct target *t, struct store_delivery *d,
+                         const char *delays)
 {
     bool same = str_equal(t->address, t->original);
-    const char *end = same ? "" : ">";
-    struct str original = same ? STR("") : t->original;
-    if (d->delivered)
-        log_info("queue", x->envelope->id,
-                 "to=<%.*s>%s%.*s%s relay=local status=sent (%.*s uid=%u)", STR_ARG(t->address),
-                 same ? "" : " original=<", STR_ARG(original), end,
-                 STR_ARG(mailbox_delivery_name(d)), d->uid);
-    else
-        log_warning("queue", x->envelope->id, "to=<%.*s>%s%.*s%s relay=local status=%s (%s)",
-                    STR_ARG(t->address), same ? "" : " original=<", STR_ARG(original), end,
-                    t->outcome == OUTCOME_TEMPORARY ? "deferred" : "refused", t->error->text);
+    struct buf place = BUF_EMPTY;
+    if (d->delivered) {
+        struct delivered_to where = mailbox_delivery_place(d, t->mailbox.n > 0, x->arena);
+        delivered_to_write(&place, &where);
+    }
+    log_info("queue", x->envelope->id,
+             "delivery to=<%.*s>%s%.*s%s relay=local%.*s size=%llu%s tls=none status=%s (%s)",
+             STR_ARG(t->address), same ? "" : " original=<", STR_ARG(same ? STR("") : t->original),
+             same ? "" : ">", STR_ARG(buf_str(&place)), (unsigned long long)x->size, delays,
+             d->delivered                      ? "sent"
+             : t->outcome == OUTCOME_TEMPORARY ? "deferred"
+                                               : "refused",
+             d->delivered ? "delivered" : t->error->text);
+    buf_free(&place);
+}
+
+/* All were delivered at once: they share the delays. */
+static const char *delays_of_all(const struct acceptance *x, usec now)
+{
+    const struct delays d = {.sent = now - x->begun};
+    usec before = x->envelope->begun ? x->begun - x->envelope->begun : 0;
+    struct buf text = BUF_EMPTY;
+    delays_write(&text, before + d.sent, &d);
+    const char *copy = arena_c(x->arena, buf_str(&text));
+    buf_free(&text);
+    return copy;
 }
 
 static void set_outcome(struct acceptance *x, struct target *t, const struct store_delivery *d,
@@ -281,12 +296,12 @@ static void set_outcome(struct acceptance *x, struct target *t, const struct sto
     }
 }
 
-static void take_delivery(struct acceptance *x, struct target *t, const struct store_delivery *d,
-                          const struct err *whole)
+static void take_delivery(struct acceptance *x, struct target *t, struct store_delivery *d,
+                          const struct err *whole, const char *delays)
 {
     set_outcome(x, t, d, whole);
     x->queue->stats.delivered_local += d->delivered;
-    log_delivery(x, t, d);
+    log_delivery(x, t, d, delays);
 }
 
 /* --- what is queued --- */
@@ -491,12 +506,13 @@ SUSPENDS static void deliver_here(struct acceptance *x)
         return;
     struct str prefix = arena_printf(x->arena, "Return-Path: <%.*s>\n%.*s",
                                      STR_ARG(x->envelope->sender), STR_ARG(x->envelope->prefix));
+    x->size = spool_size(x->message) + prefix.n;
     struct together t = {.x = x, .targets = targets};
     const struct store_companion companion = {&t, prepare_queued, append_queued};
-    store_deliver_with(x->queue->context.store, x->envelope->id, x->message, prefix, list, count,
-                       &companion, &e);
+    store_deliver_with(x->queue->context.store, x->message, prefix, list, count, &companion, &e);
+    const char *delays = delays_of_all(x, clock_monotonic());
     for (size_t i = 0; i < count; i++)
-        take_delivery(x, targets[i], &list[i], &e);
+        take_delivery(x, targets[i], &list[i], &e, delays);
 }
 
 static void refuse_all(struct acceptance *x, const struct err *why)
@@ -594,10 +610,10 @@ SUSPENDS bool queue_accept(struct queue *q, struct envelope *envelope, struct sp
                            .envelope = envelope,
                            .message = message,
                            .per_recipient = per_recipient,
-                           .arena = arena_new()};
-    usec begun = clock_monotonic();
+                           .arena = arena_new(),
+                           .begun = clock_monotonic()};
     accept_all(&x);
-    histogram_add(&q->stats.accepting, clock_monotonic() - begun);
+    histogram_add(&q->stats.accepting, clock_monotonic() - x.begun);
     bool ok = whole_result(&x, e);
     for (size_t i = 0; i < envelope->recipient_count; i++)
         if (envelope->recipients[i].accepted) {

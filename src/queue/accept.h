@@ -58,6 +58,8 @@ struct acceptance {
     size_t target_count, target_room;
     size_t queued;
     struct accept_batch batch;
+    usec begun;        /* on the monotonic clock */
+    uint64_t size;     /* of the message as it is stored here */
     size_t companions; /* records of the envelope's companion */
     lsn last;          /* of all records of the queue; 0: none was appended */
 };

@@ -73,7 +73,7 @@ SUSPENDS static void add_address(struct copying *c, const char *who, struct str 
     struct str to = arena_str(x->arena, address);
     begin(c);
     const struct route *route = route_recipient(x->queue->context.router, to, x->arena);
-    log_info("queue", x->envelope->id, "%s to=<%.*s>", who, STR_ARG(to));
+    log_info("queue", x->envelope->id, "copy %s to=<%.*s>", who, STR_ARG(to));
     switch (route->kind) {
     case ROUTE_ACCEPT:
     case ROUTE_RELAY:
@@ -87,15 +87,15 @@ SUSPENDS static void add_address(struct copying *c, const char *who, struct str 
         return;
     }
     case ROUTE_REFUSE:
-        log_warning("queue", x->envelope->id, "no %s to=<%.*s>: %s", who, STR_ARG(to),
-                    route->error->text);
+        log_warning("queue", x->envelope->id, "no copy %s to=<%.*s> reason=\"%s\"", who,
+                    STR_ARG(to), route->error->text);
         return;
     }
 }
 
 SUSPENDS static void add_rule(struct copying *c, const struct copy_rule *rule)
 {
-    const char *who = arena_printf(c->x->arena, "copy=%s", rule->settings->name).p;
+    const char *who = arena_printf(c->x->arena, "rule=%s", rule->settings->name).p;
     for (size_t i = 0; i < rule->settings->to.count; i++)
         add_address(c, who, str_from_c(rule->settings->to.items[i]));
 }
@@ -118,7 +118,7 @@ SUSPENDS static void add_domain(struct copying *c, const struct domain *domain)
 {
     if (domain->copy_count == 0 || !address_set_add(&c->domains, domain->name))
         return;
-    const char *who = arena_printf(c->x->arena, "copy domain=%.*s", STR_ARG(domain->name)).p;
+    const char *who = arena_printf(c->x->arena, "domain=%.*s", STR_ARG(domain->name)).p;
     for (size_t i = 0; i < domain->copy_count; i++)
         add_address(c, who, domain->copies[i]);
 }

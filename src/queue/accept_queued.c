@@ -187,7 +187,7 @@ static void begin(struct queue_message *m, const char *id)
     bool same = strcmp(m->id, id) == 0;
     struct buf options = BUF_EMPTY;
     envelope_options_write(&options, &m->options);
-    log_info(m->component, m->id, "from=<%.*s> size=%llu recipients=%zu%.*s queued%s%s",
+    log_info(m->component, m->id, "queued from=<%.*s> size=%llu recipients=%zu%.*s%s%s",
              STR_ARG(m->sender), (unsigned long long)m->size_crlf, m->recipient_count,
              STR_ARG(buf_str(&options)), same ? "" : " of=", same ? "" : id);
     buf_free(&options);

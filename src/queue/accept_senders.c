@@ -84,9 +84,9 @@ SUSPENDS static bool queue_group(struct acceptance *x, const struct target *grou
     if (!accept_make(&x->batch, x->queue, &envelope, x->message, group, count, e))
         return false;
     if (!str_equal(group->sender, x->envelope->sender))
-        log_info("queue", x->envelope->id, "%s%s from=<%.*s> recipients=%zu",
-                 group->copy ? "copies" : "forwarded", first ? "" : " as another message",
-                 STR_ARG(envelope.sender), count);
+        log_info("queue", x->envelope->id, "resent kind=%s from=<%.*s> recipients=%zu%s%s",
+                 group->copy ? "copy" : "forward", STR_ARG(envelope.sender), count,
+                 first ? "" : " as=", first ? "" : envelope.id);
     return true;
 }
 

@@ -83,7 +83,7 @@ static void unlink_path(void *arg)
 {
     struct err e;
     if (!disk_unlink(arg, &e))
-        log_warning("queue", NULL, "%s", e.text);
+        log_warning("queue", NULL, "file not removed: %s", e.text);
 }
 
 SUSPENDS void body_file_drop(struct queue *q, const char *id)

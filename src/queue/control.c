@@ -16,10 +16,14 @@
 static struct str waiting_reason(const struct queue_message *m, const struct queue_item *item,
                                  struct arena *a)
 {
+    static const char *const hold_reasons[HOLD_REASONS] = {
+        [HOLD_OPERATOR] = "on hold: an operator stopped it",
+        [HOLD_DAMAGED] = "on hold: its text cannot be read",
+        [HOLD_CRASHED] = "on hold: the server crashed twice while it had this message",
+    };
     const struct pause *p = m->queue->pause;
     if (m->on_hold)
-        return m->hold_reason == HOLD_DAMAGED ? STR("on hold: its text cannot be read")
-                                              : STR("on hold: an operator stopped it");
+        return str_from_c(hold_reasons[m->hold_reason]);
     if (message_is_held(m))
         return STR("held, as its sender asked");
     if (item && pause_covers(p, item->destination->key))

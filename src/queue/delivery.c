@@ -95,6 +95,7 @@ static lsn apply_results(struct connection *c)
                             .tls_policy = c->message.tls_policy,
                             .delays = delays,
                             .handed_over = t->handed_over,
+                            .place = t->place,
                             .notify_passed = t->notify_passed,
                             .deliver_by_passed = t->deliver_by_passed};
         if (m->deleted)
@@ -114,7 +115,7 @@ SUSPENDS static void remember(struct connection *c, lsn delivered)
     struct journal *j = c->queue->context.journal;
     struct err e;
     if (!is_local(c) && delivered > journal_durable(j) && !journal_commit(j, delivered, &e))
-        log_error("queue", NULL, "%s", e.text);
+        log_error("queue", NULL, "result not kept: %s", e.text);
 }
 
 /* Gives the item back, and settles the message if it was the last one under way. */
@@ -127,6 +128,7 @@ SUSPENDS static void end_item(struct connection *c, usec postpone)
     c->item = NULL;
     if (!m->deleted && !postpone && !scheduler_is_under_way(m))
         message_settle(m);
+    suspect_end(&c->suspect);
     message_release(m);
 }
 
@@ -138,8 +140,9 @@ static bool put_back(struct connection *c)
     if (c->item->again >= AGAIN_MAX || c->slot.destination->connections < 2 || m->deleted ||
         m->on_hold || c->queue->stopping)
         return false;
-    log_info("queue", m->id, "to=%s not sent over this connection: %.*s", c->slot.destination->key,
-             STR_ARG(c->message.recipients[0].text));
+    suspect_end(&c->suspect);
+    log_info("queue", m->id, "connection given up destination=%s reason=\"%.*s\"",
+             c->slot.destination->key, STR_ARG(c->message.recipients[0].text));
     spool_unref(c->message.body);
     c->message.body = NULL;
     scheduler_put_back(c->item);
@@ -215,6 +218,11 @@ SUSPENDS static void serve_item_here(struct connection *c)
     take_results(c);
 }
 
+static void suspect_item(struct connection *c)
+{
+    suspect_begin(&c->suspect, SUSPECT_MESSAGE, str_from_c(c->item->message->id), STR(""));
+}
+
 /* The next item, when it may be sent now. */
 SUSPENDS static bool next_item(struct connection *c)
 {
@@ -223,6 +231,7 @@ SUSPENDS static bool next_item(struct connection *c)
         if (!item)
             return false;
         begin_item(c, item);
+        suspect_item(c);
         if (expire_item(c))
             continue;
         if (!may_try(c))
@@ -302,6 +311,7 @@ SUSPENDS static void run(void *arg)
 {
     struct connection *c = arg;
     c->fiber = fiber_self();
+    suspect_item(c);
     if (!expire_item(c) && may_try(c)) {
         if (is_local(c))
             serve_here(c);

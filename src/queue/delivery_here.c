@@ -62,13 +62,16 @@ SUSPENDS static void deliver_to_mailbox(struct connection *c, size_t i, struct s
         arena_printf(c->arena, "Return-Path: <%.*s>\n%.*s", STR_ARG(m->sender), STR_ARG(m->prefix));
     struct to_account to = {m, &m->recipients[c->item->recipients[i]]};
     const struct store_companion companion = {&to, account_gets_it, record_account};
-    if (store_deliver_with(c->queue->context.store, m->id, c->message.body, prefix, d, 1,
-                           &companion, &e))
-        delivery_set_result(
-            c, i, TRANSPORT_DELIVERED, "2.0.0",
-            arena_printf(c->arena, "delivered to %.*s", STR_ARG(mailbox_delivery_name(d))).p);
-    else
+    if (store_deliver_with(c->queue->context.store, c->message.body, prefix, d, 1, &companion,
+                           &e)) {
+        struct str name = mailbox_delivery_name(d);
+        c->message.recipients[i].place =
+            mailbox_delivery_place(d, recipient_of(c, i)->kind == RECIPIENT_PUBLIC, c->arena);
+        delivery_set_result(c, i, TRANSPORT_DELIVERED, "2.0.0",
+                            arena_printf(c->arena, "delivered to %.*s", STR_ARG(name)).p);
+    } else {
         set_error(c, i, d->error.kind != ERR_NONE ? &d->error : &e);
+    }
 }
 
 /* Into the account's mailbox; the account is asked for again, since it may have changed. */

@@ -2,6 +2,7 @@
 /*
  * A connection, as the files of delivery share it. Private to queue.
  */
+#include "core/crash.h"
 #include "queue/delivery.h"
 #include "queue/queue_internal.h"
 #include "queue/slot.h"
@@ -13,6 +14,7 @@ struct connection {
     struct fiber *fiber;
     struct queue_config *config;
     struct queue_item *item; /* being sent */
+    struct suspect suspect;  /* its message */
     struct arena *arena;     /* of the item's attempt */
     struct arena *own;       /* of the connection */
     usec begun;              /* the item; monotonic */

@@ -77,6 +77,7 @@ struct envelope {
     struct envelope_options options;
     struct str login;      /* authenticated user, or "" */
     const char *component; /* "smtpd", "submission", "lmtpd" */
+    usec begun;            /* on the monotonic clock; 0: when it is accepted */
     bool copied;           /* hidden copies were made of it */
     bool notice;           /* to our postmaster: when it cannot be delivered nobody is told */
     bool unattended; /* nobody waits for the answer: failures go into the queue, from where they are

@@ -5,6 +5,8 @@
  */
 #include "queue/mailbox_delivery.h"
 
+#include <stdlib.h>
+
 struct store_delivery mailbox_delivery(const struct queue *q, const struct account *account,
                                        struct str detail)
 {
@@ -26,6 +28,19 @@ struct store_delivery mailbox_delivery_public(const struct queue *q, struct str 
 struct str mailbox_delivery_name(const struct store_delivery *d)
 {
     return d->in_inbox ? STR("INBOX") : d->mailbox;
+}
+
+struct delivered_to mailbox_delivery_place(struct store_delivery *d, bool is_public,
+                                           struct arena *a)
+{
+    struct str name = mailbox_delivery_name(d);
+    if (d->found_as)
+        name = arena_str(a, str_from_c(d->found_as));
+    free(d->found_as);
+    d->found_as = NULL;
+    if (is_public)
+        name = arena_printf(a, ":public:%.*s", STR_ARG(name));
+    return (struct delivered_to){d->account->login, name, d->uid};
 }
 
 SUSPENDS static enum lookup has_public(void *arg, struct str name, struct err *e)

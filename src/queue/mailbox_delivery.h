@@ -12,6 +12,9 @@ struct store_delivery mailbox_delivery(const struct queue *q, const struct accou
 struct store_delivery mailbox_delivery_public(const struct queue *q, struct str mailbox);
 /* Which mailbox has it, of one that was delivered. */
 struct str mailbox_delivery_name(const struct store_delivery *d);
+/* Of one that was delivered, for the log. Takes d->found_as. */
+struct delivered_to mailbox_delivery_place(struct store_delivery *d, bool is_public,
+                                           struct arena *a);
 
 /* Routing asks for public mailboxes from now on. */
 void queue_tell_mailboxes(struct queue *q);

@@ -222,7 +222,7 @@ static bool decode(struct reader *in, unsigned version, struct queue_message *m)
     message_set_envelope(m, sender, login, component, &options);
     m->prefix = str_from(mem_dup(prefix.p, prefix.n), prefix.n);
     uint32_t count = read_u32(in);
-    return !in->bad && m->hold_reason <= HOLD_DAMAGED && count <= in->n / RECIPIENT_BYTES_MIN &&
+    return !in->bad && m->hold_reason < HOLD_REASONS && count <= in->n / RECIPIENT_BYTES_MIN &&
            decode_recipients(in, version, m, count) && (version < 4 || attempts_decode(in, m)) &&
            in->n == 0;
 }
@@ -249,7 +249,7 @@ void message_encode_flags(struct buf *out, const struct queue_message *m)
 bool message_decode_flags(struct reader *in, struct queue_message *m)
 {
     unsigned flags = read_u8(in), hold_reason = read_u8(in), held_by_sender = read_u8(in);
-    if (in->bad || hold_reason > HOLD_DAMAGED)
+    if (in->bad || hold_reason >= HOLD_REASONS)
         return false;
     if (!m)
         return true;

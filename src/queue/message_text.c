@@ -86,7 +86,7 @@ static void set_aside(struct queue_message *m, const struct err *e)
 {
     if (m->on_hold && m->hold_reason == HOLD_DAMAGED)
         return;
-    log_error("queue", m->id, "from=<%.*s> on hold, its text cannot be read: %s",
+    log_error("queue", m->id, "on hold from=<%.*s> reason=\"its text cannot be read: %s\"",
               STR_ARG(m->sender), e->text);
     m->on_hold = true;
     m->hold_reason = HOLD_DAMAGED;

@@ -20,12 +20,13 @@
 
 static bool nothing_to_do(struct err *e, const struct queue_message *m, const char *why)
 {
-    return err_set(e, ERR_DENIED, "message %s %s", m->id, why);
+    return err_set(e, ERR_PERM, "message %s %s", m->id, why);
 }
 
 static void say(const struct queue_operation *o, const struct queue_message *m, const char *what)
 {
-    log_info("queue", m->id, "from=<%.*s> %s by=%s", STR_ARG(m->sender), what, o->who);
+    log_info("queue", m->id, "operator action=%s from=<%.*s> by=%s", what, STR_ARG(m->sender),
+             o->who);
 }
 
 static bool may_be_tried(const struct queue_message *m, struct err *e)
@@ -41,7 +42,7 @@ static bool retry(struct queue_operation *o, struct queue_message *m, struct err
     if (!may_be_tried(m, e))
         return false;
     scheduler_retry_message(m);
-    say(o, m, "tried now");
+    say(o, m, "retry");
     return true;
 }
 
@@ -75,7 +76,7 @@ static bool hold(struct queue_operation *o, struct queue_message *m, struct err 
     m->hold_reason = HOLD_OPERATOR;
     o->last = journal_log_hold(m);
     scheduler_forget_message(m);
-    say(o, m, "on hold");
+    say(o, m, "hold");
     return true;
 }
 
@@ -93,7 +94,7 @@ static bool release(struct queue_operation *o, struct queue_message *m, struct e
     scheduler_add_message(m);
     if (by_sender)
         scheduler_retry_message(m);
-    say(o, m, "released");
+    say(o, m, "release");
     return true;
 }
 
@@ -102,7 +103,7 @@ static bool remove_message(struct queue_operation *o, struct queue_message *m, s
     (void)e;
     o->last = journal_log_done(m);
     queue_files_remove_later(m, o->last);
-    say(o, m, "deleted");
+    say(o, m, "delete");
     scheduler_forget_message(m);
     message_remove(m);
     return true;
@@ -129,7 +130,7 @@ static bool requeue(struct queue_operation *o, struct queue_message *m, struct e
     scheduler_forget_message(m);
     scheduler_add_message(m);
     scheduler_retry_message(m);
-    say(o, m, "requeued");
+    say(o, m, "requeue");
     return true;
 }
 

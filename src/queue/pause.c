@@ -170,10 +170,10 @@ SUSPENDS bool pause_load(struct queue *q, struct err *e)
     path_of(q, &path);
     bool ok = file_read_all(path.p, QUEUE_PAUSED_MAX * 1024, &text, e);
     if (ok && !read_lines(&read, buf_str(&text))) {
-        log_error("queue", NULL,
-                  "%s cannot be understood: all sending is paused until it is "
-                  "resumed",
-                  path.p);
+        log_error(
+            "queue", NULL,
+            "pauses cannot be understood file=<%s>: all sending is paused until it is resumed",
+            path.p);
         read_line(&read, STR("0 maild *"));
         qsort(read.list, read.count, sizeof(*read.list), compare);
     }
@@ -249,8 +249,8 @@ SUSPENDS bool queue_pause(struct queue *q, struct str key, struct str by, struct
     qsort(next.list, next.count, sizeof(*next.list), compare);
     if (!change(q, &next, e))
         return false;
-    log_warning("queue", NULL, "paused=%s%.*s by=%.*s", key.n ? "" : "all", STR_ARG(key),
-                STR_ARG(by));
+    log_warning("queue", NULL, "paused destination=%s%.*s by=%.*s", key.n ? "" : "all",
+                STR_ARG(key), STR_ARG(by));
     return true;
 }
 
@@ -266,7 +266,7 @@ SUSPENDS bool queue_resume(struct queue *q, struct str key, struct str by, struc
     struct pause next = copy_without(p, key, false);
     if (!change(q, &next, e))
         return false;
-    log_warning("queue", NULL, "resumed=%s%.*s by=%.*s", key.n ? "" : "all", STR_ARG(key),
-                STR_ARG(by));
+    log_warning("queue", NULL, "resumed destination=%s%.*s by=%.*s", key.n ? "" : "all",
+                STR_ARG(key), STR_ARG(by));
     return true;
 }

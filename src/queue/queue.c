@@ -23,6 +23,7 @@
  */
 #include "queue/queue.h"
 
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "queue/mailbox_delivery.h"
@@ -77,17 +78,35 @@ void queue_set_transport(struct queue *q,
     q->deliver_arg = arg;
 }
 
+/* It stays, so that somebody looks; released, it begins anew. */
+static void hold_suspects(struct queue *q)
+{
+    for (struct queue_message *m = q->first; m; m = m->next) {
+        if (m->on_hold ||
+            !crashes_accuse(q->context.crashes, SUSPECT_MESSAGE, str_from_c(m->id), STR("")))
+            continue;
+        log_error("queue", m->id,
+                  "on hold from=<%.*s> reason=\"the server crashed twice with this message\"",
+                  STR_ARG(m->sender));
+        m->on_hold = true;
+        m->hold_reason = HOLD_CRASHED;
+        journal_log_hold(m);
+        crashes_forgive(q->context.crashes, SUSPECT_MESSAGE, str_from_c(m->id), STR(""));
+    }
+}
+
 void queue_start(struct queue *q)
 {
     queue_files_tidy(q);
+    hold_suspects(q);
     q->started = true;
     if (q->message_count > 0)
-        log_info("queue", NULL, "messages=%zu recipients=%zu waiting from before", q->message_count,
+        log_info("queue", NULL, "waiting from before messages=%zu recipients=%zu", q->message_count,
                  q->recipient_count);
     if (q->stats.damaged_files > 0)
         log_warning("queue", NULL,
-                    "%s holds %zu files *.damaged: messages may be missing since they were set "
-                    "aside; remove them when they are not needed any more",
+                    "damaged files are kept dir=<%s> count=%zu: messages may be missing since they "
+                    "were set aside; remove the *.damaged when they are not needed any more",
                     q->context.spool_dir, q->stats.damaged_files);
     scheduler_start(q->scheduler);
     statistics_start(q->statistics);

@@ -49,6 +49,7 @@ struct queue_context { /* all outlive the queue */
     const char *hostname;    /* HELO name, reporting MTA */
     const char
         *spool_dir; /* DATA/queue: bodies and envelopes of messages that wait past a checkpoint */
+    struct crashes *crashes; /* may be NULL */
 };
 
 /* Registers with the journal: call before journal_start. */

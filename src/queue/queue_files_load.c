@@ -264,7 +264,7 @@ static bool set_aside(struct queue *q, const char *id, const char *suffix)
     bool ok = disk_rename(from, buf_c(&to), &e);
     q->stats.damaged_files += ok;
     if (!ok && e.kind != ERR_NOT_FOUND)
-        log_error("queue", id, "%s", e.text);
+        log_error("queue", id, "damaged file stays in place: %s", e.text);
     free(from);
     buf_free(&to);
     return ok;
@@ -277,7 +277,7 @@ static void tidy_damaged(struct queue *q)
         const char *id = q->startup.damaged.p + at;
         if (message_find(q, str_from_c(id)) || !set_aside(q, id, "env"))
             continue;
-        log_error("queue", id, "the envelope file was damaged: set aside as %s/%s.env.damaged",
+        log_error("queue", id, "envelope damaged: set aside as %s/%s.env.damaged",
                   q->context.spool_dir, id);
         set_aside(q, id, "msg");
     }
@@ -289,7 +289,8 @@ static void tidy_missing(struct queue *q)
     for (struct queue_message *m = q->first; m; m = m->next) {
         if (!m->body_missing && (m->fresh || m->place.file))
             continue;
-        log_error("queue", m->id, "from=<%.*s> on hold: its text is missing, or of a wrong size",
+        log_error("queue", m->id,
+                  "on hold from=<%.*s> reason=\"its text is missing, or of a wrong size\"",
                   STR_ARG(m->sender));
         m->on_hold = true;
         m->hold_reason = HOLD_DAMAGED;
@@ -308,7 +309,7 @@ static void tidy_orphans(struct queue *q)
             continue;
         char *path = message_path(q, id, "msg");
         if (!disk_unlink(path, &e))
-            log_warning("queue", id, "%s", e.text);
+            log_warning("queue", id, "file not removed: %s", e.text);
         free(path);
     }
 }

@@ -86,6 +86,8 @@ _Static_assert(sizeof(struct queue_recipient) == 32, "a million of them");
 enum hold_reason {
     HOLD_OPERATOR, /* somebody wanted it */
     HOLD_DAMAGED,  /* its text cannot be read */
+    HOLD_CRASHED,  /* the server crashed with it, more than once */
+    HOLD_REASONS
 };
 
 /* Links of a circular list with a head; zeroed is not valid, see link_init. */

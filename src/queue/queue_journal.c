@@ -207,7 +207,7 @@ static bool replay_hold(struct queue *q, const struct journal_record *record, st
 {
     struct queue_message *m = message_find(q, read_counted(in));
     unsigned held = read_u8(in), reason = record->version >= 3 ? read_u8(in) : HOLD_OPERATOR;
-    if (in->bad || reason > HOLD_DAMAGED)
+    if (in->bad || reason >= HOLD_REASONS)
         return damaged(record, e);
     if (m) {
         m->on_hold = held & ON_HOLD;

@@ -216,7 +216,7 @@ SUSPENDS static bool accept_report(struct reporting *x, bool utf8, bool *refused
     bool ok = queue_accept(q, &envelope, x->text, false, e);
     *refused = !ok && !err_is_temporary(e->kind);
     if (ok)
-        log_info("queue", m->id, "%s report=%s to=<%.*s> recipients=%zu",
+        log_info("queue", m->id, "report kind=%s report=%s to=<%.*s> recipients=%zu",
                  x->to_postmaster ? "double-bounce" : kind_name(x->kind), x->id, STR_ARG(x->to),
                  x->count);
     return ok;
@@ -246,7 +246,8 @@ static bool may_send_more(struct queue *q)
     usec hour = clock_wall() / (3600 * USEC_SEC);
     if (q->double_bounces.hour != hour) {
         if (q->double_bounces.passed_over > 0)
-            log_warning("queue", NULL, "double bounces that the postmaster did not get: %u",
+            log_warning("queue", NULL,
+                        "double bounces withheld count=%u: the postmaster got enough in that hour",
                         q->double_bounces.passed_over);
         q->double_bounces.hour = hour;
         q->double_bounces.sent = q->double_bounces.passed_over = 0;
@@ -268,14 +269,14 @@ SUSPENDS static bool double_bounce(struct queue_message *m, const uint32_t *reci
                           .to_postmaster = true,
                           .refusal = refusal};
     if (m->notice || !m->queue->config->settings.double_bounces || !may_send_more(m->queue)) {
-        log_warning("queue", m->id, "from=<%.*s> undeliverable, and nobody is told: %s",
+        log_warning("queue", m->id, "undeliverable and nobody is told from=<%.*s> reason=\"%s\"",
                     STR_ARG(m->sender),
                     m->notice ? "it was from the server itself" : "no double bounces now");
         return true;
     }
     bool ok = send(&x, &refused, e);
     if (refused)
-        log_warning("queue", m->id, "no double bounce to the postmaster: %s", e->text);
+        log_warning("queue", m->id, "no double bounce reason=\"%s\"", e->text);
     return ok || refused;
 }
 
@@ -291,7 +292,7 @@ SUSPENDS bool report_send(struct queue_message *m, enum report_kind kind,
     if (!refused)
         return ok;
     struct err why = *e;
-    log_warning("queue", m->id, "no report to=<%.*s>: %s", STR_ARG(m->sender), why.text);
+    log_warning("queue", m->id, "no report to=<%.*s> reason=\"%s\"", STR_ARG(m->sender), why.text);
     return kind != REPORT_OF_FAILURE ||
            double_bounce(m, recipients, count, str_from_c(why.text), e);
 }

@@ -46,17 +46,26 @@ static const char *status_name(enum transport_status status)
     return "";
 }
 
-/* "delay=8.5 delays=0.1/0.2/0.2/8": until it was ready to be sent, waiting for its turn, setting up
- * the connection, sending. */
-static void write_delays(struct buf *out, const struct queue_message *m, const struct delays *d)
+void delays_write(struct buf *out, usec all, const struct delays *d)
 {
-    usec all = clock_wall() - m->arrival;
-    usec before = all - d->waited - d->set_up - d->sent;
-    const usec parts[] = {all, before, d->waited, d->set_up, d->sent};
-    static const char *const names[] = {"delay=", " delays=", "/", "/", "/"};
-    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
-        buf_printf(out, "%s%.3g", names[i],
-                   parts[i] > 0 ? (double)(parts[i] / USEC_MSEC) / 1000 : 0.0);
+    const usec parts[] = {all, all - d->waited - d->set_up - d->sent, d->waited, d->set_up,
+                          d->sent};
+    static const char *const names[] = {" delay=", " delays=", "/", "/", "/"};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        buf_add_c(out, names[i]);
+        buf_add_c(out, log_seconds(parts[i]).text);
+    }
+}
+
+void delivered_to_write(struct buf *out, const struct delivered_to *d)
+{
+    if (d->uid == 0)
+        return;
+    buf_add_c(out, " account=");
+    log_add_bracketed(out, d->login);
+    buf_add_c(out, " mailbox=");
+    log_add_bracketed(out, d->mailbox);
+    buf_printf(out, " uid=%u", d->uid);
 }
 
 void recipient_log(const struct queue_message *m, const struct queue_recipient *r,
@@ -64,14 +73,17 @@ void recipient_log(const struct queue_message *m, const struct queue_recipient *
 {
     bool remote = recipient_kind_is_remote(r->kind), same = !r->own_original;
     struct str relay = a->relay.n ? a->relay : remote ? STR("none") : STR("local");
-    struct buf delays = BUF_EMPTY;
-    write_delays(&delays, m, &a->delays);
+    struct buf place = BUF_EMPTY, delays = BUF_EMPTY;
+    delivered_to_write(&place, &a->place);
+    delays_write(&delays, clock_wall() - m->arrival, &a->delays);
     log_info(remote ? "smtp" : "queue", m->id,
-             "to=<%.*s>%s%.*s%s relay=%.*s %.*s tls=%s%s%s status=%s (%.*s)",
+             "delivery to=<%.*s>%s%.*s%s relay=%.*s%.*s size=%llu%.*s tls=%s%s%s status=%s (%.*s)",
              STR_ARG(recipient_address(r)), same ? "" : " original=<",
              STR_ARG(same ? STR("") : recipient_original(r)), same ? "" : ">", STR_ARG(relay),
-             STR_ARG(buf_str(&delays)), a->tls ? a->tls : "none", a->tls_policy ? " " : "",
-             a->tls_policy ? a->tls_policy : "", status_name(a->status), STR_ARG(a->text));
+             STR_ARG(buf_str(&place)), (unsigned long long)m->size_crlf, STR_ARG(buf_str(&delays)),
+             a->tls ? a->tls : "none", a->tls_policy ? " " : "", a->tls_policy ? a->tls_policy : "",
+             a->handed_over ? "passed" : status_name(a->status), STR_ARG(a->text));
+    buf_free(&place);
     buf_free(&delays);
 }
 

@@ -140,7 +140,7 @@ bool rewrite_list_new(const struct config *config, struct arena *a, struct rewri
     for (size_t i = 0; i < count; i++) {
         const struct rewrite_settings *s = config_at(config, &rewrite_settings_block, i);
         if (!add_rule(&list->list[i], s, a, e))
-            return err_prefix(e, "%s: rewrite %s", config_path(config), s->name);
+            return err_prefix(e, "%s: rewrite %s", config_where(config, s), s->name);
     }
     return true;
 }

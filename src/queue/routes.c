@@ -167,7 +167,7 @@ bool route_table_new(const struct config *config, struct arena *a, struct route_
     for (size_t i = 0; i < count; i++) {
         const struct route_settings *s = config_at(config, &route_settings_block, i);
         if (!add_rule(&table->list[table->count++], s, a, e) || !check_reachable(table, i, e))
-            return err_prefix(e, "%s: route %s", config_path(config), s->name);
+            return err_prefix(e, "%s: route %s", config_where(config, s), s->name);
     }
     return true;
 }

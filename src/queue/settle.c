@@ -9,6 +9,7 @@
  */
 #include "queue/settle.h"
 
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "queue/message.h"
@@ -78,8 +79,8 @@ SUSPENDS static void pass_over_unwanted(struct queue_message *m)
         struct queue_recipient *r = &m->recipients[i];
         if (!is_unwanted(m, r))
             continue;
-        log_info("queue", m->id, "to=<%.*s> failed, and from=<%.*s> wants no report",
-                 STR_ARG(recipient_address(r)), STR_ARG(m->sender));
+        log_info("queue", m->id, "no report wanted to=<%.*s> of=<%.*s>", STR_ARG(m->sender),
+                 STR_ARG(recipient_address(r)));
         mark_reported(m, REPORT_OF_FAILURE, &i, 1);
         if (++passed % QUEUE_STEPS_PER_TURN == 0)
             fiber_yield();
@@ -117,9 +118,8 @@ SUSPENDS static bool report_due(struct queue_message *m, enum report_kind kind)
             recipients[count++] = i;
     bool ok = send_reports(m, kind, recipients, count, &e);
     if (!ok)
-        log_warning("queue", m->id,
-                    "the report to=<%.*s> could not be made, will be tried again: %s",
-                    STR_ARG(m->sender), e.text);
+        log_warning("queue", m->id, "report delayed to=<%.*s> reason=\"%s\"", STR_ARG(m->sender),
+                    e.text);
     free(recipients);
     return ok;
 }
@@ -165,7 +165,7 @@ SUSPENDS static void end_message(struct queue_message *m)
     queue_files_remove_later(m, position);
     scheduler_forget_message(m);
     if (!journal_commit(q->context.journal, position, &e))
-        log_error("queue", m->id, "%s", e.text);
+        log_error("queue", m->id, "result not kept: %s", e.text);
     if (m->deleted)
         return;
     log_info("queue", m->id, "removed");
@@ -179,10 +179,13 @@ SUSPENDS void message_settle(struct queue_message *m)
     if (m->settling)
         return;
     m->settling = true;
+    struct suspect suspect;
+    suspect_begin(&suspect, SUSPECT_MESSAGE, str_from_c(m->id), STR(""));
     while (m->settle_again && ok && !m->deleted) {
         m->settle_again = false;
         ok = report_all(m);
     }
+    suspect_end(&suspect);
     m->settling = false;
     if (m->deleted)
         return;

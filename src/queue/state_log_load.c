@@ -249,7 +249,7 @@ static void keep_files(struct keep_job *j)
     struct buf from = BUF_EMPTY, to = BUF_EMPTY;
     struct err e;
     if (!disk_list(j->dir, add_text_name, j, &e))
-        log_error("queue", NULL, "%s", e.text);
+        log_error("queue", NULL, "damaged file not kept: %s", e.text);
     for (size_t at = 0; at < j->names.n; at += strlen(j->names.p + at) + 1) {
         buf_clear(&from);
         buf_clear(&to);
@@ -258,7 +258,7 @@ static void keep_files(struct keep_job *j)
         if (disk_link(from.p, buf_c(&to), &e))
             j->kept++;
         else if (e.kind != ERR_EXISTS)
-            log_error("queue", NULL, "%s", e.text);
+            log_error("queue", NULL, "damaged file not kept: %s", e.text);
     }
     buf_free(&from);
     buf_free(&to);
@@ -273,13 +273,12 @@ static void report_damage(struct state_log *s)
     keep_files(&j);
     buf_free(&j.names);
     s->queue->stats.damaged_files += j.kept;
-    log_error(
-        "queue", NULL,
-        "%s is damaged or missing: %llu bytes from %llu on cannot be understood. All else was "
-        "read; waiting messages may be missing. What there was is kept as %s.damaged and, the "
-        "texts, as text.*.damaged: remove them when they are not needed any more, and see "
-        "to the disk.",
-        path, (unsigned long long)s->bad, (unsigned long long)s->bad_from, path);
+    log_error("queue", NULL,
+              "state of the queue damaged file=<%s>: it is damaged or missing, %llu bytes from "
+              "%llu on cannot be understood. All else was read; waiting messages may be missing. "
+              "What there was is kept as %s.damaged and, the texts, as text.*.damaged: remove them "
+              "when they are not needed any more, and see to the disk.",
+              path, (unsigned long long)s->bad, (unsigned long long)s->bad_from, path);
     free(path);
 }
 
@@ -292,6 +291,7 @@ void state_log_judge(struct state_log *s, lsn checkpointed)
                        : s->sound < checkpointed)
         report_damage(s);
     else if (s->bad > 0)
-        log_info("queue", NULL, "state.%u was cut off by a crash; the journal has the rest",
+        log_info("queue", NULL,
+                 "state of the queue was cut off by a crash: the journal has the rest of state.%u",
                  s->number);
 }

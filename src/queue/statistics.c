@@ -120,9 +120,9 @@ SUSPENDS void statistics_open(struct statistics *s)
     struct open_job j = {.path = s->path, .now = clock_wall() / USEC_SEC};
     worker_run(WORKER_DISK, open_file, &j);
     if (j.damaged)
-        log_warning("queue", NULL, "%s is damaged: the statistics begin anew", s->path);
+        log_warning("queue", NULL, "statistics damaged file=<%s>: they begin anew", s->path);
     if (!j.ok)
-        log_warning("queue", NULL, "%s: no statistics are kept", j.error.text);
+        log_warning("queue", NULL, "statistics not kept: %s", j.error.text);
     s->usable = j.ok;
     memcpy(s->present, j.present, sizeof(s->present));
 }
@@ -196,7 +196,7 @@ SUSPENDS static void write_sample(struct statistics *s)
     memcpy(j.present, s->present, sizeof(j.present));
     worker_run(WORKER_DISK, write_records, &j);
     if (!j.ok && !s->complained)
-        log_warning("queue", NULL, "%s: there will be a gap in the statistics", j.error.text);
+        log_warning("queue", NULL, "statistics have a gap: %s", j.error.text);
     s->complained = !j.ok;
 }
 

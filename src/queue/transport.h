@@ -16,6 +16,12 @@ enum transport_status {
     TRANSPORT_FAILED, /* for good: reported to the sender */
 };
 
+/* Where a message is that was delivered here; uid 0: it was not. */
+struct delivered_to {
+    struct str login, mailbox;
+    uint32_t uid;
+};
+
 struct transport_recipient {
     struct str address;
     unsigned notify;      /* enum dsn_notify */
@@ -29,6 +35,7 @@ struct transport_recipient {
     bool notify_passed, deliver_by_passed;
     /* Its sender hears the rest from elsewhere: it went through queue_accept again. */
     bool handed_over;
+    struct delivered_to place;
 };
 
 struct transport_message {

@@ -45,11 +45,12 @@ static void log_answer(const struct verify_entry *e, const struct probe *p)
     static const char *const names[] = {"unknown", "accepted", "refused"};
     struct str domain = str_skip(verify_entry_key(e), 1);
     if (!is_about_all(e))
-        log_info("verify", NULL, "address=<%.*s> verdict=%s reason=\"%.*s\"", STR_ARG(p->address),
-                 names[p->verdict], STR_ARG(str_head(p->text, VERIFY_TEXT_MAX)));
+        log_info("verify", NULL, "verified address=<%.*s> verdict=%s reason=\"%.*s\"",
+                 STR_ARG(p->address), names[p->verdict],
+                 STR_ARG(str_head(p->text, VERIFY_TEXT_MAX)));
     else if (p->verdict == PROBE_ACCEPTED)
         log_warning("verify", NULL,
-                    "the server of %.*s accepts any address: nothing can be learned from it",
+                    "server accepts any address domain=%.*s: nothing can be learned from it",
                     STR_ARG(domain));
 }
 
@@ -128,7 +129,7 @@ static void give_up(struct verify *v, struct verify_server *s, struct str why)
     s->words = str_from(mem_dup(why.p, why.n), why.n);
     s->pause = deadline_in(VERIFY_PAUSE);
     if (!v->stopping)
-        log_warning("verify", NULL, "the server of %s cannot be asked: %.*s", s->name,
+        log_warning("verify", NULL, "server cannot be asked domain=%s reason=\"%.*s\"", s->name,
                     STR_ARG(why));
     while ((e = take_waiting(s))) {
         v->stats.unanswered++;

@@ -84,9 +84,10 @@ SUSPENDS void verify_load(struct verify *v)
         return;
     if (!file_read_all(v->path, FILE_MAX, &bytes, &e)) {
         if (e.kind != ERR_NOT_FOUND)
-            log_warning("verify", NULL, "%s: what was known of recipients is not used", e.text);
+            log_warning("verify", NULL, "verdicts not loaded: %s", e.text);
     } else if (!verify_decode(v, buf_str(&bytes))) {
-        log_warning("verify", NULL, "%s is damaged: recipients will be asked for again", v->path);
+        log_warning("verify", NULL,
+                    "verdicts damaged file=<%s>: recipients will be asked for again", v->path);
     }
     buf_free(&bytes);
 }
@@ -100,7 +101,7 @@ SUSPENDS void verify_save(struct verify *v)
     v->changed = false;
     verify_encode(v, &bytes);
     if (!file_replace(v->path, buf_str(&bytes), 0600, &e))
-        log_warning("verify", NULL, "%s: what is known of recipients is not kept", e.text);
+        log_warning("verify", NULL, "verdicts not kept: %s", e.text);
     buf_free(&bytes);
 }
 

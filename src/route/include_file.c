@@ -233,8 +233,8 @@ SUSPENDS struct include_file *include_file_get(struct include_files *files, stru
     }
     include_file_unref(known);
     if (r.bad > 0)
-        log_warning("route", NULL, "%.*s: line %zu has no address%s", STR_ARG(r.file->path),
-                    r.bad_line, r.bad > 1 ? ", nor have others" : "");
+        log_warning("route", NULL, "line without address file=<%.*s> line=%zu%s",
+                    STR_ARG(r.file->path), r.bad_line, r.bad > 1 ? ": nor have others" : "");
     if (r.file)
         remember(files, r.file);
     return r.file;

@@ -47,8 +47,9 @@ enum step route_leads_nowhere(struct expansion *x, const struct leg *leg, struct
     err_set(&x->error, unknown ? ERR_NOT_FOUND : ERR_PERM, "%s", why);
     x->status = status;
     if (!leg->first && !x->trace)
-        log_warning("route", NULL, "address=<%.*s> destination=<%.*s>: %s", STR_ARG(x->asked),
-                    STR_ARG(key), why);
+        log_warning("route", NULL,
+                    "destination leads nowhere address=<%.*s> destination=<%.*s> reason=\"%s\"",
+                    STR_ARG(x->asked), STR_ARG(key), why);
     return STEP_DONE;
 }
 
@@ -234,7 +235,8 @@ static void refuse_large(struct expansion *x)
     err_set(&x->error, ERR_PERM, "the address leads to too many others (%d, or %d deep)",
             ROUTE_TARGETS_MAX, ROUTE_DEPTH_MAX);
     if (!x->trace)
-        log_warning("route", NULL, "address=<%.*s>: %s", STR_ARG(x->asked), x->error.text);
+        log_warning("route", NULL, "address leads nowhere address=<%.*s> reason=\"%s\"",
+                    STR_ARG(x->asked), x->error.text);
 }
 
 static struct route *conclude(struct expansion *x, enum step step)

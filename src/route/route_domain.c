@@ -146,7 +146,9 @@ SUSPENDS static enum step go_on_in(struct expansion *x, const struct place *p, s
         return STEP_LATER;
     case LOOKUP_NOT_FOUND:
         if (!x->trace)
-            log_warning("route", NULL, "address=<%.*s>: it goes on in %.*s, which is not ours",
+            log_warning("route", NULL,
+                        "address leads nowhere address=<%.*s> reason=\"it goes on in %.*s, which "
+                        "is not ours\"",
                         STR_ARG(x->asked), STR_ARG(name));
         route_note(x, p, "domain", true, "%.*s is not ours", STR_ARG(name));
         return route_leads_nowhere(x, &p->leg, p->key, "5.1.1", "no such user");
@@ -177,9 +179,11 @@ static enum step end_catch_all(struct expansion *x, const struct place *p, size_
     if (step != STEP_DONE || x->reached > reached)
         return step;
     if (!x->catch_all_fails && !x->trace)
-        log_warning("route", NULL, "address=<%.*s>: the catch-all <%.*s> of %.*s leads nowhere: %s",
-                    STR_ARG(x->asked), STR_ARG(p->domain.catch_all), STR_ARG(p->domain.name),
-                    x->error.text);
+        log_warning(
+            "route", NULL,
+            "catch-all leads nowhere address=<%.*s> destination=<%.*s> domain=%.*s reason=\"%s\"",
+            STR_ARG(x->asked), STR_ARG(p->domain.catch_all), STR_ARG(p->domain.name),
+            x->error.text);
     x->catch_all_fails = true;
     route_note(x, p, "catch-all", true, "it leads nowhere: no such user");
     err_set(&x->error, ERR_NOT_FOUND, "no such user");

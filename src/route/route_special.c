@@ -64,8 +64,9 @@ SUSPENDS static enum step expand_file(struct expansion *x, const struct place *f
         include_file_get(&x->router->files, path, &x->config->settings.include_paths, &x->error);
     if (!file) {
         if (!x->trace)
-            log_warning("route", NULL, "address=<%.*s> destination=<%.*s>: %s", STR_ARG(x->asked),
-                        STR_ARG(text), x->error.text);
+            log_warning("route", NULL,
+                        "destination leads nowhere address=<%.*s> destination=<%.*s> reason=\"%s\"",
+                        STR_ARG(x->asked), STR_ARG(text), x->error.text);
         x->error.kind = ERR_TEMP;
         return STEP_LATER;
     }

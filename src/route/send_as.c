@@ -377,8 +377,10 @@ SUSPENDS enum lookup send_as_check(struct router *r, struct str login, struct st
     address_set_free(&x.visited);
     router_config_unref(x.config);
     if (x.lookups >= SEND_AS_LOOKUPS_MAX && !q.his)
-        log_warning("route", NULL, "whether <%.*s> is an address of %.*s: not found in %d look-ups",
-                    STR_ARG(sender), STR_ARG(login), SEND_AS_LOOKUPS_MAX);
+        log_warning("route", NULL,
+                    "too many look-ups user=<%.*s> address=<%.*s>: whether it is an address of the "
+                    "user was not found in %d",
+                    STR_ARG(login), STR_ARG(sender), SEND_AS_LOOKUPS_MAX);
     if (result == LOOKUP_TEMPFAIL || q.his)
         return result;
     enum send_as how = q.exists ? SEND_AS_OTHERS : answer->how;

@@ -224,7 +224,7 @@ SUSPENDS static bool introduce_and_remember(struct client_session *s, bool use_t
 SUSPENDS static bool open_plain(struct client_session *s, struct client_host *h, size_t at,
                                 const char *id, struct client_failure *f)
 {
-    log_info("smtp", id, "%.*s; once more without TLS", STR_ARG(buf_str(&f->text)));
+    log_info("smtp", id, "once more without TLS: %.*s", STR_ARG(buf_str(&f->text)));
     return connect_any(s, h, &at, 1, f) && introduce_and_remember(s, false, f);
 }
 
@@ -256,8 +256,8 @@ SUSPENDS static bool open_host(struct client_session *s, struct client_host *h,
         if (s->login_failed) /* the same password would lock the account at last */
             return false;
         if (round->address < h->address_count)
-            log_info("smtp", id, "relay=%.*s not used: %.*s", STR_ARG(buf_str(&s->relay)),
-                     STR_ARG(buf_str(&f->text)));
+            log_info("smtp", id, "relay not used relay=%.*s reason=\"%.*s\"",
+                     STR_ARG(buf_str(&s->relay)), STR_ARG(buf_str(&f->text)));
     }
     return false;
 }
@@ -321,7 +321,7 @@ SUSPENDS bool client_session_open_next(struct client_session *s, struct client_h
             return true;
         }
         if (of_host.text.n > 0) {
-            log_info("smtp", id, "host=%s not used: %.*s", hosts->host[index].name,
+            log_info("smtp", id, "host not used host=%s reason=\"%.*s\"", hosts->host[index].name,
                      STR_ARG(buf_str(&of_host.text)));
             take_failure(s, f, &of_host);
         }

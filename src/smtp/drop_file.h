@@ -1,7 +1,7 @@
 #pragma once
 /*
  * The file in which a local program leaves a message when the server does not answer: sendmail
- * writes it (ctl/mailctl_sendmail_drop.c), the server picks it up (pickup.h). It comes from any
+ * writes it (mailctl/sendmail_drop.c), the server picks it up (pickup.h). It comes from any
  * user of the machine, so every byte is checked like input from the network.
  *
  *     "maildrop1\n"

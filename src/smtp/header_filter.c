@@ -26,6 +26,7 @@ void header_filter_free(struct header_filter *f)
 {
     buf_free(&f->field);
     buf_free(&f->delivered_to);
+    buf_free(&f->facts.identifier);
     buf_free(&f->facts.visited);
     buf_free(&f->facts.authors.from);
     buf_free(&f->facts.authors.sender);
@@ -147,10 +148,24 @@ static void field_date(struct header_filter *f, const struct field *field, struc
     keep(f, field, out);
 }
 
+/* What stands between < and >; all of it where somebody has invented another form. */
+static void note_identifier(struct header_filter *f, struct str value)
+{
+    ptrdiff_t from = str_find_char(value, '<');
+    if (from >= 0)
+        value = str_skip(value, (size_t)from + 1);
+    ptrdiff_t to = str_find_char(value, '>');
+    if (to >= 0)
+        value = str_head(value, (size_t)to);
+    buf_add_str(&f->facts.identifier, str_head(value, SMTP_LOGGED_ID_MAX));
+}
+
 static void field_message_id(struct header_filter *f, const struct field *field, struct buf *out)
 {
     if (f->rules.submission && str_trim(field->value).n == 0)
         return; /* is added */
+    if (!f->facts.message_id)
+        note_identifier(f, str_trim(field->value));
     f->facts.message_id = true;
     keep(f, field, out);
 }

@@ -38,11 +38,12 @@ struct header_facts {
     unsigned fields, hops;
     unsigned from_fields, from_addresses;
     bool date, message_id, sender;
-    bool tls_optional;  /* "TLS-Required: No" (RFC 8689 3) */
-    bool from_valid;    /* one field, each of its addresses has a valid form */
-    bool from_is_login; /* its only address is the login's */
-    bool broken;        /* a line was no field */
-    struct buf visited; /* addresses that we wrote into Delivered-To, each with LF */
+    bool tls_optional;     /* "TLS-Required: No" (RFC 8689 3) */
+    bool from_valid;       /* one field, each of its addresses has a valid form */
+    bool from_is_login;    /* its only address is the login's */
+    bool broken;           /* a line was no field */
+    struct buf identifier; /* of Message-ID without <>, of the first; for the log */
+    struct buf visited;    /* addresses that we wrote into Delivered-To, each with LF */
     struct header_authors authors;
 };
 

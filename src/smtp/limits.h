@@ -31,6 +31,8 @@
 #define SMTP_HOLD_UNTIL_MAX ((int64_t)253402300799)
 /* Name in HELO and EHLO. RFC 5321 4.5.3.1.2: 255. */
 #define SMTP_HELO_MAX 255
+/* Of a Message-ID, in the log. */
+#define SMTP_LOGGED_ID_MAX 250
 /* One BDAT chunk. */
 #define SMTP_CHUNK_MAX ((uint64_t)1 << 40)
 /* Commands that bring no message further (NOOP, RSET, VRFY, empty BDAT ...) between two messages;

@@ -66,6 +66,14 @@ bool message_check_header(const struct smtp_settings *s, const struct message_or
     return true;
 }
 
+struct str message_identifier(const struct message_origin *o, const struct header_facts *facts,
+                              struct arena *a)
+{
+    return facts->message_id || !o->submission
+               ? buf_str(&facts->identifier)
+               : arena_printf(a, "%s@%.*s", o->id, STR_ARG(o->host));
+}
+
 void message_add_fields(struct buf *out, const struct smtp_settings *s,
                         const struct message_origin *o, const struct header_facts *facts,
                         int64_t now)

@@ -3,6 +3,7 @@
  * What the settings ask of the header of a message, and the fields that are put in front of it: the
  * same for clients and for messages that a local program left (pickup.h). Pure.
  */
+#include "core/arena.h"
 #include "smtp/header_filter.h"
 
 struct envelope;
@@ -26,6 +27,9 @@ struct header_rules message_rules(const struct smtp_settings *s, const struct me
 /* After the header was read. */
 bool message_check_header(const struct smtp_settings *s, const struct message_origin *o,
                           const struct header_facts *facts, struct smtp_refusal *r);
+/* What its Message-ID is, or will be, without <>; "" : it has none. */
+struct str message_identifier(const struct message_origin *o, const struct header_facts *facts,
+                              struct arena *a);
 /* Date, Message-ID, From and Sender, where a submitted message lacks them (RFC 6409 8). `now`:
  * seconds since 1970. */
 void message_add_fields(struct buf *out, const struct smtp_settings *s,

@@ -45,13 +45,13 @@ static bool take_response(struct mta_sts_entry *e, const struct http_response *r
 static void log_result(const struct mta_sts_entry *e, bool ok)
 {
     if (ok)
-        log_info("mta-sts", NULL, "domain=%.*s id=%.*s mode=%s mx=%zu max_age=%u",
+        log_info("mta-sts", NULL, "policy read domain=%.*s id=%.*s mode=%s mx=%zu max_age=%u",
                  STR_ARG(e->domain), STR_ARG(e->id), mta_sts_mode_name(e->policy.mode),
                  e->policy.mx_count, e->policy.max_age);
     else
-        log_warning("mta-sts", NULL, "domain=%.*s: the policy cannot be had: %s%s",
+        log_warning("mta-sts", NULL, "policy cannot be had domain=%.*s reason=\"%s\"%s",
                     STR_ARG(e->domain), e->error.text,
-                    mta_sts_entry_holds(e) ? "; the one that is known still holds" : "");
+                    mta_sts_entry_holds(e) ? ": the one that is known still holds" : "");
 }
 
 SUSPENDS static bool request(struct mta_sts *m, struct mta_sts_entry *e, struct str id)

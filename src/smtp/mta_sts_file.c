@@ -79,7 +79,7 @@ SUSPENDS void mta_sts_save(struct mta_sts *m, const struct mta_sts_entry *e)
     path_of(m, e->domain, &path);
     mta_sts_encode(e, &text);
     if (!file_replace(buf_c(&path), buf_str(&text), 0600, &error))
-        log_warning("mta-sts", NULL, "%s: the policy is known only until the next start",
+        log_warning("mta-sts", NULL, "policy not kept: %s: it is known only until the next start",
                     error.text);
     buf_free(&path);
     buf_free(&text);
@@ -91,7 +91,7 @@ SUSPENDS void mta_sts_remove_file(struct mta_sts *m, const char *name)
     struct err e;
     path_of(m, str_from_c(name), &path);
     if (!file_unlink(buf_c(&path), &e))
-        log_warning("mta-sts", NULL, "%s", e.text);
+        log_warning("mta-sts", NULL, "policy not removed: %s", e.text);
     buf_free(&path);
 }
 
@@ -133,8 +133,7 @@ SUSPENDS void mta_sts_load(struct mta_sts *m)
     struct loading l = {.dir = m->dir};
     worker_run(WORKER_DISK, read_all, &l);
     if (!l.ok)
-        log_warning("mta-sts", NULL, "policies of other domains are not known from before: %s",
-                    l.error.text);
+        log_warning("mta-sts", NULL, "policies not loaded: %s", l.error.text);
     struct reader in = {.p = l.files.p, .n = l.files.n};
     for (size_t i = 1; in.n > 0; i++) {
         mta_sts_decode(m, read_counted(&in));

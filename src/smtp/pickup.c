@@ -86,7 +86,8 @@ static char *change_state(char *path, const char *state)
 /* Takes path. */
 static void tell_of_damaged(char *path, const char *why)
 {
-    log_error("pickup", NULL, "%s stays there for you to look at: %s", path, why);
+    log_error("pickup", NULL, "file stays there for you to look at file=<%s> reason=\"%s\"", path,
+              why);
     free(path);
 }
 
@@ -184,7 +185,9 @@ static SUSPENDS void set_aside(struct pickup *p, char *path, const char *why)
 {
     struct err e;
     if (p->damaged >= DROP_DAMAGED_MAX && file_unlink(path, &e)) {
-        log_error("pickup", NULL, "%s was removed, there are too many like it: %s", path, why);
+        log_error("pickup", NULL,
+                  "file was removed, there are too many like it file=<%s> reason=\"%s\"", path,
+                  why);
         free(path);
         return;
     }
@@ -211,12 +214,12 @@ static SUSPENDS bool pick_up(struct pickup *p, char *path)
     }
     if (result == PICKUP_TAKEN) {
         if (!file_unlink(path, &e)) {
-            log_error("pickup", NULL, "taken, but it will be again: %s", e.text);
+            log_error("pickup", NULL, "file taken, but it will be again: %s", e.text);
             p->stuck = true;
         }
     } else if (e.kind != ERR_NOT_FOUND) {
         if (!waited)
-            log_warning("pickup", NULL, "%s waits: %s", path, e.text);
+            log_warning("pickup", NULL, "file waits file=<%s> reason=\"%s\"", path, e.text);
         path = renamed(path, "wait.");
         p->stuck |= strstr(path, "/wait.") == NULL;
     }
@@ -235,7 +238,7 @@ static SUSPENDS bool pick_up_some(struct pickup *p, bool waiting, bool *more)
     p->started |= !waiting;
     worker_run(WORKER_DISK, look_through, l);
     if (l->error.kind != ERR_NONE)
-        log_error("pickup", NULL, "%s", l->error.text);
+        log_error("pickup", NULL, "directory cannot be read: %s", l->error.text);
     p->damaged = l->damaged;
     *more = l->seen > l->count;
     for (size_t i = 0; i < l->count; i++) {

@@ -236,6 +236,21 @@ static void write_prefix(struct picking *p, struct buf *out)
     message_add_fields(out, p->source->settings, &origin, &p->incoming.header.facts, now);
 }
 
+static void log_accepted(struct picking *p)
+{
+    const struct envelope *e = &p->envelope;
+    const struct smtp_refusal *refusal = &p->incoming.refusal;
+    struct message_origin origin = origin_of(p);
+    struct str message_id = message_identifier(&origin, &p->incoming.header.facts, p->arena);
+    log_info("pickup", e->id,
+             "accepted from=<%.*s> to=<%.*s> recipients=%zu size=%llu message-id=<%.*s> "
+             "unix_uid=%u%s%s%s",
+             STR_ARG(e->sender), STR_ARG(e->recipients[0].address), e->recipient_count,
+             (unsigned long long)spool_size(p->incoming.spool), STR_ARG(message_id),
+             (unsigned)p->uid, refusal->code ? " refused=\"" : "", refusal->text,
+             refusal->code ? "\"" : "");
+}
+
 static SUSPENDS bool hand_over(struct picking *p)
 {
     struct envelope *e = &p->envelope;
@@ -247,12 +262,7 @@ static SUSPENDS bool hand_over(struct picking *p)
     bool ok = queue_accept(p->source->queue, e, p->incoming.spool, false, &p->error);
     buf_free(&prefix);
     if (ok)
-        log_info("pickup", e->id,
-                 "accepted from=<%.*s> to=<%.*s> recipients=%zu size=%llu uid=%u%s%s%s",
-                 STR_ARG(e->sender), STR_ARG(e->recipients[0].address), e->recipient_count,
-                 (unsigned long long)spool_size(p->incoming.spool), (unsigned)p->uid,
-                 p->incoming.refusal.code ? " refused=\"" : "", p->incoming.refusal.text,
-                 p->incoming.refusal.code ? "\"" : "");
+        log_accepted(p);
     return ok;
 }
 

@@ -124,8 +124,8 @@ static enum smtp_next auth_run(struct smtp_session *s, struct sasl *sasl, struct
     smtp_load_recognize(s);
     policy_session_login(s->policy);
     const char *tls = stream_tls_version(s->net.stream);
-    log_info(smtp_component(s), s->net.id, "login user=%s peer=%s mechanism=%s tls=%s",
-             smtp_login(s), s->peer.address, sasl_mechanism(sasl), tls ? tls : "-");
+    log_info(smtp_component(s), s->net.id, "login user=<%s> peer=%s tls=%s mechanism=%s",
+             smtp_login(s), s->peer.address, tls ? tls : "none", sasl_mechanism(sasl));
     smtp_reply(s, 235, "2.7.0", "Authentication successful");
     return SMTP_GO_ON;
 }

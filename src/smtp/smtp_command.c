@@ -12,6 +12,7 @@
  * the wrong state, 501 malformed, 504 for values that are not known, 555 for parameters.
  */
 #include "smtp/smtp_command.h"
+#include "core/crash.h"
 
 #include "core/log.h"
 #include "smtp/limits.h"
@@ -123,7 +124,14 @@ static enum smtp_next run(struct smtp_session *s, const struct command *c, struc
         return smtp_reply_login_missing(s);
     if ((c->flags & WITHOUT_ARGUMENT) && argument.n > 0)
         return smtp_reply_error(s, 501, "5.5.4", "%s takes no argument", c->name.p);
+    struct suspect suspect;
+    bool in_transaction = s->transaction != NULL;
+    if (in_transaction)
+        suspect_begin(&suspect, SUSPECT_SENDER, str_from_c(s->peer.address),
+                      s->transaction->envelope.sender);
     enum smtp_next next = c->run(s, argument);
+    if (in_transaction)
+        suspect_end(&suspect);
     if (next == SMTP_GO_ON && (c->flags & IDLE))
         next = smtp_count_idle(s);
     return next;
@@ -147,8 +155,8 @@ enum smtp_next smtp_command(struct smtp_session *s, struct str line)
         return run(s, c, str_trim(rest));
     for (size_t i = 0; i < sizeof(http_words) / sizeof(http_words[0]); i++)
         if (verb.p && str_equal(verb, http_words[i])) {
-            log_info(smtp_component(s), s->net.id, "closed: the client speaks HTTP peer=%s",
-                     s->peer.address);
+            log_info(smtp_component(s), s->net.id,
+                     "closed peer=%s reason=\"the client speaks HTTP\"", s->peer.address);
             smtp_reply(s, 421, "4.7.0", "This is not a web server");
             return SMTP_CLOSE;
         }

@@ -1,6 +1,7 @@
 /*
  * MAIL (RFC 5321 4.1.1.2): the beginning of a transaction.
  */
+#include "core/crash.h"
 #include "core/log.h"
 #include "mime/address.h"
 #include "smtp/smtp_command.h"
@@ -14,6 +15,19 @@ static enum rewrite_origin origin_of(const struct smtp_session *s)
     if (smtp_is_submission(s))
         return REWRITE_PROGRAMS;
     return smtp_may_relay(s) ? REWRITE_RELAY : REWRITE_OUTSIDE;
+}
+
+/* Its messages have ended the process; an hour after the last time it may try again. */
+static bool is_suspect(struct smtp_session *s, const struct smtp_transaction *t)
+{
+    if (!crashes_accuse(s->context->crashes, SUSPECT_SENDER, str_from_c(s->peer.address),
+                        t->envelope.sender))
+        return false;
+    log_warning(smtp_component(s), t->envelope.id,
+                "refused from=<%.*s> peer=%s reason=\"the server crashed twice with this sender\"",
+                STR_ARG(t->envelope.sender), s->peer.address);
+    smtp_reply(s, 450, "4.3.0", "The last messages of this sender have made the server fail");
+    return true;
 }
 
 static enum smtp_next mail_begin(struct smtp_session *s, struct smtp_transaction *t,
@@ -39,13 +53,15 @@ static enum smtp_next mail_begin(struct smtp_session *s, struct smtp_transaction
     t->envelope.component = smtp_component(s);
     t->envelope.login = str_from_c(smtp_login(s));
     enum smtp_next next;
+    if (is_suspect(s, t))
+        return SMTP_GO_ON;
     if (!smtp_policy_mail(s, t, &next))
         return next;
     rewriter_begin(&t->rewriter, s->context->queue, origin_of(s));
     s->transaction = t;
     smtp_forwarded_log(s);
     if (t->said_login.n > 0)
-        log_info(smtp_component(s), t->envelope.id, "said to be from login=<%.*s> peer=%s",
+        log_info(smtp_component(s), t->envelope.id, "said to be from user=<%.*s> peer=%s",
                  STR_ARG(t->said_login), s->peer.address);
     if (!smtp_options_reply(s, t))
         smtp_reply(s, 250, "2.1.0", "Ok");

@@ -18,9 +18,9 @@ static void log_refused(struct smtp_session *s, const char *reason)
 {
     const struct smtp_transaction *t = s->transaction;
     log_info(smtp_component(s), t->envelope.id,
-             "refused from=<%.*s> recipients=%zu size=%llu peer=%s reason=\"%s\"",
+             "refused from=<%.*s> recipients=%zu size=%llu peer=%s helo=<%s> reason=\"%s\"",
              STR_ARG(t->envelope.sender), t->envelope.recipient_count,
-             (unsigned long long)t->wire_size, s->peer.address, reason);
+             (unsigned long long)t->wire_size, s->peer.address, s->peer.helo, reason);
 }
 
 static void refuse(struct smtp_session *s, int code, const char *enhanced, const char *text)
@@ -52,15 +52,19 @@ void smtp_complete_address(const struct smtp_session *s, const struct smtp_trans
         address->domain = arena_str(t->arena, message_domain(s->settings, &origin));
 }
 
-/* "uid 1000": the kernel's word on a local program. */
+/* The kernel's word on a local program. */
+static bool find_local_user(const struct smtp_session *s, uid_t *uid)
+{
+    gid_t gid;
+    pid_t pid;
+    return !smtp_login(s) && stream_peer_credentials(s->net.stream, uid, &gid, &pid);
+}
+
 static const char *local_user(const struct smtp_session *s)
 {
     uid_t uid;
-    gid_t gid;
-    pid_t pid;
-    if (smtp_login(s) || !stream_peer_credentials(s->net.stream, &uid, &gid, &pid))
-        return NULL;
-    return arena_printf(s->transaction->arena, "uid %u", (unsigned)uid).p;
+    return find_local_user(s, &uid) ? arena_printf(s->transaction->arena, "uid %u", (unsigned)uid).p
+                                    : NULL;
 }
 
 static void write_received(const struct smtp_session *s, struct buf *out)
@@ -131,7 +135,7 @@ static bool check_message(struct smtp_session *s)
         refuse(s, r->code, r->enhanced, r->text);
         return false;
     }
-    log_error(smtp_component(s), t->envelope.id, "%s", in->error.text);
+    log_error(smtp_component(s), t->envelope.id, "message not stored: %s", in->error.text);
     refuse(s, in->error.kind == ERR_NO_SPACE ? 452 : 451, "4.3.1",
            "The server cannot store the message now");
     return false;
@@ -163,15 +167,21 @@ static void reply_per_recipient(struct smtp_session *s)
 static void log_accepted(struct smtp_session *s)
 {
     const struct smtp_transaction *t = s->transaction;
-    const char *tls = stream_tls_version(s->net.stream), *user = local_user(s);
+    const char *tls = stream_tls_version(s->net.stream), *login = smtp_login(s);
+    struct str unix_user = STR("");
+    uid_t uid;
+    if (find_local_user(s, &uid))
+        unix_user = arena_printf(t->arena, " unix_uid=%u", (unsigned)uid);
+    struct message_origin origin = smtp_message_origin(s, t);
+    struct str message_id = message_identifier(&origin, &t->incoming.header.facts, t->arena);
     log_info(smtp_component(s), t->envelope.id,
-             "accepted session=%s from=<%.*s> to=<%.*s> recipients=%zu size=%llu peer=%s helo=%s "
-             "login=%s tls=%s delay=%lldms%s%s",
+             "accepted session=%s from=<%.*s> to=<%.*s> recipients=%zu size=%llu peer=%s helo=<%s>"
+             "%s%s%s tls=%s message-id=<%.*s> delay=%s%.*s",
              s->net.id, STR_ARG(t->envelope.sender), STR_ARG(t->envelope.recipients[0].address),
              t->envelope.recipient_count, (unsigned long long)spool_size(t->incoming.spool),
-             s->peer.address, s->peer.helo, smtp_login(s) ? smtp_login(s) : "-", tls ? tls : "-",
-             (long long)((clock_monotonic() - t->started) / USEC_MSEC), user ? " " : "",
-             user ? user : "");
+             s->peer.address, s->peer.helo, login ? " user=<" : "", login ? login : "",
+             login ? ">" : "", tls ? tls : "none", STR_ARG(message_id),
+             log_seconds(clock_monotonic() - t->started).text, STR_ARG(unix_user));
 }
 
 static bool any_accepted(const struct envelope *e)
@@ -197,6 +207,7 @@ static void hand_over(struct smtp_session *s)
                        clock_wall() / USEC_SEC);
     policy_session_tags(s->policy, &prefix);
     t->envelope.prefix = buf_str(&prefix);
+    t->envelope.begun = t->started;
     t->envelope.options.tls_optional =
         !t->envelope.options.require_tls && t->incoming.header.facts.tls_optional;
     t->envelope.body_8bit |= t->decoder.eight_bit;

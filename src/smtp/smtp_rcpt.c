@@ -15,8 +15,9 @@ static enum smtp_next refuse_recipient(struct smtp_session *s, struct str addres
     struct smtp_transaction *t = s->transaction;
     t->recipients_refused++;
     log_info(smtp_component(s), t->envelope.id,
-             "refused from=<%.*s> to=<%.*s> peer=%s reason=\"%.*s\"", STR_ARG(t->envelope.sender),
-             STR_ARG(address), s->peer.address, STR_ARG(answer->reason));
+             "refused from=<%.*s> to=<%.*s> peer=%s helo=<%s> code=%d reason=\"%.*s\"",
+             STR_ARG(t->envelope.sender), STR_ARG(address), s->peer.address, s->peer.helo,
+             answer->code, STR_ARG(answer->reason));
     smtp_reply(s, answer->code, answer->enhanced, "%.*s", STR_ARG(answer->text));
     /* A server that hands on what others sent names unknown recipients all day. */
     bool counts = answer->fate == FATE_REFUSE && !smtp_is_trusted(s);

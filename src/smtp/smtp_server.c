@@ -89,9 +89,12 @@ static void log_end(const struct smtp_session *s)
 {
     if (s->transaction)
         log_info(smtp_component(s), s->transaction->envelope.id,
-                 "given up: %s before the end of the message peer=%s", s->net.ended,
-                 s->peer.address);
-    else if (!strstr(s->net.ended, "closed"))
+                 "given up peer=%s reason=\"%s before the end of the message\"", s->peer.address,
+                 s->net.ended);
+    if (smtp_login(s))
+        log_info(smtp_component(s), s->net.id, "logout user=<%s> peer=%s reason=\"%s\" messages=%u",
+                 smtp_login(s), s->peer.address, s->net.ended, s->messages);
+    else if (!s->transaction && !strstr(s->net.ended, "closed"))
         log_info(smtp_component(s), s->net.id, "disconnected peer=%s reason=\"%s\"",
                  s->peer.address, s->net.ended);
 }
@@ -167,8 +170,8 @@ bool smtp_read_line(struct smtp_session *s, size_t max, struct str *line, struct
     if (data_line_is_whole(*line, crlf) ||
         !data_policy_of(s->settings, smtp_is_trusted(s)).refuse_bare)
         return true;
-    log_info(smtp_component(s), s->net.id, "closed: a command with a bare CR, LF or NUL peer=%s",
-             s->peer.address);
+    log_info(smtp_component(s), s->net.id,
+             "closed peer=%s reason=\"a command with a bare CR, LF or NUL\"", s->peer.address);
     smtp_reply(s, 550, "5.5.2", "Commands end in CRLF, and have no CR, LF or NUL within");
     session_end(&s->net, "closed");
     return err_set(e, ERR_DENIED, "a bare CR, LF or NUL");

@@ -54,6 +54,7 @@ struct smtp_context { /* outlives all sessions; the protocol's one struct */
     struct session_list *sessions;
     struct load *load; /* NULL: there is never any */
     const char *spool_dir;
+    const struct crashes *crashes; /* may be NULL */
 };
 
 /* The machine is busy: strangers that have been silent for longer than they may now are sent away.

@@ -17,9 +17,10 @@ enum smtp_next smtp_starttls(struct smtp_session *s, struct str argument)
     if (!smtp_starttls_offered(s))
         return smtp_reply_error(s, 502, "5.5.1", "STARTTLS is not available here");
     if (stream_buffered(s->net.stream).n > 0) {
-        log_warning(smtp_component(s), s->net.id,
-                    "closed: commands were sent behind STARTTLS before TLS was active peer=%s",
-                    s->peer.address);
+        log_warning(
+            smtp_component(s), s->net.id,
+            "closed peer=%s reason=\"commands were sent behind STARTTLS before TLS was active\"",
+            s->peer.address);
         smtp_reply(s, 554, "5.5.0", "Nothing may follow STARTTLS before TLS is active");
         return SMTP_CLOSE;
     }
@@ -28,7 +29,7 @@ enum smtp_next smtp_starttls(struct smtp_session *s, struct str argument)
         return SMTP_CLOSE;
     smtp_session_reset(s);
     if (!stream_start_tls_server(s->net.stream, s->net.service->tls, &e)) {
-        log_info(smtp_component(s), s->net.id, "closed: TLS handshake failed peer=%s reason=\"%s\"",
+        log_info(smtp_component(s), s->net.id, "TLS handshake failed peer=%s reason=\"%s\"",
                  s->peer.address, e.text);
         return SMTP_CLOSE;
     }

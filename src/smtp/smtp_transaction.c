@@ -26,7 +26,7 @@ struct str smtp_rewrite(struct smtp_transaction *t, enum rewrite_part part, stru
 {
     struct str new = rewriter_address(&t->rewriter, part, address, t->arena);
     if (!str_equal(new, address))
-        log_info(t->envelope.component, t->envelope.id, "address <%.*s> becomes <%.*s>",
+        log_info(t->envelope.component, t->envelope.id, "rewritten address=<%.*s> new=<%.*s>",
                  STR_ARG(address), STR_ARG(new));
     return new;
 }

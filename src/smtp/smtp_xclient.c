@@ -107,8 +107,8 @@ static enum smtp_next xclient(struct smtp_session *s, const struct smtp_attribut
     const char *login = smtp_attributes_get(x, ATTRIBUTE_LOGIN);
     struct err e;
     log_info(smtp_component(s), s->net.id,
-             "xclient by=%s name=%s address=%s port=%s protocol=%s helo=%s login=%s "
-             "destination=%s port=%s",
+             "xclient by=%s name=%s address=%s port=%s protocol=%s helo=<%s> user=<%s> "
+             "destination=%s:%s",
              s->peer.connected, shown(x, ATTRIBUTE_NAME), shown(x, ATTRIBUTE_ADDR),
              shown(x, ATTRIBUTE_PORT), shown(x, ATTRIBUTE_PROTO), shown(x, ATTRIBUTE_HELO),
              shown(x, ATTRIBUTE_LOGIN), shown(x, ATTRIBUTE_DESTADDR), shown(x, ATTRIBUTE_DESTPORT));
@@ -194,7 +194,7 @@ void smtp_forwarded_log(const struct smtp_session *s)
                  shown(x, ATTRIBUTE_IDENT));
     else
         log_info(smtp_component(s), s->transaction->envelope.id,
-                 "forwarded name=%s address=%s port=%s protocol=%s helo=%s ident=%s source=%s",
+                 "forwarded name=%s address=%s port=%s protocol=%s helo=<%s> ident=%s source=%s",
                  shown(x, ATTRIBUTE_NAME), shown(x, ATTRIBUTE_ADDR), shown(x, ATTRIBUTE_PORT),
                  shown(x, ATTRIBUTE_PROTO), shown(x, ATTRIBUTE_HELO), shown(x, ATTRIBUTE_IDENT),
                  shown(x, ATTRIBUTE_SOURCE));

@@ -143,7 +143,7 @@ SUSPENDS void tls_report_stop(struct tls_report *r)
     while (r->fibers > 0)
         cond_wait_certain(&r->ended);
     if (!tls_report_write(r, &e))
-        log_warning("tls-report", NULL, "the last results are not counted: %s", e.text);
+        log_warning("tls-report", NULL, "results not counted: %s", e.text);
 }
 
 void tls_report_free(struct tls_report *r)

@@ -134,7 +134,7 @@ static void write_fiber(void *arg)
     struct tls_report *r = arg;
     struct err e;
     if (!tls_report_write(r, &e))
-        log_warning("tls-report", NULL, "results of half a minute are not counted: %s", e.text);
+        log_warning("tls-report", NULL, "results not counted: those of half a minute: %s", e.text);
     r->fibers--;
     cond_broadcast(&r->ended);
 }

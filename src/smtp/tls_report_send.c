@@ -67,7 +67,7 @@ SUSPENDS static void mark_done(struct sending *x)
     struct marking m = {.db = x->r->db, .due = x->due};
     tls_report_with_db(x->r, mark, &m);
     if (!m.ok)
-        log_warning("tls-report", NULL, "domain=%.*s: a second report may follow: %s",
+        log_warning("tls-report", NULL, "a second report may follow domain=%.*s reason=\"%s\"",
                     STR_ARG(x->due->domain), m.error.text);
 }
 
@@ -141,10 +141,10 @@ SUSPENDS static bool send_to(struct sending *x, const struct tls_report_target *
     bool ok =
         target->scheme == TLS_REPORT_MAIL ? send_mail(x, target->to, &e) : post(x, target->to, &e);
     if (ok)
-        log_info("tls-report", NULL, "domain=%.*s report=<%s> to=<%s>", STR_ARG(x->due->domain),
-                 x->head.id, target->to);
+        log_info("tls-report", NULL, "report sent domain=%.*s report=<%s> to=<%s>",
+                 STR_ARG(x->due->domain), x->head.id, target->to);
     else
-        log_warning("tls-report", NULL, "domain=%.*s: no report to <%s>: %s",
+        log_warning("tls-report", NULL, "report not sent domain=%.*s to=<%s> reason=\"%s\"",
                     STR_ARG(x->due->domain), target->to, e.text);
     return ok;
 }
@@ -170,8 +170,8 @@ SUSPENDS static enum outcome report(struct sending *x)
     if (count == 0)
         return NOT_WANTED;
     if (!make_report(x, &e)) {
-        log_warning("tls-report", NULL, "domain=%.*s: no report: %s", STR_ARG(x->due->domain),
-                    e.text);
+        log_warning("tls-report", NULL, "report not sent domain=%.*s reason=\"%s\"",
+                    STR_ARG(x->due->domain), e.text);
         return NOT_SENT;
     }
     for (size_t i = 0; i < count; i++)
@@ -222,10 +222,10 @@ SUSPENDS void tls_report_send_due(struct tls_report *r, usec now)
     struct asking old = {.db = r->db, .before = today - TLS_REPORT_KEEP_DAYS};
     tls_report_with_db(r, prune, &old);
     if (!old.ok)
-        log_warning("tls-report", NULL, "%s", old.error.text);
+        log_warning("tls-report", NULL, "old results not removed: %s", old.error.text);
     if (r->settings.send && now % TLS_REPORT_DAY >= r->settings.time + r->spread &&
         !send_all(r, today, outcomes, &old.error))
-        log_warning("tls-report", NULL, "%s", old.error.text);
+        log_warning("tls-report", NULL, "reports not sent: %s", old.error.text);
 }
 
 SUSPENDS bool tls_report_send_now(struct tls_report *r, size_t *sent, size_t *failed, struct err *e)

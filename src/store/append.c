@@ -32,7 +32,7 @@ static bool reserve_room(const struct append *a, struct delivery *d, struct err 
 {
     struct pending_target *t = &d->pending->targets[0];
 
-    if (d->restore)
+    if (d->restore && !d->restore->quota)
         return true;
     if (d > a->list || !a->replaced_in)
         return delivery_reserve_room(d, t, false, e);
@@ -88,13 +88,13 @@ static void report(const struct append *a, const char *id)
 {
     a->mailbox->store->appended += a->count;
     for (size_t i = 0; i < a->count; i++)
-        log_info("store", id, "%s account=<%s> mailbox=<%s> uid=%u size=%llu",
+        log_info("store", id, "%s home=<%s> mailbox=<%s> uid=%u size=%llu",
                  a->list[i].restore ? "restored" : "appended", a->mailbox->account->home,
                  a->mailbox->name, a->list[i].pending->targets[0].uid,
                  (unsigned long long)a->list[i].size);
     if (a->replaced_in)
-        log_info("store", id, "replaced account=<%s> mailbox=<%s> uid=%u",
-                 a->mailbox->account->home, a->replaced_in->name, a->replaced);
+        log_info("store", id, "replaced home=<%s> mailbox=<%s> uid=%u", a->mailbox->account->home,
+                 a->replaced_in->name, a->replaced);
 }
 
 /* uids: of the result. */

@@ -39,7 +39,8 @@ static bool flush_failed(struct mailbox *m, const struct err *error, struct err 
     if (error->kind == ERR_NO_SPACE)
         return false;
     if (++m->flush_failures == 1)
-        log_error("store", NULL, "%s cannot be brought up to date: %s", m->dir, error->text);
+        log_error("store", NULL, "mailbox cannot be brought up to date dir=<%s> reason=\"%s\"",
+                  m->dir, error->text);
     return m->flush_failures > (error->kind == ERR_TEMP ? FLUSH_LOCKED_MAX : FLUSH_FAILURES_MAX);
 }
 
@@ -69,7 +70,7 @@ void store_flush_rest(struct store *s)
     struct err error = {0};
 
     if (!s->replaying && !s->pending_first && !flush_mailboxes(s, &error))
-        log_warning("store", NULL, "%s", error.text);
+        log_warning("store", NULL, "mailboxes not brought up to date: %s", error.text);
 }
 
 /* --- the spool directory --- */

@@ -3,7 +3,6 @@
  * that are missing are made, or not, as the list says; who has no room is left out, and is told
  * why.
  */
-#include "core/log.h"
 #include "core/mem.h"
 #include "store/delivery.h"
 #include "store/folder_find.h"
@@ -176,7 +175,7 @@ static bool gather(struct delivery *d, struct store_delivery *list, size_t count
     return d->pending->count > 0;
 }
 
-static void report(struct delivery *d, const char *id, struct store_delivery *list, size_t count,
+static void report(struct delivery *d, struct store_delivery *list, size_t count,
                    const size_t *order, bool ok, const struct err *error)
 {
     for (size_t i = 0; i < count; i++) {
@@ -192,9 +191,8 @@ static void report(struct delivery *d, const char *id, struct store_delivery *li
         item->uid = t->uid;
         item->uid_validity = t->mailbox->c.uid_validity;
         item->in_inbox = strcmp(t->mailbox->name, "INBOX") == 0;
-        log_info("store", id, "delivered account=<%.*s> mailbox=<%s> uid=%u size=%llu",
-                 STR_ARG(item->account->login), t->mailbox->name, t->uid,
-                 (unsigned long long)d->size);
+        if (!item->in_inbox && !str_equal(item->mailbox, str_from_c(t->mailbox->name)))
+            item->found_as = mem_dup(t->mailbox->name, strlen(t->mailbox->name));
     }
 }
 
@@ -208,7 +206,6 @@ static void foretell(struct store_delivery *list, size_t count, const size_t *or
 /* All of it, in parts: a record each. */
 struct whole {
     struct store *store;
-    const char *id;
     struct spool *message;
     struct str prefix;
     struct store_delivery *list;
@@ -251,7 +248,7 @@ static void deliver_part(struct whole *w, struct store_delivery *list, size_t co
         }
         ok = ok && delivery_commit(&d, 1, NULL, &error);
         err_as_io(&error);
-        report(&d, w->id, list, count, order, ok, &error);
+        report(&d, list, count, order, ok, &error);
         free(order);
     } else {
         err_as_io(&error);
@@ -273,18 +270,17 @@ static size_t fitting(const struct store_delivery *list, size_t count)
     return i;
 }
 
-bool store_deliver(struct store *s, const char *id, struct spool *message, struct str prefix,
+bool store_deliver(struct store *s, struct spool *message, struct str prefix,
                    struct store_delivery *list, size_t count, struct err *e)
 {
-    return store_deliver_with(s, id, message, prefix, list, count, NULL, e);
+    return store_deliver_with(s, message, prefix, list, count, NULL, e);
 }
 
-bool store_deliver_with(struct store *s, const char *id, struct spool *message, struct str prefix,
+bool store_deliver_with(struct store *s, struct spool *message, struct str prefix,
                         struct store_delivery *list, size_t count,
                         const struct store_companion *companion, struct err *e)
 {
     struct whole w = {.store = s,
-                      .id = id,
                       .message = message,
                       .prefix = prefix,
                       .list = list,

@@ -60,7 +60,7 @@ bool expunged_prepare_mailbox(struct mailbox *m, struct buf *note)
         e = sync.error;
     }
     if (!ok)
-        log_error("store", NULL, "%s is not kept for undelete: %s", m->dir, e.text);
+        log_error("store", NULL, "not kept for undelete dir=<%s> reason=\"%s\"", m->dir, e.text);
     if (ok) {
         expunged_add_note(m, note);
         m->account->expunged_from = 0;
@@ -101,7 +101,7 @@ static uint64_t purge_account(struct store *s, struct store_account *a, int64_t 
     if (from < a->expunged_from)
         a->expunged_from = from;
     if (p.error.kind != ERR_NONE)
-        log_error("store", NULL, "expunged messages of %s cannot be removed: %s", a->home,
+        log_error("store", NULL, "expunged messages not removed home=<%s> reason=\"%s\"", a->home,
                   p.error.text);
     return removed;
 }
@@ -200,10 +200,9 @@ static void make_room(struct store *s)
         removed += purge_all(s, before, 0);
     }
     if (removed > 0)
-        log_warning(
-            "store", NULL,
-            "the disk is nearly full: %llu expunged messages were removed before their time",
-            (unsigned long long)removed);
+        log_warning("store", NULL,
+                    "expunged messages removed early count=%llu: the disk is nearly full",
+                    (unsigned long long)removed);
 }
 
 /* --- the fiber --- */

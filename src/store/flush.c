@@ -344,7 +344,7 @@ static void apply_names(struct mailbox *m, struct flush_job *job)
         struct message *message =
             change->uid > 0 ? (struct message *)mailbox_find_uid(m, change->uid) : NULL;
         if (change->gone && m->store->replaying && change->file->place == FILE_TMP)
-            log_error("store", NULL, "replay: the copy %s/tmp/%.*s is lost", m->dir,
+            log_error("store", NULL, "replay lost a copy file=<%s/tmp/%.*s>", m->dir,
                       STR_ARG(message_file_base(change->file)));
         if (change->gone)
             foreign_suspect(m);
@@ -364,7 +364,7 @@ static void apply_kept(struct mailbox *m, const struct flush_job *job)
         m->expunged_keywords = job->note_keywords;
     }
     if (job->keep_error.kind != ERR_NONE)
-        log_error("store", NULL, "expunged messages of %s are not kept: %s", m->dir,
+        log_error("store", NULL, "not kept for undelete dir=<%s> reason=\"%s\"", m->dir,
                   job->keep_error.text);
 }
 

@@ -364,7 +364,8 @@ bool folder_disk_keep(const struct folder_disk *d, struct str name, const uint8_
     dir_path(&path, d, name);
     bool ok = expunged_disk_take_mailbox(d->maildir, path.p, guid, note, d->now / USEC_SEC, &error);
     if (!ok)
-        log_error("store", NULL, "%s is not kept for undelete: %s", path.p, error.text);
+        log_error("store", NULL, "not kept for undelete dir=<%s> reason=\"%s\"", path.p,
+                  error.text);
     buf_free(&path);
     return ok;
 }

@@ -35,7 +35,8 @@ bool foreign_is_watched(const struct mailbox *m)
 static void log_failure(const struct mailbox *m, const struct err *e)
 {
     if (m->foreign.failures == 1)
-        log_warning("store", NULL, "%s cannot be compared with the disk: %s", m->dir, e->text);
+        log_warning("store", NULL, "mailbox not compared with the disk dir=<%s> reason=\"%s\"",
+                    m->dir, e->text);
 }
 
 static void merge_fiber(void *arg)
@@ -187,8 +188,8 @@ bool foreign_watch(struct mailbox *m)
     if (e.kind == ERR_LIMIT && !s->watch_limit_told) {
         s->watch_limit_told = true;
         log_warning("store", NULL,
-                    "%s (fs.inotify.max_user_watches): what other programs do is seen later in "
-                    "some mailboxes",
+                    "mailbox not watched: %s (fs.inotify.max_user_watches): what other programs do "
+                    "is seen later in some mailboxes",
                     e.text);
     }
     return false;
@@ -337,7 +338,9 @@ void foreign_open(struct store *s)
 
     s->watches = watch_set_new(s->loop, &e);
     if (!s->watches)
-        log_warning("store", NULL, "%s: what other programs do to mailboxes is seen late", e.text);
+        log_warning("store", NULL,
+                    "mailboxes not watched: %s: what other programs do to them is seen late",
+                    e.text);
 }
 
 void foreign_close(struct store *s)

@@ -95,7 +95,7 @@ static bool compare(struct mailbox *m, struct foreign_compare *g, struct err *e)
     worker_run(WORKER_DISK, run_compare, &job);
     *g = job.compare;
     if (job.compare.unreadable.kind != ERR_NONE)
-        log_warning("store", NULL, "a file is passed over: %s", job.compare.unreadable.text);
+        log_warning("store", NULL, "file passed over: %s", job.compare.unreadable.text);
     if (!job.ok && e)
         *e = job.error;
     return job.ok;
@@ -240,7 +240,7 @@ static bool reserve(struct mailbox *m, const struct foreign_compare *g, struct f
 static void log_changes(const struct mailbox *m, const struct foreign_changes *f)
 {
     log_info("store", NULL,
-             "another program changed account=<%s> mailbox=<%s> added=%zu expunged=%zu flags=%zu",
+             "another program changed home=<%s> mailbox=<%s> added=%zu expunged=%zu flags=%zu",
              m->account->home, m->name, f->added_count, f->gone_count, f->changed_count);
 }
 
@@ -363,7 +363,7 @@ static bool vanish(struct mailbox *m, enum compare_result result, struct err *e)
         else
             mailbox_vanish(m);
         if (ok)
-            log_warning("store", NULL, "another program %s account=<%s> mailbox=<%s>",
+            log_warning("store", NULL, "another program %s home=<%s> mailbox=<%s>",
                         result == COMPARE_REMOVED ? "removed" : "replaced", a->home, m->name);
         mailbox_release_names(m);
     }

@@ -4,6 +4,7 @@
  */
 #include "store/loading.h"
 
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/worker.h"
@@ -18,7 +19,10 @@ static void run_index(void *arg)
 
 static void run_list(void *arg)
 {
-    mailbox_load_list(((struct loading *)arg)->load);
+    struct loading *l = arg;
+    suspect_lend(l->suspect);
+    mailbox_load_list(l->load);
+    suspect_lend(NULL);
 }
 
 static void list_done(void *arg)
@@ -46,6 +50,9 @@ static void take_result(struct loading *l)
 
 void loading_run(struct loading *l)
 {
+    struct suspect suspect;
+    mailbox_suspect(l->mailbox, NULL, &suspect);
+    l->suspect = suspect_present();
     l->load = mailbox_load_new(&l->settings);
     worker_run(WORKER_DISK, run_index, l);
     if (!l->done) {
@@ -55,18 +62,22 @@ void loading_run(struct loading *l)
             cond_wait_certain(&l->listed);
         worker_run(WORKER_DISK, run_join, l);
     }
+    suspect_end(&suspect);
     take_result(l);
 }
 
 void loading_run_here(struct loading *l)
 {
+    struct suspect suspect;
+    mailbox_suspect(l->mailbox, NULL, &suspect);
     l->load = mailbox_load_new(&l->settings);
     run_index(l);
     if (!l->done) {
-        run_list(l);
+        mailbox_load_list(l->load);
         run_directories(l);
         run_join(l);
     }
+    suspect_end(&suspect);
     take_result(l);
 }
 
@@ -102,7 +113,7 @@ static void set_content(struct mailbox *m, const struct loading *l)
     if (!m->c.is_indexed && m->c.count >= INDEX_SOON && !m->store->replaying)
         mailbox_flush_soon(m, FLUSH_ALL);
     if (l->warning.kind != ERR_NONE)
-        log_warning("store", NULL, "%s", l->warning.text);
+        log_warning("store", NULL, "mailbox loaded with a warning: %s", l->warning.text);
 }
 
 static struct mailbox *mailbox_new(struct store *s, struct store_account *a, struct str name)

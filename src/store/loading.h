@@ -10,6 +10,7 @@ struct loading {
     struct mailbox_load *load;
     bool done, is_listed;
     struct cond listed;
+    const struct suspect *suspect;
     /* result */
     struct mailbox_content content;
     struct err warning, error;

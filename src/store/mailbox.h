@@ -40,6 +40,10 @@ struct mailbox *mailbox_ref(struct mailbox *m);
 void mailbox_unref(struct mailbox *m);
 
 struct str mailbox_name(const struct mailbox *m);
+/* Until suspect_end (core/crash.h) a crash is the mailbox's. Its name is copied into `a`, NULL: it
+ * cannot change meanwhile. */
+struct suspect;
+void mailbox_suspect(const struct mailbox *m, struct arena *a, struct suspect *s);
 /* Is it in the public account? */
 bool mailbox_is_public(const struct mailbox *m);
 uint32_t mailbox_uid_validity(const struct mailbox *m);

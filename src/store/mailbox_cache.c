@@ -3,6 +3,7 @@
  * (loading.c), however many ask at the same time; when nobody uses it any more it is kept for a
  * while, the longest unused go first. One that has something to write is written before it goes.
  */
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/worker.h"
@@ -347,6 +348,28 @@ void store_evict(struct store *s, size_t most)
 
 /* --- opening --- */
 
+void store_set_crashes(struct store *s, const struct crashes *c)
+{
+    s->crashes = c;
+}
+
+void mailbox_suspect(const struct mailbox *m, struct arena *a, struct suspect *s)
+{
+    struct str name = str_from_c(m->name);
+    suspect_begin(s, SUSPECT_MAILBOX, str_from_c(m->account->home), a ? arena_str(a, name) : name);
+}
+
+bool mailbox_is_trusted(const struct store_account *a, struct str name, struct err *e)
+{
+    if (!crashes_accuse(a->store->crashes, SUSPECT_MAILBOX, str_from_c(a->home), name))
+        return true;
+    /* A replay goes on without the account for errors that are its own. */
+    return err_set(e, a->store->replaying ? ERR_IO : ERR_TEMP,
+                   "%s: mailbox %.*s is set aside, because the server crashed with it twice; "
+                   "\"mailctl store release\" opens it again",
+                   a->home, STR_ARG(str_head(name, 200)));
+}
+
 bool mailbox_get(struct store *s, struct store_account *a, struct str name, struct mailbox **out,
                  struct err *e)
 {
@@ -354,7 +377,7 @@ bool mailbox_get(struct store *s, struct store_account *a, struct str name, stru
     bool ok = true;
 
     *out = NULL;
-    if (!account_has_mailbox(a, name, e))
+    if (!account_has_mailbox(a, name, e) || !mailbox_is_trusted(a, name, e))
         return false;
     if (m) {
         mailbox_ref(m);

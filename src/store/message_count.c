@@ -53,7 +53,7 @@ bool message_count_file(const char *path, uint64_t *size, uint64_t *size_crlf, s
             *e = error;
         return false;
     }
-    log_warning("store", NULL, "a message cannot be read: %s", error.text);
+    log_warning("store", NULL, "message cannot be read: %s", error.text);
     *size = *size_crlf = (uint64_t)st.st_size;
     return true;
 }

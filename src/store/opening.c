@@ -178,8 +178,8 @@ static void begin(struct openings *all, const struct store_delivery *item, size_
                                   ? store_account_get(s, item->account->home, NULL)
                                   : NULL;
 
-    if (!a || a->is_public || a->busy)
-        return;
+    if (!a || a->is_public || a->busy || !mailbox_is_trusted(a, STR("INBOX"), NULL))
+        return; /* mailbox_get says why */
     struct mailbox *m = mailbox_cached(s, a, STR("INBOX"));
     if (m ? m->load != MAILBOX_READY || !a->has_inbox : !a->has_inbox && a->in_flight > 0)
         return;

@@ -244,7 +244,8 @@ static void apply(struct store *s, struct store_account *a, struct count_job *jo
     }
     q->known = true;
     if (job->warning.kind != ERR_NONE)
-        log_warning("store", NULL, "account=<%s> quota: %s", a->home, job->warning.text);
+        log_warning("store", NULL, "quota cannot be counted home=<%s> reason=\"%s\"", a->home,
+                    job->warning.text);
 }
 
 static void take_files(struct store *s, struct store_account *a, const struct quota_files *f)

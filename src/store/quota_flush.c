@@ -159,7 +159,8 @@ static void finish(struct store *s, struct flush_item *item, size_t *budget)
     if (item->ok)
         return;
     /* The next change tries again. */
-    log_error("store", NULL, "account=<%s> quota: %s", item->account->home, item->error.text);
+    log_error("store", NULL, "quota cannot be written home=<%s> reason=\"%s\"", item->account->home,
+              item->error.text);
     q->has_file = true;
     q->warned_file = UINT32_MAX;
 }

@@ -174,7 +174,7 @@ static bool deliver(struct store *s, struct store_account *a, struct str text, s
     random_id(id);
     struct spool *message = spool_new(s->spool_dir, id);
     bool ok = spool_write(message, text, e) &&
-              store_deliver(s, id, message, STR("Return-Path: <>\n"), &d, 1, e);
+              store_deliver(s, message, STR("Return-Path: <>\n"), &d, 1, e);
     spool_unref(message);
     free(login);
     return ok;
@@ -198,15 +198,13 @@ static void warn(struct store *s, struct store_account *a)
     buf_free(&text);
     q->warn = 0;
     if (ok) {
-        log_info("store", NULL, "account=<%s> quota: told the user that %u%% are used", a->home,
-                 level);
+        log_info("store", NULL, "quota warning home=<%s> percent=%u", a->home, level);
         remember(s, a, level);
         /* The usage may be another one by now. */
         quota_watch(s, a);
     } else {
         /* The next change tries again. */
-        log_warning("store", NULL, "account=<%s> quota: the user cannot be warned: %s", a->home,
-                    e.text);
+        log_warning("store", NULL, "no quota warning home=<%s> reason=\"%s\"", a->home, e.text);
     }
 }
 

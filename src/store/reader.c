@@ -88,9 +88,11 @@ void mailbox_note_size(struct mailbox *m, uint32_t uid, uint64_t size, uint64_t 
     if (m->is_deleted || !message || message->state & STATE_PENDING)
         return;
     if (message->size != size || message->size_crlf != size_crlf) {
-        log_info("store", NULL, "%s: uid %u has %llu bytes, %llu with CRLF, not %llu and %llu",
-                 m->dir, uid, (unsigned long long)size, (unsigned long long)size_crlf,
-                 (unsigned long long)message->size, (unsigned long long)message->size_crlf);
+        log_info(
+            "store", NULL,
+            "size was wrong dir=<%s> uid=%u size=%llu crlf=%llu noted_size=%llu noted_crlf=%llu",
+            m->dir, uid, (unsigned long long)size, (unsigned long long)size_crlf,
+            (unsigned long long)message->size, (unsigned long long)message->size_crlf);
         mailbox_set_sizes(m, message, size, size_crlf);
     }
     message->state |= STATE_COUNTED;

@@ -14,6 +14,7 @@
  * The server has not opened its ports yet, so the disk is used directly.
  */
 #include "store/replay.h"
+#include "core/crash.h"
 #include "core/disk.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -328,7 +329,7 @@ static bool apply_record(struct store *s, const struct journal_record *record, s
 static bool apply_or_set_aside(struct store *s, const struct journal_record *record,
                                struct reader *r, struct arena *a, struct err *e)
 {
-    struct store_account *accounts[2];
+    struct store_account *accounts[2] = {NULL};
     struct str homes[2];
     struct err error = {0};
     size_t count = replay_homes(record, SET_ASIDE_WHOLE, homes);
@@ -339,8 +340,11 @@ static bool apply_or_set_aside(struct store *s, const struct journal_record *rec
         set_aside_add(s, record, SET_ASIDE_WHOLE);
         return true;
     }
+    struct suspect suspect;
+    suspect_begin(&suspect, SUSPECT_REPLAY, count > 0 ? homes[0] : STR(""), STR(""));
     bool ok = apply_record(s, record, r, a, &error) ||
               (count > 0 && accounts[0] && replay_block(accounts[0], &error));
+    suspect_end(&suspect);
     if (ok && s->replay_error.kind != ERR_NONE) {
         error = s->replay_error;
         ok = false;
@@ -442,7 +446,8 @@ static bool drop_mailboxes(struct store *s, struct err *e)
             return false;
         }
         if (!ok)
-            log_error("store", NULL, "%s cannot be brought up to date: %s", m->dir, error.text);
+            log_error("store", NULL, "mailbox cannot be brought up to date dir=<%s> reason=\"%s\"",
+                      m->dir, error.text);
         mailbox_unmark_dirty(m);
         mailbox_forget(m);
         mailbox_unpin(m);

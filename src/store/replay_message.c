@@ -9,6 +9,7 @@
  * The file of a large message can be gone only by somebody else's hand or by a damaged file system.
  * Then the message is lost, which is said, and no reason to refuse all others a start.
  */
+#include "core/crash.h"
 #include "core/disk.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -284,7 +285,7 @@ static bool file_is_lost(const struct store *s, const struct delivery_record *d)
 /* Its UID was given away. */
 static void give_up_message(const struct delivery_record *d, struct mailbox *m, uint32_t uid)
 {
-    log_error("store", NULL, "account=<%s> mailbox=<%s> uid=%u is lost: its file %.*s is missing",
+    log_error("store", NULL, "message lost home=<%s> mailbox=<%s> uid=%u: its file %.*s is missing",
               m->account->home, m->name, uid, STR_ARG(d->file));
     if (m->c.uid_next <= uid)
         m->c.uid_next = uid + 1;
@@ -340,7 +341,10 @@ static bool deliver_or_set_aside(struct store *s, const struct journal_record *r
     bool ok = true;
 
     if (m) {
+        struct suspect suspect;
+        suspect_begin(&suspect, SUSPECT_REPLAY, t->mailbox.home, STR(""));
         ok = deliver_to(s, d, m, t, &error) || replay_block(a, &error);
+        suspect_end(&suspect);
         mailbox_unref(m);
     } else if (s->replay_error.kind != ERR_NONE) {
         error = s->replay_error;
@@ -395,7 +399,8 @@ static bool deliver_by_name(struct store *s, struct store_account *a, struct del
         (!folder_disk_create(&disk, rm->name, rm->guid, e) && e->kind != ERR_EXISTS) ||
         !mailbox_get(s, a, rm->name, &m, e))
         return false;
-    log_warning("store", NULL, "%s: mailbox %.*s was lost, a message for it is delivered by name",
+    log_warning("store", NULL,
+                "mailbox lost home=<%s> mailbox=<%.*s>: a message for it is delivered by name",
                 a->home, STR_ARG(rm->name));
     struct delivery_target t = target_in(m, d, target);
     bool ok = deliver_to(s, d, m, &t, e);

@@ -17,6 +17,7 @@
  */
 #include "store/scan.h"
 
+#include "core/crash.h"
 #include "core/disk.h"
 #include "core/mem.h"
 #include "core/worker.h"
@@ -65,6 +66,7 @@ struct scanner {
     size_t running, running_max;
     size_t next; /* of the list: the first that is in no slice yet */
     bool cold;   /* slices are read ahead */
+    const struct suspect *suspect;
     struct cond changed;
 };
 
@@ -155,6 +157,7 @@ static void run_slice(void *arg)
     struct slice *s = arg;
     int directory = open_directory(s);
 
+    suspect_lend(s->scanner->suspect);
     s->reading = 0;
     for (size_t i = 0; i < s->count; i++) {
         struct item *item = &s->items[i];
@@ -168,6 +171,7 @@ static void run_slice(void *arg)
         if (!item->failed)
             look(s, item, buf_str(&s->bytes));
     }
+    suspect_lend(NULL);
     disk_close(directory);
 }
 
@@ -462,8 +466,12 @@ static bool go_on(struct scanner *c, struct err *e)
 bool mailbox_scan(struct mailbox_scan *scan, struct err *e)
 {
     struct scanner c = {.scan = scan, .store = scan->mailbox->store};
+    struct arena *a = arena_new();
+    struct suspect suspect;
     bool ok = true;
 
+    mailbox_suspect(scan->mailbox, a, &suspect);
+    c.suspect = &suspect;
     scan->missing = 0;
     scan->first_error = (struct err){0};
     c.running_max = 2 * worker_threads(WORKER_CPU);
@@ -485,5 +493,7 @@ bool mailbox_scan(struct mailbox_scan *scan, struct err *e)
         free(c.ring[i]);
     }
     free(c.ring);
+    suspect_end(&suspect);
+    arena_free(a);
     return ok;
 }

@@ -16,6 +16,7 @@
  */
 #include "store/set_aside.h"
 
+#include "core/crash.h"
 #include "core/crc32c.h"
 #include "core/disk.h"
 #include "core/log.h"
@@ -70,12 +71,27 @@ bool replay_dir_is_usable(struct store_account *a, const char *dir, bool write)
     return ok || error.kind == ERR_NOT_FOUND || !replay_block(a, &error);
 }
 
+static bool is_suspect(struct store_account *a)
+{
+    struct err why = {0};
+    if (!crashes_accuse(a->store->crashes, SUSPECT_REPLAY, str_from_c(a->home), STR("")))
+        return false;
+    err_set(
+        &why, ERR_IO,
+        "%s: the server crashed twice at its start with changes of this account; \"mailctl store "
+        "release\" and a restart try again",
+        a->home);
+    return replay_block(a, &why);
+}
+
 struct store_account *replay_account(struct store *s, struct str home)
 {
     struct store_account *a = store_account_get(s, home, NULL);
 
     if (a && !a->probed) {
         a->probed = true;
+        if (is_suspect(a))
+            return a;
         replay_dir_is_usable(a, a->maildir, false);
     }
     return a;
@@ -179,11 +195,13 @@ static void keep_damaged(const char *path)
 
     buf_printf(&to, "%s.damaged-%lld", path, (long long)(clock_wall() / USEC_SEC));
     if (disk_link(path, buf_c(&to), &error) || error.kind == ERR_EXISTS)
-        log_error("store", NULL,
-                  "%s is damaged: changes that were set aside are missing; it is kept as %s", path,
-                  to.p);
+        log_error(
+            "store", NULL,
+            "changes damaged file=<%s>: some that were set aside are missing; it is kept as %s",
+            path, to.p);
     else
-        log_error("store", NULL, "%s is damaged: changes that were set aside are missing", path);
+        log_error("store", NULL, "changes damaged file=<%s>: some that were set aside are missing",
+                  path);
     buf_free(&to);
 }
 
@@ -250,7 +268,7 @@ static void name_account(struct store_account *a)
     free(a->blocked);
     a->blocked = mem_dup(b.p, b.n);
     buf_free(&b);
-    log_error("store", NULL, "%s", a->blocked);
+    log_error("store", NULL, "mail cannot be brought up to date: %s", a->blocked);
 }
 
 static void tell(struct store *s)

@@ -104,7 +104,7 @@ static bool check_settings(const void *values, struct err *e)
 
 const struct settings_block store_settings_block = {
     .name = "store",
-    .help = "Where mail is kept.",
+    .help = "Where mail is kept. All need a restart.",
     .size = sizeof(struct store_settings),
     .settings = settings,
     .check = check_settings,

@@ -36,6 +36,10 @@ extern const struct settings_block store_settings_block; /* "store" */
 /* Registers with the journal (replay, checkpoint): call before journal_start. path: absolute. */
 SUSPENDS struct store *store_open(const struct store_settings *s, const char *path,
                                   const char *hostname, struct journal *j, struct err *e);
+/* Before journal_start: mailboxes that the process crashed with twice are not opened (ERR_TEMP),
+ * nor are changes of such accounts replayed. */
+struct crashes;
+void store_set_crashes(struct store *s, const struct crashes *c);
 /* After journal_start: what was replayed is brought into files. */
 SUSPENDS bool store_start(struct store *s, struct err *e);
 /* Accounts whose changes could not be brought into files at the start: a text for people; NULL
@@ -67,16 +71,16 @@ struct store_delivery {
     bool delivered;
     bool in_inbox; /* INBOX has it, whatever was asked for */
     uint32_t uid, uid_validity;
+    char *found_as; /* its name, where it differs in case; the caller frees it; NULL: it does not */
     struct err error; /* QUOTA, TEMP, IO, NO_SPACE ... when not delivered */
 };
 
 /* Puts the message into every mailbox of the list: one file, linked. What is marked delivered when
  * it returns is durable and visible, watchers have been called. prefix: header lines that all get
- * in front of the spool's bytes (Return-Path, Received), LF. id: for the log. Returns true when all
- * were delivered. */
-SUSPENDS bool store_deliver(struct store *s, const char *id, struct spool *message,
-                            struct str prefix, struct store_delivery *list, size_t count,
-                            struct err *e);
+ * in front of the spool's bytes (Return-Path, Received), LF. Returns true when all were delivered.
+ */
+SUSPENDS bool store_deliver(struct store *s, struct spool *message, struct str prefix,
+                            struct store_delivery *list, size_t count, struct err *e);
 
 /* Records of somebody else that are to become durable with a delivery: a crash leaves both or none.
  * They are with the last of the store's records; without any, nothing is called. */
@@ -89,8 +93,8 @@ struct store_companion {
     void (*append)(void *arg);
 };
 /* companion may be NULL. */
-SUSPENDS bool store_deliver_with(struct store *s, const char *id, struct spool *message,
-                                 struct str prefix, struct store_delivery *list, size_t count,
+SUSPENDS bool store_deliver_with(struct store *s, struct spool *message, struct str prefix,
+                                 struct store_delivery *list, size_t count,
                                  const struct store_companion *companion, struct err *e);
 
 /* --- mailboxes of an account --- */

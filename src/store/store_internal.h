@@ -128,6 +128,7 @@ struct special_uses;
 
 struct store {
     struct loop *loop;
+    const struct crashes *crashes; /* may be NULL */
     struct journal *journal;
     char *path, *spool_dir, *hostname; /* hostname: as in file names */
     char *layout;                      /* layout.h */
@@ -223,6 +224,8 @@ void store_account_release(struct store_account *a);
 /* One thing less in flight. */
 void store_account_landed(struct store_account *a);
 
+/* False: it was set aside because the process crashed with it. */
+bool mailbox_is_trusted(const struct store_account *a, struct str name, struct err *e);
 /* name: canonical. In memory or NULL. No reference. */
 struct mailbox *mailbox_cached(struct store *s, const struct store_account *a, struct str name);
 /* Loads it if needed; holds a reference. Does not wait for folder operations. */

@@ -41,10 +41,11 @@ struct restore_request {
     uint32_t uid;
     struct restore_order *order; /* NULL: none */
     uint64_t ticket;
+    bool quota;  /* applies, as for mailbox_append */
     bool passed; /* private */
 };
-/* As mailbox_append, but quota does not apply. A request with an order must be called for every
- * ticket. */
+/* As mailbox_append, but quota does not apply unless it says so. A request with an order must be
+ * called for every ticket. */
 SUSPENDS bool mailbox_restore(struct mailbox *m, const char *id, struct restore_request *r,
                               struct err *e);
 

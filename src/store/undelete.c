@@ -187,7 +187,7 @@ static bool restore_mailbox(struct store *s, struct store_account *a, const stru
     u->into = job.into;
     u->whole = true;
     u->messages += box->deleted_messages;
-    log_info("store", NULL, "undeleted account=<%s> mailbox=<%.*s> messages=%zu", a->home,
+    log_info("store", NULL, "undeleted home=<%s> mailbox=<%.*s> messages=%zu", a->home,
              STR_ARG(job.into), box->deleted_messages);
     return true;
 }
@@ -310,7 +310,7 @@ static bool restore_messages(struct store *s, struct store_account *a, struct ex
     mailbox_unref(m);
     u->into = into;
     u->messages += done;
-    log_info("store", NULL, "undeleted account=<%s> mailbox=<%.*s> messages=%zu", a->home,
+    log_info("store", NULL, "undeleted home=<%s> mailbox=<%.*s> messages=%zu", a->home,
              STR_ARG(into), done);
     return ok;
 }

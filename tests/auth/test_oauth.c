@@ -170,12 +170,12 @@ static const struct attempt bearer[] = {
     {STR(BEARER_AS("alice", JWT_NO_KID)), NULL, ERR_NONE, NULL},
     {STR("y,,\1AUTH=bearer   " JWT_ES256 "\1\1"), NULL, ERR_NONE, NULL},
     {STR(BEARER_AS("carol@example.test", JWT_ES256)), NULL, ERR_DENIED,
-     "user=\"carol@example.test\" peer=192.0.2.1 mechanism=OAUTHBEARER "
+     "user=<carol@example.test> peer=192.0.2.1 mechanism=OAUTHBEARER "
      "reason=authorization_identity\n"},
-    {STR(BEARER_AS("a=2Cb=3D", JWT_ES256)), NULL, ERR_DENIED, "user=\"a,b=\" "},
+    {STR(BEARER_AS("a=2Cb=3D", JWT_ES256)), NULL, ERR_DENIED, "user=<a,b=> "},
     {STR(BEARER(JWT_CAROL)), NULL, ERR_DENIED,
-     "user=\"carol@example.test\" peer=192.0.2.1 mechanism=OAUTHBEARER reason=disabled\n"},
-    {STR(BEARER(JWT_BOB)), INVALID, ERR_DENIED, "user=\"bob@example.test\" peer"},
+     "user=<carol@example.test> peer=192.0.2.1 mechanism=OAUTHBEARER reason=disabled\n"},
+    {STR(BEARER(JWT_BOB)), INVALID, ERR_DENIED, "user=<bob@example.test> peer"},
     {STR(BEARER(JWT_BOB)), INVALID, ERR_DENIED, "reason=unknown_user\n"},
     {STR(BEARER(JWT_UNVERIFIED)), INVALID, ERR_DENIED, "reason=token_login\n"},
     {STR(BEARER(JWT_ENDED)), INVALID, ERR_DENIED, "reason=token_expired\n"},
@@ -191,7 +191,7 @@ static const struct attempt bearer[] = {
     {STR(BEARER("mF_9.B5f-4.1JqM")), INVALID, ERR_DENIED, "reason=token_unknown\n"},
     {STR(BEARER("opaque")), INVALID, ERR_DENIED, "reason=token_unknown\n"},
     {STR("n,,\1auth=\1\1"), INVALID, ERR_DENIED,
-     "user=\"\" peer=192.0.2.1 mechanism=OAUTHBEARER "
+     "user=<> peer=192.0.2.1 mechanism=OAUTHBEARER "
      "reason=token_missing\n"},
     {STR("n,a=alice,\1host=x\1\1"), INVALID, ERR_DENIED, "reason=token_missing\n"},
     {STR("n,,\1\1"), INVALID, ERR_DENIED, "reason=token_missing\n"},
@@ -218,11 +218,11 @@ static const struct attempt google[] = {
     {STR(GOOGLE("alice@example.test", JWT_ES256)), NULL, ERR_NONE, NULL},
     {STR(GOOGLE("Alice", JWT_ES256)), NULL, ERR_NONE, NULL},
     {STR(GOOGLE("bob@example.test", JWT_ES256)), NULL, ERR_DENIED,
-     "user=\"bob@example.test\" peer=192.0.2.1 mechanism=XOAUTH2 reason=authorization_identity\n"},
+     "user=<bob@example.test> peer=192.0.2.1 mechanism=XOAUTH2 reason=authorization_identity\n"},
     {STR(GOOGLE("alice@example.test", JWT_ENDED)), INVALID_GOOGLE, ERR_DENIED,
-     "user=\"alice@example.test\" peer=192.0.2.1 mechanism=XOAUTH2 reason=token_expired\n"},
+     "user=<alice@example.test> peer=192.0.2.1 mechanism=XOAUTH2 reason=token_expired\n"},
     {STR(GOOGLE("alice\" reason=none", JWT_ENDED)), INVALID_GOOGLE, ERR_DENIED,
-     "user=\"alice\\x22 reason=none\" peer"},
+     "user=<alice\" reason=none> peer"},
     {STR("auth=Bearer " JWT_ES256 "\1\1"), NULL, ERR_SYNTAX, "reason=malformed\n"},
     {STR(BEARER(JWT_ES256)), NULL, ERR_SYNTAX, "reason=malformed\n"},
 };
@@ -300,7 +300,7 @@ static void keys(void *arg)
     open_fixture(&x);
     configure(&x, "keys_lifetime = 1h; keys_stale = 1d");
     assert_int_equal(check(&x, JWT_ES256), ERR_NONE);
-    assert_logged(&x, "keys read issuer=login from=");
+    assert_logged(&x, "keys read issuer=login source=");
 
     /* A new key is found when a token names it, but strangers cannot make us look all the time. */
     write_test_file(x.keys, STR(JWT_KEYS_NEXT));
@@ -327,7 +327,7 @@ static void keys(void *arg)
     write_test_file(x.keys, STR("{\"keys\":[{\"kty\":\"oct\",\"k\":\"AA\"}]}"));
     offset += 2 * 3600 * USEC_SEC;
     assert_int_equal(check(&x, JWT_ES256), ERR_NONE);
-    assert_logged(&x, "none of its keys can be used\"; those that are known are used");
+    assert_logged(&x, "none of its keys can be used\": those that are known are used");
     close_fixture(&x);
 }
 
@@ -345,7 +345,7 @@ static void no_keys(void *arg)
     write_test_file(x.keys, STR("<html>"));
     attempt(&x, "OAUTHBEARER",
             &(struct attempt){STR(BEARER(JWT_ES256)), NULL, ERR_TEMP,
-                              "login deferred service=imap user=\"\" peer=192.0.2.1 "
+                              "login deferred service=imap user=<> peer=192.0.2.1 "
                               "mechanism=OAUTHBEARER reason=\"oauth login: its keys cannot be had: "
                               "it is no JSON Web Key Set\""},
             true);

@@ -43,13 +43,13 @@ static const struct attempt attempts[] = {
      {{0}},
      SASL_STATUS_FAILED,
      ERR_DENIED,
-     "user=\"alice\" peer=192.0.2.1 mechanism=PLAIN reason=authorization_identity"},
+     "user=<alice> peer=192.0.2.1 mechanism=PLAIN reason=authorization_identity"},
     {"PLAIN",
      STR("\0alice\0wrong"),
      {{0}},
      SASL_STATUS_FAILED,
      ERR_DENIED,
-     " info auth[ID1]: login failed service=imap user=\"alice\" peer=192.0.2.1 mechanism=PLAIN "
+     " info auth[ID1]: login failed service=imap user=<alice> peer=192.0.2.1 mechanism=PLAIN "
      "reason=wrong_password\n"},
     {"PLAIN", STR("\0nobody\0secret"), {{0}}, SASL_STATUS_FAILED, ERR_DENIED, "=unknown_user\n"},
     {"PLAIN", STR("\0carol\0secret"), {{0}}, SASL_STATUS_FAILED, ERR_DENIED, "reason=disabled\n"},
@@ -58,7 +58,7 @@ static const struct attempt attempts[] = {
      {{0}},
      SASL_STATUS_FAILED,
      ERR_DENIED,
-     "user=\"a\\x22 peer=198.51.100.1 \\x0ax=\\x22\" peer=192.0.2.1"},
+     "user=<a\" peer=198.51.100.1 \\x0ax=\"> peer=192.0.2.1"},
     {"PLAIN", STR("\0alice\0"), {{0}}, SASL_STATUS_FAILED, ERR_DENIED, "reason=wrong_password\n"},
     {"PLAIN", STR("\0\0secret"), {{0}}, SASL_STATUS_FAILED, ERR_SYNTAX, "reason=malformed\n"},
     {"PLAIN", STR("\0 \t\0secret"), {{0}}, SASL_STATUS_FAILED, ERR_SYNTAX, "reason=malformed\n"},
@@ -191,7 +191,7 @@ static void plain_login(void *arg)
     assert_false(auth_login(x.auth, &x.peer, STR("alice"), STR("sekret"), x.f.a, &account, &x.f.e));
     assert_true(clock_monotonic() - start >= 50 * USEC_MSEC);
     assert_int_equal(x.f.e.kind, ERR_DENIED);
-    assert_logged(&x, "user=\"alice\" peer=192.0.2.1 mechanism=password reason=wrong_password\n");
+    assert_logged(&x, "user=<alice> peer=192.0.2.1 mechanism=password reason=wrong_password\n");
     auth_tear_down(&x);
 }
 
@@ -215,7 +215,7 @@ static void directory_fails(void *arg)
     sqlite3_close(other);
     assert_false(auth_login(x.auth, &x.peer, STR("alice"), STR("secret"), x.f.a, &account, &x.f.e));
     assert_int_equal(x.f.e.kind, ERR_TEMP);
-    assert_logged(&x, " warning auth[ID1]: login deferred service=imap user=\"alice\" ");
+    assert_logged(&x, " warning auth[ID1]: login deferred service=imap user=<alice> ");
     struct attempt t = {"PLAIN",  STR("\0alice\0secret"), {{0}}, SASL_STATUS_FAILED,
                         ERR_TEMP, "no such table"};
     attempt(&x, &t);

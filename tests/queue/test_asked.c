@@ -56,7 +56,7 @@ static void held_for_weeks(void)
     assert_int_equal(wire.count + mail_store.count, 0);
     struct err e;
     assert_false(operate(QUEUE_RETRY, g.id, &e));
-    assert_int_equal(e.kind, ERR_DENIED);
+    assert_int_equal(e.kind, ERR_PERM);
     assert_int_equal(queue_count_held(world.queue, STR("")), 1);
     world_crash();
     world_open();

@@ -109,7 +109,7 @@ static void hold_lasts(void)
     settle();
     assert_true(operate(QUEUE_HOLD, g.id, &e));
     assert_false(operate(QUEUE_HOLD, g.id, &e));
-    assert_int_equal(e.kind, ERR_DENIED);
+    assert_int_equal(e.kind, ERR_PERM);
     assert_false(operate(QUEUE_RETRY, g.id, &e));
     assert_false(operate(QUEUE_REQUEUE, g.id, &e));
     assert_false(operate(QUEUE_RELEASE, h.id, &e));

@@ -66,13 +66,12 @@ static char *copy_of_the_world(void);
 static bool commit_companion(const struct store_companion *c, struct store_delivery *list,
                              size_t count, struct err *e);
 
-bool store_deliver_with(struct store *s, const char *id, struct spool *message, struct str prefix,
+bool store_deliver_with(struct store *s, struct spool *message, struct str prefix,
                         struct store_delivery *list, size_t count,
                         const struct store_companion *companion, struct err *e)
 {
     bool all = true;
     (void)s;
-    (void)id;
     mail_store.calls++;
     fiber_yield();
     if (!commit_companion(companion, list, count, e))

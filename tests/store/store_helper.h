@@ -94,9 +94,10 @@ static inline uint32_t deliver(struct fixture *f, const struct account *to, cons
     struct err e = {0};
     struct spool *s = make_message(f, text);
     struct store_delivery d = {.account = to, .mailbox = str_from_c(mailbox)};
-    if (!store_deliver(f->store, "test", s, prefix, &d, 1, &e))
+    if (!store_deliver(f->store, s, prefix, &d, 1, &e))
         fail_msg("%s", e.text);
     assert_true(d.delivered);
+    free(d.found_as);
     spool_unref(s);
     return d.uid;
 }

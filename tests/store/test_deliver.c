@@ -58,7 +58,7 @@ static void several_recipients(void *arg)
                                     {.account = &alice, .mailbox = STR("INBOX")},
                                     {.account = &carol, .mailbox = STR("bad//name")}};
     struct spool *s = make_message(f, STR("hello\n"));
-    assert_false(store_deliver(f->store, "test", s, STR(""), list, 4, &e));
+    assert_false(store_deliver(f->store, s, STR(""), list, 4, &e));
     assert_int_equal(e.kind, ERR_SYNTAX);
     assert_true(list[0].delivered && list[1].delivered && list[2].delivered);
     assert_false(list[3].delivered);
@@ -91,7 +91,7 @@ static void large_messages(void *arg)
     assert_null(spool_memory(s).p);
     struct store_delivery list[] = {{.account = &alice, .mailbox = STR("INBOX")},
                                     {.account = &bob, .mailbox = STR("INBOX")}};
-    assert_true(store_deliver(f->store, "test", s, STR("P: q\n"), list, 2, &e));
+    assert_true(store_deliver(f->store, s, STR("P: q\n"), list, 2, &e));
     spool_unref(s);
     struct mailbox *m = open_box(f, &bob, "INBOX");
     struct buf got = read_message(m, 1);

@@ -35,7 +35,7 @@ static void send_to(struct fixture *f, struct store_delivery *list, size_t count
 {
     struct err e = {0};
     struct spool *s = make_message(f, text);
-    if (!store_deliver(f->store, "test", s, STR("Return-Path: <x@y>\n"), list, count, &e))
+    if (!store_deliver(f->store, s, STR("Return-Path: <x@y>\n"), list, count, &e))
         fail_msg("%s", e.text);
     for (size_t i = 0; i < count; i++)
         assert_true(list[i].delivered && list[i].uid > 0);
@@ -261,7 +261,7 @@ static void obstacle(void *arg)
     put_dir(f->root, "example.test");
     put_file(f->root, "example.test/user003", "not a directory");
     struct spool *s = make_message(f, STR("hello\n"));
-    assert_false(store_deliver(f->store, "test", s, STR(""), x->list, 10, &e));
+    assert_false(store_deliver(f->store, s, STR(""), x->list, 10, &e));
     for (int i = 0; i < 10; i++)
         assert_true(x->list[i].delivered == (i != 3));
     assert_true(x->list[3].error.kind == ERR_IO || err_is_temporary(x->list[3].error.kind));

@@ -15,7 +15,7 @@ static void deliver_fails(struct fixture *f, const struct account *to, enum err_
     struct err e = {0};
     struct spool *s = make_message(f, STR("refused\n"));
     struct store_delivery d = {.account = to, .mailbox = STR("INBOX")};
-    assert_false(store_deliver(f->store, "test", s, STR(""), &d, 1, &e));
+    assert_false(store_deliver(f->store, s, STR(""), &d, 1, &e));
     assert_false(d.delivered);
     assert_int_equal(d.error.kind, kind);
     assert_true(err_is_temporary(kind));
@@ -195,7 +195,7 @@ static void full_disk(void *arg)
     struct store_delivery d = {.account = &alice, .mailbox = STR("INBOX"), .delivered = true};
     for (int i = 0; i < 2000 && d.delivered; i++) {
         struct spool *s = make_message(f, str_from(text, sizeof(text)));
-        delivered += store_deliver(f->store, "test", s, STR(""), &d, 1, &e);
+        delivered += store_deliver(f->store, s, STR(""), &d, 1, &e);
         spool_unref(s);
         fiber_sleep(USEC_MSEC, &e);
     }
@@ -216,7 +216,7 @@ static void full_disk(void *arg)
     /* The journal looks at the disk once a second. */
     for (int i = 0; i < 100 && !d.delivered; i++) {
         struct spool *s = make_message(f, STR("again\n"));
-        delivered += store_deliver(f->store, "test", s, STR(""), &d, 1, &e);
+        delivered += store_deliver(f->store, s, STR(""), &d, 1, &e);
         spool_unref(s);
         fiber_sleep(100 * USEC_MSEC, &e);
     }

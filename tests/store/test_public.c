@@ -11,7 +11,8 @@ static bool deliver_as(struct fixture *f, const struct account *to, const char *
     struct spool *s = make_message(f, STR("hello\n"));
     struct store_delivery d = {.account = to, .mailbox = str_from_c(mailbox), .missing = missing};
     *e = (struct err){0};
-    bool ok = store_deliver(f->store, "test", s, STR(""), &d, 1, e);
+    bool ok = store_deliver(f->store, s, STR(""), &d, 1, e);
+    free(d.found_as);
     assert_true(ok == d.delivered);
     spool_unref(s);
     return ok;

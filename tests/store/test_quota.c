@@ -61,7 +61,7 @@ static bool try_deliver(struct fixture *f, const struct account *to, const char 
     struct err e = {0};
     struct spool *s = make_message(f, text_of_size(bytes));
     struct store_delivery d = {.account = to, .mailbox = str_from_c(mailbox)};
-    bool ok = store_deliver(f->store, "test", s, STR(""), &d, 1, &e);
+    bool ok = store_deliver(f->store, s, STR(""), &d, 1, &e);
     spool_unref(s);
     *kind = e.kind;
     return ok;

@@ -133,8 +133,8 @@ static void hard_links_and_large(void *arg)
                                     {.account = &bob, .mailbox = STR("INBOX")}};
     struct spool *small = make_message(f, STR("small\n"));
     struct spool *large = make_message(f, buf_str(&text));
-    assert_true(store_deliver(f->store, "t", small, STR(""), list, 2, &e));
-    assert_true(store_deliver(f->store, "t", large, STR("P: q\n"), list, 2, &e));
+    assert_true(store_deliver(f->store, small, STR(""), list, 2, &e));
+    assert_true(store_deliver(f->store, large, STR("P: q\n"), list, 2, &e));
     spool_unref(small);
     spool_unref(large);
     char *copy = crash_copy(f->root);
@@ -191,7 +191,7 @@ static void lost_file(void *arg)
                                     {.account = &bob, .mailbox = STR("INBOX")}};
     struct spool *large = make_message(f, buf_str(&text));
     deliver(f, &alice, "INBOX", STR(""), STR("before\n"));
-    assert_true(store_deliver(f->store, "t", large, STR("P: q\n"), list, 2, &e));
+    assert_true(store_deliver(f->store, large, STR("P: q\n"), list, 2, &e));
     spool_unref(large);
     deliver(f, &bob, "INBOX", STR(""), STR("after\n"));
     char *copy = crash_copy(f->root);
@@ -747,7 +747,7 @@ static void deliver_to_both(struct fixture *f, struct str text)
     struct spool *s = make_message(f, text);
     struct store_delivery list[] = {{.account = &alice, .mailbox = STR("INBOX")},
                                     {.account = &bob, .mailbox = STR("INBOX")}};
-    assert_true(store_deliver(f->store, "test", s, STR(""), list, 2, &e));
+    assert_true(store_deliver(f->store, s, STR(""), list, 2, &e));
     spool_unref(s);
 }
 
@@ -810,7 +810,7 @@ static void assert_not_served(struct fixture *f, const struct account *a)
 
     assert_false(mailbox_open(f->store, a, STR("INBOX"), &m, &e));
     assert_int_equal(e.kind, ERR_TEMP);
-    assert_false(store_deliver(f->store, "test", s, STR(""), &d, 1, &e));
+    assert_false(store_deliver(f->store, s, STR(""), &d, 1, &e));
     assert_int_equal(d.error.kind, ERR_TEMP);
     spool_unref(s);
 }
