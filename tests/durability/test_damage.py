@@ -135,7 +135,7 @@ def test_damage_of_the_queue_is_told_until_somebody_has_looked():
         change(path, at, b"y")
         server.start()
         assert queue_attention(server)
-        assert server.mailctl_json("queue", "list") == [] and path + " is damaged" in server.log()
+        assert server.mailctl_json("queue", "list") == [] and "state of the queue damaged file=<%s>" % path in server.log()
         inject(server, "s@elsewhere.test", ["x@far.test"], "Subject: x\r\n\r\nwaits\r\n", port="local")
         server.restart()
         assert len(queue_attention(server)) == 1 and "(2)" in queue_attention(server)[0], queue_attention(server)

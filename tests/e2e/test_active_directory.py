@@ -20,7 +20,7 @@ def delivered(server, address, *users):
 
 
 def reasons(server):
-    return dict(re.findall(r'user="([^"]*)" .*reason=(\w+)', server.log()))
+    return dict(re.findall(r'user=<([^>]*)> .*reason=(\w+)', server.log()))
 
 
 def test_logins():

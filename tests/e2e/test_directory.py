@@ -39,7 +39,7 @@ def test_lookups_tell_who_was_asked_and_what_is_remembered():
         cached = lookup(server, "alice@example.test")["account"]["cache"]
         assert cached["result"] == "found" and cached["source"] == "embedded" and cached["left"] > 0, cached
         nobody = server.run_mailctl("directory", "lookup", "nobody@example.test", check=False)
-        assert nobody.returncode == 1 and "nobody knows" in nobody.stderr, nobody
+        assert nobody.returncode == 4 and "nobody knows" in nobody.stderr, nobody
         text = server.mailctl("directory", "lookup", "alice@example.test")
         assert "source       embedded: found" in text and "home         example.test/alice" in text, text
 

@@ -145,12 +145,12 @@ def test_a_locked_directory_answers_all_the_same():
         inject(server, "s@elsewhere.test", ["alice"], TEXT)
         imap(server, "alice").logout()
         begin = time.monotonic()
-        result = server.run_mailctl("user", "delete", "bob", check=False)
+        result = server.run_mailctl("user", "delete", "bob", "--yes", check=False)
         assert result.returncode == 1 and "locked" in result.stderr, result
         assert time.monotonic() - begin < 8
         other.execute("ROLLBACK")
         other.close()
-        server.mailctl("user", "delete", "bob")
+        server.mailctl("user", "delete", "bob", "--yes")
 
 
 def test_a_missing_directory_is_not_an_empty_one():

@@ -66,7 +66,7 @@ def test_export_and_import_are_inverse():
             assert "19 added, 0 changed, 0 unchanged" in two.mailctl("directory", "import", path)
             assert 'directory: rule add name=z by=root members="$1@example.test :public:Sales 1"' in two.log()
             assert "PRIVATE KEY" not in two.log() and "$y$" not in two.log()
-            two.mailctl("domain", "delete", "other.test")
+            two.mailctl("domain", "delete", "other.test", "--yes")
             assert two.mailctl("directory", "export", "--format", form) == before
             assert can_log_in(two, "alice@example.test", "secret")
             assert not can_log_in(two, "carol@example.test", LONG)

@@ -166,7 +166,7 @@ def test_what_mailctl_says_of_domains():
         assert server.mailctl_json("domain", "show", "RELAY.test") == {
             "name": "relay.test", "kind": "relay", "relay": "mail.relay.test:26", "verify": True, "alias_of": "",
             "subdomains": False, "catch_all": "", "copies": [], "quota_storage": -1, "quota_messages": -1,
-            "disclaimer": "", "dkim_selector": "", "dkim_key": "", "source": "embedded"}
+            "disclaimer": "", "dkim_selector": "", "dkim_key": "", "dkim_record": "", "source": "embedded"}
         assert "relay.test    relay  mail.relay.test:26 (asked)" in server.mailctl("domain", "list")
         server.mailctl("domain", "set", "relay.test", "--no-verify")
         assert "verify      no" in server.mailctl("domain", "show", "relay.test")

@@ -407,7 +407,7 @@ def test_held_message_can_be_taken_back():
         send(server, ["HOLDUNTIL=" + time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))],
              [("bob@example.test", []), ("x@far.test", [])])
         m, = held(server)
-        server.mailctl("queue", "delete", m["id"])
+        server.mailctl("queue", "delete", m["id"], "--yes")
         assert server.mailctl_json("queue", "list") == []
         assert mailbox(server, "bob") == [] and sink.messages.empty()
 

@@ -50,14 +50,14 @@ def test_mail_goes_where_it_is_said():
             wait_for(lambda: count(user, mailbox) == before + 1, "no mail for %s in %s" % (recipient, mailbox))
         inject(server, "s@far.example", ["void@example.org"], TEXT % "dropped")
         log = server.log()
-        assert "to=<:public:Sales> original=<sales+x@example.org> relay=local status=sent (Sales uid=1)" in log
-        assert "original=<alice+SHOP@example.org> relay=local status=sent (SHOP uid=1)" in log, log
-        assert "original=<alice+other@example.org> relay=local status=sent (INBOX uid=1)" in log
+        assert "to=<:public:Sales> original=<sales+x@example.org> relay=local account=<public> mailbox=<:public:Sales> uid=1 " in log
+        assert "original=<alice+SHOP@example.org> relay=local account=<alice@example.org> mailbox=<Shop> uid=1 " in log, log
+        assert "original=<alice+other@example.org> relay=local account=<alice@example.org> mailbox=<INBOX> uid=1 " in log
         assert "to=<void@example.org> relay=none status=sent (dropped: sink)" in log
         try:
             inject(server, "s@far.example", ["lost@example.org"], TEXT % "lost")
             assert False, "a public mailbox that does not exist took mail"
         except smtplib.SMTPRecipientsRefused as e:
             assert [code for code, _ in e.recipients.values()] == [550]
-        assert "destination=<:public:Nowhere>: no such public mailbox" in server.log()
+        assert 'destination=<:public:Nowhere> reason="no such public mailbox"' in server.log()
 

@@ -90,7 +90,7 @@ def test_purge_and_the_setting():
         for wrong in (("--since", "yesterday"), ("--uid",)):
             assert server.run_mailctl("mailbox", "undelete", user, *wrong, check=False).returncode == 2
         assert server.run_mailctl("mailbox", "undelete", user, "--uid", "x", check=False).returncode == 1
-        assert server.run_mailctl("mailbox", "undelete", "nobody@example.test", check=False).returncode == 1
+        assert server.run_mailctl("mailbox", "undelete", "nobody@example.test", check=False).returncode == 4
         server.add_config("store { keep_expunged = 0 }")
         server.restart()
         client = imap(server, "alice")

@@ -107,7 +107,7 @@ def test_odd_names():
             assert login(server, user, "sesame-" + user) == "no", user
         log = server.log()
         for user, reason in (("lukas", "locked"), ("maria", "password_expired")):
-            lines = [line for line in log.splitlines() if 'user="%s" ' % user in line]
+            lines = [line for line in log.splitlines() if 'user=<%s> ' % user in line]
             assert lines and all(line.endswith("reason=" + reason) for line in lines), lines
         # one uid, one address in two entries: nobody guesses
         assert login(server, "double", "sesame-double", PROTOCOLS) == "later"

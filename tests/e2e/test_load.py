@@ -58,7 +58,7 @@ def test_strangers_leave_room_for_users():
     state = await_level(server, "busy")
     assert state["why"] == "strangers" and state["strangers"] == 10 and state["strangers_max"] == 10, state
     assert state["connections_max"] == 20 and state["turned_away"] == 1, state
-    text = server.mailctl("status")
+    text = server.mailctl("status", "--long")
     assert re.search(r"^load +busy: strangers; strangers turned away: 1$", text, re.M), text
     assert re.search(r"^connections +10 of at most 20, strangers 10 of 10$", text, re.M), text
     users_are_served(server)

@@ -44,7 +44,7 @@ def test_tickets():
         # A principal that is nobody here.
         status, output = curl(server, "imaps", kdc.ticket("clara"), "clara")
         assert status != 0
-        server.logged('login failed service=imap user="clara@EXAMPLE.TEST" peer=127.0.0.1 mechanism=GSSAPI reason=unknown_user')
+        server.logged('login failed service=imap user=<clara@EXAMPLE.TEST> peer=127.0.0.1 mechanism=GSSAPI reason=unknown_user')
 
 
 def test_cyrus_client():
@@ -107,4 +107,4 @@ def test_keytab():
             # The realm has new keys, the server does not: its fault, and the log says what.
             kdc.new_keytab("imap/localhost")
             assert curl(server, "imaps", kdc.ticket("anna"))[0] != 0
-            assert "Kerberos: " in server.log()
+            assert "Kerberos refused " in server.log()

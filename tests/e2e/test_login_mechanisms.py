@@ -186,8 +186,8 @@ def test_master():
                                    ("nobody*bob", "secret"), ("alice*bob*bob", "secret"), ("alice*nobody", "secret")):
                 assert is_refused(log_in(server, protocol, "PLAIN", lambda s: plain(user, password))), user
         log = server.log()
-        assert "master login service=imap user=alice@example.test master=bob@example.test peer=127.0.0.1" in log
-        assert " login user=alice@example.test" in log
+        assert "master login service=imap user=<alice@example.test> master=<bob@example.test> peer=127.0.0.1" in log
+        assert " login user=<alice@example.test>" in log
         assert "reason=authorization_identity" in log and "reason=disabled" in log
         server.replace_config("    master_separator = *", "    master_disabled = yes")
         server.mailctl("reload")

@@ -20,7 +20,7 @@ def mailctl(*arguments, **options):
 
 
 def test_usage_errors_have_their_own_status():
-    for arguments in ([], ["nonsense"], ["user"], ["user", "add"], ["who", "--password-stdin"], ["who", "--nonsense"],
+    for arguments in (["nonsense"], ["user"], ["user", "add"], ["who", "--password-stdin"], ["who", "--nonsense"],
                       ["init"], ["init", "--domain"], ["init", "--domain", "a.test", "--port-base", "70000"],
                       ["init", "--domain", "a.test", "--user", "x@b.test:secret"]):
         result = mailctl(*arguments)
@@ -167,7 +167,7 @@ def test_rights_are_given_up_and_only_the_owner_may_ask():
             assert as_nobody.returncode == 0, as_nobody
             os.chmod(root + "/run/control.sock", 0o777)
             as_daemon = mailctl("--root", root, "user", "list", user="daemon")
-            assert as_daemon.returncode == 1 and "only root" in as_daemon.stderr, as_daemon
+            assert as_daemon.returncode == 5 and "only root" in as_daemon.stderr, as_daemon
         finally:
             assert mailctl("--root", root, "stop").returncode == 0
     finally:

@@ -30,7 +30,7 @@ def test_mailboxes_are_made_renamed_and_deleted():
         listed = {m["mailbox"]: m for m in server.mailctl_json("mailbox", "list", "alice")}
         assert listed["Mail/dev"]["subscribed"] and not listed["Mail"]["subscribed"] and "Lists/dev" not in listed
         mistyped = server.run_mailctl("mailbox", "subscribe", "alice", "Mial", check=False)
-        assert mistyped.returncode == 1 and "Mial" in mistyped.stderr, mistyped
+        assert mistyped.returncode == 4 and "Mial" in mistyped.stderr, mistyped
         assert os.path.isdir(server.mailctl("mailbox", "path", "alice", "Mail/dev").strip())
         refused = server.run_mailctl("mailbox", "delete", "alice", "Mail/dev", check=False)
         assert refused.returncode == 1 and "--yes" in refused.stderr
@@ -39,7 +39,7 @@ def test_mailboxes_are_made_renamed_and_deleted():
         server.mailctl("mailbox", "unsubscribe", "alice", "Grüße")
         assert not server.mailctl_json("mailbox", "list", "alice", "Grüße")[0]["subscribed"]
         missing = server.run_mailctl("mailbox", "delete", "alice", "nowhere", "--yes", check=False)
-        assert missing.returncode == 1 and missing.stderr
+        assert missing.returncode == 4 and missing.stderr
 
 
 def test_status_of_one_user_and_of_all():
@@ -54,5 +54,5 @@ def test_status_of_one_user_and_of_all():
         assert users == {"alice@example.test": 3, "bob@example.test": 0}
         assert "uidvalidity" in server.mailctl("mailbox", "status", "bob")
         for arguments in (["nobody"], ["alice", "nowhere"]):
-            assert server.run_mailctl("mailbox", "status", *arguments, check=False).returncode == 1
+            assert server.run_mailctl("mailbox", "status", *arguments, check=False).returncode == 4
         assert server.run_mailctl("mailbox", "list", check=False).returncode == 2

@@ -4,8 +4,10 @@ import http.client
 import os
 import re
 import socket
+import subprocess
+import tempfile
 
-from support.instance import Instance
+from support.instance import Instance, build_dir
 from support.mail import imap, imap_bodies, inject
 
 TEXT = "Subject: x\r\n\r\nbody\r\n"
@@ -150,3 +152,32 @@ def test_hostile_requests():
                 except OSError:
                     pass
         assert get(server, "/health")[0] == 200
+
+
+def refused(server):
+    result = subprocess.run([os.path.join(build_dir(), "maild"), "--config", server.config_path], capture_output=True,
+                            text=True, timeout=60)
+    assert result.returncode == 1, result
+    return result.stderr
+
+
+def test_what_is_at_the_place_of_the_socket_stays():
+    with tempfile.TemporaryDirectory() as folder:
+        server = Instance(directory=folder)
+        path = os.path.join(server.root, "precious")
+        server.add_config("metrics {\n    address = unix:%s\n}" % path)
+        with open(path, "w") as f:
+            f.write("mail")
+        assert "exists and is not a socket" in refused(server)
+        with open(path) as f:
+            assert f.read() == "mail"
+        os.unlink(path)
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(path)
+            other.listen(1)
+            assert "another program answers there" in refused(server)
+        with server.start():  # nobody answers there any more
+            client = OverSocket(path)
+            client.request("GET", "/health")
+            assert client.getresponse().read() == b"ok\n"
+        assert not os.path.exists(path)

@@ -222,7 +222,7 @@ def test_keys():
             "status": "invalid_token", "scope": "mail",
             "openid-configuration": ISSUER + "/.well-known/openid-configuration"}
         log = w.server.log()
-        assert re.search(r"auth\[\w+\]: login failed service=imap user=\"alice@example.test\" peer=127.0.0.1 "
+        assert re.search(r"auth\[\w+\]: login failed service=imap user=<alice@example.test> peer=127.0.0.1 "
                          r"mechanism=OAUTHBEARER reason=token_expired\n", log) or "token_expired" in log
         assert "mechanism=XOAUTH2" in log
         assert "eyJ" not in log and signature not in log

@@ -130,10 +130,10 @@ def test_users_domains_and_addresses():
         result = server.run_mailctl("user", "add", "carol@second.test", "--force", "--password-stdin", stdin="x\n",
                                     check=False)
         assert result.returncode == 1 and "carol@second.test" in result.stderr
-        result = server.run_mailctl("domain", "delete", "second.test", check=False)
+        result = server.run_mailctl("domain", "delete", "second.test", "--yes", check=False)
         assert result.returncode == 1, "a domain with users was deleted"
-        server.mailctl("user", "delete", "carol@second.test")
-        server.mailctl("domain", "delete", "second.test")
+        server.mailctl("user", "delete", "carol@second.test", "--yes")
+        server.mailctl("domain", "delete", "second.test", "--yes")
         assert "second.test" not in server.mailctl("domain", "list")
 
 

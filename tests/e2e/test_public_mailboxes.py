@@ -42,7 +42,7 @@ def test_public_mailboxes_are_made_looked_at_and_deleted():
         assert server.mailctl_json("store", "check", "--all") is not None
         server.mailctl("store", "rebuild", "public")
         for refused in (("create", "public", "INBOX"), ("status", "public", "INBOX")):
-            assert server.run_mailctl("mailbox", *refused, check=False).returncode == 1
+            assert server.run_mailctl("mailbox", *refused, check=False).returncode in (4, 5)
         # The user of that name has an address, and mail of his own.
         assert "INBOX" in [m["mailbox"] for m in server.mailctl_json("mailbox", "list", "public@example.test")]
         server.mailctl("mailbox", "delete", "public", "News", "--yes")

@@ -175,14 +175,14 @@ def test_operator_shows_retries_and_deletes():
         shown = server.mailctl("queue", "show", by_address["x@elsewhere.test"])
         assert "451 4.0.0 later" in shown and "x@elsewhere.test" in shown, shown
         assert by_address["y@elsewhere.test"] in server.mailctl("queue", "list")
-        server.mailctl("queue", "delete", by_address["y@elsewhere.test"])
+        server.mailctl("queue", "delete", by_address["y@elsewhere.test"], "--yes")
         assert [m["id"] for m in queue(server)] == [by_address["x@elsewhere.test"]]
         state["open"] = True
         server.mailctl("queue", "retry", by_address["x@elsewhere.test"])
         assert sink.next()["recipients"] == ["x@elsewhere.test"]
         wait_for(lambda: queue(server) == [])
         result = server.run_mailctl("queue", "show", "nosuchid", check=False)
-        assert result.returncode == 1 and "nosuchid" in result.stderr, result
+        assert result.returncode == 4 and "nosuchid" in result.stderr, result
 
 
 def test_addresses_lead_to_users_and_out():

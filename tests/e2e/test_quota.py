@@ -61,7 +61,7 @@ def test_mailctl():
             result = server.run_mailctl("quota", "set", "alice@example.test", *wrong, check=False)
             assert result.returncode != 0, wrong
         result = server.run_mailctl("quota", "get", "nobody@example.test", check=False)
-        assert result.returncode == 1 and "nobody@example.test" in result.stderr, result.stderr
+        assert result.returncode == 4 and "nobody@example.test" in result.stderr, result.stderr
         assert server.run_mailctl("quota", "recalc", check=False).returncode == 2
         # Another program removes a message that is not in memory.
         server.restart()

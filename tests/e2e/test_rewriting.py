@@ -56,7 +56,7 @@ To: Staff: sales@new.example, x@far.example;
 Subject: alice@pc1.example.test stays"""
         assert wanted in header(got["data"]), header(got["data"])
         assert got["data"].endswith(b"alice@pc1.example.test stays\r\n")
-        assert server.logged("address <alice@example.test> becomes <alice.smith@example.test>")
+        assert server.logged("rewritten address=<alice@example.test> new=<alice.smith@example.test>")
 
 
 def test_whose_mail():

@@ -50,7 +50,7 @@ class Sender:
             assert reply[0] == code, (self.login, sender, reply)
             if code == NO:
                 assert reply[1] == "5.7.1 The sender's address <%s> belongs to somebody else" % sender, reply
-                assert 'why="<%s> does not belong to %s: ' % (sender, address(self.login)) in self.server.log(), \
+                assert 'reason="<%s> does not belong to %s: ' % (sender, address(self.login)) in self.server.log(), \
                     self.server.log()[-1000:]
             told = self.server.mailctl_json("send-as", "test", address(self.login), sender)
             assert told["allowed"] == (code == OK), told
@@ -263,7 +263,7 @@ def test_copies_of_a_domain():
         server.mailctl("domain", "set", "example.test", "--copy", "carol@example.test", "--copy", "gone@example.test")
         inject(server, "s@far.example", ["carol"], text % "two")
         wait_for(lambda: numbers() == [1, 1, 2])
-        assert "no copy domain=example.test to=<gone@example.test>: no such user" in server.log()
+        assert 'no copy domain=example.test to=<gone@example.test> reason="no such user"' in server.log()
         inject(server, "", ["alice"], text % "three")
         wait_for(lambda: numbers() == [2, 1, 2])
         # Of an alias domain: its own, and those of the domain that it stands for.

@@ -43,7 +43,7 @@ def test_login_with_each_mechanism():
                 result = sent(server)
                 if expected:
                     assert "status=sent" in result, result
-                    assert re.search(r"login user=bob@elsewhere.test .*mechanism=%s " % expected, host.log()), host.log()[-2000:]
+                    assert re.search(r"login user=<bob@elsewhere.test> .*mechanism=%s\n" % expected, host.log()), host.log()[-2000:]
                 else:
                     assert "status=deferred" in result and "535 5.7.8" in result, result
         assert len(imap_bodies(host, "bob@elsewhere.test")) == 4

@@ -24,7 +24,7 @@ access nobody {
 """
 FORGERIES = (  # user names that would ban somebody else, or hide who tries
     'x" peer=192.0.2.9 mechanism=PLAIN reason=wrong_password',
-    'x\n2026-01-01T00:00:00.000Z info auth[x]: login failed service=imap user="" peer=192.0.2.9 mechanism=PLAIN '
+    'x\n2026-01-01T00:00:00.000Z info auth[x]: login failed service=imap user=<> peer=192.0.2.9 mechanism=PLAIN '
     'reason=wrong_password',
     "x\\", '"', "", " ", "peer=192.0.2.9", "\xff\xfe", "a" * 5000, "<HOST>192.0.2.9", "\u2028x", "x\r")
 
@@ -92,10 +92,11 @@ def test_nobody_forges_a_line():
 
 
 def test_lines_from_the_journal_are_found():
-    line = ('info auth[25wz5mkgx2t4j]: login failed service=pop3 user="user0" peer=2001:db8::1 mechanism=password '
+    line = ('info auth[25wz5mkgx2t4j]: login failed service=pop3 user=<user0> peer=2001:db8::1 mechanism=password '
             "reason=unknown_user")
     for text in ("2026-11-22T02:05:18.838Z " + line,
-                 "2026-11-22T02:05:18+0000 mail maild[812]: 2026-11-22T02:05:18.838Z " + line):
+                 "2026-11-22T02:05:18+0000 mail maild[812]: 2026-11-22T02:05:18.838Z " + line,
+                 "2026-11-22T02:05:18+0000 mail maild[812]: " + line, "Nov 22 02:05:18 mail maild[812]: " + line):
         assert regex(text, "-o", "ip").split() == ["2001:db8::1"], text
 
 

@@ -10,20 +10,22 @@ from . import Skip
 from .actors import plain_config
 from .instance import Instance, build_dir
 
-SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "disk_layer.c")
 _lock = threading.Lock()
 
 
-def library():
+def library(name="disk_layer"):
     """Builds it once; the path."""
-    path = os.path.join(build_dir(), "disk_layer.so")
+    if "sanitize" in build_dir():
+        raise Skip("the sanitizer wants to be the first library")
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".c")
+    path = os.path.join(build_dir(), name + ".so")
     with _lock:
-        if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(SOURCE):
+        if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
             temporary = "%s.%d" % (path, os.getpid())
-            result = subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-D_GNU_SOURCE", "-o", temporary, SOURCE, "-ldl"],
-                                    capture_output=True, text=True)
+            result = subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-fno-builtin", "-D_GNU_SOURCE", "-o", temporary,
+                                     source, "-ldl"], capture_output=True, text=True)
             if result.returncode != 0:
-                raise AssertionError("disk_layer.c cannot be built:\n" + result.stderr)
+                raise AssertionError("%s.c cannot be built:\n%s" % (name, result.stderr))
             os.rename(temporary, path)
     return path
 
@@ -64,12 +66,11 @@ class Layered(Instance):
     """Syncs cost nothing but `sync_delay` microseconds at most: what they mean is in the log."""
 
     def __init__(self, log=None, control=False, sync_delay=0, extra=""):
+        preload = library()
         super().__init__()
-        if "sanitize" in build_dir():
-            raise Skip("the sanitizer wants to be the first library")
         plain_config(self, extra)
         self.data = os.path.join(self.root, "data")
-        self.environment.update({"LD_PRELOAD": library(), "MAILD_DISK_ROOT": self.data, "MAILD_DISK_PASSWORD": "secret"})
+        self.environment.update({"LD_PRELOAD": preload, "MAILD_DISK_ROOT": self.data, "MAILD_DISK_PASSWORD": "secret"})
         if sync_delay is not None:
             self.environment["MAILD_DISK_NO_SYNC"] = str(sync_delay)
         self.disk_log = os.path.join(self.directory, "disk.log")

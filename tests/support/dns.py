@@ -1,10 +1,16 @@
-"""A DNS server for tests: A, AAAA, MX, PTR and TXT records from a table, over UDP, on loopback, in a thread."""
+"""A DNS server for tests: A, AAAA, MX, PTR, SRV, TLSA and TXT records from a table, over UDP, on loopback, in a thread."""
 
 import socket
 import struct
 import threading
 
-A, CNAME, PTR, MX, TXT, AAAA = 1, 5, 12, 15, 16, 28
+A, CNAME, PTR, MX, TXT, AAAA, SRV, TLSA = 1, 5, 12, 15, 16, 28, 33, 52
+
+
+def encode_text(text):
+    """In strings of at most 255 bytes."""
+    raw = text.encode()
+    return b"".join(bytes([len(raw[i:i + 255])]) + raw[i:i + 255] for i in range(0, max(len(raw), 1), 255))
 
 
 def encode_name(name):
@@ -17,7 +23,8 @@ def encode_name(name):
 
 class DnsServer:
     """records: {("name", "A"): ["127.0.0.1"], ("name", "MX"): [(10, "mx.name")], ("name", "PTR"): ["host.name"],
-    ("name", "TXT"): ["text"], ("name", "CNAME"): ["other.name"], ("name", "SERVFAIL"): [], ("name", "SILENT"): []}; may be changed at any time."""
+    ("name", "TXT"): ["text"], ("name", "SRV"): [(priority, weight, port, "host.name")], ("name", "TLSA"): ["3 1 1 abcd"],
+    ("name", "CNAME"): ["other.name"], ("name", "SERVFAIL"): [], ("name", "SILENT"): []}; may be changed at any time."""
 
     def __init__(self, records):
         self.records = records
@@ -66,7 +73,12 @@ class DnsServer:
         for host in self.records.get((name, "PTR"), []) if kind == PTR else []:
             answers.append(encode_name(host))
         for text in self.records.get((name, "TXT"), []) if kind == TXT else []:
-            answers.append(bytes([len(text)]) + text.encode())
+            answers.append(encode_text(text))
+        for *numbers, host in self.records.get((name, "SRV"), []) if kind == SRV else []:
+            answers.append(struct.pack(">HHH", *numbers) + encode_name(host))
+        for text in self.records.get((name, "TLSA"), []) if kind == TLSA else []:
+            *numbers, data = text.split()
+            answers.append(bytes(map(int, numbers)) + bytes.fromhex(data))
         for host in self.records.get((name, "CNAME"), []):
             kind = CNAME
             answers.append(encode_name(host))

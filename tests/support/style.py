@@ -11,6 +11,7 @@ from . import Skip
 # Folder -> folders it may include, beside itself (docs/architecture.md).
 ALLOWED = {
     "core": set(),
+    "trace": {"core"},
     "net": {"core"},
     "mime": {"core"},
     "auth": {"core", "net", "mime"},
@@ -21,7 +22,11 @@ ALLOWED = {
     "smtp": {"core", "net", "mime", "auth", "route", "policy", "queue"},
     "imap": {"core", "net", "mime", "auth", "store"},
     "pop3": {"core", "net", "mime", "auth", "store"},
-    "ctl": {"core", "net", "mime", "auth", "route", "store", "policy", "queue", "smtp", "imap", "pop3"},
+    "http": {"core", "net", "mime", "auth"},
+    "ctl": {"http", "core", "net", "mime", "auth", "route", "store", "policy", "queue", "smtp", "imap", "pop3",
+            "trace"},
+    "mailctl": {"ctl", "http", "core", "trace", "net", "mime", "auth", "route", "store",
+                "policy", "queue", "smtp", "imap", "pop3"},
 }
 # Of auth, the store sees only what an account is; of policy, the queue how domains compare; of store, the SMTP server sees nothing, though
 # queue.h names its types.
@@ -32,10 +37,10 @@ OUTSIDE = {
     r"\b(time|gettimeofday|clock_gettime)\s*\(": {"src/core/clock.c"},
     r"\b(rand|random|srand|getrandom)\s*\(": {"src/core/random.c"},
     r"(?<![\w.>])(open|openat|rename|renameat|unlink|unlinkat|linkat|mkdir|opendir|fdatasync|fsync)\s*\(":
-        {"src/core/disk.c", "src/core/file.c", "src/core/journal*.c", "src/core/log_stream.c",
+        {"src/core/disk.c", "src/core/file.c", "src/core/journal*.c", "src/core/log_emit.c",
          "src/core/spool.c", "src/core/disk_*.c"},
     r"\b(socket|connect|accept4?|bind|listen)\s*\(\s*[A-Za-z]":
-        {"src/net/*.c", "src/ctl/mailctl*.c"},
+        {"src/net/*.c", "src/mailctl/*.c", "src/core/log_emit.c"},
     r"\b(strcpy|strcat|sprintf|vsprintf|gets|strtok|alloca)\s*\(": set(),
 }
 
@@ -106,6 +111,54 @@ def check_format(root):
     names = sorted(set(re.findall(r"^(\S+?):\d+", result.stderr, re.M)))
     assert result.returncode == 0, "not as clang-format has it:\n" + "\n".join(names)
 
+# Whose event is a parameter: the commands of mailctl, what users do with their mail.
+EVENTS_BY_NAME = {"src/ctl/ctl_change.c", "src/store/action_log.c", "src/store/append.c", "src/store/foreign_merge.c"}
+BRACKETED = "user master account home mailbox from to original message-id helo file dir".split()
+
+
+def log_formats(root):
+    """(place, event and what follows) of each line of the log."""
+    for path in sorted(glob.glob(root + "/src/**/*.c", recursive=True)):
+        with open(path) as f:
+            text = f.read()
+        if "/core/log" in path:
+            continue
+        for call in re.finditer(r"\blog_(?:debug|info|warning|error|action|info_action|write)\(", text):
+            strings = r'(?:"(?:[^"\\]|\\.)*"\s*|MAILD_VERSION\s*|PRI\w+\s*)+'
+            # The format is the first literal behind the id; a component that is a literal stands before it.
+            rest = text[call.end():]
+            literals = [m for m in re.finditer(strings, rest[:rest.find(";\n")])]
+            first = literals[0]
+            if rest[:first.start()].count(",") < 2 and len(literals) > 1:
+                first = next(m for m in literals[1:] if rest[:m.start()].count(",") >= 2)
+            form = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', first.group(0)))
+            yield "%s:%d" % (os.path.relpath(path, root), text.count("\n", 0, call.start()) + 1), form
+
+
+def check_log(root):
+    """docs/log.md names each event of the log, and nothing else; keys for the same thing are written in one way."""
+    with open(root + "/docs/log.md") as f:
+        page = f.read()
+    events = set(re.findall(r"^\| `([^`=]+)` \|", page.split("## Keys")[0], re.M)) - {
+        "sent", "deferred", "bounced", "refused", "passed"} | {"refused"}
+    used, wrong = set(), []
+    for place, form in log_formats(root):
+        if place.split(":")[0] in EVENTS_BY_NAME and re.match(r"(another program )?%s ", form):
+            continue
+        event = max((e for e in events if re.match(re.escape(e) + r"(?=$|[ :,;%(])", form)), key=len, default=None)
+        if not event:
+            wrong.append("%s: docs/log.md does not name the event of %r" % (place, form[:70]))
+        used.add(event)
+        for key in BRACKETED:
+            for value in re.findall(r"(?<![\w-])%s=(.)" % key, form):
+                if value != "<":
+                    wrong.append("%s: the value of %s= stands between < and >" % (place, key))
+    source = "".join(open(p).read() for p in glob.glob(root + "/src/*/*.c"))
+    for event in sorted(events - used):
+        if '"%s"' % event.split(" ")[-1] not in source:
+            wrong.append("docs/log.md: nothing logs the event %r" % event)
+    assert not wrong, "\n".join(wrong)
+
 
 def check_fuzz_targets(root):
     """Each fuzz target has a corpus."""
@@ -157,7 +210,25 @@ def check_imap_dialogs(root):
     assert not wrong, "\n".join(wrong)
 
 
+def check_standards(root):
+    """docs/standards.md names each RFC of the source, with files that speak of it."""
+    with open(root + "/docs/standards.md") as f:
+        rows = re.findall(r"^\| (\d+) \| .* \| (.*) \|$", f.read(), re.M)
+    wrong, named = [], {number for number, _ in rows}
+    for path in sorted(glob.glob(root + "/src/**/*.[ch]", recursive=True)):
+        with open(path) as f:
+            wrong += ["docs/standards.md does not know RFC %s of %s" % (n, os.path.relpath(path, root))
+                      for n in set(re.findall(r"RFC (\d{3,5})", f.read())) - named]
+    for number, files in rows:
+        for name in re.findall(r"`([^`]+)`", files):
+            path = os.path.join(root, "src", name)
+            text = open(path).read() if os.path.exists(path) else ""
+            if "RFC " + number not in text:
+                wrong.append("docs/standards.md: %s does not speak of RFC %s" % (name, number))
+    assert len(rows) > 100 and not wrong, "\n".join(wrong)
+
+
 def checks(root):
     for function in (check_includes, check_outside, check_headers, check_format, check_fuzz_targets,
-                     check_imap_dialogs):
+                     check_imap_dialogs, check_log, check_standards):
         yield function.__name__[len("check_"):], lambda f=function: f(root)

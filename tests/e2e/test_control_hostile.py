@@ -1,0 +1,171 @@
+"""Those who mean harm at the control socket: any bytes, any size, half lines, answers that nobody reads, and
+too many connections. Root always gets through."""
+
+import contextlib
+import json
+import random
+import select
+
+from support import wait_for
+from support.control import DOMAIN, Caller, Machine
+from support.mail import imap
+
+USERS = ("games", "news", "mail", "lp", "backup", "www-data", "uucp")
+STATUS = {"verb": "whoami"}
+
+
+def is_served(server, name="root"):
+    with Caller(server, name) as caller:
+        try:
+            caller.send(STATUS)
+            caller.socket.shutdown(1)
+        except OSError:
+            return False
+        answers = end_of(caller)  # and it holds no place any more
+        return len(answers) == 1 and answers[0]["ok"]
+
+
+def refused(server, name):
+    """Whether one connection more of this user is told that it is too many."""
+    with Caller(server, name) as caller:
+        said = caller.answer()[1]
+        return said["kind"] == "limit" and caller.answer()[1] is None
+
+
+def end_of(caller):
+    """Answers up to the end of the connection."""
+    answers = []
+    try:
+        while True:
+            said = caller.answer()[1]
+            if said is None:
+                return answers
+            answers.append(said)
+    except ConnectionError:
+        return answers
+
+
+def all_said_to(caller, *requests):
+    """The answers to requests after which nothing more comes; one that is too long is answered before its end."""
+    with contextlib.suppress(OSError):
+        for request in requests:
+            caller.send(request)
+        caller.socket.shutdown(1)
+    return end_of(caller)
+
+
+def test_nobody_takes_all_connections():
+    with Machine(users=USERS) as server:
+        callers = []
+
+        def hold(name):
+            caller = Caller(server, name)
+            caller.send(STATUS)
+            assert caller.answer()[1]["ok"], name
+            caller.send(b'{"verb": "who')  # half a line keeps the place
+            callers.append(caller)
+        for _ in range(8):
+            hold("games")
+        assert refused(server, "games") and is_served(server, "news") and is_served(server)
+        for name in USERS[1:6]:
+            for _ in range(8):
+                hold(name)
+        assert refused(server, "uucp") and refused(server, "games") and is_served(server)
+        for _ in range(16):
+            hold("root")
+        assert refused(server, "root")
+        callers.pop().__exit__()
+        callers[0].send(b'ami"}\n')
+        assert callers[0].answer()[1]["ok"]  # as "whoami"
+        for caller in callers:
+            caller.__exit__()
+        wait_for(lambda: is_served(server, "uucp") and is_served(server))
+        assert server.log().count("too many control connections") == 1
+
+
+def test_any_bytes():
+    noise = random.Random(9)
+    lines = [b"\n", b"\0\n", b"\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"{}\n", b"[]\n", b"null\n", b'"verb"\n', b'{"verb": 7}\n',
+             b'{"verb": "who", "args": 7}\n', b'{"verb": "who", "verb": "stop"}\n', b'{"verb": "who", "args": {"a": 1, "a": 2}}\n',
+             b'{"verb": "\xff\xfe"}\n', b'{"verb": "who\\u0000"}\n', b'{"verb": "who"} {"verb": "stop"}\n', b"[" * 200000 + b"\n",
+             b'{"a":' * 200000 + b"\n", b'{"verb": "who", "args": {"user": ' + b"[" * 40 + b"]" * 40 + b"}}\n",
+             b'{"verb": "who", "args": {"idle": 99999999999999999999999}}\n', b'{"verb": "who", "args": {"idle": 1e999}}\n',
+             b"x" * 260000 + b"\n", b"x" * 1100000 + b"\n", b'{"verb": "who"']
+    lines += [bytes(noise.randrange(256) for _ in range(noise.randrange(1, 300))) + b"\n" for _ in range(60)]
+    with Machine() as server:
+        for name in ("games", "root"):
+            for line in lines:
+                with Caller(server, name) as caller:
+                    for said in all_said_to(caller, line):
+                        assert not said["ok"] and said["kind"] in ("syntax", "limit"), (name, line[:80], said)
+            assert is_served(server, name)
+        # Gone before the answer.
+        for _ in range(50):
+            with Caller(server, "games") as caller, contextlib.suppress(OSError):
+                caller.send({"verb": "mailbox status"})
+        wait_for(lambda: is_served(server, "games"))
+
+
+ODD = [None, True, 7, -1, 1 << 62, 1e300, "", "x" * 5000, "\x01\n\"\\", "\u20ac" * 100, "*", "../..", [], [None], [[]], ["x", 7, {}],
+       {}, {"x": {"y": []}}, {"login": 7, "states": 7, "age_least": -1}]
+NAMES = ("user login address name mailbox mailboxes to query fields known list filter ids id limit count by span destination domain "
+         "members grantees forwards protocols networks expires minutes level label old password force disabled storage messages "
+         "identifier rights text client sender recipient peer idle state protocol since until uids before change flags what "
+         "priority pattern kind all repair missing subscribe uid_validity metadata account_metadata time uid_next").split()
+# Those that end the server, or are meant to take long.
+LEFT_OUT = {"stop", "hand over"}
+
+
+def test_every_verb_with_odd_arguments():
+    """Whatever stands in arguments is refused or done, and the server lives; of root, who may call them all."""
+    with Machine() as server:
+        with Caller(server, "root") as root:
+            verbs = sorted(set(root.ask("whoami")["result"]["verbs"]) - LEFT_OUT)
+        noise = random.Random(10)
+        for verb in verbs:
+            cases = [dict.fromkeys(NAMES, value) for value in noise.sample(ODD, 3)]
+            cases += [{name: noise.choice(ODD) for name in NAMES if noise.random() < 0.7} for _ in range(2)]
+            cases += [{**{name: noise.choice(ODD) for name in NAMES}, "user": "games", "login": "games@example.test"}]
+            for args in cases:
+                for name in ("root", "games"):
+                    args = {k: v for k, v in args.items() if k != "all"}
+                    with Caller(server, name) as caller:
+                        all_said_to(caller, {"verb": verb, "args": args})
+            assert is_served(server), verb
+        assert is_served(server, "news")
+
+
+def test_items_of_any_kind():
+    heads = [{"item": None}, {"item": []}, {"item": {"message": 7}, "bytes": 3}, {"item": {"message": {}}, "bytes": -1},
+             {"item": {"message": {}}, "bytes": 1 << 40}, {"item": {"message": {}}, "bytes": 3, "more": True}, {"bytes": 3}, [], 7,
+             {"item": {"message": {"uid": -5, "date": "x", "saved": [], "flags": 7, "keywords": "a" * 2000}}, "bytes": 3},
+             {"item": {"message": {"keywords": " ".join("k%d" % n for n in range(5000))}}, "bytes": 3}]
+    with Machine() as server:
+        for name in ("games", "root"):
+            for head in heads:
+                with Caller(server, name) as caller:
+                    all_said_to(caller, {"verb": "messages put", "args": {"user": "games", "mailbox": "Odd"}}, head,
+                                b"abc" + json.dumps({"end": True}).encode() + b"\n")
+            assert is_served(server, name)
+        assert server.mailctl("mailbox", "status", "games")
+
+
+def test_answers_that_nobody_reads():
+    """Two requests of a user whose answers are not taken hold up his third, and nobody else's."""
+    with Machine(config=DOMAIN) as server:
+        box = imap(server, "games")
+        for n in range(4):
+            box.append("INBOX", None, None, b"Subject: large\r\n\r\n" + b"line of text\r\n" * 100000)
+        box.logout()
+        silent = [Caller(server, "games") for _ in range(2)]
+        for caller in silent:
+            caller.send({"verb": "messages get", "args": {}})
+            caller.file.readline()  # it has begun
+        with Caller(server, "games") as third:
+            third.send(STATUS)
+            assert is_served(server, "news") and is_served(server)
+            assert not select.select([third.socket], [], [], 0)[0]
+            silent[0].__exit__()
+            assert third.answer()[1]["ok"]
+        silent[1].__exit__()
+        assert is_served(server, "games")

@@ -1,0 +1,151 @@
+"""mailctl reload: all of a new configuration or nothing of it, told by name; sessions go on."""
+
+import os
+import re
+import socket
+import stat
+
+from support.instance import Instance
+from support.mail import imap, inject
+
+TEXT = "Subject: x\r\n\r\nbody\r\n"
+
+
+def config_of(server):
+    with open(server.config_path) as f:
+        return f.read()
+
+
+def write_config(server, text):
+    with open(server.config_path, "w") as f:
+        f.write(text)
+
+
+def size_limit(server, name="smtp"):
+    with server.connect(name) as s:
+        f = s.makefile("rwb", buffering=0)
+        assert f.readline().startswith(b"220")
+        f.write(b"EHLO c.test\r\n")
+        reply = b""
+        while not re.search(rb"^250 ", reply, re.M):
+            reply += f.readline()
+        return int(re.search(rb"SIZE (\d+)", reply).group(1))
+
+
+def refused(server, reason, *options):
+    result = server.run_mailctl("reload", *options, check=False)
+    assert result.returncode == 1 and reason in result.stderr, result
+    return result.stderr
+
+
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        return True
+    except ConnectionRefusedError:
+        return False
+
+
+def listener(name, address, more=""):
+    return "listener %s { protocol = smtp; address = %s; %s }\n" % (name, address, more)
+
+
+def test_nothing_changes_when_one_part_fails():
+    """Each part of a new configuration fails in its turn; what all others would have changed stays, and so do
+    the session that is open, the log and the files."""
+    with Instance() as server, socket.socket() as taken:
+        good = config_of(server)
+        box = imap(server, "alice")
+        free, busy = server.base + 70, server.base + 71
+        log = os.path.join(server.root, "log", "other.log")
+        taken.bind(("127.0.0.1", busy))
+        taken.listen()
+        with open(os.path.join(server.root, "broken.pem"), "w") as f:
+            f.write("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+        changed = good.replace("log = log/maild.log", "log = log/other.log\nlog_level = debug")
+        changed = changed.replace("smtp {", "smtp { message_size_max = 2M")
+        changed += listener("extra", "127.0.0.1:%d" % free)
+        failures = [
+            (changed + "queue { lifetime = soon }", "queue: lifetime"),
+            (changed + "include missing.conf", "missing.conf"),
+            (changed + listener("busy", "127.0.0.1:%d" % busy),
+             "listener busy: listen on 127.0.0.1:%d: address already in use" % busy),
+            (changed + listener("odd", "192.0.2.77:%d" % free), "listener odd: listen on 192.0.2.77"),
+            (changed.replace("tls/certificate.pem", "broken.pem"), "broken.pem"),
+            (changed.replace("tls/key.pem", "missing.pem"), "missing.pem: No such file"),
+            (changed.replace("tls/key.pem", "broken.pem"), "broken.pem: no private key"),
+            (changed + "table t { type = addresses; path = nowhere }", "table t: "),
+            (changed.replace("log/other.log", "none/other.log"), "none/other.log"),
+            ("log_actions = none/actions.log\n" + changed, "none/actions.log"),
+        ]
+        limit = size_limit(server)
+        for text, reason in failures:
+            write_config(server, text)
+            refused(server, reason)
+            refused(server, reason, "--dry-run")
+            assert size_limit(server) == limit
+            assert not answers(free)
+            assert not os.path.exists(log)
+            assert box.noop()[0] == "OK"
+            assert server.mailctl_json("status")["restart_needed"] == []
+        assert server.logged("not reloaded, the old configuration stays: ")
+        write_config(server, good)
+        assert "no setting has changed" in server.mailctl("reload")
+        inject(server, "s@elsewhere.test", ["alice"], TEXT)
+        box.logout()
+
+
+def test_what_changed_is_told():
+    with Instance() as server:
+        good = config_of(server)
+        changed = good.replace("hostname = mail.example.test", "hostname = mx.example.test\nuser = nobody")
+        changed += ("queue { relay_host = relay.test:587; relay_user = u; relay_tls = required; "
+                    "relay_password = topsecret }\n")
+        changed += listener("extra", "127.0.0.1:%d" % (server.base + 70))
+        write_config(server, changed)
+        for options in ["--dry-run"], []:
+            told = server.mailctl("reload", *options)
+            assert re.search(r"^  hostname +mail.example.test -> mx.example.test$", told, re.M), told
+            assert re.search(r"^  user +\S+ -> nobody  \(needs a restart\)$", told, re.M), told
+            assert re.search(r"^  queue.relay_password +changed \(hidden\)$", told, re.M), told
+            assert re.search(r"^  listener extra +added$", told, re.M), told
+            assert told.endswith("a restart is needed for: user\n") and "topsecret" not in told, told
+            assert answers(server.base + 70) == (not options)
+        assert server.mailctl_json("status")["restart_needed"] == ["user"]
+        result = server.mailctl_json("reload")
+        assert result == {"changes": [], "restart_needed": ["user"]}, result
+        log = server.log()
+        assert 'name="hostname" before="mail.example.test" after="mx.example.test"' in log
+        assert "topsecret" not in log
+        write_config(server, good)
+        told = server.mailctl("reload")
+        assert re.search(r"^  listener extra +removed$", told, re.M) and "is needed" not in told, told
+        assert not answers(server.base + 70)
+        assert server.mailctl_json("status")["restart_needed"] == []
+
+
+def test_addresses_change_under_way():
+    """From one address to all and back, on the same port: nobody is refused, sessions stay."""
+    with Instance() as server:
+        port = server.port("smtp")
+        early = server.connect("smtp")
+        assert early.recv(100).startswith(b"220")
+        for before, after in (("127.0.0.1:", "*:"), ("*:", "0.0.0.0:"), ("0.0.0.0:", "127.0.0.1:")):
+            server.replace_config("address = %s%d\n" % (before, port), "address = %s%d\n" % (after, port))
+            told = server.mailctl("reload")
+            assert "listener mx.address" in told, told
+            with server.connect("smtp") as s:
+                assert s.recv(100).startswith(b"220")
+        early.sendall(b"NOOP\r\n")
+        assert early.recv(100).startswith(b"250")
+        early.close()
+
+
+def test_permissions_of_a_socket_change():
+    with Instance() as server:
+        path = os.path.join(server.root, "run", "submission.sock")
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o666
+        server.replace_config("socket_mode = 0666", "socket_mode = 0660")
+        inode = os.stat(path).st_ino
+        server.mailctl("reload")
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o660 and os.stat(path).st_ino == inode
