@@ -69,6 +69,11 @@ const struct option_row *command_line_option(const struct command_line *line, co
     return row;
 }
 
+bool option_may_lack_value(const struct option_row *row)
+{
+    return row->value && row->value[0] == '[';
+}
+
 static void take_option(struct command_line *line, const char *name, const char *value)
 {
     struct arguments *a = &line->arguments;
@@ -120,7 +125,8 @@ static bool parse_words(int argc, char **argv, struct command_line *line)
             return false;
         }
         const char *value = equals ? equals + 1 : "";
-        if (row->value && !equals) {
+        bool lacks_value = i + 1 == argc || argv[i + 1][0] == '-';
+        if (row->value && !equals && !(lacks_value && option_may_lack_value(row))) {
             if (++i >= argc) {
                 fail_usage("%s needs a value: %s", row->name, row->value);
                 return false;

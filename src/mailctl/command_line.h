@@ -20,6 +20,8 @@ extern const struct option_row global_options[];
 bool command_line_parse(struct arena *a, int argc, char **argv, struct command_line *line);
 /* EXIT_OK: the command takes these options and so many words; else it was said. */
 int command_line_check(const struct command_line *line);
+/* Whether the option may stand alone, for a value of "". */
+bool option_may_lack_value(const struct option_row *row);
 /* The row of an option where it stands behind all that the line has; NULL: there is none. */
 const struct option_row *command_line_option(const struct command_line *line, const char *name,
                                              size_t n);

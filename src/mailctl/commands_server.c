@@ -111,7 +111,7 @@ static const struct command rows[] = {
      command_report,
      0,
      0,
-     {{"--day", "DATE", "That day instead, as 2026-11-21."},
+     {{"--day", "[DATE]", "Of one day, as 2026-11-21; without a date of today."},
       {"--yesterday", NULL, "The day before."},
       {"--hours", "N", "The last N hours."},
       {"--top", "N", "So many entries of each list; default 10."}}},

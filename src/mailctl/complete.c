@@ -84,7 +84,7 @@ static bool add_value(struct completing *c, const char **argv, size_t count)
     if (count < 2 || !command_line_parse(c->m->arena, (int)count - 1, (char **)argv, &line))
         return false;
     const struct option_row *row = command_line_option(&line, name, strlen(name));
-    if (!row || !row->value)
+    if (!row || !row->value || (option_may_lack_value(row) && c->begun[0] == '-'))
         return false;
     take_line(c, &line);
     c->option = row->name;

@@ -228,7 +228,7 @@ typedef int command_function(struct mailctl *m, const struct arguments *a);
 
 struct option_row {
     const char *name;  /* "--domain" */
-    const char *value; /* "NAME"; NULL: takes none */
+    const char *value; /* "NAME"; "[NAME]": may lack it; NULL: takes none */
     const char *help;
 };
 

@@ -19,9 +19,10 @@ static int64_t day_begin(struct tm t)
     return (int64_t)mktime(&t);
 }
 
+/* An empty text leaves the day as it is. */
 static bool read_day(const char *text, struct tm *t)
 {
-    const char *end = strptime(text, "%Y-%m-%d", t);
+    const char *end = text[0] ? strptime(text, "%Y-%m-%d", t) : text;
     return end && *end == '\0';
 }
 

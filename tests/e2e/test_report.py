@@ -104,6 +104,8 @@ def test_all_numbers_of_a_day():
         assert "anna@far.example" in text and "zoe@near.example" not in text and "no such person" in text, text
         today = datetime.date.today()
         assert server.mailctl_json("report", "--day", today.isoformat())["total"]["accepted"] in (0, 4)  # 0: it was midnight
+        assert server.mailctl_json("report", "--day")["total"] == server.mailctl_json("report")["total"]
+        assert server.mailctl_json("report", "--day", "--top", "1")["total"] == server.mailctl_json("report")["total"]
         nothing = server.mailctl_json("report", "--day", (today - datetime.timedelta(days=3)).isoformat())
         assert nothing["total"]["events"] == 0 and len(nothing["hours"]) in (23, 24, 25)
         for wrong in (["--day", "yesterday"], ["--hours", "0"], ["--hours", "2", "--yesterday"]):
