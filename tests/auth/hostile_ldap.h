@@ -42,6 +42,7 @@ struct fake_ldap {
     atomic_int result;  /* of searches and changes */
     atomic_int entries; /* a search finds */
     atomic_int binds, searches, changes, connections, closed;
+    atomic_int logins; /* binds of others than the service account */
     atomic_int bind_result;
     _Atomic(const char *) diagnostic;
     atomic_bool references, policy_locked, refuses_service;
@@ -190,11 +191,13 @@ static inline void fake_search(struct fake_ldap *f, int id, struct str request, 
     buf_free(&next);
 }
 
-static inline void fake_bind(struct fake_ldap *f, int id, struct str request, struct buf *out)
+static inline void fake_bind(struct fake_ldap *f, int id, bool service, struct str request,
+                             struct buf *out)
 {
     struct buf controls = BUF_EMPTY;
     bool right = str_find(request, STR("\x80\x06secret")) >= 0;
     f->binds++;
+    f->logins += !service;
     if (f->policy_locked)
         fake_control(&controls, "1.3.6.1.4.1.42.2.27.8.5.1", STR("\x30\x03\x81\x01\x01"));
     int code = f->bind_result ? f->bind_result : right && !f->policy_locked ? 0 : 49;
@@ -256,7 +259,7 @@ static inline bool fake_answer(struct fake_connection *c, int id, uint8_t operat
     if (operation == FAKE_BIND && service && f->refuses_service) {
         fake_result(&out, id, 0x61, 49, "", (struct str){0});
     } else if (operation == FAKE_BIND) {
-        fake_bind(f, id, request, &out);
+        fake_bind(f, id, service, request, &out);
     } else if (operation == FAKE_SEARCH) {
         f->searches++;
         fake_search(f, id, request, &out);

@@ -378,11 +378,11 @@ static void logins(void *arg)
     assert_answer(&x, bind_as(&x, "secret"), LOOKUP_NOT_FOUND);
     assert_string_equal(x.e.text, "locked");
 
-    int binds = x.servers[0].binds;
+    int logins = x.servers[0].logins;
     assert_answer(&x, bind_as(&x, ""), LOOKUP_NOT_FOUND);
     assert_int_equal(ldap_client_bind(x.client, STR(""), STR("secret"), NULL, &x.e),
                      LOOKUP_TEMPFAIL);
-    assert_int_equal(x.servers[0].binds, binds);
+    assert_int_equal(x.servers[0].logins, logins);
     end(&x, 1);
 }
 
@@ -519,10 +519,10 @@ static void changes(void *arg)
     assert_false(ldap_client_replace(x.client, dn, "mail", none, STR("a@b"), false, &x.e));
     assert_int_equal(x.e.kind, ERR_TEMP);
     assert_int_equal(x.servers[0].changes, sent + 1);
-    sent = x.servers[0].binds;
+    sent = x.servers[0].logins;
     assert_false(ldap_client_password_modify(x.client, dn, STR("secret"), STR("new"), &x.e));
     assert_int_equal(x.e.kind, ERR_TEMP);
-    assert_true(x.servers[0].binds <= sent + 1);
+    assert_true(x.servers[0].logins <= sent + 1);
     end(&x, 1);
 }
 
