@@ -10,6 +10,7 @@
 #include "core/mem.h"
 
 #include <errno.h>
+#include <ldap.h>
 #include <stdlib.h>
 
 /* Its thread says first why there is no answer. */

@@ -51,6 +51,14 @@ bool ldap_connection_refused(struct ldap_connection *c, int result, struct str d
                    what, ldap_err2string(result), result, said[0] ? ": " : "", said);
 }
 
+bool ldap_connection_broken(struct ldap_connection *c, struct err *e)
+{
+    return err_set(e, ERR_CLOSED,
+                   ldap_connection_error(c) == LDAP_SERVER_DOWN
+                       ? "the server closed the connection"
+                       : "the server's answer makes no sense");
+}
+
 bool ldap_connection_is_congested(const struct ldap_connection *c)
 {
     struct pollfd fd = {.fd = c->fd, .events = POLLOUT};

@@ -31,6 +31,8 @@ bool ldap_connection_is_congested(const struct ldap_connection *c);
 /* The first answer to the message. False: there is none, or ERR_CLOSED. */
 bool ldap_connection_await(struct ldap_connection *c, int id, int stop, usec deadline,
                            LDAPMessage **message, struct err *e);
+/* ldap_result fails: ERR_CLOSED, and why. */
+bool ldap_connection_broken(struct ldap_connection *c, struct err *e);
 /* Fills *e from a result that is not success: kind, text and what the server says. */
 bool ldap_connection_refused(struct ldap_connection *c, int result, struct str diagnostic,
                              const char *what, struct err *e);

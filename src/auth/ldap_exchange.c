@@ -6,7 +6,7 @@
  * noSuchObject is an answer where one entry was asked for by name. Of the base of a subtree it
  * means a wrong setting or missing rights, and everybody would be unknown: that is no answer.
  */
-#include "auth/ldap_hub.h"
+#include "auth/ldap_exchange.h"
 
 #include "auth/ldap_reason.h"
 #include "core/mem.h"

@@ -11,8 +11,10 @@
  *
  * A look does all that a connection needs. With no server left questions are answered at once.
  */
-#include "auth/ldap_hub.h"
+#include "auth/ldap_server.h"
 
+#include "auth/ldap_connection.h"
+#include "auth/ldap_hub.h"
 #include "core/buf.h"
 #include "core/log.h"
 #include "core/random.h"
@@ -92,6 +94,23 @@ void ldap_servers_explain(struct ldap_hub *h, struct err *e)
     err_set(e, ERR_TEMP, "ldap %s: no server can be asked: %s", h->name,
             text.n ? buf_c(&text) : "none is known");
     buf_free(&text);
+}
+
+usec ldap_server_time_to_connect(const struct ldap_server *s)
+{
+    const struct ldap_connection_settings *c = &s->hub->settings;
+    usec half = c->timeout / 2;
+    return c->connect_timeout > half && ldap_servers_best(s->hub, s) ? half : c->connect_timeout;
+}
+
+void ldap_server_begin_try(const struct ldap_server *s, struct ldap_request *r)
+{
+    bool other = ++r->tries < 2 && ldap_servers_best(s->hub, s);
+    struct str name = str_head(s->uri, sizeof(r->server) - 1);
+    memcpy(r->server, name.p, name.n);
+    r->server[name.n] = '\0';
+    r->sent = clock_monotonic();
+    r->try_deadline = other ? r->sent + (r->deadline - r->sent) / 2 : r->deadline;
 }
 
 /* --- looking --- */
