@@ -403,8 +403,8 @@ static SUSPENDS bool open_control(struct server *s, struct err *e)
         .append_size_max = control_append_size_max,
     };
     context.watch = s->watch = ctl_watch_open(&context);
-    const struct metrics_settings *metrics = config_block(s->boot, &metrics_settings_block);
-    if (metrics->address.count > 0 && !(s->http = ctl_http_open(&context, metrics, e)))
+    s->http = ctl_http_open(&context, config_block(s->boot, &metrics_settings_block), e);
+    if (!s->http)
         return false;
     s->ctl = ctl_open(&context, server_control_socket(s->settings, s->arena), e);
     return s->ctl != NULL;

@@ -73,7 +73,7 @@ struct server {
     struct auth *auth;
     struct ctl *ctl;
     struct ctl_watch *watch;
-    struct ctl_http *http; /* NULL: nobody reads measurements */
+    struct ctl_http *http;
     struct smtp_context smtp;
     struct pickup *pickup;
     struct imap_context imap;

@@ -78,6 +78,7 @@ struct reload {
     struct log_change *log;
     struct policy_rules *policy_rules;
     struct listener_plan listeners;
+    struct http_plan *measurements;
     bool ok;
     struct err error;
 };
@@ -205,6 +206,25 @@ static void forget_listeners(struct reload *r)
     server_forget_listeners(&r->listeners);
 }
 
+static bool prepare_measurements(struct reload *r, struct err *e)
+{
+    r->measurements =
+        ctl_http_prepare(r->server->http, config_block(r->config, &metrics_settings_block), e);
+    return r->measurements != NULL;
+}
+
+static void apply_measurements(struct reload *r)
+{
+    ctl_http_apply(r->server->http, r->measurements);
+    r->measurements = NULL;
+}
+
+static void forget_measurements(struct reload *r)
+{
+    if (r->measurements)
+        ctl_http_forget(r->server->http, r->measurements);
+}
+
 /* Their settings say nothing that could fail here. */
 static void apply_users(struct reload *r)
 {
@@ -230,6 +250,7 @@ static const struct part {
     {ON_WORKER, prepare_log, apply_log, forget_log},
     {IN_FIBER, prepare_policy, apply_policy, forget_policy},
     {AT_LAST, prepare_listeners, apply_listeners, forget_listeners},
+    {AT_LAST, prepare_measurements, apply_measurements, forget_measurements},
     {AT_LAST, NULL, apply_users, NULL},
 };
 #define PARTS (sizeof(parts) / sizeof(*parts))

@@ -13,17 +13,28 @@
 #include <stdlib.h>
 
 static const struct setting metrics_table[] = {
-    {"address", SETTING_STRING_LIST, offsetof(struct metrics_settings, address), "", 0, 0, NULL,
+    {"address", SETTING_SOCKETS, offsetof(struct metrics_settings, address), "", 0, 0, NULL,
      "Where measurements can be read over HTTP, as /metrics for Prometheus and /health: "
      "\"127.0.0.1:9225\", \"[::1]:9225\", \"unix:/run/maild/metrics.sock\". Loopback addresses and "
-     "Unix sockets only. Empty: nowhere. Needs a restart."},
+     "Unix sockets only. Empty: nowhere."},
     {0},
 };
+
+static bool check_metrics(const void *values, struct err *e)
+{
+    const struct metrics_settings *s = values;
+    for (size_t i = 0; i < s->address.count; i++)
+        if (!http_server_allows(s->address.items[i], e))
+            return err_prefix(e, "address");
+    return true;
+}
+
 const struct settings_block metrics_settings_block = {
     .name = "metrics",
     .help = "Measurements of the server, for programs that watch it (docs/statistics.md).",
     .size = sizeof(struct metrics_settings),
     .settings = metrics_table,
+    .check = check_metrics,
 };
 
 struct ctl_http {
@@ -53,11 +64,13 @@ struct ctl_http *ctl_http_open(const struct ctl_context *c, const struct metrics
 {
     struct ctl_http *h = MEM_NEW(struct ctl_http);
     h->context = *c;
-    h->server = http_server_open(c->loop, &s->address, answer, h, e);
-    if (h->server)
+    h->server = http_server_new(c->loop, answer, h, e);
+    struct http_plan *plan = h->server ? ctl_http_prepare(h, s, e) : NULL;
+    if (plan) {
+        ctl_http_apply(h, plan);
         return h;
-    err_prefix(e, "metrics");
-    free(h);
+    }
+    ctl_http_close(h);
     return NULL;
 }
 
@@ -65,6 +78,25 @@ void ctl_http_close(struct ctl_http *h)
 {
     if (!h)
         return;
-    http_server_close(h->server);
+    http_server_free(h->server);
     free(h);
+}
+
+struct http_plan *ctl_http_prepare(struct ctl_http *h, const struct metrics_settings *s,
+                                   struct err *e)
+{
+    struct http_plan *plan = http_server_prepare(h->server, &s->address, e);
+    if (!plan)
+        err_prefix(e, "metrics");
+    return plan;
+}
+
+void ctl_http_apply(struct ctl_http *h, struct http_plan *plan)
+{
+    http_server_apply(h->server, plan);
+}
+
+void ctl_http_forget(struct ctl_http *h, struct http_plan *plan)
+{
+    http_server_forget(h->server, plan);
 }

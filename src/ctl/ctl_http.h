@@ -17,3 +17,10 @@ struct ctl_http *ctl_http_open(const struct ctl_context *c, const struct metrics
                                struct err *e);
 /* NULL is allowed. */
 void ctl_http_close(struct ctl_http *h);
+
+/* Other addresses, as http_server_prepare, http_server_apply and http_server_forget. */
+struct http_plan;
+struct http_plan *ctl_http_prepare(struct ctl_http *h, const struct metrics_settings *s,
+                                   struct err *e);
+void ctl_http_apply(struct ctl_http *h, struct http_plan *plan);
+void ctl_http_forget(struct ctl_http *h, struct http_plan *plan);

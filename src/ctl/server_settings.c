@@ -324,7 +324,7 @@ static const struct settings_block *const live_blocks[] = {
     &quota_settings_block,      &policy_settings_block,
     &mta_sts_settings_block,    &tls_report_settings_block,
     &auth_settings_block,       &router_settings_block,
-    &autoconfig_settings_block,
+    &autoconfig_settings_block, &metrics_settings_block,
 };
 static const char *const live_settings[] = {"hostname",
                                             "log",

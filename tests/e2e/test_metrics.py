@@ -6,7 +6,9 @@ import re
 import socket
 import subprocess
 import tempfile
+import threading
 
+from support import Skip
 from support.instance import Instance, build_dir
 from support.mail import imap, imap_bodies, inject
 
@@ -33,8 +35,8 @@ def measured():
     return server
 
 
-def get(server, path, method="GET"):
-    connection = http.client.HTTPConnection("127.0.0.1", server.metrics_port, timeout=30)
+def get(server, path, method="GET", host="127.0.0.1"):
+    connection = http.client.HTTPConnection(host, server.metrics_port, timeout=30)
     connection.request(method, path)
     response = connection.getresponse()
     return response.status, response.getheader("Content-Type"), response.read().decode()
@@ -135,6 +137,117 @@ def test_not_for_the_world():
     server.process = None
     assert "measurements are for this machine" in server.log()
     server.close()
+
+
+def set_addresses(server, *addresses):
+    with open(server.config_path) as f:
+        text = f.read()
+    with open(server.config_path, "w") as f:
+        f.write(re.sub(r"(metrics {\n    address = ).*", r"\g<1>" + ", ".join(addresses or ['""']), text))
+    told = server.mailctl_json("reload")
+    assert told["restart_needed"] == [], told
+    return [change["setting"] for change in told["changes"]]
+
+
+def health_over(path):
+    connection = OverSocket(path)
+    connection.request("GET", "/health")
+    return connection.getresponse().read()
+
+
+def is_refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
+def has_ipv6():
+    with socket.socket(socket.AF_INET6) as s:
+        try:
+            s.bind(("::1", 0))
+            return True
+        except OSError:
+            return False
+
+
+def test_addresses_change_with_a_reload():
+    """What stays is not touched, what is new answers, what is gone refuses; who was connected there goes on."""
+    with measured() as server:
+        old, new = server.metrics_port, server.base + 91
+        unix = "unix:" + server.metrics_path
+        early = http.client.HTTPConnection("127.0.0.1", old, timeout=30)
+        early.request("GET", "/health")
+        assert early.getresponse().read() == b"ok\n"
+        inode = os.stat(server.metrics_path).st_ino
+        assert set_addresses(server, "127.0.0.1:%d" % new, unix) == ["metrics.address"]
+        assert is_refused(old) and not is_refused(new)
+        early.request("GET", "/metrics")
+        assert b"maild_info" in early.getresponse().read()
+        assert os.stat(server.metrics_path).st_ino == inode and health_over(server.metrics_path) == b"ok\n"
+        assert set_addresses(server, "127.0.0.1:%d" % new) == ["metrics.address"]
+        assert not is_refused(new) and not os.path.exists(server.metrics_path)
+        assert set_addresses(server) == ["metrics.address"]
+        assert is_refused(new)
+        early.request("GET", "/health")
+        assert early.getresponse().read() == b"ok\n"
+        assert set_addresses(server, unix, "127.0.0.1:%d" % old) == ["metrics.address"]
+        assert not is_refused(old) and health_over(server.metrics_path) == b"ok\n"
+
+
+def test_a_reload_refuses_an_address_that_cannot_be_had():
+    with measured() as server, socket.socket() as taken:
+        taken.bind(("127.0.0.1", server.base + 92))
+        taken.listen()
+        with open(server.config_path) as f:
+            good = f.read()
+        for address, reason in (
+                ("127.0.0.1:%d" % (server.base + 92), "metrics: listen on 127.0.0.1:%d: address already in use"
+                 % (server.base + 92)),
+                ("192.0.2.1:%d" % server.base, "measurements are for this machine"),
+                ("127.0.0.1:%d" % server.metrics_port, "stands there twice"),
+                ("unix:%s" % server.config_path, "exists and is not a socket")):
+            server.replace_config("address = 127.0.0.1:%d" % server.metrics_port,
+                                  "address = 127.0.0.1:%d, 127.0.0.1:%d, %s" % (server.base + 91, server.metrics_port,
+                                                                                address))
+            result = server.run_mailctl("reload", check=False)
+            assert result.returncode == 1 and reason in result.stderr, result
+            assert is_refused(server.base + 91)
+            assert get(server, "/health")[0] == 200 and health_over(server.metrics_path) == b"ok\n"
+            with open(server.config_path, "w") as f:
+                f.write(good)
+        assert server.mailctl_json("reload") == {"changes": [], "restart_needed": []}
+
+
+def test_nobody_is_refused_while_addresses_change():
+    """Measurements are read all the time, over sockets that stay and one whose address is written in two ways."""
+    if not has_ipv6():
+        raise Skip("this machine has no IPv6")
+    with measured() as server:
+        stay = "unix:" + server.metrics_path, "127.0.0.1:%d" % server.metrics_port
+        written = "[::1]:%d" % server.metrics_port, "[0::1]:%d" % server.metrics_port
+        set_addresses(server, *stay, written[1])
+        done, failed = threading.Event(), []
+
+        def read(ask):
+            try:
+                while not done.is_set():
+                    assert ask()
+            except Exception as e:  # whatever it was, a reader has lost an answer
+                failed.append(e)
+        readers = [threading.Thread(target=read, args=(ask,))
+                   for ask in (lambda: b"ok" in health_over(server.metrics_path),
+                               lambda: get(server, "/metrics")[0] == 200,
+                               lambda: get(server, "/health", host="::1")[0] == 200)]
+        for reader in readers:
+            reader.start()
+        for i in range(12):
+            set_addresses(server, *stay, written[i % 2], "127.0.0.1:%d" % (server.base + 91 + i % 3))
+        done.set()
+        for reader in readers:
+            reader.join()
+        assert not failed, failed
 
 
 def test_hostile_requests():
