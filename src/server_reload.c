@@ -15,6 +15,7 @@
 #include "core/log.h"
 #include "core/session_list.h"
 #include "core/worker.h"
+#include "net/dns.h"
 #include "policy/policy.h"
 #include "queue/queue.h"
 #include "queue/rules.h"
@@ -76,6 +77,7 @@ struct reload {
     struct tls_context *tls_server, *tls_client; /* tls_server: NULL: none is needed */
     struct queue_rules *queue_rules;
     struct log_change *log;
+    struct dns_change *dns;
     struct policy_rules *policy_rules;
     struct listener_plan listeners;
     struct http_plan *measurements;
@@ -148,6 +150,23 @@ static void apply_log(struct reload *r)
 static void forget_log(struct reload *r)
 {
     log_forget(r->log);
+}
+
+static bool prepare_dns(struct reload *r, struct err *e)
+{
+    r->dns = dns_prepare(r->server->dns, config_block(r->config, &dns_settings_block), e);
+    return r->dns != NULL;
+}
+
+static void apply_dns(struct reload *r)
+{
+    dns_apply(r->server->dns, r->dns);
+    r->dns = NULL;
+}
+
+static void forget_dns(struct reload *r)
+{
+    dns_forget(r->dns);
 }
 
 static bool prepare_queue(struct reload *r, struct err *e)
@@ -248,6 +267,7 @@ static const struct part {
     {ON_WORKER, prepare_tls, apply_tls, forget_tls},
     {ON_WORKER, prepare_queue, apply_queue, forget_queue},
     {ON_WORKER, prepare_log, apply_log, forget_log},
+    {ON_WORKER, prepare_dns, apply_dns, forget_dns},
     {IN_FIBER, prepare_policy, apply_policy, forget_policy},
     {AT_LAST, prepare_listeners, apply_listeners, forget_listeners},
     {AT_LAST, prepare_measurements, apply_measurements, forget_measurements},

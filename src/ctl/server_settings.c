@@ -325,6 +325,7 @@ static const struct settings_block *const live_blocks[] = {
     &mta_sts_settings_block,    &tls_report_settings_block,
     &auth_settings_block,       &router_settings_block,
     &autoconfig_settings_block, &metrics_settings_block,
+    &dns_settings_block,
 };
 static const char *const live_settings[] = {"hostname",
                                             "log",

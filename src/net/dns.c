@@ -1,38 +1,24 @@
 /*
- * DNS through libunbound: recursion or forwarding, cache and DNSSEC validation happen in its own
- * thread, so that no answer, however laborious to validate, holds up the loop. Its descriptor in
- * the loop says that answers are there; ub_process then calls on_answer on the loop's thread. All
- * of this is made when the first question is asked.
- *
- * A waiting fiber and libunbound share a request on the heap. A fiber that stops waiting cancels
- * it: after a successful ub_cancel no callback comes; should it not succeed, the callback frees
- * the request.
+ * What is asked of DNS, and what the answers mean. They come from a resolver (dns_resolver.c), of
+ * which there is one at a time: other settings bring another one, and who waits for an answer of
+ * the old one gets it.
  *
  * What an answer means, worst first: bogus (validation failed) and every failure to get an answer
  * are DNS_TEMPFAIL. Only NXDOMAIN and an empty answer are DNS_NOT_FOUND. A name that cannot exist
  * in DNS (an empty label, too long, not encodable) does not exist.
- *
- * Settings of libunbound: with a server to ask, that one may be on this machine, and private zones
- * are its business: the built-in empty zones (test., reverse zones of private networks) are
- * switched off, or they would answer in its place.
  */
 #include "net/dns.h"
 
-#include "core/disk.h"
-#include "core/log.h"
 #include "core/loop.h"
 #include "core/mem.h"
 #include "core/random.h"
 #include "net/dns_decode.h"
-#include "net/socket_address.h"
+#include "net/dns_resolver.h"
 
 #include <assert.h>
-#include <event2/event.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unbound.h>
 
-#define CLASS_IN       1
 #define TYPE_A         1
 #define TYPE_CNAME     5
 #define TYPE_PTR       12
@@ -47,164 +33,28 @@
 
 struct dns {
     struct loop *loop;
-    char *server, *trust_anchor;
-    struct ub_ctx *context; /* NULL: nobody asked yet */
-    struct event *event;
+    struct dns_resolver *resolver; /* the one that is asked */
     usec timeout;
-    bool validates;
     size_t waiting;
-};
-
-struct request {
-    struct cond done_cond;
-    bool done, abandoned;
-    int id;
-    int error; /* of libunbound; 0: result is there */
-    struct ub_result *result;
-};
-
-/* --- settings --- */
-
-#define FIELD(name) offsetof(struct dns_settings, name)
-
-static const struct setting settings[] = {
-    {"server", SETTING_STRING, FIELD(server), "", 0, 0, NULL,
-     "DNS server to ask, as address or address@port. Not set: those of /etc/resolv.conf, and if it "
-     "names none, the servers of the Internet themselves."},
-    {"trust_anchor", SETTING_PATH, FIELD(trust_anchor), "", 0, 0, NULL,
-     "File with DS or DNSKEY records that DNSSEC validation starts from. Not set: no answer counts "
-     "as secure."},
-    {"timeout", SETTING_DURATION, FIELD(timeout), "15s", USEC_SEC / 10, 300 * USEC_SEC, NULL,
-     "How long to wait for the answer to one question."},
-    {0},
-};
-
-/* "address@port" in two parts. */
-static bool parse_server(const char *server, struct socket_address *a, struct err *e)
-{
-    struct str rest = str_from_c(server);
-    struct str host = str_split(&rest, '@');
-    uint32_t port = 53;
-    if (rest.p && (!str_to_u32(rest, &port) || port == 0 || port > 65535))
-        return err_set(e, ERR_SYNTAX, "server %s: expected a port after \"@\"", server);
-    if (!socket_address_parse(a, host, (uint16_t)port, e) || socket_address_is_unix(a))
-        return err_set(e, ERR_SYNTAX, "server %s: expected \"address\" or \"address@port\"",
-                       server);
-    return true;
-}
-
-static bool check_settings(const void *values, struct err *e)
-{
-    const struct dns_settings *s = values;
-    struct socket_address a;
-    return s->server[0] == '\0' || parse_server(s->server, &a, e);
-}
-
-const struct settings_block dns_settings_block = {
-    .name = "dns",
-    .help = "How names are looked up. All need a restart.",
-    .size = sizeof(struct dns_settings),
-    .settings = settings,
-    .check = check_settings,
 };
 
 /* --- making --- */
 
-static bool checked(int error, const char *what, struct err *e)
-{
-    return error == 0 || err_set(e, ERR_PERM, "DNS resolver: %s: %s", what, ub_strerror(error));
-}
-
-static bool set_option(struct ub_ctx *c, const char *name, const char *value, struct err *e)
-{
-    return checked(ub_ctx_set_option(c, name, value), name, e);
-}
-
-/* Leaves to the server what libunbound would answer itself. */
-static bool leave_private_zones(struct ub_ctx *c, struct err *e)
-{
-    return set_option(c, "do-not-query-localhost:", "no", e) &&
-           set_option(c, "unblock-lan-zones:", "yes", e) &&
-           set_option(c, "local-zone:", "test. transparent", e) &&
-           set_option(c, "local-zone:", "home.arpa. transparent", e) &&
-           set_option(c, "local-zone:", "127.in-addr.arpa. transparent", e);
-}
-
-static bool set_servers(struct ub_ctx *c, const char *server, struct err *e)
-{
-    if (server[0])
-        return checked(ub_ctx_set_fwd(c, server), server, e) && leave_private_zones(c, e);
-    if (ub_ctx_resolvconf(c, NULL) == 0)
-        return leave_private_zones(c, e);
-    return true; /* no such file: recursion from the root */
-}
-
-static bool set_trust_anchor(struct ub_ctx *c, const char *path, struct err *e)
-{
-    return path[0] == '\0' || checked(ub_ctx_add_ta_file(c, path), path, e);
-}
-
-static bool is_readable(const char *path, struct err *e)
-{
-    int fd;
-    if (!disk_open(path, O_RDONLY, 0, &fd, e))
-        return err_prefix(e, "trust anchor");
-    disk_close(fd);
-    return true;
-}
-
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-    struct dns *d = arg;
-    (void)fd;
-    (void)what;
-    ub_process(d->context);
-}
-
 struct dns *dns_new(struct loop *l, const struct dns_settings *s, struct err *e)
 {
-    struct socket_address a;
-    if ((s->server[0] && !parse_server(s->server, &a, e)) ||
-        (s->trust_anchor[0] && !is_readable(s->trust_anchor, e)))
+    struct dns_resolver *resolver = dns_resolver_new(s, e);
+    /* A file of trust anchors that is no such file is told now. */
+    if (resolver && s->trust_anchor[0] && !dns_resolver_make(resolver, e)) {
+        dns_resolver_unref(resolver);
+        resolver = NULL;
+    }
+    if (!resolver)
         return NULL;
     struct dns *d = MEM_NEW(struct dns);
     d->loop = l;
-    d->server = mem_dup(s->server, strlen(s->server));
-    d->trust_anchor = mem_dup(s->trust_anchor, strlen(s->trust_anchor));
+    d->resolver = resolver;
     d->timeout = s->timeout;
-    d->validates = s->trust_anchor[0] != '\0';
     return d;
-}
-
-static struct ub_ctx *make_context(const struct dns *d, struct err *e)
-{
-    struct ub_ctx *c = ub_ctx_create();
-    if (!c) {
-        err_set(e, ERR_PERM, "DNS resolver: libunbound cannot be set up");
-        return NULL;
-    }
-    if (checked(ub_ctx_debugout(c, NULL), "log", e) && checked(ub_ctx_async(c, 1), "thread", e) &&
-        set_servers(c, d->server, e) && set_trust_anchor(c, d->trust_anchor, e))
-        return c;
-    ub_ctx_delete(c);
-    return NULL;
-}
-
-static bool prepare(struct dns *d)
-{
-    struct err e;
-    if (d->context)
-        return true;
-    d->context = make_context(d, &e);
-    if (!d->context) {
-        log_error("dns", NULL, "resolver: %s", e.text);
-        return false;
-    }
-    d->event =
-        event_new(loop_events(d->loop), ub_fd(d->context), EV_READ | EV_PERSIST, on_readable, d);
-    if (!d->event || event_add(d->event, NULL) < 0)
-        abort();
-    return true;
 }
 
 void dns_free(struct dns *d)
@@ -212,61 +62,72 @@ void dns_free(struct dns *d)
     if (!d)
         return;
     assert(d->waiting == 0);
-    if (d->event)
-        event_free(d->event);
-    ub_ctx_delete(d->context);
-    free(d->server);
-    free(d->trust_anchor);
+    dns_resolver_unref(d->resolver);
     free(d);
 }
 
 bool dns_validates(const struct dns *d)
 {
-    return d->validates;
+    return dns_resolver_validates(d->resolver);
+}
+
+/* --- other settings --- */
+
+struct dns_change {
+    struct dns_resolver *resolver; /* NULL: the present one stays */
+    usec timeout;
+};
+
+struct dns_change *dns_prepare(const struct dns *d, const struct dns_settings *s, struct err *e)
+{
+    struct dns_resolver *resolver = NULL;
+    if (!dns_resolver_is_like(d->resolver, s)) {
+        resolver = dns_resolver_new(s, e);
+        if (!resolver || !dns_resolver_make(resolver, e)) {
+            dns_resolver_unref(resolver);
+            return NULL;
+        }
+    }
+    struct dns_change *c = MEM_NEW(struct dns_change);
+    *c = (struct dns_change){resolver, s->timeout};
+    return c;
+}
+
+void dns_apply(struct dns *d, struct dns_change *c)
+{
+    d->timeout = c->timeout;
+    if (c->resolver) {
+        dns_resolver_unref(d->resolver);
+        d->resolver = c->resolver;
+    }
+    free(c);
+}
+
+void dns_forget(struct dns_change *c)
+{
+    if (!c)
+        return;
+    dns_resolver_unref(c->resolver);
+    free(c);
 }
 
 /* --- asking --- */
 
-static void request_free(struct request *r)
+static struct dns_request *ask(struct dns *d, const char *name, int type)
 {
-    ub_resolve_free(r->result);
-    free(r);
-}
-
-static void on_answer(void *arg, int error, struct ub_result *result)
-{
-    struct request *r = arg;
-    r->done = true;
-    r->error = error;
-    r->result = result;
-    if (r->abandoned)
-        request_free(r);
-    else
-        cond_signal(&r->done_cond);
-}
-
-static struct request *ask(struct dns *d, const char *name, int type)
-{
-    struct request *r = MEM_NEW(struct request);
     d->waiting++;
-    r->error = prepare(d) ? ub_resolve_async(d->context, name, type, CLASS_IN, r, on_answer, &r->id)
-                          : UB_INITFAIL;
-    r->done = r->error != 0;
-    return r;
+    return dns_request_new(d->resolver, d->loop, name, type);
 }
 
 /* The waiter needs the request no more, answered or not. */
-static void release(struct dns *d, struct request *r)
+static void release(struct dns *d, struct dns_request *r)
 {
     d->waiting--;
-    if (r->done || ub_cancel(d->context, r->id) == 0)
-        request_free(r);
-    else
-        r->abandoned = true;
+    dns_request_release(r);
 }
 
 /* DNS_FOUND: r->result has data, which may still be of no use. */
-static enum dns_status await(struct request *r, const char *name, usec deadline,
+static enum dns_status await(struct dns_request *r, const char *name, usec deadline,
                              struct dns_answer *answer, struct err *e)
 {
     while (!r->done)
@@ -353,7 +214,7 @@ static void take_canonical(const struct ub_result *result, struct arena *a,
 }
 
 /* Waits for a question's answer and decodes its records, each `size` bytes large. */
-static enum dns_status take_answer(struct dns *d, struct request *r, const char *name,
+static enum dns_status take_answer(struct dns *d, struct dns_request *r, const char *name,
                                    usec deadline, struct arena *a, struct dns_answer *answer,
                                    size_t size, take_record *take, struct err *e)
 {
@@ -566,7 +427,7 @@ enum dns_status dns_addresses_until(struct dns *d, struct str name, usec deadlin
     if (!dns_query_name(name, a, &query))
         return no_such_name(name, answer, e);
     deadline = sooner(d, deadline);
-    struct request *r6 = ask(d, query, TYPE_AAAA), *r4 = ask(d, query, TYPE_A);
+    struct dns_request *r6 = ask(d, query, TYPE_AAAA), *r4 = ask(d, query, TYPE_A);
     struct dns_answer a6 = {0}, a4 = {0};
     enum dns_status s4 = await(r4, query, deadline, &a4, e);
     enum dns_status s6 = await(r6, query, deadline, &a6, s4 == DNS_TEMPFAIL ? NULL : e);
@@ -605,7 +466,7 @@ void dns_ipv4_all(struct dns *d, struct dns_question *list, size_t count, usec d
                   struct arena *a)
 {
     const char **names = arena_array(a, count, sizeof(*names));
-    struct request **requests = arena_array(a, count, sizeof(*requests));
+    struct dns_request **requests = arena_array(a, count, sizeof(*requests));
     deadline = sooner(d, deadline);
     for (size_t i = 0; i < count; i++) {
         struct dns_question *q = &list[i];

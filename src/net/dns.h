@@ -59,6 +59,15 @@ struct dns_answer {
 
 struct dns *dns_new(struct loop *l, const struct dns_settings *s, struct err *e);
 void dns_free(struct dns *d);
+
+/* Other settings in two steps; where they, and the files they name, are as before, the cache stays.
+ * Blocking, for a worker; *e: what is wrong with them. */
+struct dns_change;
+struct dns_change *dns_prepare(const struct dns *d, const struct dns_settings *s, struct err *e);
+/* Either takes the change. Questions under way are answered by whom they were asked. */
+void dns_apply(struct dns *d, struct dns_change *c);
+void dns_forget(struct dns_change *c); /* NULL is allowed */
+
 /* A trust anchor is set: without one no answer is secure. */
 bool dns_validates(const struct dns *d);
 /* Names in any form: U-labels are converted. *e tells why on DNS_TEMPFAIL. */

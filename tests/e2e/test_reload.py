@@ -4,9 +4,13 @@ import os
 import re
 import socket
 import stat
+import threading
 
+from support import wait_for
+from support.dns import DnsServer
 from support.instance import Instance
-from support.mail import imap, inject
+from support.mail import imap, inject, submit
+from support.smtp_sink import SmtpSink
 
 TEXT = "Subject: x\r\n\r\nbody\r\n"
 
@@ -77,6 +81,10 @@ def test_nothing_changes_when_one_part_fails():
             (changed + "table t { type = addresses; path = nowhere }", "table t: "),
             (changed.replace("log/other.log", "none/other.log"), "none/other.log"),
             ("log_actions = none/actions.log\n" + changed, "none/actions.log"),
+            (changed + "dns { trust_anchor = broken.pem }", "broken.pem"),
+            (changed + "dns { trust_anchor = missing.pem }", "missing.pem: No such file"),
+            (changed + "metrics { address = 127.0.0.1:%d, 127.0.0.1:%d }" % (free + 2, busy),
+             "metrics: listen on 127.0.0.1:%d: address already in use" % busy),
         ]
         limit = size_limit(server)
         for text, reason in failures:
@@ -84,7 +92,7 @@ def test_nothing_changes_when_one_part_fails():
             refused(server, reason)
             refused(server, reason, "--dry-run")
             assert size_limit(server) == limit
-            assert not answers(free)
+            assert not answers(free) and not answers(free + 2)
             assert not os.path.exists(log)
             assert box.noop()[0] == "OK"
             assert server.mailctl_json("status")["restart_needed"] == []
@@ -149,3 +157,63 @@ def test_permissions_of_a_socket_change():
         inode = os.stat(path).st_ino
         server.mailctl("reload")
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o660 and os.stat(path).st_ino == inode
+
+
+def names(*domains):
+    """A DNS server that sends mail for these domains to this machine."""
+    records = {}
+    for domain in domains:
+        records[(domain, "MX")] = [(10, "mx." + domain)]
+        records[("mx." + domain, "A")] = ["127.0.0.1"]
+    return DnsServer(records)
+
+
+def test_another_dns_server_is_asked():
+    """What is new is asked of the new one; the question that the old one leaves unanswered ends as its time limit says,
+    and is asked again of the new one."""
+    sink, first, second = SmtpSink(), names("first.test", "both.test"), names("second.test", "both.test", "slow.test")
+    first.records[("slow.test", "SILENT")] = []
+    server = Instance()
+    server.add_config("dns {\n    server = 127.0.0.1@%d\n    timeout = 2s\n}\nqueue {\n    smtp_port = %d\n"
+                      "    retry_first = 1s\n}\n" % (first.port, sink.port))
+    with server:
+        submit(server, "alice", "x@first.test", TEXT)
+        assert sink.next()["recipients"] == ["x@first.test"]
+        submit(server, "alice", "x@slow.test", TEXT)
+        wait_for(lambda: any(name == "slow.test" for name, _ in first.asked))
+        asked = len(first.asked)
+        server.replace_config("@%d" % first.port, "@%d" % second.port)
+        assert server.mailctl_json("reload")["restart_needed"] == []
+        submit(server, "alice", "x@second.test", TEXT)
+        assert sorted(sink.next()["recipients"][0] for _ in range(2)) == ["x@second.test", "x@slow.test"]
+        assert all(name == "slow.test" for name, _ in first.asked[asked:]), first.asked
+        assert any(name == "slow.test" for name, _ in second.asked), second.asked
+
+
+def test_dns_changes_under_load():
+    """Two servers by turns while mail goes out: all of it arrives, none of it was deferred."""
+    sink, servers = SmtpSink(), (names("both.test"), names("both.test"))
+    count = 60
+    server = Instance()
+    server.add_config("dns {\n    server = 127.0.0.1@%d\n    timeout = 20s\n}\nqueue {\n    smtp_port = %d\n}\n"
+                      % (servers[0].port, sink.port))
+    with server:
+        box = imap(server, "alice")
+
+        def send():
+            for i in range(count):
+                submit(server, "alice", "x%d@both.test" % i, TEXT)
+        sender = threading.Thread(target=send)
+        sender.start()
+        turns = 0
+        while sender.is_alive():
+            server.replace_config("@%d" % servers[turns % 2].port, "@%d" % servers[1 - turns % 2].port)
+            assert server.mailctl_json("reload")["restart_needed"] == []
+            turns += 1
+        sender.join()
+        got = {recipient for _ in range(count) for recipient in sink.next()["recipients"]}
+        assert got == {"x%d@both.test" % i for i in range(count)}, got
+        assert turns > 2 and all(s.asked for s in servers), (turns, [len(s.asked) for s in servers])
+        assert box.noop()[0] == "OK"
+        assert "status=deferred" not in server.log()
+        box.logout()

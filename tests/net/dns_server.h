@@ -28,6 +28,7 @@ struct dns_server {
     pthread_t thread;
     const struct dns_record *records;
     atomic_uint questions;
+    pthread_mutex_t gate; /* who has it holds up the answers */
 };
 
 /* The question's name as text, its type and where it ends. */
@@ -97,6 +98,8 @@ static inline void *dns_server_run(void *arg)
         if (n <= 1) /* dns_server_stop */
             return NULL;
         atomic_fetch_add(&s->questions, 1);
+        pthread_mutex_lock(&s->gate);
+        pthread_mutex_unlock(&s->gate);
         size_t reply = dns_server_reply(s, packet, (size_t)n, sizeof(packet));
         if (reply > 0)
             sendto(s->fd, packet, reply, 0, (struct sockaddr *)&from, length);
@@ -110,6 +113,7 @@ static inline bool dns_server_start(struct dns_server *s, const struct dns_recor
     socklen_t n = sizeof(in);
     s->records = records;
     atomic_init(&s->questions, 0);
+    pthread_mutex_init(&s->gate, NULL);
     s->fd = socket(AF_INET, SOCK_DGRAM, 0);
     if (bind(s->fd, (struct sockaddr *)&in, sizeof(in)) < 0 ||
         getsockname(s->fd, (struct sockaddr *)&in, &n) < 0)
@@ -127,5 +131,6 @@ static inline void dns_server_stop(struct dns_server *s)
     sendto(fd, "", 1, 0, (struct sockaddr *)&in, sizeof(in));
     close(fd);
     pthread_join(s->thread, NULL);
+    pthread_mutex_destroy(&s->gate);
     close(s->fd);
 }

@@ -246,6 +246,166 @@ static void test_bogus(void **state)
     unlink(path);
 }
 
+/* --- other settings --- */
+
+static const struct dns_record other_records[] = {
+    {"mx.test", MX, DATA("\0\x0a\5other\4test\0")},
+    {NULL, 0, NULL, 0},
+};
+
+static void assert_first_mx(uint16_t preference, size_t count)
+{
+    struct dns_answer a;
+    struct err e;
+    assert_int_equal(dns_mx(dns, STR("mx.test"), arena, &a, &e), DNS_FOUND);
+    assert_int_equal(a.count, count);
+    assert_int_equal(a.mx[0].preference, preference);
+}
+
+static void ask_for_mx(void *arg)
+{
+    struct looking *l = arg;
+    struct dns_answer a;
+    l->status = dns_mx(dns, STR("one-more.mx.test"), arena, &a, &l->e);
+    l->done = true;
+}
+
+static void exchange(const char *address, usec timeout)
+{
+    struct err e;
+    struct dns_settings s = {address, trust_anchor, timeout};
+    struct dns_change *c = dns_prepare(dns, &s, &e);
+    assert_non_null(c);
+    dns_apply(dns, c);
+}
+
+/* The new server is asked from then on, with an empty cache; who waits is answered by the old. */
+static void exchange_body(void)
+{
+    struct dns_server other;
+    struct err e;
+    char other_text[32];
+    assert_true(dns_server_start(&other, other_records));
+    snprintf(other_text, sizeof(other_text), "127.0.0.1@%u", other.port);
+    assert_first_mx(10, 3);
+    struct dns_change *c = dns_prepare(dns, &(struct dns_settings){other_text, "", USEC_SEC}, &e);
+    assert_non_null(c);
+    dns_forget(c);
+    assert_first_mx(10, 3);
+
+    struct looking early = {0}, given_up = {0};
+    unsigned questions = atomic_load(&server.questions);
+    pthread_mutex_lock(&server.gate);
+    fiber_start(loop, "early", ask_for_mx, &early);
+    struct fiber *f = fiber_start(loop, "given up", look, &given_up);
+    while (atomic_load(&server.questions) == questions)
+        fiber_sleep(USEC_MSEC, NULL);
+    exchange(other_text, 20 * USEC_SEC);
+    assert_first_mx(10, 1);
+    fiber_cancel(f);
+    let_run();
+    assert_true(given_up.done && !early.done);
+    pthread_mutex_unlock(&server.gate);
+    while (!early.done)
+        fiber_yield();
+    assert_int_equal(early.status, DNS_NOT_FOUND);
+    assert_int_equal(atomic_load(&other.questions), 1);
+
+    exchange(other_text, 10 * USEC_SEC); /* the cache stays */
+    assert_first_mx(10, 1);
+    assert_int_equal(atomic_load(&other.questions), 1);
+    exchange(server_text, 20 * USEC_SEC);
+    assert_first_mx(10, 3);
+    dns_server_stop(&other);
+}
+
+static void exchange_servers(void)
+{
+    with_dns(exchange_body, 20 * USEC_SEC);
+}
+
+static void test_exchange(void **state)
+{
+    (void)state;
+    in_loop(exchange_servers);
+}
+
+/* A time limit is as well one of the settings. */
+static void shorter_body(void)
+{
+    struct dns_answer a;
+    struct err e;
+    exchange(server_text, 100 * USEC_MSEC);
+    assert_int_equal(dns_mx(dns, STR("silent.test"), arena, &a, &e), DNS_TEMPFAIL);
+    assert_int_equal(e.kind, ERR_TIMEOUT);
+}
+
+static void shorter(void)
+{
+    with_dns(shorter_body, 300 * USEC_SEC);
+}
+
+static void test_shorter(void **state)
+{
+    (void)state;
+    in_loop(shorter);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+#define ANCHOR_OF(domain)                                                                          \
+    domain " IN DS 12345 13 2 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n"
+
+/* What is in the file counts, at the start and when it is read again. */
+static void anchor_body(void)
+{
+    struct err e;
+    struct dns_answer a;
+    char path[] = "/tmp/maild-test-XXXXXX";
+    close(mkstemp(path));
+    struct dns_settings s = {server_text, path, 20 * USEC_SEC};
+    write_file(path, "this is no key at all\n");
+    assert_null(dns_prepare(dns, &s, &e));
+    assert_non_null(strstr(e.text, path));
+    assert_null(dns_new(loop, &s, &e));
+    assert_non_null(strstr(e.text, path));
+    assert_false(dns_validates(dns));
+
+    write_file(path, ANCHOR_OF("signed.test."));
+    struct dns_change *c = dns_prepare(dns, &s, &e);
+    assert_non_null(c);
+    dns_apply(dns, c);
+    assert_true(dns_validates(dns));
+    assert_int_equal(dns_mx(dns, STR("signed.test"), arena, &a, &e), DNS_TEMPFAIL);
+
+    write_file(path, ANCHOR_OF("another.signed.test."));
+    c = dns_prepare(dns, &s, &e);
+    assert_non_null(c);
+    dns_apply(dns, c);
+    assert_int_equal(dns_mx(dns, STR("signed.test"), arena, &a, &e), DNS_FOUND);
+    unlink(path);
+    s.trust_anchor = "/nonexistent/root.key";
+    assert_null(dns_prepare(dns, &s, &e));
+    assert_non_null(strstr(e.text, "/nonexistent/root.key"));
+}
+
+static void anchor(void)
+{
+    with_dns(anchor_body, 20 * USEC_SEC);
+}
+
+static void test_anchor_file(void **state)
+{
+    (void)state;
+    in_loop(anchor);
+}
+
 static void settings_body(void)
 {
     struct err error;
@@ -335,7 +495,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),  cmocka_unit_test(test_not_found),
         cmocka_unit_test(test_settings), cmocka_unit_test(test_no_answer),
-        cmocka_unit_test(test_bogus),    cmocka_unit_test(test_decoders),
+        cmocka_unit_test(test_bogus),    cmocka_unit_test(test_exchange),
+        cmocka_unit_test(test_shorter),  cmocka_unit_test(test_anchor_file),
+        cmocka_unit_test(test_decoders),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }
