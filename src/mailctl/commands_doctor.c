@@ -23,6 +23,7 @@ static const struct command rows[] = {
       {"--list", NULL, "The checks, and what they look at."},
       {"--timeout", "SECONDS", "How long a check may take; default 10."},
       {"--blocklist", "ZONE", "Ask this block list instead of the well-known ones."},
+      {"--time-server", "HOST", "Compare the clock with this one's instead of pool.ntp.org's."},
       ADDRESS_OPTION}},
     {"dns records",
      "DOMAIN",

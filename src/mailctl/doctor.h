@@ -102,7 +102,10 @@ enum doctor_verdict doctor_worst(const struct doctor_job *j);
 /* --- doctor_names.c --- */
 
 /* Addresses that mail comes from: those of the site, or, where they are not known, those that DNS
- * has for the server's name. False: none, or DNS does not answer; that was told. */
+ * has for the server's name. */
+SUSPENDS enum dns_status doctor_find_addresses(struct doctor_job *j, const char *const **list,
+                                               size_t *count, struct err *e);
+/* False: there are none, or DNS does not answer; that was told. */
 SUSPENDS bool doctor_addresses(struct doctor_job *j, const char *const **list, size_t *count);
 
 /* --- doctor_ask.c --- */
@@ -147,6 +150,3 @@ SUSPENDS void doctor_mta_sts(struct doctor_job *j);
 SUSPENDS void doctor_tls_rpt(struct doctor_job *j);
 SUSPENDS void doctor_tlsa(struct doctor_job *j);
 SUSPENDS void doctor_srv(struct doctor_job *j);
-
-/* Pure: what the kernel says of the clock (adjtimex). */
-enum doctor_verdict doctor_judge_clock(int state, int status, struct str *text);

@@ -7,6 +7,21 @@
 
 /* --- MX --- */
 
+/* One of the addresses is this server's, as far as they are known. */
+SUSPENDS static bool leads_here(struct doctor_job *j, const struct dns_answer *addresses)
+{
+    const char *const *own;
+    size_t count;
+    struct err e;
+    if (doctor_find_addresses(j, &own, &count, &e) != DNS_FOUND)
+        return false;
+    for (size_t i = 0; i < addresses->count; i++)
+        for (size_t k = 0; k < count; k++)
+            if (strcmp(addresses->addresses[i].text, own[k]) == 0)
+                return true;
+    return false;
+}
+
 /* How a host of the domain's MX is found; *here: it is this server. */
 SUSPENDS static void judge_host(struct doctor_job *j, const struct dns_mx *mx, bool *here)
 {
@@ -29,8 +44,7 @@ SUSPENDS static void judge_host(struct doctor_job *j, const struct dns_mx *mx, b
     case DNS_FOUND:
         break;
     }
-    for (size_t i = 0; i < answer.count; i++)
-        *here = *here || site_has_address(s, answer.addresses[i].text);
+    *here = *here || leads_here(j, &answer);
     if (answer.canonical.n > 0 && !str_equal_nocase(answer.canonical, mx->host))
         doctor_found(j, DOCTOR_WARN, j->domain->name,
                      "%.*s is an alias (CNAME), which an MX record may not name (RFC 2181 10.3)",
@@ -57,6 +71,35 @@ SUSPENDS static void judge_hosts(struct doctor_job *j, const struct dns_answer *
     buf_free(&names);
 }
 
+/* Without an MX record the domain's own address takes its place (RFC 5321 5.1). */
+SUSPENDS static void judge_no_mx(struct doctor_job *j, bool nxdomain)
+{
+    const char *domain = j->domain->name;
+    struct dns_answer answer;
+    struct err e;
+    enum dns_status status = nxdomain ? DNS_NOT_FOUND
+                                      : dns_addresses_until(j->doctor->dns, str_from_c(domain),
+                                                            j->deadline, j->arena, &answer, &e);
+    if (nxdomain)
+        doctor_found(j, DOCTOR_BAD, domain, "DNS knows no such domain");
+    else if (status == DNS_TEMPFAIL)
+        doctor_found_no_answer(j, domain, &e);
+    else if (status == DNS_NOT_FOUND)
+        doctor_found(j, DOCTOR_BAD, domain, "it has no MX record");
+    else if (leads_here(j, &answer))
+        doctor_found(j, DOCTOR_WARN, domain,
+                     "it has no MX record; its mail comes here by its address %s, with which many "
+                     "spam filters find fault",
+                     answer.addresses[0].text);
+    else
+        doctor_found(j, DOCTOR_BAD, domain,
+                     "it has no MX record, so its mail goes to its address %s, which is not this "
+                     "server's",
+                     answer.addresses[0].text);
+    if (status != DNS_TEMPFAIL)
+        doctor_mend_records(j, "mx");
+}
+
 void doctor_mx(struct doctor_job *j)
 {
     struct dns_answer answer;
@@ -67,9 +110,7 @@ void doctor_mx(struct doctor_job *j)
         doctor_found_no_answer(j, domain, &e);
         return;
     case DNS_NOT_FOUND:
-        doctor_found(j, DOCTOR_BAD, domain, "%s",
-                     answer.nxdomain ? "DNS knows no such domain" : "it has no MX record");
-        doctor_mend_records(j, "mx");
+        judge_no_mx(j, answer.nxdomain);
         return;
     case DNS_FOUND:
         break;

@@ -1,6 +1,6 @@
 /*
- * doctor: the machine around the server: clock, limits of the process, owners and permissions of
- * files, and what was left behind.
+ * doctor: the machine around the server: limits of the process, owners and permissions of files,
+ * and what was left behind.
  */
 #include "core/disk.h"
 #include "mailctl/doctor.h"
@@ -8,60 +8,8 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
-#include <sys/timex.h>
-#include <time.h>
+#include <sys/xattr.h>
 #include <unistd.h>
-
-/* --- clock --- */
-
-enum doctor_verdict doctor_judge_clock(int state, int status, struct str *text)
-{
-    if (state < 0) {
-        *text = STR("the kernel does not tell whether somebody keeps the clock right");
-        return DOCTOR_SKIPPED;
-    }
-    if (state == TIME_ERROR || (status & STA_UNSYNC)) {
-        *text = STR("nobody keeps the clock right: it drifts");
-        return DOCTOR_WARN;
-    }
-    *text = STR("the clock is kept right");
-    return DOCTOR_GOOD;
-}
-
-static void judge_zone(struct doctor_job *j)
-{
-    const char *zone = getenv("TZ");
-    struct stat st;
-    struct tm tm;
-    time_t now = (time_t)(clock_wall() / USEC_SEC);
-    bool utc = zone && (strncmp(zone, "UTC", 3) == 0 || strncmp(zone, "GMT", 3) == 0);
-    const char *name = zone && zone[0] == ':' ? zone + 1 : zone;
-    const char *path = !zone || !name[0] ? "/etc/localtime"
-                       : name[0] == '/'  ? name
-                                         : arena_printf(j->arena, "/usr/share/zoneinfo/%s", name).p;
-    /* "CET-1CEST" is a zone without a file */
-    bool rule = zone && strpbrk(zone, "0123456789") && !strchr(zone, '/');
-    if (!utc && !rule && !disk_stat(path, &st, NULL)) {
-        doctor_found(j, DOCTOR_WARN, "time zone", "%s is not there: times are shown in UTC", path);
-        doctor_mend(j, "timedatectl set-timezone Europe/Berlin (or yours)");
-        return;
-    }
-    if (localtime_r(&now, &tm))
-        doctor_found(j, DOCTOR_GOOD, "time zone", "%s, %+.1f hours from UTC", tm.tm_zone,
-                     (double)tm.tm_gmtoff / 3600);
-}
-
-void doctor_clock(struct doctor_job *j)
-{
-    struct timex t = {.modes = 0};
-    struct str text;
-    int state = adjtimex(&t);
-    enum doctor_verdict v = doctor_judge_clock(state, t.status, &text);
-    doctor_found(j, v, "", "%.*s", STR_ARG(text));
-    if (v == DOCTOR_WARN)
-        doctor_mend(j, "apt install chrony (or timedatectl set-ntp true)");
-    judge_zone(j);
-}
 
 /* --- limits --- */
 
@@ -198,7 +146,7 @@ struct owners {
     uid_t uid;
     gid_t *groups;
     int group_count;
-    const char *user;
+    const char *user, *group;
     bool known;
 };
 
@@ -217,6 +165,8 @@ static void find_owners(struct owners *o)
     o->known = true;
     o->uid = p->pw_uid;
     o->user = arena_c(o->job->arena, str_from_c(p->pw_name));
+    const struct group *g = getgrgid(p->pw_gid);
+    o->group = g ? arena_c(o->job->arena, str_from_c(g->gr_name)) : o->user;
     o->groups = arena_array(o->job->arena, GROUPS_MAX, sizeof(*o->groups));
     o->group_count = GROUPS_MAX;
     if (getgrouplist(p->pw_name, p->pw_gid, o->groups, &o->group_count) < 0)
@@ -231,10 +181,11 @@ static bool in_group(const struct owners *o, gid_t gid)
     return false;
 }
 
-/* bits: of "others", as 4 (read). */
-static bool may(const struct owners *o, const struct stat *st, mode_t bits)
+/* bits: of "others", as 4 (read). A list of rights beyond owner, group and others (acl(5)) is not
+ * read: what has one may be as it should. */
+static bool may(const struct owners *o, const char *path, const struct stat *st, mode_t bits)
 {
-    if (o->uid == 0)
+    if (o->uid == 0 || getxattr(path, "system.posix_acl_access", NULL, 0) > 0)
         return true;
     if (st->st_uid == o->uid)
         return (st->st_mode & (bits << 6)) != 0;
@@ -291,6 +242,8 @@ static bool see_owner(void *arg, const char *name, unsigned char type)
     struct strangers *s = arg;
     struct stat st;
     (void)type;
+    if (strcmp(name, "lost+found") == 0) /* data_dir is a file system of its own */
+        return true;
     const char *path = arena_printf(s->owners->job->arena, "%s/%s", s->path, name).p;
     if (disk_stat(path, &st, NULL) && st.st_uid != s->owners->uid && s->count++ == 0)
         s->first = path;
@@ -310,22 +263,55 @@ static void judge_contents(struct doctor_job *j, const struct owners *o)
     doctor_mend(j, "chown -R %s: '%s'", o->user, s.path);
 }
 
-static void judge_key(struct doctor_job *j, const struct owners *o,
-                      const struct site_certificate *c)
+/* The folder on the way to the file that the server's user may not pass; NULL: none. */
+static const char *closed_folder(const struct owners *o, const char *path)
 {
-    const char *path = c->key[0] ? c->key : c->path;
     struct stat st;
-    if (!disk_stat(path, &st, NULL))
-        return;
-    if (st.st_mode & 0006) {
-        doctor_found(j, DOCTOR_BAD, path, "every user of this machine may read the private key");
-        doctor_mend(j, "chmod o= '%s'; it may be known already: get a new one", path);
+    for (const char *slash = path; (slash = strchr(slash + 1, '/'));) {
+        const char *folder = arena_c(o->job->arena, str_from(path, (size_t)(slash - path)));
+        if (disk_stat(folder, &st, NULL) && !may(o, folder, &st, 1))
+            return folder;
     }
-    if (o->known && !may(o, &st, 4)) {
+    return NULL;
+}
+
+/* What a link leads to counts: certbot has its files elsewhere than it says. */
+static void judge_readable(struct doctor_job *j, const struct owners *o, const char *path)
+{
+    struct stat st;
+    char *real = realpath(path, NULL);
+    const char *folder = closed_folder(o, path);
+    if (!folder && real)
+        folder = closed_folder(o, arena_c(j->arena, str_from_c(real)));
+    free(real);
+    if (folder) {
         doctor_found(j, DOCTOR_BAD, path,
-                     "%s, as whom the server runs, may not read it: a reload will fail", o->user);
-        doctor_mend(j, "chown %s '%s'", o->user, path);
+                     "%s, as whom the server runs, may not enter %s: a start or a reload will fail",
+                     o->user, folder);
+        doctor_mend(j, "a copy in /etc/maild/tls, made by a deploy hook of certbot "
+                       "(installation.md, step 4)");
+    } else if (disk_stat(path, &st, NULL) && !may(o, path, &st, 4)) {
+        doctor_found(j, DOCTOR_BAD, path,
+                     "%s, as whom the server runs, may not read it: a start or a reload will fail",
+                     o->user);
+        doctor_mend(j, "chgrp %s '%s'; chmod 640 '%s'", o->group, path, path);
     }
+}
+
+static void judge_certificate(struct doctor_job *j, const struct owners *o,
+                              const struct site_certificate *c)
+{
+    const char *key = c->key[0] ? c->key : c->path;
+    struct stat st;
+    if (disk_stat(key, &st, NULL) && st.st_mode & 0006) {
+        doctor_found(j, DOCTOR_BAD, key, "every user of this machine may read the private key");
+        doctor_mend(j, "chmod o= '%s'; it may be known already: get a new one", key);
+    }
+    if (!o->known)
+        return;
+    judge_readable(j, o, key);
+    if (key != c->path)
+        judge_readable(j, o, c->path);
 }
 
 static void judge_log(struct doctor_job *j)
@@ -346,7 +332,7 @@ static void look_at_permissions(void *arg)
     judge_data(o->job, o);
     judge_contents(o->job, o);
     for (size_t i = 0; i < o->job->doctor->site.certificate_count; i++)
-        judge_key(o->job, o, &o->job->doctor->site.certificates[i]);
+        judge_certificate(o->job, o, &o->job->doctor->site.certificates[i]);
     judge_log(o->job);
 }
 

@@ -114,30 +114,37 @@ void doctor_hostname(struct doctor_job *j)
 
 /* --- PTR --- */
 
-bool doctor_addresses(struct doctor_job *j, const char *const **list, size_t *count)
+enum dns_status doctor_find_addresses(struct doctor_job *j, const char *const **list, size_t *count,
+                                      struct err *e)
 {
     const struct site *s = &j->doctor->site;
     struct dns_answer answer;
-    struct err e;
     *list = s->addresses;
     *count = s->address_count;
     if (*count > 0)
-        return true;
+        return DNS_FOUND;
     enum dns_status status = dns_addresses_until(j->doctor->dns, str_from_c(s->hostname),
-                                                 j->deadline, j->arena, &answer, &e);
-    if (status == DNS_TEMPFAIL)
-        doctor_found_no_answer(j, s->hostname, &e);
-    else if (status == DNS_NOT_FOUND)
-        doctor_found(j, DOCTOR_SKIPPED, "",
-                     "the server's address is not known: give it with --address");
+                                                 j->deadline, j->arena, &answer, e);
     if (status != DNS_FOUND)
-        return false;
+        return status;
     const char **found = arena_array(j->arena, answer.count, sizeof(*found));
     for (size_t i = 0; i < answer.count; i++)
         found[i] = answer.addresses[i].text;
     *list = found;
     *count = answer.count;
-    return true;
+    return DNS_FOUND;
+}
+
+bool doctor_addresses(struct doctor_job *j, const char *const **list, size_t *count)
+{
+    struct err e;
+    enum dns_status status = doctor_find_addresses(j, list, count, &e);
+    if (status == DNS_TEMPFAIL)
+        doctor_found_no_answer(j, j->doctor->site.hostname, &e);
+    else if (status == DNS_NOT_FOUND)
+        doctor_found(j, DOCTOR_SKIPPED, "",
+                     "the server's address is not known: give it with --address");
+    return status == DNS_FOUND;
 }
 
 static void mend_pointer(struct doctor_job *j, const char *address)

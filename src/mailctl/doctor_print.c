@@ -3,22 +3,23 @@
  * something is wrong; or one JSON document.
  */
 #include "mailctl/doctor.h"
+#include "mailctl/screen.h"
 
 #include <stdio.h>
 
 #define TEXT_COLUMN 22
-#define TEXT_WIDTH  78
 
 static const enum shade shades[DOCTOR_VERDICTS] = {SHADE_GOOD, SHADE_DIM, SHADE_WARN, SHADE_BAD};
 
-/* Behind a title that stands in column TEXT_COLUMN - n; later lines are indented. */
+/* From this column on; on a terminal broken into lines that begin there, too. What mends something
+ * is never broken: it is to be copied. */
 static void print_words(struct str text, size_t column)
 {
     struct str word;
-    size_t begin = column;
+    size_t begin = column, columns = screen_is_terminal() ? screen_columns() : SIZE_MAX;
     bool first = true;
     while ((word = str_word(&text)).p) {
-        if (!first && column + 1 + word.n > TEXT_COLUMN + TEXT_WIDTH) {
+        if (!first && column + 1 + word.n > columns) {
             printf("\n%*s", (int)begin, "");
             column = begin;
         } else if (!first) {

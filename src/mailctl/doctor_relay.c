@@ -23,12 +23,12 @@
 static void judge_list(struct doctor_job *j, const char *setting, const struct string_list *list)
 {
     struct network n;
-    char text[NETWORK_TEXT_SIZE];
     for (size_t i = 0; i < list->count; i++) {
         struct str item = str_from_c(list->items[i]);
         if (!network_parse(&n, item, NULL) || n.bits >= (n.first.v6 ? WIDE_V6 : WIDE_V4))
             continue;
-        network_address_text(&n.first, text);
+        if (!site_network_is_public(&n)) /* fc00::/7 */
+            continue;
         doctor_found(j, DOCTOR_BAD, setting,
                      "%s: strangers are in this network, and may send through this server",
                      list->items[i]);

@@ -2,7 +2,7 @@
  * doctor: the certificate as those see it who connect.
  */
 #include "core/disk.h"
-#include "mailctl/doctor.h"
+#include "mailctl/doctor_judge.h"
 
 #define DAY 86400
 
@@ -25,20 +25,32 @@ static void read_certificate(void *arg)
                                           &r->certificate, &r->error);
 }
 
+/* What renews certificates does so when a third of their life is left (some: half), and the life of
+ * those of public authorities gets shorter every year. Late is what should have happened before. */
+enum doctor_verdict doctor_judge_lifetime(int64_t begins, int64_t expires, int64_t now)
+{
+    int64_t left = expires - now, life = expires - begins;
+    int64_t warn = life / 4 < 21 * DAY ? life / 4 : 21 * DAY;
+    int64_t bad = life / 12 < 7 * DAY ? life / 12 : 7 * DAY;
+    if (now < begins || left < bad)
+        return DOCTOR_BAD;
+    return left < warn ? DOCTOR_WARN : DOCTOR_GOOD;
+}
+
 static void judge_dates(struct doctor_job *j, const char *path, const struct certificate *c)
 {
     int64_t now = clock_wall() / USEC_SEC, left = c->expires - now;
+    enum doctor_verdict v = doctor_judge_lifetime(c->begins, c->expires, now);
     if (now < c->begins) {
-        doctor_found(j, DOCTOR_BAD, path, "it is not valid before %s from now: is the clock right?",
+        doctor_found(j, v, path, "it is not valid before %s from now: is the clock right?",
                      doctor_days(j->arena, c->begins - now));
     } else if (left <= 0) {
-        doctor_found(j, DOCTOR_BAD, path, "it expired %s ago", doctor_days(j->arena, -left));
-    } else if (left < 21 * DAY) {
-        doctor_found(j, left < 7 * DAY ? DOCTOR_BAD : DOCTOR_WARN, path, "it expires in %s",
-                     doctor_days(j->arena, left));
+        doctor_found(j, v, path, "it expired %s ago", doctor_days(j->arena, -left));
+    } else if (v != DOCTOR_GOOD) {
+        doctor_found(j, v, path, "it expires in %s", doctor_days(j->arena, left));
     } else {
-        doctor_found(j, DOCTOR_GOOD, path, "valid for %s, signed by %.*s",
-                     doctor_days(j->arena, left), STR_ARG(c->issuer));
+        doctor_found(j, v, path, "valid for %s, signed by %.*s", doctor_days(j->arena, left),
+                     STR_ARG(c->issuer));
         return;
     }
     doctor_mend(j, "renew it (certbot renew), then: mailctl reload");
@@ -72,6 +84,7 @@ static void judge_chain(struct doctor_job *j, const char *path, const struct cer
     if (c->part_count == 1)
         doctor_mend(j, "tls.certificate needs the certificates behind it as well: fullchain.pem of "
                        "certbot instead of cert.pem");
+    doctor_mend(j, "nothing, where it is of an authority of your own that all clients know");
 }
 
 static void judge_pairs(struct doctor_job *j)

@@ -31,21 +31,28 @@ static const char *const not_public[] = {
     "ff00::/8",
 };
 
-bool site_is_public(const char *address)
+bool site_network_is_public(const struct network *inner)
 {
-    struct network_address a;
-    struct network n;
-    if (!network_address_parse(&a, str_from_c(address)))
-        return false;
+    struct network outer;
     for (size_t i = 0; i < sizeof(not_public) / sizeof(*not_public); i++) {
-        struct network_address cut = a;
-        if (!network_parse(&n, str_from_c(not_public[i]), NULL) || n.first.v6 != a.v6)
+        struct network_address cut = inner->first;
+        if (!network_parse(&outer, str_from_c(not_public[i]), NULL) || outer.first.v6 != cut.v6 ||
+            outer.bits > inner->bits)
             continue;
-        network_address_cut(&cut, n.bits);
-        if (memcmp(cut.bytes, n.first.bytes, a.v6 ? 16 : 4) == 0)
+        network_address_cut(&cut, outer.bits);
+        if (memcmp(cut.bytes, outer.first.bytes, cut.v6 ? 16 : 4) == 0)
             return false;
     }
     return true;
+}
+
+bool site_is_public(const char *address)
+{
+    struct network n;
+    if (!network_address_parse(&n.first, str_from_c(address)))
+        return false;
+    n.bits = n.first.v6 ? 128 : 32;
+    return site_network_is_public(&n);
 }
 
 bool site_has_address(const struct site *s, const char *address)

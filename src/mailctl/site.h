@@ -53,6 +53,9 @@ bool site_load(struct mailctl *m, const struct arguments *a, struct site *s, str
 bool site_has_address(const struct site *s, const char *address);
 /* Somebody elsewhere in the Internet can have a connection to it. */
 bool site_is_public(const char *address);
+/* So may somebody elsewhere have one of its addresses. */
+struct network;
+bool site_network_is_public(const struct network *n);
 /* The certificate that a client gets who asks for this host. Strings in a; errors as
  * certificate_read, ERR_NOT_FOUND: there is none. Does not touch the site: for workers. */
 bool site_read_certificate(const struct site *s, struct str host, struct arena *a,

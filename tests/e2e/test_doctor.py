@@ -5,6 +5,10 @@ import os
 import re
 import shutil
 import signal
+import socket
+import struct
+import threading
+import time
 
 from support import Skip
 from support.authority import Authority
@@ -132,12 +136,48 @@ def test_files():
         found.says("warn", "permissions", "who writes to whom", "chmod o= '%s'" % log)
         found.says("bad", "permissions", "everybody may write it", "chmod o-w")
         assert sorted(f["text"].split()[0] for f in found.of("leftovers")) == sorted(left[:2] + left[3:]), found.text
+        os.mkdir(os.path.join(data, "lost+found"))  # where data_dir is a file system of its own
         if os.getuid() == 0:
+            os.chown(os.path.join(data, "lost+found"), 1, 1)
             os.chown(left[1], 1, 1)
-            doctor(server, "--only", "permissions").says("bad", "permissions", "belongs not to root", "chown -R root:")
+            doctor(server, "--only", "permissions").says("bad", "permissions", "1 file in it belongs not to root", "chown -R root:")
             os.chown(left[1], 0, 0)
         config = another_config(server, ("data_dir = ", "user = nobody-of-this-name\ndata_dir = "))
         doctor(server, "--only", "permissions", config=config).says("bad", "permissions", "no user", "useradd")
+
+
+def test_files_that_the_user_of_the_server_cannot_reach():
+    if os.getuid() != 0:
+        raise Skip("only root can make files of others")
+    server = Instance(directory="/var/tmp")
+    try:
+        tls = os.path.join(server.root, "tls")
+        key, certificate = os.path.join(tls, "key.pem"), os.path.join(tls, "certificate.pem")
+        config = another_config(server, ("data_dir = ", "user = nobody\ndata_dir = "))
+
+        def found():
+            return doctor(server, "--only", "permissions", config=config)
+
+        for path in (server.directory, server.root, tls):
+            os.chmod(path, 0o755)
+        os.chmod(key, 0o600)
+        found().says("bad", "permissions", "nobody, as whom the server runs, may not read it", "chgrp nogroup '%s'" % key)
+        shutil.chown(key, group="nogroup")
+        os.chmod(key, 0o640)
+        assert not found().of("permissions", key), found().text
+        # As certbot has it: links into a folder that is closed to all but root.
+        closed = os.path.join(server.root, "closed")
+        os.mkdir(closed, 0o700)
+        for path in (key, certificate):
+            os.rename(path, os.path.join(closed, os.path.basename(path)))
+            os.symlink(os.path.join(closed, os.path.basename(path)), path)
+        found().says("bad", "permissions", "may not enter " + closed, "deploy hook")
+        assert len(found().of("permissions", key)) == len(found().of("permissions", certificate)) == 1, found().text
+        if shutil.which("setfacl"):  # rights that are no permission bits
+            os.system("setfacl -m u:nobody:x %s" % closed)
+            assert not found().of("permissions", key), found().text
+    finally:
+        server.close()
 
 
 def test_disks():
@@ -165,6 +205,47 @@ def test_memory_is_no_disk():
         assert "good" not in found.verdicts("sync") or float(found.of("sync")[0]["text"].split()[3]) < 1, found.text
     finally:
         server.close()
+
+
+class TimeServer:
+    """Says a time that is so many seconds ahead."""
+
+    def __init__(self, ahead, stratum=2):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
+        self.ahead, self.stratum = ahead, stratum
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            question, client = self.socket.recvfrom(1000)
+            if not question:
+                return
+            now = struct.pack(">Q", int((time.time() + 2208988800 + self.ahead) * 2**32) % 2**64)
+            answer = bytes([4 << 3 | 4, self.stratum]) + bytes(22) + question[40:48] + now + now
+            self.socket.sendto(answer, client)
+
+    def close(self):
+        self.socket.sendto(b"", self.socket.getsockname())
+        self.thread.join()
+        self.socket.close()
+
+
+def test_the_clock_against_a_time_server():
+    with Instance() as server:
+        for ahead, stratum, verdict, words in ((0, 2, "good", "the same as there"), (5, 2, "warn", "behind that of this time server"),
+                                               (-3600, 2, "bad", "ahead of that of this time server"), (0, 0, "skipped", "refuses"),
+                                               (0, 16, "skipped", "does not know the time")):
+            clock = TimeServer(ahead, stratum)
+            doctor(server, "--only", "clock", "--time-server", clock.address).says(verdict, "clock", words)
+            clock.close()
+        silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        silent.bind(("127.0.0.1", 0))
+        found = doctor(server, "--only", "clock", "--timeout", "1", "--time-server", "127.0.0.1:%d" % silent.getsockname()[1])
+        found.says("skipped", "clock", "no answer in time")
+        silent.close()
 
 
 def test_clock_and_limits():
@@ -198,8 +279,9 @@ def test_certificates():
         with_certificate(authority.issue("*.example.test", days=90)).is_good("certificate")
         with_certificate(good, trusted=False).says("bad", "certificate", "will not trust it", "fullchain.pem")
         with_certificate(authority.issue(HOST, days=-1)).says("bad", "certificate", "it expired", "mailctl reload")
-        with_certificate(authority.issue(HOST, days=3)).says("bad", "certificate", "it expires in")
-        with_certificate(authority.issue(HOST, days=15)).says("warn", "certificate", "it expires in 1")
+        with_certificate(authority.issue(HOST, days=3, age=87)).says("bad", "certificate", "it expires in")
+        with_certificate(authority.issue(HOST, days=15, age=75)).says("warn", "certificate", "it expires in 1")
+        with_certificate(authority.issue(HOST, days=3, age=3)).is_good("certificate")  # of a short life
         with_certificate(authority.issue("www.example.test")).says("bad", "certificate", "not good for " + HOST, "certbot")
         with_certificate(good, of_key=authority.issue(HOST)).says("bad", "certificate", "does not belong")
         # One more, for clients that ask for it: the names of its block must be its own.
@@ -249,6 +331,7 @@ def test_ports_and_relays():
             server.replace_config("trusted_networks = 10.0.0.0/8", "trusted_networks = 10.0.0.0/8\n    relay_networks = 0.0.0.0/0 fd00::/8")
             found = doctor(server, "--only", "relay", "--address", "127.0.0.1")
             found.says("bad", "relay", "0.0.0.0/0: strangers are in this network", "relay_networks")
+            assert "fd00::/8" not in found.text, found.of("relay")
             assert found.verdicts("relay", "127.0.0.1") == {"skipped"}, found.text
         finally:
             give_port_base(other)
@@ -319,7 +402,7 @@ def test_dns_that_is_wrong():
     server.add_config("dns {\n    server = 127.0.0.1@%d\n}\nmta_sts {\n    https_port = %d\n}\n" % (dns.port, server.base))
     with server:
         os.system("openssl genpkey -algorithm ed25519 -out %s/dkim.pem 2>/dev/null" % server.directory)
-        for domain in ("two.test", "three.test", "sub.three.test"):
+        for domain in ("two.test", "three.test", "sub.three.test", "plain.test", "away.test"):
             server.mailctl("domain", "add", domain)
         for domain in ("example.test", "two.test"):
             server.mailctl("domain", "set", domain, "--dkim-selector", "s1", "--dkim-key", server.directory + "/dkim.pem")
@@ -334,7 +417,7 @@ def test_dns_that_is_wrong():
             ("_25._tcp." + HOST, "TLSA"): ["3 1 1 " + "00" * 32], ("s1._domainkey.two.test", "TXT"): ["v=DKIM1; p="],
             ("_dmarc.three.test", "TXT"): ["v=DMARC1; p=reject; sp=none"], ("three.test", "MX"): [(0, "")],
             ("three.test", "TXT"): ["v=spf1 a mx include:three.test -all"], ("three.test", "A"): [OURS],
-            ("sub.three.test", "SERVFAIL"): [], ("2.0.0.127.list.test", "A"): ["127.0.0.2"], ("1.0.0.127.list.test", "A"): ["127.0.0.4"],
+            ("plain.test", "A"): [OURS], ("away.test", "A"): ["127.0.0.99"], ("sub.three.test", "SERVFAIL"): [], ("2.0.0.127.list.test", "A"): ["127.0.0.2"], ("1.0.0.127.list.test", "A"): ["127.0.0.4"],
             ("1.0.0.127.list.test", "TXT"): ["sends spam"], ("2.0.0.127.closed.test", "A"): ["127.255.255.254"],
         })
         found = doctor(server, "--address", OURS, "--blocklist", "list.test", "--blocklist", "closed.test", "--blocklist", "dead.test")
@@ -346,6 +429,8 @@ def test_dns_that_is_wrong():
         found.says("bad", "mx", "goes to elsewhere.test (10)", "example.test. 3600 IN MX 10 %s." % HOST)
         found.says("bad", "mx", "lost.test, which the MX record names, has no address")
         found.says("bad", "mx", "takes no mail (RFC 7505)")
+        found.says("warn", "mx", "it has no MX record; its mail comes here by its address", "plain.test. 3600 IN MX 10 %s." % HOST)
+        found.says("bad", "mx", "goes to its address 127.0.0.99, which is not this server's", "away.test. 3600 IN MX")
         found.says("warn", "mx", "DNS gives no answer")
         found.says("bad", "spf", 'gets "fail"', 'example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.0/24 ip4:127.0.0.1 -all"')
         found.says("bad", "spf", "everybody may send in its name")

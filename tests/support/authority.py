@@ -6,6 +6,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import time
 
 from . import Skip
 
@@ -26,18 +27,30 @@ class Authority:
     def run(self, *arguments):
         subprocess.run(["openssl", *arguments], cwd=self.directory, check=True, capture_output=True)
 
-    def issue(self, *names, days=30, foreign=False):
-        """foreign: signed by itself. days below 0: expired. Returns a Certificate."""
+    def issue(self, *names, days=30, age=0, foreign=False):
+        """foreign: signed by itself. days below 0: expired. age: so many days ago. Returns a Certificate."""
         self.count += 1
         base = "c%d" % self.count
         with open(os.path.join(self.directory, base + ".ext"), "w") as f:
             f.write("subjectAltName=" + ",".join(alternative_name(n) for n in names) + "\n")
         self.run("req", *KEY, "-subj", "/CN=" + base, "-keyout", base + ".key", "-out", base + ".csr")
+        if age:
+            self.sign_in_the_past(base, age, days)
+            return Certificate(self, os.path.join(self.directory, base))
         signer = ["-signkey", base + ".key"] if foreign else ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
         self.run("x509", "-req", "-in", base + ".csr", *signer, "-days", str(days), "-extfile", base + ".ext",
                  "-out", base + ".pem")
         return Certificate(self, os.path.join(self.directory, base))
 
+    def sign_in_the_past(self, base, age, days):
+        """openssl ca keeps books, and is the one that takes a date."""
+        with open(os.path.join(self.directory, "ca.cnf"), "w") as f:
+            f.write("[ca]\ndefault_ca = d\n[d]\ndatabase = books\nnew_certs_dir = .\ndefault_md = sha256\nserial = ca.srl\npolicy = p\n"
+                    "[p]\ncommonName = supplied\n")
+        open(os.path.join(self.directory, "books"), "a").close()
+        dates = [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + 86400 * n)) for n in (-age, days)]
+        self.run("ca", "-batch", "-notext", "-config", "ca.cnf", "-cert", "ca.pem", "-keyfile", "ca.key", "-create_serial",
+                 "-in", base + ".csr", "-startdate", dates[0], "-enddate", dates[1], "-extfile", base + ".ext", "-out", base + ".pem")
 
     def hex(self):
         """The authority's own certificate."""
