@@ -2,10 +2,10 @@
  * The handler of faults (SIGSEGV, SIGABRT - a broken invariant, or the watchdog's patience with a
  * loop that hangs - and the like) runs on a stack of its own, since the fiber's may be what was
  * used up. It knows who is to blame by the thread it runs on: the fiber that runs, or what a worker
- * was given. It writes one line with one system call, puts back the action that was there before it
- * (the system's, or that of a sanitizer, which has the threads' stacks for it as well) and lets the
- * process die of it. A process that is killed from outside leaves no line, and so nobody is blamed
- * for a machine without memory.
+ * was given. It writes one line with one system call, lets the log say what it has, puts back the
+ * action that was there before it (the system's, or that of a sanitizer, which has the threads'
+ * stacks for it as well) and lets the process die of it. A process that is killed from outside
+ * leaves no line, and so nobody is blamed for a machine without memory.
  *
  *   TIME SIGNAL KIND NAME PART        with tabs between them; %XX for odd bytes; "-" for nothing
  *
@@ -18,6 +18,7 @@
 #include "core/buf.h"
 #include "core/disk.h"
 #include "core/fiber.h"
+#include "core/log.h"
 #include "core/loop_private.h"
 #include "core/mem.h"
 #include "core/sanitizer.h"
@@ -166,6 +167,7 @@ static void on_fault(int number)
     const struct suspect *s = suspect_present();
     if (s && crash_file >= 0)
         note(number, s);
+    log_flush_in_handler();
     for (size_t i = 0; i < FAULTS; i++)
         if (faults[i] == number)
             sigaction(number, &before[i], NULL);

@@ -1,11 +1,10 @@
 /*
  * The log: one line per event, made in a buffer on the caller's stack; longer lines are cut.
  *
- * Lines go through a stream for each target (core/log_stream.h) that writes them in the background.
- * Errors are
- * written before log_write returns, with all that is before them, if the log is a file; so are the
- * last lines at exit and (log_flush) before an abort. Before log_open, each line is written at once
- * to standard error.
+ * Lines go through a stream for each target (core/log_stream.h) that writes them in the background,
+ * an error at once. The last lines are waited for, but not for ever: at exit, before an abort
+ * (log_flush), and in the handler of faults. Before log_open, each line is written at once to
+ * standard error.
  *
  * Everything that is printed passes one filter (core/log_format.h), so no value from outside can
  * forge a line, a field of one, or an escape sequence of a terminal.
@@ -21,6 +20,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -52,6 +52,23 @@ void log_flush(void)
     for (int k = 0; k < LOG_KINDS; k++)
         log_stream_flush(&the_logs[k]);
     log_stream_flush(&the_actions);
+}
+
+#define FAULT_PATIENCE_MSEC 200
+#define FAULT_STEP_MSEC     2
+
+/* A fault in the writer's own thread is one of the reasons not to wait long. */
+void log_flush_in_handler(void)
+{
+    bool waiting = log_stream_call(&the_actions);
+    for (int k = 0; k < LOG_KINDS; k++)
+        waiting |= log_stream_call(&the_logs[k]);
+    for (int spent = 0; waiting && spent < FAULT_PATIENCE_MSEC; spent += FAULT_STEP_MSEC) {
+        poll(NULL, 0, FAULT_STEP_MSEC);
+        waiting = log_stream_has_unwritten(&the_actions);
+        for (int k = 0; k < LOG_KINDS; k++)
+            waiting |= log_stream_has_unwritten(&the_logs[k]);
+    }
 }
 
 static void forked(void)

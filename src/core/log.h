@@ -4,7 +4,7 @@
  * field: smtpd, submission, lmtpd, smtp, queue, imap, pop3, auth, directory, store, ctl, maild.
  * Values cannot forge a line or a field, whoever chose them: what would end "%s", <%s>, =%s or (%s)
  * is written as \xNN, and so are control characters. Secrets and message contents are never logged.
- * Callable from any thread; never suspends.
+ * Callable from any thread; never suspends, and never waits for what the lines are written to.
  *
  * The log is the one facility, besides the running loop, that is reached without being passed:
  * errors must be reportable from everywhere.
@@ -39,8 +39,11 @@ void log_apply(struct log_change *c);
 void log_forget(struct log_change *c);
 /* After files were renamed: opens the paths anew. Keeps the old file when that fails. */
 bool log_reopen(struct err *e);
-/* Writes out what is buffered: before an abort; at exit it happens by itself. */
+/* Until what is buffered is written out, or cannot be, or hangs (some seconds at most): before an
+ * abort; at exit it happens by itself. BLOCKING. */
 void log_flush(void);
+/* The same for a handler of faults, for a moment only. */
+void log_flush_in_handler(void);
 void log_set_level(enum log_level least);
 enum log_level log_level(void);
 bool log_enabled(enum log_level level);

@@ -1,28 +1,60 @@
 /*
  * A stream of lines on its way to a file, to standard error, syslog or the journal. Lines go to a
- * buffer in memory, which a thread writes out every few milliseconds: what holds up writers does
- * not hold up the loop, and under load many lines share a system call.
+ * buffer in memory, and a thread writes them out: within fifty milliseconds, sooner when they are
+ * many or one of them is urgent. Nobody else touches the descriptor, so what holds up the writer -
+ * a disk that hangs, a pipe that nobody reads - holds up nobody else, lines stay in order, and
+ * under load many of them share a system call. Who wants them out (log_stream_flush) asks the
+ * writer for a turn and waits for it, not for ever; a handler of faults looks at a flag.
  *
  * What cannot be written (the disk is full, syslog is not there) is tried again every second, and
  * meanwhile new lines wait in the buffer; what does not fit any more is dropped, counted, and said
  * when there is room again. That it happened is kept for the sysadmin (log_troubles).
+ *
+ * Another descriptor takes its turn where it was put into the lines: those before it go to the old
+ * one if that takes them, and to the new one if not.
  */
 #include "core/log_stream.h"
 
 #include "core/mem.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PENDING_MAX ((size_t)1024 * 1024)
-#define GATHER_USEC 10000
-#define AGAIN_USEC  USEC_SEC
+/* Lines are gathered so long, or until they are so many bytes. */
+#define GATHER_MSEC 50
+#define GATHER_MAX  ((size_t)64 * 1024)
+#define AGAIN_MSEC  1000
+/* A write that takes longer hangs, and nobody waits for it any more. */
+#define FLUSH_PATIENCE (3 * USEC_SEC)
+/* So long it may take before the sysadmin is told. */
+#define HANGS_AFTER USEC_SEC
+
+/* --- calling the writer --- */
+
+/* Safe in a handler of signals. */
+static void call_writer(const struct log_stream *l)
+{
+    int error = errno;
+    uint64_t one = 1;
+    if (write(l->call, &one, sizeof one) < 0)
+        errno = error; /* it is called already */
+}
+
+static void wait_for_call(const struct log_stream *l, int msec)
+{
+    struct pollfd p = {.fd = l->call, .events = POLLIN};
+    uint64_t calls;
+    if (poll(&p, 1, msec) > 0 && read(l->call, &calls, sizeof calls) < 0)
+        return;
+}
 
 /* --- writing --- */
 
@@ -40,94 +72,171 @@ static void note_success(struct log_stream *l)
         l->trouble.until = clock_wall();
 }
 
-struct chunk {
-    const char *p;
-    size_t n;
-    int fd;
-    unsigned long lost; /* lines that should have been behind it */
-    bool rest;          /* left over from before: there may be more */
+/* What a turn of the writer has to do. */
+struct turn {
+    size_t n;             /* bytes for the descriptor that is in use */
+    struct log_next next; /* behind them */
+    unsigned long lost;   /* lines that should have been behind all */
+    bool rest;            /* left over from before: there may be more */
 };
 
-static struct chunk take_pending(struct log_stream *l)
+static struct turn begin_turn(struct log_stream *l)
 {
     pthread_mutex_lock(&l->lock);
-    struct chunk c = {.fd = l->fd, .rest = l->left_n > 0};
-    if (!c.rest) {
+    struct turn t = {.rest = l->left_n > 0};
+    if (!t.rest) {
         char *full = l->pending;
         l->pending = l->writing;
         l->writing = full;
         l->left = 0;
         l->left_n = l->pending_n;
         l->pending_n = 0;
-        c.lost = l->lost;
+        t.next = l->next;
+        l->next = (struct log_next){0};
+        t.lost = l->lost;
         l->trouble.lost += l->lost;
         l->lost = 0;
+        l->hurry = false;
     }
-    c.p = l->writing + l->left;
-    c.n = l->left_n;
+    t.n = t.next.wanted ? t.next.at : l->left_n;
+    l->busy_since = clock_monotonic();
     pthread_mutex_unlock(&l->lock);
-    return c;
+    return t;
 }
 
-/* False: something is left. */
-static bool put_back(struct log_stream *l, size_t done, int error)
+/* Of what is left; false: not all of it. */
+static bool write_left(struct log_stream *l, size_t n)
 {
+    if (n == 0)
+        return true;
+    size_t done = log_emit(l->kind, l->fd, l->fd_path, l->writing + l->left, n);
+    int error = errno;
     pthread_mutex_lock(&l->lock);
     l->left += done;
     l->left_n -= done;
-    bool ok = l->left_n == 0;
-    if (ok)
+    if (done == n)
         note_success(l);
     else
         note_trouble(l, error);
     pthread_mutex_unlock(&l->lock);
-    return ok;
+    return done == n;
 }
 
-static void write_lost(const struct log_stream *l, int fd, unsigned long lost)
+static void close_output(struct log_stream *l)
+{
+    if (l->fd > STDERR_FILENO)
+        close(l->fd);
+    free(l->fd_path);
+}
+
+/* Without a descriptor, what is left goes nowhere. */
+static void use_next(struct log_stream *l, const struct log_next *next)
+{
+    close_output(l);
+    pthread_mutex_lock(&l->lock);
+    l->fd = next->fd;
+    l->fd_path = next->path;
+    if (l->fd < 0) {
+        l->left_n = 0;
+        note_success(l);
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* Lines could not be written, and there is another place for them. */
+static bool take_next(struct log_stream *l, struct turn *t)
+{
+    if (t->next.wanted)
+        return true;
+    pthread_mutex_lock(&l->lock);
+    t->next = l->next;
+    l->next = (struct log_next){0};
+    pthread_mutex_unlock(&l->lock);
+    return t->next.wanted;
+}
+
+static void write_lost(const struct log_stream *l, unsigned long lost)
 {
     char line[160];
     size_t n = log_lost_line(line, sizeof line, lost);
-    log_emit(l->kind, fd, l->path, line, n);
+    log_emit(l->kind, l->fd, l->fd_path, line, n);
 }
 
-static bool write_chunk(struct log_stream *l, const struct chunk *c)
+static bool take_turn(struct log_stream *l, struct turn *t)
 {
-    if (c->n == 0)
-        return true;
-    size_t done = log_emit(l->kind, c->fd, l->path, c->p, c->n);
-    return put_back(l, done, errno);
-}
-
-/* Writes what is pending. The output lock keeps the descriptor from being closed. False: not all
- * could be written. */
-static bool write_pending(struct log_stream *l)
-{
-    struct chunk c;
-    bool ok;
-    pthread_mutex_lock(&l->output);
-    do {
-        c = take_pending(l);
-        ok = write_chunk(l, &c);
-        if (ok && c.lost > 0)
-            write_lost(l, c.fd, c.lost);
-    } while (ok && c.rest);
-    pthread_mutex_unlock(&l->output);
+    bool ok = write_left(l, t->n);
+    if (t->next.wanted || (!ok && take_next(l, t))) {
+        if (ok && t->next.lost > 0)
+            write_lost(l, t->next.lost);
+        else
+            t->lost += t->next.lost;
+        use_next(l, &t->next);
+        ok = write_left(l, l->left_n);
+    }
+    if (ok && t->lost > 0)
+        write_lost(l, t->lost);
     return ok;
 }
 
-static bool has_pending(struct log_stream *l)
+/* Writes what is pending. False: not all could be written. */
+static bool write_pending(struct log_stream *l)
 {
+    struct turn t;
+    bool ok;
     pthread_mutex_lock(&l->lock);
-    bool any = l->pending_n > 0 || l->left_n > 0 || l->lost > 0;
+    uint64_t asked = l->asked;
     pthread_mutex_unlock(&l->lock);
-    return any;
+    do {
+        t = begin_turn(l);
+        ok = take_turn(l, &t);
+    } while (ok && t.rest);
+    pthread_mutex_lock(&l->lock);
+    l->busy_since = 0;
+    l->answered = asked;
+    atomic_store(&l->unwritten, l->left_n > 0 || l->pending_n > 0);
+    pthread_cond_broadcast(&l->progress);
+    pthread_mutex_unlock(&l->lock);
+    return ok;
 }
 
-void log_stream_flush(struct log_stream *l)
+/* --- the writer's thread --- */
+
+static bool is_wanted(const struct log_stream *l)
 {
-    if (has_pending(l))
-        write_pending(l);
+    return l->asked != l->answered || l->next.wanted;
+}
+
+/* Until there is a line. */
+static void sleep_without_lines(struct log_stream *l)
+{
+    pthread_mutex_lock(&l->lock);
+    bool sleep = l->pending_n == 0 && l->left_n == 0 && l->lost == 0 && !is_wanted(l);
+    if (sleep)
+        l->state = LOG_WRITER_SLEEPS;
+    pthread_mutex_unlock(&l->lock);
+    if (sleep)
+        wait_for_call(l, -1);
+}
+
+/* For more lines. */
+static void nap(struct log_stream *l)
+{
+    pthread_mutex_lock(&l->lock);
+    bool now = l->hurry || l->pending_n > GATHER_MAX || is_wanted(l);
+    l->state = now ? LOG_WRITER_BUSY : LOG_WRITER_NAPS;
+    pthread_mutex_unlock(&l->lock);
+    if (!now)
+        wait_for_call(l, GATHER_MSEC);
+}
+
+/* Lines do not call meanwhile. */
+static void wait_to_try_again(struct log_stream *l)
+{
+    pthread_mutex_lock(&l->lock);
+    bool now = is_wanted(l);
+    pthread_mutex_unlock(&l->lock);
+    if (!now)
+        wait_for_call(l, AGAIN_MSEC);
 }
 
 static void *writer_main(void *arg)
@@ -135,17 +244,13 @@ static void *writer_main(void *arg)
     struct log_stream *l = arg;
     pthread_setname_np(pthread_self(), "maild-log");
     for (;;) {
+        sleep_without_lines(l);
+        nap(l);
         pthread_mutex_lock(&l->lock);
-        l->sleeping = l->pending_n == 0 && l->left_n == 0 && l->lost == 0;
-        bool sleep = l->sleeping;
+        l->state = LOG_WRITER_BUSY;
         pthread_mutex_unlock(&l->lock);
-        if (sleep) {
-            while (sem_wait(&l->calls) < 0 && errno == EINTR)
-                ;
-        }
-        usleep(GATHER_USEC);
         if (!write_pending(l))
-            usleep(AGAIN_USEC);
+            wait_to_try_again(l);
     }
     return NULL;
 }
@@ -163,8 +268,21 @@ static bool start_writer(struct log_stream *l)
     return ok;
 }
 
+/* --- lines --- */
+
+/* Whether the writer must be called; with the lock held. */
+static bool wants_call(struct log_stream *l, bool urgent)
+{
+    l->hurry |= urgent;
+    bool call = l->state == LOG_WRITER_SLEEPS ||
+                (l->state == LOG_WRITER_NAPS && (urgent || l->pending_n > GATHER_MAX));
+    if (call)
+        l->state = LOG_WRITER_BUSY;
+    return call;
+}
+
 /* With the lock held. False: the line must be written by the caller. */
-static bool add_pending(struct log_stream *l, const char *p, size_t n, bool *call)
+static bool add_pending(struct log_stream *l, const char *p, size_t n)
 {
     if (!l->opened)
         return false;
@@ -178,93 +296,156 @@ static bool add_pending(struct log_stream *l, const char *p, size_t n, bool *cal
     }
     memcpy(l->pending + l->pending_n, p, n);
     l->pending_n += n;
-    *call = l->sleeping;
-    l->sleeping = false;
+    atomic_store_explicit(&l->unwritten, true, memory_order_relaxed);
     return true;
 }
 
 void log_stream_write(struct log_stream *l, bool urgent, const char *p, size_t n)
 {
-    bool call = false;
     pthread_mutex_lock(&l->lock);
-    bool pending = add_pending(l, p, n, &call);
-    bool now = pending && urgent && l->regular;
+    bool pending = add_pending(l, p, n);
+    bool call = pending && l->running && wants_call(l, urgent);
     int fd = l->fd;
     pthread_mutex_unlock(&l->lock);
     if (call)
-        sem_post(&l->calls);
+        call_writer(l);
     if (!pending)
         log_emit(l->kind, fd, NULL, p, n);
-    else if (now)
-        write_pending(l);
+}
+
+/* --- flushing --- */
+
+static bool wait_for_progress(struct log_stream *l, usec until)
+{
+    struct timespec t = {.tv_sec = (time_t)(until / USEC_SEC),
+                         .tv_nsec = (long)(until % USEC_SEC) * 1000};
+    return pthread_cond_timedwait(&l->progress, &l->lock, &t) == 0;
+}
+
+void log_stream_flush(struct log_stream *l)
+{
+    pthread_mutex_lock(&l->lock);
+    if (l->running) {
+        uint64_t mine = ++l->asked;
+        call_writer(l);
+        usec since = l->busy_since ? l->busy_since : clock_monotonic();
+        while (l->answered < mine && wait_for_progress(l, since + FLUSH_PATIENCE))
+            ;
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+bool log_stream_call(struct log_stream *l)
+{
+    bool unwritten = atomic_load(&l->unwritten);
+    if (unwritten)
+        call_writer(l);
+    return unwritten;
+}
+
+bool log_stream_has_unwritten(struct log_stream *l)
+{
+    return atomic_load(&l->unwritten);
 }
 
 /* --- opening --- */
 
-static bool is_regular(int fd)
+static void prepare_waiting(struct log_stream *l)
 {
-    struct stat st;
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&l->progress, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    l->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
-/* With both locks held. */
-static void replace_descriptor(struct log_stream *l, int fd)
+/* Before there is a writer. */
+static void use_at_once(struct log_stream *l, const struct log_next *next)
 {
     if (!l->opened) {
+        prepare_waiting(l);
         l->pending = mem_alloc(PENDING_MAX);
         l->writing = mem_alloc(PENDING_MAX);
         l->opened = true;
     }
-    if (l->fd > STDERR_FILENO)
-        close(l->fd);
-    l->fd = fd;
-    l->open = fd >= 0;
-    l->regular = fd >= 0 && is_regular(fd);
+    close_output(l);
+    l->fd = next->fd;
+    l->fd_path = next->path;
+}
+
+/* In its place within the lines. One that never had its turn is forgotten. */
+static void use_in_turn(struct log_stream *l, const struct log_next *next)
+{
+    struct log_next old = l->next;
+    if (old.wanted && old.fd > STDERR_FILENO)
+        close(old.fd);
+    free(old.path);
+    l->next = *next;
+    l->next.at = old.wanted ? old.at : l->pending_n;
+    l->next.lost = old.wanted ? old.lost : l->lost;
+    if (!old.wanted) {
+        l->trouble.lost += l->lost;
+        l->lost = 0;
+    }
+    call_writer(l);
+}
+
+static char *copy_of(const char *path)
+{
+    return path ? mem_dup(path, strlen(path)) : NULL;
 }
 
 void log_stream_use(struct log_stream *l, int fd, const char *path)
 {
-    log_stream_flush(l);
-    pthread_mutex_lock(&l->output);
+    struct log_next next = {.wanted = true, .fd = fd, .path = copy_of(path)};
+    char *name = copy_of(path);
     pthread_mutex_lock(&l->lock);
-    replace_descriptor(l, fd);
-    if (path != l->path) {
-        free(l->path);
-        l->path = path ? mem_dup(path, strlen(path)) : NULL;
-    }
+    if (l->running)
+        use_in_turn(l, &next);
+    else
+        use_at_once(l, &next);
+    l->open = fd >= 0;
+    free(l->path);
+    l->path = name;
     pthread_mutex_unlock(&l->lock);
-    pthread_mutex_unlock(&l->output);
 }
 
 void log_stream_close(struct log_stream *l)
 {
-    if (!l->open)
-        return;
-    log_stream_use(l, -1, NULL);
-    pthread_mutex_lock(&l->lock);
-    l->left_n = l->pending_n = 0;
-    note_success(l);
-    pthread_mutex_unlock(&l->lock);
+    if (l->open)
+        log_stream_use(l, -1, NULL);
 }
 
 bool log_stream_reopen(struct log_stream *l, struct err *e)
 {
-    if (!l->open || l->kind != LOG_KIND_FILE)
+    pthread_mutex_lock(&l->lock);
+    char *path = l->open && l->kind == LOG_KIND_FILE ? copy_of(l->path) : NULL;
+    pthread_mutex_unlock(&l->lock);
+    if (!path)
         return true;
-    int fd = log_emit_open(l->kind, l->path, e);
-    if (fd < 0)
-        return false;
-    log_stream_use(l, fd, l->path);
-    return true;
+    int fd = log_emit_open(l->kind, path, e);
+    if (fd >= 0)
+        log_stream_use(l, fd, path);
+    free(path);
+    return fd >= 0;
 }
 
 void log_stream_forked(struct log_stream *l)
 {
     pthread_mutex_init(&l->lock, NULL);
-    pthread_mutex_init(&l->output, NULL);
-    sem_init(&l->calls, 0, 0);
-    l->running = l->sleeping = false;
+    l->running = false;
     l->pending_n = l->left_n = 0;
+    atomic_store(&l->unwritten, false);
+    if (!l->opened)
+        return;
+    close(l->call);
+    prepare_waiting(l);
+    l->asked = l->answered = 0;
+    l->busy_since = 0;
+    if (l->next.wanted)
+        use_at_once(l, &l->next);
+    l->next = (struct log_next){0};
 }
 
 /* --- troubles --- */
@@ -285,12 +466,25 @@ static void add_time(struct buf *out, usec when)
     buf_add_c(out, text);
 }
 
+static void add_lost(struct buf *out, unsigned long lost)
+{
+    if (lost > 0)
+        buf_printf(out, "; %lu lines are lost", lost);
+}
+
 void log_stream_tell_trouble(struct log_stream *l, struct buf *out)
 {
     pthread_mutex_lock(&l->lock);
     struct log_trouble t = l->trouble;
     unsigned long lost = t.lost + l->lost;
-    if (t.since != 0) {
+    usec hangs = l->busy_since ? clock_monotonic() - l->busy_since : 0;
+    if (hangs > HANGS_AFTER) {
+        buf_printf(out, "%s takes no lines since ", name_of(l));
+        add_time(out, clock_wall() - hangs);
+        buf_add_c(out, ": its disk, or who reads it, hangs");
+        add_lost(out, lost);
+        buf_add_char(out, '\n');
+    } else if (t.since != 0) {
         buf_printf(out, "%s %s be written %s ", name_of(l), t.until ? "could not" : "cannot",
                    t.until ? "from" : "since");
         add_time(out, t.since);
@@ -299,8 +493,7 @@ void log_stream_tell_trouble(struct log_stream *l, struct buf *out)
             add_time(out, t.until);
         }
         buf_printf(out, ": %s", strerror(t.error));
-        if (lost > 0)
-            buf_printf(out, "; %lu lines are lost", lost);
+        add_lost(out, lost);
         buf_add_char(out, '\n');
     } else if (lost > 0) {
         buf_printf(out, "%s was too slow: %lu lines are lost\n", name_of(l), lost);

@@ -2,6 +2,7 @@
 #include "core/arena.h"
 #include "core/crash.h"
 #include "core/disk.h"
+#include "core/log.h"
 #include "core/worker.h"
 #include "helper.h"
 
@@ -290,10 +291,41 @@ static void test_whose_fault_it_was(void **state)
     crashes_free(c);
 }
 
+/* What was logged last tells what happened. */
+static void log_and_die(void *arg)
+{
+    struct err e;
+    struct buf log = BUF_EMPTY;
+    buf_printf(&log, "%s.log", path);
+    if (!log_open(buf_c(&log), LOG_LEVEL_INFO, &e))
+        _exit(0);
+    for (int i = 0; i < 3; i++)
+        log_info("maild", NULL, "line=%d", i);
+    log_error("maild", NULL, "this is bad");
+    die(arg);
+}
+
+static void test_the_last_lines_are_in_the_log(void **state)
+{
+    struct err e;
+    struct buf log = BUF_EMPTY, text = BUF_EMPTY;
+    (void)state;
+    assert_true(died(log_and_die, NULL));
+    buf_printf(&log, "%s.log", path);
+    assert_true(disk_read_file(buf_c(&log), 1 << 20, &text, &e));
+    const char *last = strstr(buf_c(&text), " line=2\n");
+    assert_non_null(last);
+    assert_non_null(strstr(last, ": this is bad\n"));
+    unlink(buf_c(&log));
+    buf_free(&log);
+    buf_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         /* First: what is watched is for the life of the process. */
+        cmocka_unit_test_setup_teardown(test_the_last_lines_are_in_the_log, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_whose_fault_it_was, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_twice_is_too_often, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_forgiven_is_forgotten_in_the_file_too, set_up,

@@ -197,6 +197,102 @@ static void test_file_is_full(void **state)
     free(path);
 }
 
+/* What a pipe held until now, and what comes until `last` stands in it. */
+static struct buf read_until(int fd, const char *last)
+{
+    struct buf all = BUF_EMPTY;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    while (!strstr(buf_c(&all), last)) {
+        assert_int_equal(poll(&p, 1, 30000), 1);
+        ssize_t n = read(fd, buf_reserve(&all, 65536), 65536);
+        assert_true(n > 0);
+        all.n += (size_t)n;
+    }
+    return all;
+}
+
+/* The lines "line=N" are there from `first` on, each behind the one before. Returns how many. */
+static int count_in_order(const char *text, int first)
+{
+    char line[32];
+    for (int n = first;; n++) {
+        snprintf(line, sizeof line, " line=%d ", n);
+        const char *found = strstr(text, line);
+        if (!found)
+            return n - first;
+        text = found;
+    }
+}
+
+/* Whoever logs, flushes, opens anew or goes elsewhere is not held up by a target that hangs; what
+ * the memory holds comes in order, and how much is missing is said. */
+static void test_nobody_reads(void **state)
+{
+    (void)state;
+    struct buf troubles = BUF_EMPTY;
+    char *path = path_in(dir, "pipe"), *other = path_in(dir, "elsewhere");
+    char *filling = mem_alloc(1001);
+    memset(filling, 'x', 1000);
+    filling[1000] = '\0';
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    go_to((struct log_target[]){{LOG_KIND_FILE, path}}, 1);
+    for (int i = 0; i < 3000; i++)
+        log_error("maild", NULL, "line=%d %s", i, filling);
+    usec begin = clock_monotonic();
+    log_flush();
+    log_flush();
+    log_flush();
+    assert_in_range(clock_monotonic() - begin, USEC_SEC, 10 * USEC_SEC);
+    log_troubles(&troubles);
+    expect(buf_c(&troubles), "pipe takes no lines since ");
+    expect(buf_c(&troubles), "hangs; ");
+    expect(buf_c(&troubles), " lines are lost\n");
+
+    begin = clock_monotonic();
+    struct err e;
+    assert_true(log_reopen(&e));
+    go_to((struct log_target[]){{LOG_KIND_FILE, other}}, 1);
+    log_error("maild", NULL, "from here on");
+    assert_in_range(clock_monotonic() - begin, 0, USEC_SEC);
+    fcntl(reader, F_SETFL, 0);
+    struct buf all = read_until(reader, "lines of the log were lost count=");
+    assert_in_range(count_in_order(buf_c(&all), 0), 1000, 2999);
+    assert_null(strstr(buf_c(&all), "from here on"));
+    buf_free(&all);
+    all = content(other);
+    expect(buf_c(&all), ": from here on\n");
+    assert_null(strstr(buf_c(&all), "line="));
+    buf_clear(&troubles);
+    log_troubles(&troubles);
+    assert_null(strstr(buf_c(&troubles), "takes no lines"));
+    close(reader);
+    free(filling);
+    buf_free(&all);
+    buf_free(&troubles);
+    free(path);
+    free(other);
+}
+
+/* An error is out soon without anybody's asking. */
+static void test_lines_come_soon(void **state)
+{
+    (void)state;
+    char *path = path_in(dir, "soon");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    go_to((struct log_target[]){{LOG_KIND_FILE, path}}, 1);
+    fcntl(reader, F_SETFL, 0);
+    log_error("maild", NULL, "error");
+    struct buf all = read_until(reader, ": error\n");
+    buf_free(&all);
+    log_info("maild", NULL, "info");
+    all = read_until(reader, ": info\n");
+    buf_free(&all);
+    close(reader);
+    free(path);
+}
+
 /* Standard error that is the journal's. */
 static void test_priorities_on_standard_error(void **state)
 {
@@ -243,9 +339,12 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_syslog_and_journal), cmocka_unit_test(test_syslog_comes_and_goes),
-        cmocka_unit_test(test_all_or_nothing), cmocka_unit_test(test_file_is_full),
-        cmocka_unit_test(test_priorities_on_standard_error)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_syslog_and_journal),
+                                       cmocka_unit_test(test_syslog_comes_and_goes),
+                                       cmocka_unit_test(test_all_or_nothing),
+                                       cmocka_unit_test(test_file_is_full),
+                                       cmocka_unit_test(test_nobody_reads),
+                                       cmocka_unit_test(test_lines_come_soon),
+                                       cmocka_unit_test(test_priorities_on_standard_error)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

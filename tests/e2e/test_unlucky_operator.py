@@ -2,6 +2,7 @@
 locked. It says what is the matter, and nothing is lost."""
 
 import os
+import poplib
 import random
 import re
 import shutil
@@ -13,9 +14,9 @@ import tempfile
 import threading
 import time
 
-from support import Skip
+from support import Skip, wait_for
 from support.instance import Instance, build_dir, give_port_base, take_port_base
-from support.mail import imap, imap_bodies, inject, submit
+from support.mail import imap, imap_bodies, inject, pop3, submit
 
 TEXT = "Subject: x\r\n\r\nx\r\n"
 
@@ -243,3 +244,69 @@ def test_log_that_cannot_be_written_does_not_stop_mail():
         finally:
             server.kill()
             subprocess.run(["umount", "-l", log], check=True)
+
+
+class FrozenLog:
+    """The log on a file system of its own that takes nothing while it is frozen, as a dead server of NFS."""
+
+    def __init__(self, server):
+        self.image, self.mount = os.path.join(server.directory, "log.ext4"), os.path.join(server.root, "log")
+        for command in (["truncate", "-s", "16M", self.image], ["mkfs.ext4", "-q", "-F", self.image], ["mount", "-o", "loop", self.image, self.mount]):
+            result = subprocess.run(command, capture_output=True, text=True)
+            if result.returncode != 0:
+                raise Skip("no file system can be mounted here: " + result.stderr.strip())
+
+    def freeze(self):
+        subprocess.run(["fsfreeze", "--freeze", self.mount], check=True)
+
+    def thaw(self):
+        subprocess.run(["fsfreeze", "--unfreeze", self.mount], stderr=subprocess.DEVNULL)
+
+    def remove(self):
+        self.thaw()
+        subprocess.run(["umount", "-l", self.mount], check=True)
+
+
+def fail_to_open(server):
+    """A login that ends in an error of the server, and in a line of that level in its log."""
+    try:
+        pop3(server, "bob")
+    except poplib.error_proto as refusal:
+        assert b"-ERR [SYS/" in refusal.args[0], refusal
+    else:
+        raise AssertionError("the mailbox was opened")
+
+
+def test_log_that_hangs_does_not_hold_the_server():
+    if os.geteuid() != 0 or not shutil.which("fsfreeze") or not shutil.which("mkfs.ext4"):
+        raise Skip("freezing a file system needs root, fsfreeze and mkfs.ext4")
+    with Instance() as server:
+        server.stop()
+        frozen = FrozenLog(server)
+        try:
+            shutil.rmtree(server.maildir("bob"), ignore_errors=True)
+            os.makedirs(os.path.dirname(server.maildir("bob")), exist_ok=True)
+            open(server.maildir("bob"), "w").close()
+            server.start()
+            fail_to_open(server)
+            server.logged("error pop3")
+            with imap(server, "alice") as waiting:
+                frozen.freeze()
+                for i in range(20):
+                    fail_to_open(server)
+                    inject(server, "s@elsewhere.test", ["alice"], TEXT)
+                    assert waiting.noop()[0] == "OK"
+                assert len(imap_bodies(server, "alice")) == 20
+                server.process.send_signal(signal.SIGUSR1)
+                wait_for(lambda: "maild.log takes no lines since" in server.mailctl("status"), "nobody is told")
+                frozen.thaw()
+            log = server.log()
+            assert log.count("error pop3") == 21, log
+            assert log.count("status=sent") == 20, log
+            held = [float(n) for n in re.findall(r"the loop was held for ([0-9.]+) ms", log)]
+            assert max(held, default=0) < 500, log
+            server.stop()
+        finally:
+            frozen.thaw()
+            server.kill()
+            frozen.remove()
