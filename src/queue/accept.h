@@ -64,13 +64,33 @@ struct acceptance {
     lsn last;          /* of all records of the queue; 0: none was appended */
 };
 
+/* --- accept_targets.c --- */
+
+void accept_collect_targets(struct acceptance *x);
+/* The time has not come that the sender set (RFC 4865): all of it waits, and goes through here
+ * again then, with the addresses as they are by that time. */
+void accept_collect_held(struct acceptance *x);
+/* What has to be done for a target of a route. */
+void accept_lead(struct acceptance *x, struct target *t, const struct route_target *to);
+struct err *accept_copy_error(struct acceptance *x, const struct err *e);
+
+/* --- accept_results.c --- */
+
+/* Marks the targets that have to be queued, by their outcomes. */
+void accept_choose_queued(struct acceptance *x);
+void accept_unmark_queued(struct acceptance *x);
+/* `failure` is why the queue could not take what was to be queued; NULL: it could. */
+void accept_set_results(struct acceptance *x, const struct err *failure);
+void accept_refuse_all(struct acceptance *x, const struct err *why);
+/* One error for the whole: the first temporary one, so that the client tries again. True: all are
+ * accepted. */
+bool accept_whole_result(const struct acceptance *x, struct err *e);
+
 /* --- accept_copies.c --- */
 
 /* Targets for the hidden copies that are wanted, unless they were made before. */
 SUSPENDS void accept_add_copies(struct acceptance *x);
-/* What has to be done for a target of a route. */
-void accept_lead(struct acceptance *x, struct target *t, const struct route_target *to);
-/* Marks those that have to be queued. progress: something of the message was taken. */
+/* Marks those of them that have to be queued. progress: something of the message was taken. */
 void accept_choose_copies(struct acceptance *x, bool progress);
 
 /* --- accept_senders.c --- */
