@@ -1,15 +1,14 @@
 /*
- * maild, the process: command line, limits and signals. Everything else is in server.c.
+ * maild, the process: command line, limits and signals. Everything else is in server/.
  *
  *   SIGTERM, SIGINT   a clean end        SIGHUP    reload the configuration
  *   SIGUSR1           open the log anew  SIGPIPE   ignored: writing to a closed connection is an
  *                                                  error like others
  */
-#include "server.h"
-
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/worker.h"
+#include "server/server.h"
 
 #include <openssl/crypto.h>
 #include <signal.h>

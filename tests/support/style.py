@@ -25,6 +25,8 @@ ALLOWED = {
     "http": {"core", "net", "mime", "auth"},
     "ctl": {"http", "core", "net", "mime", "auth", "route", "store", "policy", "queue", "smtp", "imap", "pop3",
             "trace"},
+    "server": {"ctl", "http", "core", "trace", "net", "mime", "auth", "route", "store",
+               "policy", "queue", "smtp", "imap", "pop3"},
     "mailctl": {"ctl", "http", "core", "trace", "net", "mime", "auth", "route", "store",
                 "policy", "queue", "smtp", "imap", "pop3"},
 }

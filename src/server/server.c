@@ -11,7 +11,7 @@
  * A start that fails ends the process with one line on standard error (and in the log) and status
  * 1; nothing is torn down part by part, since every part survives being killed.
  */
-#include "server.h"
+#include "server/server.h"
 
 #include "auth/ldap_settings.h"
 #include "auth/oauth.h"

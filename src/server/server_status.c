@@ -2,7 +2,7 @@
  * What only the server as a whole knows of itself, for the control socket: who it is, since when,
  * and its certificates. Listeners tell of themselves (server_listen.c).
  */
-#include "server.h"
+#include "server/server.h"
 
 #include "core/arena.h"
 #include "ctl/ctl_json.h"

@@ -9,7 +9,7 @@
  * the new ones may not be to be had. Who is connected to an address that goes, and was not accepted
  * yet, still is.
  */
-#include "server.h"
+#include "server/server.h"
 
 #include "core/log.h"
 #include "core/mem.h"

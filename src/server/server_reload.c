@@ -8,7 +8,7 @@
  * When one part cannot be made, the others' are thrown away, and the reason is the answer. A dry
  * run ends in the same way.
  */
-#include "server.h"
+#include "server/server.h"
 
 #include "auth/oauth.h"
 #include "auth/password_policy.h"

@@ -7,7 +7,7 @@
  * Libraries that would write elsewhere are told not to: Kerberos keeps what it has seen of tickets
  * in the server's own folder, SQLite its temporary files.
  */
-#include "server.h"
+#include "server/server.h"
 
 #include "core/log.h"
 #include "core/sandbox.h"

@@ -7,7 +7,7 @@
  * Secrets are compared and not shown (core/config_compare.c). A very long list (a file with
  * hundreds of blocks was replaced) is told whole to who asked, and its beginning in the log.
  */
-#include "server.h"
+#include "server/server.h"
 
 #include "core/log.h"
 #include "core/mem.h"

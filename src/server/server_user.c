@@ -4,7 +4,7 @@
  * ports below 1024 (CAP_NET_BIND_SERVICE), so that a reload can add listeners. This runs before any
  * other thread exists; later ones inherit what is left.
  */
-#include "server.h"
+#include "server/server.h"
 
 #include "core/disk.h"
 

@@ -9,7 +9,7 @@
  * read again a moment later before anybody is told. Until it fits the old ones stay, with one
  * line in the log and one in the status.
  */
-#include "server.h"
+#include "server/server.h"
 
 #include "core/disk.h"
 #include "core/log.h"

@@ -3,15 +3,14 @@
  * The whole server: one struct that holds every part, made from a configuration, and the three
  * things that happen to it: start, reload, stop.
  *
- *   main.c           the process: command line, signals, limits
- *   server.c         opening the parts in order, serving, closing them
- *   server_listen.c  listeners, and what they do with a connection
- *   server_reload.c  a new configuration in place of the old
- *   server_status.c  what it is, for mailctl
- *   server_changes.c what distinguishes the two
+ *   server.c               opening the parts in order, serving, closing them
+ *   server_listen.c        listeners, and what they do with a connection
+ *   server_reload.c        a new configuration in place of the old
+ *   server_changes.c       what distinguishes the two
  *   server_certificates.c  certificates that are renewed meanwhile
- *   server_user.c    directories, and giving up root's rights
- *   server_sandbox.c giving up what a mail server never does
+ *   server_status.c        what it is, for mailctl
+ *   server_user.c          directories, and giving up root's rights
+ *   server_sandbox.c       giving up what a mail server never does
  */
 #include "core/crash.h"
 #include "core/load.h"
