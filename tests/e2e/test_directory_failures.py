@@ -67,14 +67,19 @@ def test_unknown_users_are_not_told_from_wrong_passwords():
         users = ("alice@example.test", "nobody@example.test", "alice@elsewhere.test", "off@example.test", "x" * 300)
         expected = logins(server, users[0], "wrong")[0]
         assert all("rong" in a for a in expected), expected
-        for _ in range(4):
+
+        def are_alike():
+            fastest = [min(t) for t in times.values()]  # the others waited for a processor as well
+            return max(fastest) < 1.6 * min(fastest)
+        for n in range(20):  # on a busy machine it takes more rounds until each was alone once
+            if n >= 4 and are_alike():
+                break
             for user in users:
                 password = "secret" if user.startswith("off") else "wrong"
                 answers, seconds = logins(server, user, password)
                 assert answers == expected, (user, answers, expected)
                 times.setdefault(user, []).append(seconds)
-        fastest = {user: min(t) for user, t in times.items()}  # the others waited for a processor as well
-        assert max(fastest.values()) < 1.6 * min(fastest.values()), times
+        assert are_alike(), times
 
 
 def test_the_answer_to_a_wrong_password_is_slow_and_few_are_given():
