@@ -229,7 +229,9 @@ static void make_contexts(struct bench *b)
         abort();
     snprintf(certificate, sizeof(certificate), "%s/cert.pem", dir);
     snprintf(key, sizeof(key), "%s/key.pem", dir);
-    struct tls_settings s = {.certificate = certificate, .key = key, .ca_file = certificate};
+    const char *const certificates[] = {certificate}, *const keys[] = {key};
+    struct tls_settings s = {
+        .certificate = {certificates, 1}, .key = {keys, 1}, .ca_file = certificate};
     if (!tls_make_self_signed(certificate, key, names, 1, 1, &e) ||
         !(b->server_tls = tls_server_context(&s, &e)) ||
         !(b->client_tls = tls_client_context(&s, &e)))

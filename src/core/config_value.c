@@ -161,14 +161,27 @@ static const char *socket_address(const struct config_value_context *c, const st
     return arena_c(c->arena, word);
 }
 
+/* One of a list in its final form, NULL with *e when malformed. */
+static const char *list_item(const struct config_value_context *c, const struct setting *s,
+                             struct str word, struct err *e)
+{
+    if (s->type == SETTING_SOCKETS)
+        return socket_address(c, s, word, e);
+    if (s->type != SETTING_PATHS)
+        return arena_c(c->arena, word);
+    if (word.n > 0)
+        return config_absolute(c->arena, c->dir, word);
+    wrong(s, word, e);
+    return NULL;
+}
+
 static bool set_list(const struct config_value_context *c, const struct setting *s,
                      const struct config_word *words, size_t count, struct string_list *list,
                      struct err *e)
 {
     const char **items = arena_array(c->arena, count + 1, sizeof(*items));
     for (size_t i = 0; i < count; i++) {
-        items[i] = s->type == SETTING_SOCKETS ? socket_address(c, s, words[i].text, e)
-                                              : arena_c(c->arena, words[i].text);
+        items[i] = list_item(c, s, words[i].text, e);
         if (!items[i])
             return false;
     }
@@ -178,7 +191,7 @@ static bool set_list(const struct config_value_context *c, const struct setting 
 
 static bool is_list(const struct setting *s)
 {
-    return s->type == SETTING_STRING_LIST || s->type == SETTING_SOCKETS;
+    return s->type == SETTING_STRING_LIST || s->type == SETTING_SOCKETS || s->type == SETTING_PATHS;
 }
 
 bool config_value_set(const struct config_value_context *c, const struct setting *s,
@@ -214,6 +227,7 @@ bool config_value_set(const struct config_value_context *c, const struct setting
         return set_choice(s, word, to, e);
     case SETTING_STRING_LIST:
     case SETTING_SOCKETS:
+    case SETTING_PATHS:
         break;
     }
     return false;
@@ -306,6 +320,7 @@ void config_value_format(const struct setting *s, const void *values, struct buf
         break;
     case SETTING_STRING_LIST:
     case SETTING_SOCKETS:
+    case SETTING_PATHS:
         add_list(b, from);
         break;
     }
@@ -330,6 +345,7 @@ void config_value_expected(const struct setting *s, struct buf *b)
         [SETTING_DURATION] = "a duration such as 500ms, 30s, 5m, 2h or 4d",
         [SETTING_STRING] = "a text",
         [SETTING_PATH] = "a path",
+        [SETTING_PATHS] = "a path, or several",
         [SETTING_SECRET] = "a secret, or <path of a file whose first line is the secret",
         [SETTING_CHOICE] = "one of",
         [SETTING_STRING_LIST] = "a list of texts",

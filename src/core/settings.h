@@ -15,6 +15,7 @@ enum setting_type {
     SETTING_DURATION, /* usec: 30s, 5m, 2h, 4d, 500ms; a unit is required, but for 0 */
     SETTING_STRING,   /* const char * (never NULL; "" if unset) */
     SETTING_PATH,     /* const char *, made absolute relative to the configuration file's folder */
+    SETTING_PATHS,    /* struct string_list of such paths */
     SETTING_SECRET,   /* const char *: `<path` reads the file's first line; never shown */
     SETTING_CHOICE,   /* int: index into choices */
     SETTING_STRING_LIST, /* struct string_list: separated by commas or spaces */

@@ -250,6 +250,14 @@ static void find_stale_certificates(const struct finding *f, const json_t *statu
         add(f, WARNING, "the certificates in use are not those of the files: %s", error);
 }
 
+static void find_shadowed_certificates(const struct finding *f, const json_t *status)
+{
+    const json_t *text;
+    size_t i;
+    json_array_foreach(json_object_get(status, "certificates_shadowed"), i, text)
+        add(f, WARNING, "%s", json_string_value(text));
+}
+
 static void find_restart(const struct finding *f, const json_t *status)
 {
     const json_t *list = json_object_get(status, "restart_needed"), *name;
@@ -333,6 +341,7 @@ static const struct {
     {"paused", find_paused},
     {"soft-bounce", find_soft_bounce},
     {"certificate-files", find_stale_certificates},
+    {"certificate-names", find_shadowed_certificates},
     {"restart", find_restart},
 };
 

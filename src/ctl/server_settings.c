@@ -256,7 +256,7 @@ static bool check_listeners(const struct config *c, struct err *e)
                        config_path(c));
     for (size_t i = 0; i < count; i++) {
         const struct listener_settings *l = config_at(c, &listener_settings_block, i);
-        if (l->tls != SERVICE_TLS_NONE && tls->certificate[0] == '\0')
+        if (l->tls != SERVICE_TLS_NONE && tls->certificate.count == 0)
             return err_set(e, ERR_SYNTAX,
                            "%s: listener %s: TLS needs a certificate: tls { certificate = PATH }",
                            config_where(c, l), l->name);

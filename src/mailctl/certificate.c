@@ -148,11 +148,12 @@ static void verify(X509 *x, STACK_OF(X509) * chain, const char *ca_file, struct 
 static void take(X509 *x, STACK_OF(X509) * chain, const char *ca_file, struct arena *a,
                  struct certificate *out)
 {
-    *out = (struct certificate){.tlsa = STR("")};
+    *out = (struct certificate){.path = out->path, .tlsa = STR("")};
     out->subject = name_text(X509_get_subject_name(x), a);
     out->issuer = name_text(X509_get_issuer_name(x), a);
     out->begins = seconds_of(X509_get0_notBefore(x));
     out->expires = seconds_of(X509_get0_notAfter(x));
+    out->key_kind = EVP_PKEY_get_base_id(X509_get0_pubkey(x));
     out->self_signed = X509_self_signed(x, 0) == 1;
     out->parts = arena_array(a, (size_t)sk_X509_num(chain) + 1, sizeof(*out->parts));
     take_part(x, a, out);
@@ -175,6 +176,7 @@ bool certificate_read(const char *path, const char *ca_file, struct arena *a,
         if (sk_X509_push(chain, next) <= 0)
             X509_free(next);
     ERR_clear_error();
+    out->path = arena_c(a, str_from_c(path));
     if (x && chain)
         take(x, chain, ca_file, a, out);
     else if (ok)
@@ -188,15 +190,20 @@ bool certificate_read(const char *path, const char *ca_file, struct arena *a,
     return ok;
 }
 
+bool certificate_names_exactly(const struct certificate *c, struct str host)
+{
+    for (size_t i = 0; i < c->name_count; i++)
+        if (str_equal_nocase(c->names[i], host))
+            return true;
+    return false;
+}
+
 bool certificate_names(const struct certificate *c, struct str host)
 {
     ptrdiff_t dot = str_find_char(host, '.');
-    for (size_t i = 0; i < c->name_count; i++) {
-        struct str name = c->names[i];
-        if (str_equal_nocase(name, host) ||
-            (str_starts_with(name, STR("*.")) && dot > 0 &&
-             str_equal_nocase(str_skip(name, 1), str_skip(host, (size_t)dot))))
+    for (size_t i = 0; i < c->name_count && dot > 0; i++)
+        if (str_starts_with(c->names[i], STR("*.")) &&
+            str_equal_nocase(str_skip(c->names[i], 1), str_skip(host, (size_t)dot)))
             return true;
-    }
-    return false;
+    return certificate_names_exactly(c, host);
 }

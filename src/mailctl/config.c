@@ -18,10 +18,13 @@ int command_config_check(struct mailctl *m, const struct arguments *a)
     if (!mailctl_settings(m, &e))
         return fail_error(&e);
     const struct tls_settings *tls = config_block(m->config, &tls_settings_block);
-    if (tls->certificate[0]) {
+    if (tls->certificate.count > 0) {
         struct tls_context *context = tls_server_context_of(m->config, &e);
+        const char *text;
         if (!context)
             return fail_error(&e);
+        for (size_t i = 0; (text = tls_context_shadowed_at(context, i)); i++)
+            fprintf(stderr, "mailctl: warning: %s\n", text);
         tls_context_unref(context);
     }
     if (!policy_check_tables(m->config, &e) || !queue_rules_check(m->config, &e))

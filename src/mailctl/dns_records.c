@@ -37,7 +37,7 @@ static bool ask_domain(struct mailctl *m, const char *domain, struct zone_facts 
 void dns_facts_of_site(const struct site *s, const char *domain, struct zone_facts *f)
 {
     const struct queue_settings *queue = config_block(s->config, &queue_settings_block);
-    struct certificate c;
+    struct certificates c;
     *f = (struct zone_facts){.hostname = str_from_c(s->hostname),
                              .domain = arena_lower(s->arena, str_from_c(domain)),
                              .addresses = s->addresses,
@@ -47,13 +47,15 @@ void dns_facts_of_site(const struct site *s, const char *domain, struct zone_fac
                              .relay = str_from_c(queue->relay_host),
                              .dkim_selector = STR(""),
                              .dkim_record = STR(""),
-                             .tlsa = STR(""),
                              .host_signed = ZONE_MAYBE_SIGNED};
     for (size_t i = 0; i < s->listener_count; i++)
         if (s->listeners[i].settings->protocol == SERVICE_HTTP && f->pages != ZONE_PAGES)
             f->pages = s->listeners[i].outside ? ZONE_PAGES : ZONE_PAGES_BEHIND;
-    if (site_read_certificate(s, f->hostname, s->arena, &c, NULL))
-        f->tlsa = c.tlsa;
+    if (!site_read_certificates(s, f->hostname, s->arena, &c, NULL))
+        return;
+    f->tlsa = arena_array(s->arena, c.count, sizeof(*f->tlsa));
+    for (; f->tlsa_count < c.count; f->tlsa_count++)
+        f->tlsa[f->tlsa_count] = c.list[f->tlsa_count].tlsa;
 }
 
 /* --- comparing --- */

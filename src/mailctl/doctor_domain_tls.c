@@ -128,15 +128,15 @@ void doctor_tls_rpt(struct doctor_job *j)
 struct reading {
     const struct site *site;
     struct arena *arena;
-    struct certificate certificate;
+    struct certificates certificates;
     bool ok;
 };
 
 static void read_certificate(void *arg)
 {
     struct reading *r = arg;
-    r->ok = site_read_certificate(r->site, str_from_c(r->site->hostname), r->arena, &r->certificate,
-                                  NULL);
+    r->ok = site_read_certificates(r->site, str_from_c(r->site->hostname), r->arena,
+                                   &r->certificates, NULL);
 }
 
 static void mend_tlsa(struct doctor_job *j, struct str name, const struct certificate *c)
@@ -144,26 +144,50 @@ static void mend_tlsa(struct doctor_job *j, struct str name, const struct certif
     doctor_mend(j, "%.*s. %d IN TLSA %.*s", STR_ARG(name), ZONE_TTL, STR_ARG(c->tlsa));
 }
 
-static void judge_tlsa(struct doctor_job *j, struct str name, const struct dns_answer *answer,
-                       const struct certificate *c)
+static size_t count_fitting(const struct certificate *c, const struct dns_answer *answer)
 {
-    const char *host = j->doctor->site.hostname;
     size_t fitting = 0;
     for (size_t i = 0; i < answer->count; i++)
         fitting += certificate_fits(c, &answer->tlsa[i]);
-    if (fitting == 0) {
-        doctor_found(j, answer->secure ? DOCTOR_BAD : DOCTOR_WARN, host,
-                     "no TLSA record fits the certificate: %s",
+    return fitting;
+}
+
+/* Each certificate needs a record, since the other side decides which one it gets. */
+static bool tell_unfitting(struct doctor_job *j, struct str name, const struct dns_answer *answer,
+                           const struct certificates *own)
+{
+    bool all = true;
+    for (size_t i = 0; i < own->count; i++) {
+        const struct certificate *c = &own->list[i];
+        if (count_fitting(c, answer) > 0)
+            continue;
+        all = false;
+        doctor_found(j, answer->secure ? DOCTOR_BAD : DOCTOR_WARN, j->doctor->site.hostname,
+                     "no TLSA record fits the certificate%s%s: %s", own->count > 1 ? " " : "",
+                     own->count > 1 ? c->path : "",
                      answer->secure ? "servers that honour DANE do not send here"
                                     : "where the zone is seen as signed, nobody sends here");
         mend_tlsa(j, name, c);
-    } else if (!answer->secure && dns_validates(j->doctor->dns)) {
+    }
+    return all;
+}
+
+static void judge_tlsa(struct doctor_job *j, struct str name, const struct dns_answer *answer,
+                       const struct certificates *own)
+{
+    const char *host = j->doctor->site.hostname;
+    size_t fitting = 0;
+    if (!tell_unfitting(j, name, answer, own))
+        return;
+    for (size_t i = 0; i < own->count; i++)
+        fitting += count_fitting(&own->list[i], answer);
+    if (!answer->secure && dns_validates(j->doctor->dns)) {
         doctor_found(j, DOCTOR_WARN, host,
                      "a TLSA record fits, but the zone is not signed: it does "
                      "not count");
     } else {
-        doctor_found(j, DOCTOR_GOOD, host, "%zu of %zu TLSA records fit%s the certificate%s",
-                     fitting, answer->count, fitting == 1 ? "s" : "",
+        doctor_found(j, DOCTOR_GOOD, host, "%zu of %zu TLSA records fit%s the certificate%s%s",
+                     fitting, answer->count, fitting == 1 ? "s" : "", own->count > 1 ? "s" : "",
                      answer->secure ? "" : " (whether the zone is signed was not seen)");
     }
 }
@@ -208,11 +232,11 @@ void doctor_tlsa(struct doctor_job *j)
     case DNS_NOT_FOUND:
         doctor_found(j, DOCTOR_SKIPPED, host, "it has no TLSA record, which is no fault%s",
                      answer.secure ? "; the zone is signed" : "");
-        if (answer.secure)
-            mend_tlsa(j, name, &r.certificate);
+        for (size_t i = 0; answer.secure && i < r.certificates.count; i++)
+            mend_tlsa(j, name, &r.certificates.list[i]);
         break;
     case DNS_FOUND:
-        judge_tlsa(j, name, &answer, &r.certificate);
+        judge_tlsa(j, name, &answer, &r.certificates);
         break;
     }
 }

@@ -301,7 +301,7 @@ static void judge_readable(struct doctor_job *j, const struct owners *o, const c
 static void judge_certificate(struct doctor_job *j, const struct owners *o,
                               const struct site_certificate *c)
 {
-    const char *key = c->key[0] ? c->key : c->path;
+    const char *key = c->key;
     struct stat st;
     if (disk_stat(key, &st, NULL) && st.st_mode & 0006) {
         doctor_found(j, DOCTOR_BAD, key, "every user of this machine may read the private key");

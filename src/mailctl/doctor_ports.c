@@ -28,8 +28,8 @@ struct visits {
     struct doctor_job *job;
     struct visit *list;
     size_t count;
-    struct certificate certificate; /* of the file */
-    bool has_certificate;
+    struct certificates certificates; /* of the files */
+    struct dns_tlsa *expected;        /* one of these is shown; NULL: nobody knows which */
 };
 
 static void judge(struct visits *v, struct visit *x, enum doctor_verdict verdict,
@@ -113,13 +113,13 @@ SUSPENDS static bool begin_tls(struct visits *v, struct visit *x, struct stream 
                                          .sni = name,
                                          .names = &name,
                                          .name_count = 1,
-                                         .tlsa = &v->certificate.whole,
-                                         .tlsa_count = 1};
+                                         .tlsa = v->expected,
+                                         .tlsa_count = v->certificates.count};
     doctor_limit(s, v->job->deadline);
     if (!v->job->doctor->tls)
         return err_set(e, ERR_PERM, "no TLS here to try it with");
     if (stream_start_tls_expecting(s, v->job->doctor->tls,
-                                   v->has_certificate && !x->outside ? &same : &any, e))
+                                   v->expected && !x->outside ? &same : &any, e))
         return true;
     if (stream_tls_verdict(s) == TLS_NO_RECORD_FITS)
         return err_set(e, ERR_EXISTS, "it shows another certificate than the file has");
@@ -264,8 +264,12 @@ static void read_certificate(void *arg)
 {
     struct visits *v = arg;
     const struct site *s = &v->job->doctor->site;
-    v->has_certificate =
-        site_read_certificate(s, str_from_c(s->hostname), v->job->arena, &v->certificate, NULL);
+    struct certificates *c = &v->certificates;
+    if (!site_read_certificates(s, str_from_c(s->hostname), v->job->arena, c, NULL))
+        return;
+    v->expected = arena_array(v->job->arena, c->count, sizeof(*v->expected));
+    for (size_t i = 0; i < c->count; i++)
+        v->expected[i] = c->list[i].whole;
 }
 
 static void tell_visit(struct doctor_job *j, const struct visit *x)

@@ -21,7 +21,7 @@ static void read_files(void *arg)
     const struct tls_settings *tls = config_block(r->config, &tls_settings_block);
     struct tls_context *context = NULL;
     r->certificate =
-        tls->certificate[0] == '\0' || (context = tls_server_context_of(r->config, &r->errors[0]));
+        tls->certificate.count == 0 || (context = tls_server_context_of(r->config, &r->errors[0]));
     tls_context_unref(context);
     r->tables = policy_check_tables(r->config, &r->errors[1]);
     r->rules = queue_rules_check(r->config, &r->errors[2]);

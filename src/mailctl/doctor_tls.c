@@ -8,8 +8,9 @@
 
 struct reading {
     const struct doctor_job *job;
-    const struct site_certificate *of; /* NULL: the one that clients of the server's name get */
+    const struct site_certificate *of; /* NULL: those that clients of the server's name get */
     struct certificate certificate;
+    struct certificates own;
     bool ok;
     struct err error;
 };
@@ -19,10 +20,10 @@ static void read_certificate(void *arg)
     struct reading *r = arg;
     const struct site *s = &r->job->doctor->site;
     const struct tls_settings *tls = config_block(s->config, &tls_settings_block);
-    r->ok = r->of ? certificate_read(r->of->path, tls->ca_file, r->job->arena, &r->certificate,
-                                     &r->error)
-                  : site_read_certificate(s, str_from_c(s->hostname), r->job->arena,
-                                          &r->certificate, &r->error);
+    r->ok =
+        r->of
+            ? certificate_read(r->of->path, tls->ca_file, r->job->arena, &r->certificate, &r->error)
+            : site_read_certificates(s, str_from_c(s->hostname), r->job->arena, &r->own, &r->error);
 }
 
 /* What renews certificates does so when a third of their life is left (some: half), and the life of
@@ -91,8 +92,11 @@ static void judge_pairs(struct doctor_job *j)
 {
     struct err e;
     struct tls_context *context = tls_server_context_of(j->doctor->site.config, &e);
+    const char *text;
     if (!context)
         doctor_found(j, DOCTOR_BAD, "", "%s", e.text);
+    for (size_t i = 0; context && (text = tls_context_shadowed_at(context, i)); i++)
+        doctor_found(j, DOCTOR_WARN, "", "%s", text);
     tls_context_unref(context);
 }
 
@@ -129,8 +133,9 @@ void doctor_certificate(struct doctor_job *j)
     for (size_t i = 0; i < s->certificate_count; i++)
         readable = judge_certificate(j, &s->certificates[i]) && readable;
     doctor_block(read_certificate, &r);
-    if (r.ok)
-        judge_name(j, s->hostname, &r.certificate, s->hostname, "the name of this server");
+    for (size_t i = 0; r.ok && i < r.own.count; i++)
+        judge_name(j, r.own.count > 1 ? r.own.list[i].path : s->hostname, &r.own.list[i],
+                   s->hostname, "the name of this server");
     if (readable)
         judge_pairs(j);
 }

@@ -188,49 +188,85 @@ static void find_services(struct site *s)
 
 /* --- certificates --- */
 
+static void add_certificates(struct site *s, const char *block,
+                             const struct string_list *certificate, const struct string_list *key,
+                             const struct string_list *names)
+{
+    for (size_t i = 0; i < certificate->count; i++)
+        s->certificates[s->certificate_count++] = (struct site_certificate){
+            block, certificate->items[i], i < key->count ? key->items[i] : certificate->items[i],
+            names};
+}
+
 static void list_certificates(struct site *s)
 {
     const struct tls_settings *tls = config_block(s->config, &tls_settings_block);
-    size_t count = config_count(s->config, &certificate_settings_block);
-    s->certificates = arena_array(s->arena, count + 1, sizeof(*s->certificates));
-    if (tls->certificate[0] == '\0')
-        return;
-    s->certificates[s->certificate_count++] =
-        (struct site_certificate){"tls", tls->certificate, tls->key, NULL};
-    for (size_t i = 0; i < count; i++) {
+    size_t blocks = config_count(s->config, &certificate_settings_block);
+    size_t count = tls->certificate.count;
+    for (size_t i = 0; i < blocks; i++) {
         const struct certificate_settings *c = config_at(s->config, &certificate_settings_block, i);
-        s->certificates[s->certificate_count++] = (struct site_certificate){
-            arena_printf(s->arena, "certificate %s", c->name).p, c->certificate, c->key, &c->names};
+        count += c->certificate.count;
+    }
+    s->certificates = arena_array(s->arena, count, sizeof(*s->certificates));
+    if (tls->certificate.count == 0)
+        return;
+    add_certificates(s, "tls", &tls->certificate, &tls->key, NULL);
+    for (size_t i = 0; i < blocks; i++) {
+        const struct certificate_settings *c = config_at(s->config, &certificate_settings_block, i);
+        add_certificates(s, arena_printf(s->arena, "certificate %s", c->name).p, &c->certificate,
+                         &c->key, &c->names);
     }
 }
 
 static bool is_listed(const struct string_list *names, struct str host)
 {
-    ptrdiff_t dot = str_find_char(host, '.');
-    for (size_t i = 0; i < names->count; i++) {
-        struct str name = str_from_c(names->items[i]);
-        if (str_equal_nocase(name, host) ||
-            (str_starts_with(name, STR("*.")) && dot > 0 &&
-             str_equal_nocase(str_skip(name, 1), str_skip(host, (size_t)dot))))
+    for (size_t i = 0; i < names->count; i++)
+        if (str_equal_nocase(str_from_c(names->items[i]), host))
             return true;
-    }
     return false;
 }
 
-bool site_read_certificate(const struct site *s, struct str host, struct arena *a,
-                           struct certificate *out, struct err *e)
+/* Those that a client gets who asks for this very name; NULL: for one that no other has. As
+ * net/tls_names.c: of each kind of key the first. */
+static void choose(const struct site *s, const struct str *name, struct arena *a,
+                   struct certificates *out)
 {
     const struct tls_settings *tls = config_block(s->config, &tls_settings_block);
-    for (size_t i = 1; i < s->certificate_count; i++) {
-        const struct site_certificate *c = &s->certificates[i];
-        if (c->names->count > 0 ? is_listed(c->names, host)
-                                : certificate_read(c->path, tls->ca_file, a, out, NULL) &&
-                                      certificate_names(out, host))
-            return certificate_read(c->path, tls->ca_file, a, out, e);
+    for (size_t i = 0; i < s->certificate_count; i++) {
+        const struct site_certificate *of = &s->certificates[i];
+        struct certificate c;
+        if ((of->names == NULL) != (name == NULL) ||
+            (name && of->names->count > 0 && !is_listed(of->names, *name)) ||
+            !certificate_read(of->path, tls->ca_file, a, &c, NULL) ||
+            (name && of->names->count == 0 && !certificate_names_exactly(&c, *name)))
+            continue;
+        size_t k = 0;
+        while (k < out->count && out->list[k].key_kind != c.key_kind)
+            k++;
+        if (k == out->count)
+            out->list[out->count++] = c;
     }
-    return s->certificate_count > 0
-               ? certificate_read(s->certificates[0].path, tls->ca_file, a, out, e)
-               : err_set(e, ERR_NOT_FOUND, "there is no certificate (tls.certificate)");
+}
+
+bool site_read_certificates(const struct site *s, struct str host, struct arena *a,
+                            struct certificates *out, struct err *e)
+{
+    const struct tls_settings *tls = config_block(s->config, &tls_settings_block);
+    ptrdiff_t dot = str_find_char(host, '.');
+    struct str star = arena_printf(a, "*%.*s", STR_ARG(str_skip(host, dot > 0 ? (size_t)dot : 0)));
+    struct certificate unreadable;
+    *out = (struct certificates){arena_array(a, s->certificate_count, sizeof(*out->list)), 0};
+    choose(s, &host, a, out);
+    if (out->count == 0 && dot > 0)
+        choose(s, &star, a, out);
+    if (out->count == 0)
+        choose(s, NULL, a, out);
+    if (out->count > 0)
+        return true;
+    if (s->certificate_count == 0)
+        return err_set(e, ERR_NOT_FOUND, "there is no certificate (tls.certificate)");
+    return certificate_read(s->certificates[0].path, tls->ca_file, a, &unreadable, e) ||
+           err_set(e, ERR_TEMP, "%s: it could not be read before", s->certificates[0].path);
 }
 
 /* --- all --- */

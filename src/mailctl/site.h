@@ -20,7 +20,14 @@ struct site_listener {
 struct site_certificate {
     const char *block; /* "tls", "certificate shop" */
     const char *path, *key;
-    const struct string_list *names; /* clients that name one of these get it; NULL: all others */
+    const struct string_list *names; /* clients that name one of these get it, none: those that it
+                                      * has; NULL: all others get it */
+};
+
+/* With keys of different kinds. */
+struct certificates {
+    struct certificate *list;
+    size_t count;
 };
 
 /* Where the addresses come from. */
@@ -41,7 +48,7 @@ struct site {
     enum site_source source;
     struct site_listener *listeners;
     size_t listener_count;
-    struct site_certificate *certificates; /* that of the block tls is the first */
+    struct site_certificate *certificates; /* those of the block tls are the first */
     size_t certificate_count;
     struct zone_service services[6]; /* for clients from outside */
     size_t service_count;
@@ -56,7 +63,8 @@ bool site_is_public(const char *address);
 /* So may somebody elsewhere have one of its addresses. */
 struct network;
 bool site_network_is_public(const struct network *n);
-/* The certificate that a client gets who asks for this host. Strings in a; errors as
- * certificate_read, ERR_NOT_FOUND: there is none. Does not touch the site: for workers. */
-bool site_read_certificate(const struct site *s, struct str host, struct arena *a,
-                           struct certificate *out, struct err *e);
+/* The certificates of which a client gets one who asks for this host, at least one. Strings in a;
+ * errors as certificate_read, ERR_NOT_FOUND: there is none. Does not touch the site: for workers.
+ */
+bool site_read_certificates(const struct site *s, struct str host, struct arena *a,
+                            struct certificates *out, struct err *e);

@@ -238,6 +238,8 @@ static void print_certificates(const json_t *status, struct buf *b)
         buf_add_c(b, name ? name : text_of(certificate, "file"));
         if (more > 0)
             buf_printf(b, " and %zu more", more);
+        if (json_array_size(json_object_get(status, "certificates")) > 1)
+            buf_printf(b, " (%s)", text_of(certificate, "key_type"));
         buf_printf(b, days < 0 ? ": EXPIRED" : ": %lld days left", (long long)days);
         if (json_is_true(json_object_get(certificate, "self_signed")))
             buf_add_c(b, ", self-signed");

@@ -135,7 +135,8 @@ static void print_certificates(const json_t *status, struct buf *b)
     json_array_foreach(json_object_get(status, "certificates"), i, certificate)
     {
         char *names = join_texts(certificate, "names", ", ");
-        buf_printf(b, "%s: %s, %s%s, until ", text_of(certificate, "file"), names,
+        buf_printf(b, "%s: %s, %s %lld, %s%s, until ", text_of(certificate, "file"), names,
+                   text_of(certificate, "key_type"), (long long)number_of(certificate, "key_bits"),
                    json_is_true(json_object_get(certificate, "self_signed")) ? "self-signed"
                                                                              : "issued by ",
                    json_is_true(json_object_get(certificate, "self_signed"))

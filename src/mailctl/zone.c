@@ -239,12 +239,13 @@ static void add_tlsa(struct building *b)
     begin(b, "tlsa", "TLSA", ZONE_MAY,
           "DANE: other servers talk to this host over TLS with this key, or not at all. It counts "
           "only in a zone that is signed (DNSSEC).");
-    if (f->tlsa.n == 0) {
+    if (f->tlsa_count == 0) {
         b->section->notes = STR("The server has no certificate (tls.certificate).");
         return;
     }
-    add(b, below(b, "_25._tcp", f->hostname), "TLSA", f->tlsa)->waits =
-        f->host_signed != ZONE_SIGNED;
+    for (size_t i = 0; i < f->tlsa_count; i++)
+        add(b, below(b, "_25._tcp", f->hostname), "TLSA", f->tlsa[i])->waits =
+            f->host_signed != ZONE_SIGNED;
     if (f->host_signed == ZONE_SIGNED)
         b->section->notes =
             STR("With another key no mail comes in any more: renew the certificate with the same "

@@ -26,7 +26,8 @@ struct zone_facts {
     struct str dkim_selector; /* "" : none */
     struct str dkim_record;   /* "" : there is no key */
     bool directory_known;     /* the two above were asked for and answered */
-    struct str tlsa;          /* "3 1 1 ..." of the certificate; "" : there is none */
+    struct str *tlsa;         /* "3 1 1 ..." of each certificate */
+    size_t tlsa_count;
     /* HTTP listeners that tell mail programs their settings: none, behind another server, open. */
     enum { ZONE_NO_PAGES, ZONE_PAGES_BEHIND, ZONE_PAGES } pages;
     enum { ZONE_UNSIGNED, ZONE_SIGNED, ZONE_MAYBE_SIGNED } host_signed; /* DNSSEC */

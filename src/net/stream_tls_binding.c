@@ -5,8 +5,12 @@
  *
  * Before TLS 1.3 the first two are sound only with the extended master secret (RFC 7627): without
  * it two connections can be made to agree. With TLS 1.3 tls-unique does not exist.
+ *
+ * In a resumed handshake no certificate is shown: what counts is the one of the handshake before,
+ * and of several only the ticket can tell which one that was.
  */
 #include "net/stream_private.h"
+#include "net/tls_private.h"
 #include "net/tls_session.h"
 
 #include <openssl/err.h>
@@ -45,16 +49,45 @@ static const EVP_MD *digest_of(const X509 *certificate)
     return EVP_get_digestbynid(digest);
 }
 
-static bool add_server_end_point(struct buf *out, SSL *ssl)
+/* Of the certificate that this handshake has shown. */
+static unsigned hash_shown(SSL *ssl, unsigned char bytes[EVP_MAX_MD_SIZE])
 {
-    unsigned char bytes[EVP_MAX_MD_SIZE];
     unsigned n = 0;
     const X509 *certificate = SSL_get_certificate(ssl);
     const EVP_MD *digest = certificate ? digest_of(certificate) : NULL;
-    if (!digest || X509_digest(certificate, digest, bytes, &n) != 1)
-        return false;
+    return digest && X509_digest(certificate, digest, bytes, &n) == 1 ? n : 0;
+}
+
+static bool add_server_end_point(struct buf *out, SSL *ssl)
+{
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    void *remembered = NULL;
+    size_t n = 0;
+    if (SSL_session_reused(ssl)) {
+        if (SSL_SESSION_get0_ticket_appdata(SSL_get_session(ssl), &remembered, &n) != 1)
+            return false;
+        buf_add(out, remembered, n);
+        return n > 0;
+    }
+    n = hash_shown(ssl, bytes);
     buf_add(out, bytes, n);
-    return true;
+    return n > 0;
+}
+
+/* A ticket that follows a resumed handshake has the hash from the one before. */
+static int on_ticket(SSL *ssl, void *arg)
+{
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    (void)arg;
+    if (SSL_session_reused(ssl))
+        return 1;
+    unsigned n = hash_shown(ssl, bytes);
+    return n > 0 ? SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), bytes, n) : 1;
+}
+
+void tls_binding_remember(SSL_CTX *ssl)
+{
+    SSL_CTX_set_session_ticket_cb(ssl, on_ticket, NULL, NULL);
 }
 
 bool stream_tls_channel_binding(const struct stream *s, const char *type, struct buf *bytes)

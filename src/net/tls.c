@@ -11,12 +11,9 @@
  *
  * The system's authorities take some hundred kilobytes and milliseconds: they are loaded when TLS
  * is begun with another server for the first time.
- *
- * Files are read through core/disk and parsed from memory, so an error can name the file and say
- * whether reading or understanding it failed. A key with a passphrase is refused: nobody is there
- * to type it.
  */
 #include "net/tls_names.h"
+#include "net/tls_pairs.h"
 #include "net/tls_private.h"
 
 #include "core/disk.h"
@@ -26,8 +23,6 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
-
-#define TLS_FILE_MAX (4 * 1024 * 1024) /* a bundle of all public authorities has 250 KB */
 
 static const char server_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 static const char client_ciphers[] =
@@ -46,11 +41,13 @@ static const char *const protocols[] = {"TLSv1.2", "TLSv1.3", NULL};
 #define FIELD(name) offsetof(struct tls_settings, name)
 
 static const struct setting settings[] = {
-    {"certificate", SETTING_PATH, FIELD(certificate), "", 0, 0, NULL,
-     "PEM file with the server's certificate and the chain behind it. Without one no listener can "
+    {"certificate", SETTING_PATHS, FIELD(certificate), "", 0, 0, NULL,
+     "PEM file with the server's certificate and the chain behind it. Two, one with an RSA key and "
+     "one with an ECDSA key: each client gets the one that it can use. Without one no listener can "
      "offer TLS."},
-    {"key", SETTING_PATH, FIELD(key), "", 0, 0, NULL,
-     "PEM file with the private key, without passphrase. Not set: in the certificate's file."},
+    {"key", SETTING_PATHS, FIELD(key), "", 0, 0, NULL,
+     "PEM file with the private key, without passphrase; of several certificates as many, in the "
+     "same order. Not set: in the certificate's file."},
     {"protocol_min", SETTING_CHOICE, FIELD(protocol_min), "TLSv1.2", 0, 0, protocols,
      "Oldest version of TLS that is spoken."},
     {"ca_file", SETTING_PATH, FIELD(ca_file), "", 0, 0, NULL,
@@ -71,115 +68,9 @@ const struct settings_block tls_settings_block = {
     .settings = settings,
 };
 
-/* "path: what: OpenSSL's reason"; empties OpenSSL's queue of errors. */
-static bool tls_error(struct err *e, const char *path, const char *what)
+static bool use_authorities(void *arg, BIO *bio, const char *path, struct err *e)
 {
-    unsigned long code = ERR_peek_last_error();
-    const char *reason = code ? ERR_reason_error_string(code) : NULL;
-    ERR_clear_error();
-    if (!reason)
-        return err_set(e, ERR_PERM, "%s: %s", path, what);
-    return err_set(e, ERR_PERM, "%s: %s (%s)", path, what, reason);
-}
-
-static BIO *open_pem(const char *path, struct buf *content, struct err *e)
-{
-    ERR_clear_error();
-    if (!disk_read_file(path, TLS_FILE_MAX, content, e)) {
-        if (e)
-            e->kind = ERR_PERM;
-        return NULL;
-    }
-    BIO *bio = BIO_new_mem_buf(content->n > 0 ? content->p : "", (int)content->n);
-    if (!bio)
-        tls_error(e, path, "no memory");
-    return bio;
-}
-
-static void close_pem(BIO *bio, struct buf *content)
-{
-    BIO_free(bio);
-    if (content->p)
-        OPENSSL_cleanse(content->p, content->n);
-    buf_free(content);
-}
-
-static int no_passphrase(char *buffer, int size, int writing, void *arg)
-{
-    (void)buffer;
-    (void)size;
-    (void)writing;
-    *(bool *)arg = true;
-    return -1;
-}
-
-/* True at the regular end of a PEM file; clears the error that marks it. */
-static bool at_end(void)
-{
-    unsigned long code = ERR_peek_last_error();
-    bool end = ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
-    if (end)
-        ERR_clear_error();
-    return end;
-}
-
-static bool use_chain(SSL_CTX *ssl, BIO *bio, const char *path, struct err *e)
-{
-    X509 *certificate = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
-    if (!certificate)
-        return tls_error(e, path, "no certificate in this file");
-    bool used = SSL_CTX_use_certificate(ssl, certificate) == 1;
-    X509_free(certificate);
-    if (!used)
-        return tls_error(e, path, "this certificate cannot be used");
-    X509 *next;
-    while ((next = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
-        if (SSL_CTX_add0_chain_cert(ssl, next) != 1) {
-            X509_free(next);
-            return tls_error(e, path, "a certificate of the chain cannot be used");
-        }
-    return at_end() || tls_error(e, path, "a certificate of the chain is damaged");
-}
-
-static bool use_key(SSL_CTX *ssl, BIO *bio, const char *path, struct err *e)
-{
-    bool asked = false;
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked);
-    if (!key && asked) {
-        ERR_clear_error();
-        return err_set(e, ERR_PERM,
-                       "%s: the private key has a passphrase; remove it with \"openssl pkey\"",
-                       path);
-    }
-    if (!key)
-        return tls_error(e, path, "no private key in this file");
-    bool used = SSL_CTX_use_PrivateKey(ssl, key) == 1;
-    EVP_PKEY_free(key);
-    if (!used || SSL_CTX_check_private_key(ssl) != 1)
-        return tls_error(e, path, "the private key does not belong to the certificate");
-    return true;
-}
-
-/* Opens the PEM file and lets `use` take from it what it needs. */
-static bool with_pem(SSL_CTX *ssl, const char *path,
-                     bool (*use)(SSL_CTX *ssl, BIO *bio, const char *path, struct err *e),
-                     struct err *e)
-{
-    struct buf content = BUF_EMPTY;
-    BIO *bio = open_pem(path, &content, e);
-    bool ok = bio && use(ssl, bio, path, e);
-    close_pem(bio, &content);
-    return ok;
-}
-
-bool tls_use_pair(SSL_CTX *ssl, const char *certificate, const char *key, struct err *e)
-{
-    return with_pem(ssl, certificate, use_chain, e) &&
-           with_pem(ssl, key[0] ? key : certificate, use_key, e);
-}
-
-static bool use_authorities(SSL_CTX *ssl, BIO *bio, const char *path, struct err *e)
-{
+    SSL_CTX *ssl = arg;
     size_t count = 0;
     X509 *authority;
     for (; (authority = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL)); count++) {
@@ -188,7 +79,7 @@ static bool use_authorities(SSL_CTX *ssl, BIO *bio, const char *path, struct err
         if (!added)
             return tls_error(e, path, "a certificate cannot be used");
     }
-    if (!at_end())
+    if (!tls_pem_at_end())
         return tls_error(e, path, "a certificate is damaged");
     return count > 0 || tls_error(e, path, "no certificate in this file");
 }
@@ -244,7 +135,7 @@ static bool ask_clients(SSL_CTX *ssl, const char *path, struct err *e)
     if (!path || path[0] == '\0')
         return true;
     SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, go_on);
-    return with_pem(ssl, path, use_authorities, e);
+    return tls_with_pem(path, use_authorities, ssl, e);
 }
 
 /* The same in all contexts of a server: OpenSSL refuses to go on with a session of another one. */
@@ -281,7 +172,7 @@ struct tls_context *tls_server_context_of(const struct config *config, struct er
 
 struct tls_context *tls_server_context(const struct tls_settings *s, struct err *e)
 {
-    if (s->certificate[0] == '\0') {
+    if (s->certificate.count == 0) {
         err_set(e, ERR_PERM, "tls: certificate is not set");
         return NULL;
     }
@@ -291,8 +182,12 @@ struct tls_context *tls_server_context(const struct tls_settings *s, struct err 
     set_session_id(c->ssl);
     SSL_CTX_set_num_tickets(c->ssl, 1);
     SSL_CTX_set_options(c->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-    if (!tls_use_pair(c->ssl, s->certificate, s->key, e) ||
-        !ask_clients(c->ssl, s->client_ca_file, e)) {
+    tls_binding_remember(c->ssl);
+    c->pairs = tls_pairs_read(&s->certificate, &s->key, e);
+    bool ok = c->pairs && ask_clients(c->ssl, s->client_ca_file, e);
+    for (size_t i = 0; ok && i < c->pairs->count; i++)
+        ok = tls_pair_use(&c->pairs->list[i], c->ssl, e);
+    if (!ok) {
         tls_context_unref(c);
         return NULL;
     }
@@ -309,7 +204,7 @@ struct tls_context *tls_client_context(const struct tls_settings *s, struct err 
         tls_context_unref(c);
         return NULL;
     }
-    bool trusting = s->ca_file[0] ? with_pem(c->ssl, s->ca_file, use_authorities, e)
+    bool trusting = s->ca_file[0] ? tls_with_pem(s->ca_file, use_authorities, c->ssl, e)
                                   : find_system_authorities(c, e);
     if (!trusting) {
         tls_context_unref(c);
@@ -328,7 +223,7 @@ static void load_on_worker(void *arg)
 {
     struct loading *l = arg;
     struct tls_context *c = l->context;
-    l->ok = with_pem(c->ssl, c->system_authorities, use_authorities, &l->error);
+    l->ok = tls_with_pem(c->system_authorities, use_authorities, c->ssl, &l->error);
 }
 
 bool tls_context_trust(struct tls_context *c, struct err *e)
@@ -375,6 +270,7 @@ void tls_context_unref(struct tls_context *c)
     } else {
         SSL_CTX_free(c->ssl);
         tls_names_free(c->names);
+        tls_pairs_free(c->pairs);
         BIO_meth_free(c->bio_method);
     }
     free(c);

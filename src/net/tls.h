@@ -9,8 +9,9 @@
 struct tls_context;
 
 struct tls_settings {
-    const char *certificate;    /* PEM chain */
-    const char *key;            /* PEM; "" : in the certificate's file */
+    /* PEM chains, of each kind of key (RSA, ECDSA ...) one, and as many keys in the same order;
+     * no keys: in the certificates' files. */
+    struct string_list certificate, key;
     int protocol_min;           /* 0: TLS 1.2, 1: TLS 1.3 */
     const char *ca_file;        /* for verification as a client; "" : the system's */
     const char *client_ca_file; /* authorities of clients; "" : they are not asked */
@@ -20,8 +21,8 @@ extern const struct settings_block tls_settings_block; /* "tls" */
 /* One of more certificates of a server: net/tls_names.c. */
 struct certificate_settings {
     const char *name;
-    struct string_list names; /* none: the certificate's */
-    const char *certificate, *key;
+    struct string_list names;            /* none: the certificate's */
+    struct string_list certificate, key; /* as in tls_settings */
 };
 extern const struct settings_block certificate_settings_block; /* "certificate", named */
 
@@ -30,6 +31,9 @@ extern const struct settings_block certificate_settings_block; /* "certificate",
 struct tls_context *tls_server_context(const struct tls_settings *s, struct err *e);
 /* The same with the blocks `certificate` of the configuration. */
 struct tls_context *tls_server_context_of(const struct config *config, struct err *e);
+/* Certificates that clients of a name do not get because of another with a key of the same kind:
+ * a sentence for each name, up to some; NULL: no more. */
+const char *tls_context_shadowed_at(const struct tls_context *c, size_t i);
 struct tls_context *tls_client_context(const struct tls_settings *s, struct err *e);
 /* Certificates of clients, beside that a server with client_ca_file asks all of them. */
 enum tls_clients {

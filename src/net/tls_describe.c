@@ -4,7 +4,7 @@
  */
 #include "net/tls_describe.h"
 
-#include "net/tls_private.h"
+#include "net/tls_pairs.h"
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
@@ -76,35 +76,44 @@ static void read_issuer(X509 *x, struct arena *a, struct tls_certificate *c)
     c->self_signed = X509_NAME_cmp(issuer, X509_get_subject_name(x)) == 0;
 }
 
-static int64_t chain_end(SSL_CTX *ssl)
+static int64_t chain_end(STACK_OF(X509) * chain)
 {
-    STACK_OF(X509) *chain = NULL;
     int64_t first = 0;
-    SSL_CTX_get0_chain_certs(ssl, &chain);
-    for (int i = 0; chain && i < sk_X509_num(chain); i++) {
+    for (int i = 0; i < sk_X509_num(chain); i++) {
         int64_t end = seconds_of(X509_get0_notAfter(sk_X509_value(chain, i)));
         first = first == 0 || end < first ? end : first;
     }
     return first;
 }
 
-bool tls_describe_certificate(SSL_CTX *ssl, struct arena *a, struct tls_certificate *certificate)
+const char *tls_key_type(int kind)
 {
-    X509 *x = SSL_CTX_get0_certificate(ssl);
-    *certificate = (struct tls_certificate){.names = NULL};
-    if (!x)
-        return false;
+    switch (kind) {
+    case EVP_PKEY_RSA:
+        return "RSA";
+    case EVP_PKEY_RSA_PSS:
+        return "RSA-PSS";
+    case EVP_PKEY_EC:
+        return "ECDSA";
+    case EVP_PKEY_ED25519:
+        return "Ed25519";
+    case EVP_PKEY_ED448:
+        return "Ed448";
+    default:
+        return "other";
+    }
+}
+
+void tls_describe_pair(const struct tls_pair *p, struct arena *a,
+                       struct tls_certificate *certificate)
+{
+    X509 *x = p->certificate;
+    *certificate = (struct tls_certificate){.key_type = tls_key_type(p->kind),
+                                            .key_bits = EVP_PKEY_get_bits(p->key)};
     read_names(x, a, certificate);
     read_issuer(x, a, certificate);
     certificate->not_before = seconds_of(X509_get0_notBefore(x));
     certificate->not_after = seconds_of(X509_get0_notAfter(x));
-    certificate->chain_not_after = chain_end(ssl);
+    certificate->chain_not_after = chain_end(p->chain);
     ERR_clear_error();
-    return true;
-}
-
-bool tls_context_certificate(const struct tls_context *c, struct arena *a,
-                             struct tls_certificate *certificate)
-{
-    return tls_describe_certificate(c->ssl, a, certificate);
 }

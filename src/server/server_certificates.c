@@ -45,19 +45,25 @@ struct server_certificates {
 
 /* --- files --- */
 
+static void each_of_list(const struct string_list *files, void (*fn)(void *arg, const char *path),
+                         void *arg)
+{
+    for (size_t i = 0; i < files->count; i++)
+        fn(arg, files->items[i]);
+}
+
 static void each_file(const struct config *config, void (*fn)(void *arg, const char *path),
                       void *arg)
 {
     const struct tls_settings *tls = config_block(config, &tls_settings_block);
-    const char *const files[] = {tls->certificate, tls->key, tls->client_ca_file};
-    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
-        if (files[i][0])
-            fn(arg, files[i]);
+    each_of_list(&tls->certificate, fn, arg);
+    each_of_list(&tls->key, fn, arg);
+    if (tls->client_ca_file[0])
+        fn(arg, tls->client_ca_file);
     for (size_t i = 0; i < config_count(config, &certificate_settings_block); i++) {
         const struct certificate_settings *c = config_at(config, &certificate_settings_block, i);
-        fn(arg, c->certificate);
-        if (c->key[0])
-            fn(arg, c->key);
+        each_of_list(&c->certificate, fn, arg);
+        each_of_list(&c->key, fn, arg);
     }
 }
 
@@ -105,6 +111,13 @@ static void take_over(struct buf *to, struct buf *from)
     *from = (struct buf)BUF_EMPTY;
 }
 
+static void tell_shadowed(const struct tls_context *tls)
+{
+    const char *text;
+    for (size_t i = 0; tls && (text = tls_context_shadowed_at(tls, i)); i++)
+        log_warning("maild", NULL, "certificate without use reason=\"%s\"", text);
+}
+
 /* All addresses stay: this cannot fail. */
 static void use(struct server *s, struct tls_context *tls)
 {
@@ -118,6 +131,7 @@ static void use(struct server *s, struct tls_context *tls)
     tls_context_unref(s->tls_server);
     s->tls_server = tls_context_ref(tls);
     log_info("maild", NULL, "certificates renewed");
+    tell_shadowed(tls);
 }
 
 /* What does not fit: once more soon, then it is told. */
@@ -281,6 +295,7 @@ struct server_certificates *server_certificates_new(struct server *s, struct buf
     c->watches = watch_set_new(s->loop, &e);
     if (!c->watches)
         log_warning("maild", NULL, "certificates are not watched reason=\"%s\"", e.text);
+    tell_shadowed(s->tls_server);
     on_time(c);
     return c;
 }
@@ -288,6 +303,7 @@ struct server_certificates *server_certificates_new(struct server *s, struct buf
 void server_certificates_read(struct server_certificates *c, struct buf *stamps)
 {
     take_over(&c->seen, stamps);
+    tell_shadowed(c->server->tls_server);
     buf_clear(&c->failed);
     c->error = (struct err){0};
     if (c->looking)

@@ -20,6 +20,8 @@ static json_t *certificate_json(const char *file, const struct tls_certificate *
     json_object_set_new(json, "names", names);
     json_object_set_new(json, "issuer", ctl_json_str(c->issuer));
     json_object_set_new(json, "self_signed", json_boolean(c->self_signed));
+    json_object_set_new(json, "key_type", ctl_json_c(c->key_type));
+    json_object_set_new(json, "key_bits", json_integer(c->key_bits));
     json_object_set_new(json, "not_before", json_integer(c->not_before));
     json_object_set_new(json, "not_after", json_integer(c->not_after));
     json_object_set_new(json, "expires", json_integer(end));
@@ -31,15 +33,16 @@ static json_t *certificate_json(const char *file, const struct tls_certificate *
 static void describe_certificates(const struct server *s, struct arena *a, json_t *status)
 {
     struct tls_certificate certificate;
-    json_t *list = json_array();
-    const struct tls_settings *settings = config_block(s->config, &tls_settings_block);
+    json_t *list = json_array(), *shadowed = json_array();
+    const char *text;
     for (size_t i = 0; s->tls_server && i < tls_context_count(s->tls_server); i++) {
         const char *file = tls_context_certificate_at(s->tls_server, i, a, &certificate);
-        if (file)
-            json_array_append_new(
-                list, certificate_json(file[0] ? file : settings->certificate, &certificate));
+        json_array_append_new(list, certificate_json(file, &certificate));
     }
+    for (size_t i = 0; s->tls_server && (text = tls_context_shadowed_at(s->tls_server, i)); i++)
+        json_array_append_new(shadowed, ctl_json_c(text));
     json_object_set_new(status, "certificates", list);
+    json_object_set_new(status, "certificates_shadowed", shadowed);
     const char *error = server_certificates_error(s->certificates);
     if (error)
         json_object_set_new(status, "certificates_error", ctl_json_c(error));

@@ -58,7 +58,7 @@ static void configure(struct oauth_fixture *x, const char *more)
 
 static void open_fixture(struct oauth_fixture *x)
 {
-    static const struct tls_settings tls = {"", "", 0, "", ""};
+    static const struct tls_settings tls = {.ca_file = "", .client_ca_file = ""};
     static const struct dns_settings dns = {"127.0.0.1@1", "", USEC_SEC};
     struct auth_settings settings = {.failures_max = 3,
                                      .penalty = {.failure_delay = 0, .failure_delay_max = 0}};

@@ -18,7 +18,7 @@ struct top {
     bool debug;
     int64_t limit, size;
     usec timeout;
-    struct string_list domains;
+    struct string_list domains, keys;
 };
 
 static const struct setting top_table[] = {
@@ -31,6 +31,7 @@ static const struct setting top_table[] = {
     {"timeout", SETTING_DURATION, offsetof(struct top, timeout), "5m", USEC_SEC, 3600 * USEC_SEC,
      NULL, "How long."},
     {"domains", SETTING_STRING_LIST, offsetof(struct top, domains), "", 0, 0, NULL, "Which."},
+    {"keys", SETTING_PATHS, offsetof(struct top, keys), "", 0, 0, NULL, "With what."},
     {0},
 };
 
@@ -99,6 +100,7 @@ static void test_values(void **state)
                              "   # and\n"
                              "   \"four, five\"\n"
                              "data_dir = spool/mail\n"
+                             "keys = one.pem, \"t w o.pem\" /three.pem\n"
                              "secret = \"<x\"\n");
     const struct top *t = config_block(c, &top_block);
     assert_string_equal(t->hostname, "a \"b\" \\ c#;");
@@ -111,6 +113,10 @@ static void test_values(void **state)
     assert_string_equal(t->domains.items[3], "four, five");
     assert_string_equal(t->data_dir, "/etc/maild/spool/mail");
     assert_string_equal(t->secret, "<x");
+    assert_int_equal(t->keys.count, 3);
+    assert_string_equal(t->keys.items[0], "/etc/maild/one.pem");
+    assert_string_equal(t->keys.items[1], "/etc/maild/t w o.pem");
+    assert_string_equal(t->keys.items[2], "/three.pem");
     config_unref(c);
 }
 
@@ -124,6 +130,7 @@ static void test_defaults(void **state)
     assert_string_equal(t->secret, "");
     assert_int_equal(t->size, 25 * 1024 * 1024);
     assert_int_equal(t->domains.count, 0);
+    assert_int_equal(t->keys.count, 0);
     assert_int_equal(config_count(c, &listener_block), 0);
     assert_int_equal(((const struct smtp *)config_block(c, &smtp_block))->recipients, 1000);
     config_unref(c);
@@ -167,6 +174,7 @@ static void test_mistakes(void **state)
         {"listener { }",
          "maild.conf:1: listener: a name is missing, expected: listener NAME { ... }"},
         {"smtp x { }", "maild.conf:1: smtp: this block has no name, expected: smtp { ... }"},
+        {"keys = a, \"\"", "maild.conf:1: keys: \"\" does not fit, expected a path, or several"},
         {"limit = ten",
          "maild.conf:1: limit: \"ten\" does not fit, expected a number, from 1 to 100"},
         {"limit = 101",

@@ -80,11 +80,21 @@ class Checker:
         for name in re.findall(r"= <([^ ;\n]+)", text):
             with open(os.path.join(self.root, name), "w") as f:
                 f.write("a secret\n")
-        for name in re.findall(r"= *([^\s;]+\.pem)\b", text):
+        for name in re.findall(r"[=,] *([^\s;,]+\.pem)\b", text):
             path = os.path.join(self.root, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
+            if "rsa" in name:
+                self.make_rsa()
             if not os.path.exists(path):
-                shutil.copy(os.path.join(self.root, "tls/key.pem" if "key" in name else "tls/certificate.pem"), path)
+                kind = "rsa-" if "rsa" in name else ""
+                shutil.copy(os.path.join(self.root, "tls", kind + ("key.pem" if "key" in name else "certificate.pem")), path)
+
+    def make_rsa(self):
+        """A second certificate, with another kind of key."""
+        files = [os.path.join(self.root, "tls", "rsa-" + name) for name in ("key.pem", "certificate.pem")]
+        if not os.path.exists(files[0]):
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mail.example.org", "-keyout",
+                            files[0], "-out", files[1]], check=True, capture_output=True)
 
     def adapt(self, text):
         """Paths lead into the instance."""

@@ -21,6 +21,7 @@ static struct zone_facts ordinary(void)
         {SERVICE_IMAP, SERVICE_TLS_IMPLICIT, 993},
         {SERVICE_IMAP, SERVICE_TLS_STARTTLS, 143},
     };
+    static struct str records[] = {{"3 1 1 ab", 8}, {"3 1 1 cd", 8}};
     return (struct zone_facts){.domain = STR("d.test"),
                                .hostname = STR("mail.d.test"),
                                .addresses = both,
@@ -31,7 +32,8 @@ static struct zone_facts ordinary(void)
                                .dkim_selector = STR("s1"),
                                .dkim_record = STR("v=DKIM1; k=rsa; p=AAAA"),
                                .directory_known = true,
-                               .tlsa = STR("3 1 1 ab"),
+                               .tlsa = records,
+                               .tlsa_count = 1,
                                .host_signed = ZONE_SIGNED};
 }
 
@@ -125,7 +127,10 @@ static void test_what_is_to_be_done_first(void **state)
     f.host_signed = ZONE_UNSIGNED;
     expect(&f, "tlsa", ";_25._tcp.mail.d.test TLSA 3 1 1 ab\n");
     expect_note(&f, "tlsa", "is not signed");
-    f.tlsa = STR("");
+    f.tlsa_count = 2;
+    expect(&f, "tlsa",
+           ";_25._tcp.mail.d.test TLSA 3 1 1 ab\n;_25._tcp.mail.d.test TLSA 3 1 1 cd\n");
+    f.tlsa_count = 0;
     expect(&f, "tlsa", "");
     f.dkim_record = STR("");
     expect(&f, "dkim", "");

@@ -1,6 +1,11 @@
 /* A second TLS connection to a server that is known, and what binds a login to one. */
+#include "net/tls_private.h"
 #include "net/tls_session.h"
 #include "net/tls_test.h"
+
+#include <openssl/pem.h>
+
+static const char *verify_name = "mail.example.test";
 
 /* A connection whose client offers the session; the tickets have arrived. */
 static void connect_again(struct stream *s[2], struct tls_session *offered)
@@ -9,7 +14,7 @@ static void connect_again(struct stream *s[2], struct tls_session *offered)
     stream_pair(s);
     if (offered)
         stream_resume_tls(s[0], offered);
-    struct tls_shaking client = {.s = s[0], .verify = "mail.example.test"};
+    struct tls_shaking client = {.s = s[0], .verify = verify_name};
     assert_non_null(fiber_start(loop, "client", tls_shake, &client));
     assert_ok(stream_start_tls_server(s[1], tls_server, e));
     while (!client.done)
@@ -72,6 +77,86 @@ static void binding(void)
     close_both(plain);
 }
 
+/* Self-signed, with an RSA key. */
+static void make_rsa(const char *certificate, const char *key)
+{
+    EVP_PKEY *rsa = EVP_RSA_gen(2048);
+    X509 *x = X509_new();
+    FILE *f;
+    X509_set_version(x, X509_VERSION_3);
+    X509_gmtime_adj(X509_getm_notBefore(x), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(x), 86400);
+    X509_set_pubkey(x, rsa);
+    assert_true(X509_sign(x, rsa, EVP_sha256()) > 0);
+    assert_non_null((f = fopen(certificate, "w")));
+    assert_int_equal(PEM_write_X509(f, x), 1);
+    fclose(f);
+    assert_non_null((f = fopen(key, "w")));
+    assert_int_equal(PEM_write_PrivateKey(f, rsa, NULL, NULL, 0, NULL, NULL), 1);
+    fclose(f);
+    X509_free(x);
+    EVP_PKEY_free(rsa);
+}
+
+/* What the server binds a login on the connection to; 32 bytes. */
+static void end_point(struct stream *s, unsigned char hash[32])
+{
+    struct buf b = BUF_EMPTY;
+    assert_true(stream_tls_channel_binding(s, "tls-server-end-point", &b));
+    assert_int_equal(b.n, 32);
+    memcpy(hash, b.p, 32);
+    buf_free(&b);
+}
+
+/* Of a server with two certificates the one counts that the client was shown, a resumption ago or
+ * two. */
+static void end_point_of_several(void)
+{
+    static const char *const algorithms[] = {"ECDSA+SHA256", "rsa_pss_rsae_sha256:RSA+SHA256"};
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    char certificate[80], key[80];
+    unsigned char first[32], again[32], last[2][32];
+    struct tls_context *own_server = tls_server, *own_client = tls_client;
+    struct tls_settings settings = tls_test_settings();
+    snprintf(certificate, sizeof(certificate), "%s/rsa.pem", tls_dir);
+    snprintf(key, sizeof(key), "%s/rsa-key.pem", tls_dir);
+    make_rsa(certificate, key);
+    settings.certificate = TWO_FILES(tls_certificate_path, certificate);
+    settings.key = TWO_FILES(tls_key_path, key);
+    assert_ok((tls_server = tls_server_context(&settings, e)));
+    settings.ca_file = certificate;
+    for (size_t i = 0; i < 4; i++) {
+        struct stream *s[2];
+        settings.ca_file = i % 2 ? certificate : tls_certificate_path;
+        assert_ok((tls_client = tls_client_context(&settings, e)));
+        SSL_CTX_set_verify(tls_client->ssl, SSL_VERIFY_NONE, NULL);
+        assert_int_equal(SSL_CTX_set1_sigalgs_list(tls_client->ssl, algorithms[i % 2]), 1);
+        SSL_CTX_set_max_proto_version(tls_client->ssl, versions[i / 2]);
+        verify_name = NULL;
+        connect_again(s, NULL);
+        struct tls_session *session = stream_tls_session(s[0]), *next;
+        end_point(s[1], first);
+        close_both(s);
+        for (int k = 0; k < 2; k++, session = next) {
+            connect_again(s, session);
+            assert_true(stream_tls_is_resumed(s[1]));
+            end_point(s[1], again);
+            assert_memory_equal(first, again, 32);
+            next = stream_tls_session(s[0]);
+            close_both(s);
+            tls_session_free(session);
+        }
+        tls_session_free(session);
+        verify_name = "mail.example.test";
+        memcpy(last[i % 2], first, 32);
+        tls_context_unref(tls_client);
+    }
+    assert_memory_not_equal(last[0], last[1], 32);
+    tls_context_unref(tls_server);
+    tls_server = own_server;
+    tls_client = own_client;
+}
+
 /* Before something is said: the other side may have spoken, or be gone. */
 static void quiet(void)
 {
@@ -108,12 +193,13 @@ static void quiet(void)
 
 LOOP_TEST(resumption)
 LOOP_TEST(binding)
+LOOP_TEST(end_point_of_several)
 LOOP_TEST(quiet)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_resumption),
-                                       cmocka_unit_test(test_binding),
-                                       cmocka_unit_test(test_quiet)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_resumption), cmocka_unit_test(test_binding),
+        cmocka_unit_test(test_end_point_of_several), cmocka_unit_test(test_quiet)};
     return cmocka_run_group_tests(tests, tls_setup, tls_teardown);
 }

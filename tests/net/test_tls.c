@@ -30,30 +30,30 @@ static void test_errors(void **state)
 {
     (void)state;
     struct tls_settings s = tls_test_settings();
-    s.certificate = "/nonexistent/cert.pem";
+    s.certificate = ONE_FILE("/nonexistent/cert.pem");
     refused(&s, "/nonexistent/cert.pem", "No such file");
-    s.certificate = "";
+    s.certificate = NO_FILES;
     refused(&s, "certificate", "not set");
 
     s = tls_test_settings();
-    s.key = "/nonexistent/key.pem";
+    s.key = ONE_FILE("/nonexistent/key.pem");
     refused(&s, "/nonexistent/key.pem", "No such file");
-    s.key = "";
+    s.key = NO_FILES;
     refused(&s, tls_certificate_path, "no private key");
 
     char *path = path_in("empty.pem");
     write_file(path, STR(""));
     s = tls_test_settings();
-    s.certificate = path;
+    s.certificate = ONE_FILE(path);
     refused(&s, "empty.pem", "no certificate");
     s = tls_test_settings();
-    s.key = path;
+    s.key = ONE_FILE(path);
     refused(&s, "empty.pem", "no private key");
 
     path = path_in("garbage.pem");
     write_file(path, STR("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"));
     s = tls_test_settings();
-    s.certificate = path;
+    s.certificate = ONE_FILE(path);
     refused(&s, "garbage.pem", "no certificate");
     struct err e = {0};
     s.ca_file = path;
@@ -70,11 +70,13 @@ static void test_wrong_key(void **state)
     snprintf(other_key, sizeof(other_key), "%s/other-key.pem", tls_dir);
     assert_ok(tls_make_self_signed(other, other_key, names, 1, 1, e));
     struct tls_settings s = tls_test_settings();
-    s.key = other_key;
+    s.key = ONE_FILE(other_key);
     refused(&s, "other-key.pem", "does not belong");
 
-    struct tls_settings s2 = {
-        .certificate = other, .key = other_key, .ca_file = "", .client_ca_file = ""};
+    struct tls_settings s2 = {.certificate = ONE_FILE(other),
+                              .key = ONE_FILE(other_key),
+                              .ca_file = "",
+                              .client_ca_file = ""};
     struct tls_context *c;
     assert_ok((c = tls_server_context(&s2, e)));
     tls_context_unref(c);
@@ -86,8 +88,8 @@ static void test_wrong_key(void **state)
     char *path = path_in("both.pem");
     write_file(path, buf_str(&both));
     buf_free(&both);
-    s2.certificate = path;
-    s2.key = "";
+    s2.certificate = ONE_FILE(path);
+    s2.key = NO_FILES;
     assert_ok((c = tls_server_context(&s2, e)));
     tls_context_unref(c);
 }
@@ -105,7 +107,7 @@ static void test_passphrase(void **state)
     char *path = path_in("locked.pem");
     write_file(path, str_from(p, (size_t)n));
     struct tls_settings s = tls_test_settings();
-    s.key = path;
+    s.key = ONE_FILE(path);
     refused(&s, "locked.pem", "passphrase");
     EVP_PKEY_free(key);
     BIO_free(in);

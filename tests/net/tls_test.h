@@ -6,11 +6,18 @@ static char tls_dir[] = "/tmp/maild-test-XXXXXX";
 static char tls_certificate_path[64], tls_key_path[64];
 static struct tls_context *tls_server, *tls_client;
 
+/* Lists of files; they live as long as the block around. */
+#define ONE_FILE(path)  ((struct string_list){(const char *const[]){path}, 1})
+#define TWO_FILES(a, b) ((struct string_list){(const char *const[]){a, b}, 2})
+#define NO_FILES        ((struct string_list){NULL, 0})
+
 static inline struct tls_settings tls_test_settings(void)
 {
+    static const char *const certificates[] = {tls_certificate_path};
+    static const char *const keys[] = {tls_key_path};
     return (struct tls_settings){
-        .certificate = tls_certificate_path,
-        .key = tls_key_path,
+        .certificate = {certificates, 1},
+        .key = {keys, 1},
         .ca_file = tls_certificate_path,
         .client_ca_file = "",
     };

@@ -10,6 +10,7 @@ import time
 
 from . import Skip
 
+RSA = ("-newkey", "rsa:2048", "-nodes")
 KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 
@@ -27,13 +28,13 @@ class Authority:
     def run(self, *arguments):
         subprocess.run(["openssl", *arguments], cwd=self.directory, check=True, capture_output=True)
 
-    def issue(self, *names, days=30, age=0, foreign=False):
+    def issue(self, *names, days=30, age=0, foreign=False, key=KEY):
         """foreign: signed by itself. days below 0: expired. age: so many days ago. Returns a Certificate."""
         self.count += 1
         base = "c%d" % self.count
         with open(os.path.join(self.directory, base + ".ext"), "w") as f:
             f.write("subjectAltName=" + ",".join(alternative_name(n) for n in names) + "\n")
-        self.run("req", *KEY, "-subj", "/CN=" + base, "-keyout", base + ".key", "-out", base + ".csr")
+        self.run("req", *key, "-subj", "/CN=" + base, "-keyout", base + ".key", "-out", base + ".csr")
         if age:
             self.sign_in_the_past(base, age, days)
             return Certificate(self, os.path.join(self.directory, base))
