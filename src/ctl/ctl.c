@@ -3,11 +3,11 @@
  * whether the peer may (ctl_access.c), runs it and writes the answer; a verb may suspend as long as
  * it likes. A connection that sends something malformed is told so and closed.
  *
- * Nobody who may connect can keep root out: root and the server's user have places of their own
- * among the connections, another user has few, and of his requests two run at a time if he is no
- * administrator. A line must be there whole within REQUEST_TIMEOUT, so one that comes byte by byte
- * holds no place for long; one that is long costs no turn of the loop, since a worker parses it;
- * and an answer that nobody reads ends the connection.
+ * Nobody who may connect can keep others out: who has a place among the connections says
+ * ctl_places.c, and of the requests of a user two run at a time if he is no administrator. A line
+ * must be there whole within REQUEST_TIMEOUT, so one that comes byte by byte holds no place for
+ * long; one that is long costs no turn of the loop, since a worker parses it; and an answer that
+ * nobody reads ends the connection.
  *
  * Closing: connections that wait for a request are aborted, those that run one are given
  * CLOSE_PATIENCE to answer it, then they are aborted as well and their fibers cancelled.
@@ -17,45 +17,17 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/mem.h"
-#include "ctl/ctl_access.h"
 #include "ctl/ctl_call.h"
 #include "ctl/ctl_json.h"
+#include "ctl/ctl_private.h"
 #include "ctl/limits.h"
-#include "net/listener.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define REQUEST_TIMEOUT     (60 * USEC_SEC) /* for the next request, and for sending an answer */
-#define CLOSE_PATIENCE      (5 * USEC_SEC)
-#define REFUSALS_TOLD_EVERY (60 * USEC_SEC)
-
-struct ctl_connection {
-    struct ctl_connection *next, *previous;
-    struct ctl *ctl;
-    struct stream *stream;
-    struct fiber *fiber;
-    struct ctl_caller caller;
-    uint64_t version; /* of the settings that caller is true for */
-    bool busy;        /* has read a request */
-    bool running;     /* and runs it */
-    bool unread;      /* what is left on it cannot be told from requests */
-};
-
-struct ctl {
-    struct ctl_context context;
-    struct listener *listener;
-    char *path, *admin_group, *users_domain;
-    uint64_t version;
-    struct ctl_connection *first;
-    size_t count, others; /* connections; those of them that have no reserved place */
-    struct cond ended;    /* a connection ended */
-    struct cond turn;     /* a request ended */
-    uint64_t refused;     /* connections, since it was told */
-    usec told;
-    bool closing;
-};
+#define REQUEST_TIMEOUT (60 * USEC_SEC) /* for the next request, and for sending an answer */
+#define CLOSE_PATIENCE  (5 * USEC_SEC)
 
 /* --- requests --- */
 
@@ -136,12 +108,12 @@ static size_t running_of(const struct ctl *c, uid_t uid)
     return running;
 }
 
-/* False: the server is closing. */
+/* False: the server is closing, or the place is another user's. */
 static SUSPENDS bool begin_request(struct ctl_connection *k)
 {
     struct ctl *c = k->ctl;
     while (!k->caller.admin && running_of(c, k->caller.uid) >= CTL_REQUESTS_PER_USER)
-        if (c->closing || !cond_wait(&c->turn, DEADLINE_NONE, NULL))
+        if (c->closing || k->leaving || !cond_wait(&c->turn, DEADLINE_NONE, NULL))
             return false;
     k->running = true;
     return true;
@@ -198,6 +170,7 @@ static SUSPENDS bool serve_request(struct ctl_connection *k)
         end_request(k);
     }
     k->busy = false;
+    k->since = clock_monotonic();
     return ok;
 }
 
@@ -209,46 +182,15 @@ static void run_connection(void *arg)
     stream_set_timeout(k->stream, REQUEST_TIMEOUT);
     stream_expect_secrets(k->stream, true);
     if (identify(k, &e)) {
-        while (!c->closing && serve_request(k))
+        while (!c->closing && !k->leaving && serve_request(k))
             continue;
     } else {
         answer(k->stream, false, NULL, &e);
     }
     stream_close(k->stream);
-    *(k->previous ? &k->previous->next : &c->first) = k->next;
-    if (k->next)
-        k->next->previous = k->previous;
-    c->count--;
-    c->others -= !k->caller.reserved;
+    ctl_place_free(c, k);
     cond_broadcast(&c->ended);
     free(k);
-}
-
-static bool has_place(const struct ctl *c, const struct ctl_caller *caller)
-{
-    size_t own = 0;
-    for (const struct ctl_connection *k = c->first; k; k = k->next)
-        own += k->caller.uid == caller->uid;
-    if (caller->reserved)
-        return c->count < CTL_CONNECTIONS_MAX;
-    return c->others < CTL_CONNECTIONS_MAX - CTL_CONNECTIONS_RESERVED &&
-           own < CTL_CONNECTIONS_PER_USER;
-}
-
-/* Whoever tries again and again fills no log. */
-static void refuse(struct ctl *c, struct stream *stream, const struct ctl_caller *caller)
-{
-    usec now = clock_monotonic();
-    c->refused++;
-    if (!c->told || now - c->told > REFUSALS_TOLD_EVERY) {
-        log_warning("ctl", NULL, "too many control connections, refused=%llu uid=%u",
-                    (unsigned long long)c->refused, (unsigned)caller->uid);
-        c->told = now;
-        c->refused = 0;
-    }
-    stream_write_now(stream, STR("{\"ok\":false,\"kind\":\"limit\",\"error\":\"too many "
-                                 "connections to the control socket\"}\n"));
-    stream_close(stream);
 }
 
 static void accept_connection(void *arg, struct stream *stream)
@@ -256,7 +198,7 @@ static void accept_connection(void *arg, struct stream *stream)
     struct ctl *c = arg;
     struct ctl_caller caller;
     struct ctl_connection *k = NULL;
-    if (ctl_caller_look(stream, &caller) && has_place(c, &caller)) {
+    if (ctl_caller_look(stream, &caller) && ctl_place_take(c, &caller)) {
         k = MEM_NEW(struct ctl_connection);
         k->ctl = c;
         k->stream = stream;
@@ -264,16 +206,11 @@ static void accept_connection(void *arg, struct stream *stream)
         k->fiber = fiber_start(c->context.loop, "control", run_connection, k);
     }
     if (!k || !k->fiber) {
-        refuse(c, stream, &caller);
+        ctl_place_refuse(c, stream, &caller);
         free(k);
         return;
     }
-    k->next = c->first;
-    if (c->first)
-        c->first->previous = k;
-    c->first = k;
-    c->count++;
-    c->others += !caller.reserved;
+    ctl_place_add(c, k);
 }
 
 /* --- opening and closing --- */
@@ -298,7 +235,7 @@ void ctl_set_access(struct ctl *c, const char *admin_group, const char *users_do
 
 size_t ctl_connections(const struct ctl *c)
 {
-    return c->count;
+    return c->count + c->leaving;
 }
 
 static void free_ctl(struct ctl *c)

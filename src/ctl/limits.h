@@ -4,11 +4,13 @@
  */
 #include <stddef.h>
 
-/* Connections of everybody, those of them that only root and the server's user get, and those of
- * one other user. */
+/* Connections of everybody, those of them that only root and the server's user get, those of one
+ * other user; and beside all those how many may be about to end, because another user got their
+ * place. */
 #define CTL_CONNECTIONS_MAX      64
 #define CTL_CONNECTIONS_RESERVED 16
 #define CTL_CONNECTIONS_PER_USER 8
+#define CTL_CONNECTIONS_LEAVING  8
 /* Requests of one user who is no administrator that are served at a time; others wait. */
 #define CTL_REQUESTS_PER_USER 2
 /* Bytes of a request, or of the line of an item behind it, from him. */

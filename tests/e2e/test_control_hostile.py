@@ -11,6 +11,7 @@ from support.control import DOMAIN, Caller, Machine
 from support.mail import imap
 
 USERS = ("games", "news", "mail", "lp", "backup", "www-data", "uucp")
+MORE = ("proxy", "list", "irc")
 STATUS = {"verb": "whoami"}
 
 
@@ -54,33 +55,88 @@ def all_said_to(caller, *requests):
     return end_of(caller)
 
 
-def test_nobody_takes_all_connections():
-    with Machine(users=USERS) as server:
-        callers = []
+def hold(server, name, request=b'{"verb": "who'):
+    """A connection that was served, and keeps its place with half a line."""
+    caller = Caller(server, name)
+    caller.send(STATUS)
+    assert caller.answer()[1]["ok"], name
+    caller.send(request)
+    return caller
 
-        def hold(name):
-            caller = Caller(server, name)
-            caller.send(STATUS)
-            assert caller.answer()[1]["ok"], name
-            caller.send(b'{"verb": "who')  # half a line keeps the place
-            callers.append(caller)
+
+def is_open(caller):
+    return not select.select([caller.socket], [], [], 0)[0]
+
+
+def test_nobody_takes_all_connections():
+    with Machine(users=USERS + MORE) as server:
+        callers = {name: [] for name in USERS + ("root",)}
         for _ in range(8):
-            hold("games")
+            callers["games"].append(hold(server, "games"))
         assert refused(server, "games") and is_served(server, "news") and is_served(server)
         for name in USERS[1:6]:
-            for _ in range(8):
-                hold(name)
-        assert refused(server, "uucp") and refused(server, "games") and is_served(server)
-        for _ in range(16):
-            hold("root")
-        assert refused(server, "root")
-        callers.pop().__exit__()
-        callers[0].send(b'ami"}\n')
-        assert callers[0].answer()[1]["ok"]  # as "whoami"
-        for caller in callers:
-            caller.__exit__()
+            callers[name] += [hold(server, name) for _ in range(8)]
+        # All places are taken: who has most of them makes room, those of his that waited longest first.
+        callers["uucp"].append(hold(server, "uucp"))
+        [told] = end_of(callers["games"].pop(0))
+        assert told["kind"] == "limit" and "makes room for another user" in told["error"], told
+        assert sum(is_open(c) for held in callers.values() for c in held) == 48
+        # A share that is no larger than that of others, and what others have stays with them then.
+        callers["uucp"] += [hold(server, "uucp") for _ in range(5)]
+        assert refused(server, "uucp") and refused(server, "uucp")
+        still = {name: [c for c in held if is_open(c)] for name, held in callers.items()}
+        assert [len(still[name]) for name in USERS] == [7] * 6 + [6], still
+        for name in USERS[1:6]:
+            assert still[name] == callers[name][1:], name
+        # One who has but one connection keeps it, whatever the others do.
+        one = hold(server, "proxy")
+        for _ in range(30):
+            for name in USERS:
+                with Caller(server, name) as caller, contextlib.suppress(OSError):
+                    caller.send(STATUS)
+        assert is_open(one)
+        one.send(b'ami"}\n')
+        assert one.answer()[1]["ok"]  # as "whoami"
+        callers["list"] = [hold(server, "list")]
+        assert is_served(server)
+        # Root has places of its own.
+        callers["root"] += [hold(server, "root") for _ in range(16)]
+        assert refused(server, "root") and is_served(server, "irc")
+        callers["root"].pop().__exit__()
+        wait_for(lambda: is_served(server))
+        for held in (*callers.values(), [one]):
+            for caller in held:
+                caller.__exit__()
         wait_for(lambda: is_served(server, "uucp") and is_served(server))
         assert server.log().count("too many control connections") == 1
+
+
+def test_requests_that_wait_make_room():
+    """Of a user whose requests take long those go that wait for their turn."""
+    names = USERS[:6]
+    with Machine(users=USERS + MORE) as server:
+        box = imap(server, "games")
+        for _ in range(2):
+            box.append("INBOX", None, None, b"Subject: large\r\n\r\n" + b"line of text\r\n" * 100000)
+        box.logout()
+        running = [Caller(server, "games") for _ in range(2)]
+        for caller in running:
+            caller.send({"verb": "messages get", "args": {}})
+            caller.file.readline()  # it has begun
+        waiting = []
+        for _ in range(6):
+            waiting.append(Caller(server, "games"))
+            waiting[-1].send(STATUS)  # for its turn
+        others = [hold(server, name) for name in names[1:] for _ in range(7)] + [hold(server, "uucp") for _ in range(5)]
+        one = hold(server, "proxy")
+        [told] = end_of(waiting[0])  # the first of the user with most connections, but none whose request runs
+        assert told["kind"] == "limit", told
+        assert is_open(waiting[1]) and all(map(is_open, others)) and is_open(one)
+        another = hold(server, "list")  # many have seven now: those that wait for a request go first
+        assert is_open(waiting[1]) and not is_open(others[0]) and all(map(is_open, others[1:])) and is_open(another)
+        for caller in (*running, *waiting, *others, one, another):
+            caller.__exit__()
+        wait_for(lambda: is_served(server, "games"))
 
 
 def test_any_bytes():
