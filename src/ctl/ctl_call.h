@@ -31,7 +31,7 @@ struct stream;
 
 struct ctl_call {
     const struct ctl_context *context;
-    const struct ctl *ctl;
+    struct ctl *ctl;
     struct stream *stream;
     const struct account *own; /* of a user who asks for his own; NULL: an administrator */
     bool unread;      /* by the verb: items may be left, the connection is over after the answer */

@@ -4,6 +4,7 @@
  */
 #include "ctl/ctl.h"
 #include "ctl/ctl_access.h"
+#include "ctl/limits.h"
 #include "net/listener.h"
 #include "net/stream.h"
 
@@ -30,10 +31,12 @@ struct ctl {
     /* Connections that have a place, those of them whose place is not reserved, and those that had
      * one and are about to end. */
     size_t count, others, leaving;
-    struct cond ended;  /* a connection ended */
-    struct cond turn;   /* a request ended */
-    uint64_t refused;   /* connections, since it was told */
-    uint64_t displaced; /* the same of those that lost their place */
+    struct cond ended;                       /* a connection ended */
+    struct cond turn;                        /* a request ended */
+    struct str tracing[CTL_USER_TRACES_MAX]; /* whose traces run; n 0: nobody's */
+    struct cond traced;                      /* one of them ended */
+    uint64_t refused;                        /* connections, since it was told */
+    uint64_t displaced;                      /* the same of those that lost their place */
     usec told;
     bool closing;
 };

@@ -13,6 +13,8 @@
 #define CTL_CONNECTIONS_LEAVING  8
 /* Requests of one user who is no administrator that are served at a time; others wait. */
 #define CTL_REQUESTS_PER_USER 2
+/* Traces of users at a time, of one one: a quarter of the threads that read (core/worker.h). */
+#define CTL_USER_TRACES_MAX 4
 /* Bytes of a request, or of the line of an item behind it, from him. */
 #define CTL_USER_REQUEST_MAX ((size_t)256 * 1024)
 /* A longer line is parsed on a worker. */

@@ -94,7 +94,7 @@ static void add_notes(const json_t *result, bool list)
 {
     if (json_is_true(json_object_get(result, "more")))
         printf("There are more, earlier ones: --limit, --since, --until.\n");
-    if (json_is_true(json_object_get(result, "incomplete")))
+    if (json_is_true(json_object_get(result, "incomplete")) && number_of(result, "late") == 0)
         printf("There is more than this; it was too much to be followed to the end.\n");
     if (number_of(result, "damaged") > 0)
         printf("Some of what was kept is damaged (%lld blocks); something may be missing.\n",
@@ -133,13 +133,21 @@ int command_trace(struct mailctl *m, const struct arguments *a)
         return EXIT_USAGE;
     }
     int status = ask_items(m, "trace", args, tell, &t, &result);
+    int64_t late = result ? number_of(result, "late") : 0;
     bool found = result && number_of(result, "messages") + number_of(result, "stories") > 0;
     if (t.list)
         table_print(t.list);
     if (result && !m->json)
         add_notes(result, t.list != NULL);
+    if (late > 0)
+        fprintf(stderr,
+                "mailctl: the search was cut off after %lld seconds, there may be more; --since "
+                "and --until narrow it down\n",
+                (long long)late);
     json_decref(result);
     free(t.story);
+    if (status == EXIT_OK && late > 0)
+        return EXIT_FAILED;
     if (status == EXIT_OK && !found)
         return fail_kind(ERR_NOT_FOUND, "nothing is known of %s",
                          argument(a, 0) ? argument(a, 0) : "it");

@@ -41,6 +41,14 @@ struct source {
     struct block_index index;
 };
 
+/* Between one read and the next. */
+static bool goes_on(struct scanning *s)
+{
+    if (!s->stopped && s->query->deadline && clock_monotonic() > s->query->deadline)
+        s->done.late = s->stopped = true;
+    return !s->stopped;
+}
+
 /* --- lines --- */
 
 static bool is_wanted(const struct trace_query *q, usec when)
@@ -123,7 +131,7 @@ static void scan_block(struct scanning *s, const struct source *x, const struct 
 static void scan_rest(struct scanning *s, const struct source *x)
 {
     uint64_t at = x->index.covered;
-    while (!x->packed && at < x->size && !s->stopped) {
+    while (!x->packed && at < x->size && goes_on(s)) {
         size_t n = x->size - at < PIECE ? (size_t)(x->size - at) : PIECE;
         if (!read_bytes(&s->text, x, at, n) || s->text.n == 0) {
             s->done.damaged++;
@@ -175,7 +183,7 @@ static void scan_source(struct scanning *s, const struct source *x)
     bool back = s->query->newest_first;
     if (back)
         scan_rest(s, x);
-    for (size_t i = 0; i < count && !s->stopped; i++)
+    for (size_t i = 0; i < count && goes_on(s); i++)
         scan_block(s, x, &x->index.entries[back ? count - 1 - i : i]);
     if (!back)
         scan_rest(s, x);
@@ -209,7 +217,7 @@ bool trace_search(const struct trace_query *query, trace_event_fn *fn, void *arg
                          .terms = mem_array(query->term_count + 1, sizeof(*s.terms))};
     for (size_t i = 0; i < query->term_count; i++)
         s.terms[i] = term_hash(query->terms[i]);
-    for (size_t i = 0; i < l.count && !s.stopped; i++)
+    for (size_t i = 0; i < l.count && goes_on(&s); i++)
         scan_file(&s, l.numbers[query->newest_first ? l.count - 1 - i : i]);
     if (done)
         *done = s.done;

@@ -26,11 +26,13 @@ struct trace_query {
     const struct str *terms;
     size_t term_count;
     bool newest_first; /* files and their blocks from the end; events of a block in their order */
+    usec deadline;     /* clock_monotonic; then the search ends, whatever is left. 0: none */
 };
 
 struct trace_scanned {
     uint64_t files, blocks, bytes; /* that were read */
     uint64_t damaged;              /* blocks that are not as they were written */
+    bool late;                     /* the deadline came first */
 };
 
 /* *done may be NULL. False: the directory cannot be read at all; without one there are no events.

@@ -37,7 +37,6 @@ struct listing {
     size_t most;
     bool by_message_id; /* all of them have it */
     unsigned char *own; /* enum own_row, by row */
-    size_t ticks;
 };
 
 static bool is_of_mail(const struct trace_event *event)
@@ -90,13 +89,6 @@ static void add_row(struct listing *l, const struct trace_event *event)
     x->list_count++;
 }
 
-static bool is_late(struct listing *l)
-{
-    if (++l->ticks % 4096 == 0 && clock_monotonic() > l->request->deadline)
-        l->answer->late = true;
-    return l->answer->late;
-}
-
 /* Blocks come newest first: behind the last row by more than a block there is nothing newer. */
 static bool is_behind(const struct listing *l, uint64_t position)
 {
@@ -118,7 +110,7 @@ static bool see_mention(void *arg, const struct trace_event *event)
         add_row(l, event);
         l->by_message_id |= message_id;
     }
-    return !is_late(l);
+    return true;
 }
 
 static void set_text(struct listing *l, struct str *to, struct str text, const char *key)
@@ -135,7 +127,7 @@ static bool fill_row(void *arg, const struct trace_event *event)
     struct place_names names;
     struct str user = l->request->user;
     if (!row)
-        return !is_late(l);
+        return true;
     unsigned char *own = &l->own[row - l->answer->list];
     if (event_is(event, "accepted") || event_is(event, "queued") || event_is(event, "refused")) {
         bool same = event_is(event, "queued") && row->from.p;
@@ -160,7 +152,7 @@ static bool fill_row(void *arg, const struct trace_event *event)
             str_equal_nocase(names.account, user))
             *own |= OWN_RECEIVED;
     }
-    return !is_late(l);
+    return true;
 }
 
 static void keep_own_rows(struct listing *l)
@@ -189,21 +181,25 @@ static bool make_list(struct listing *l, struct err *e)
                             .to = r->to,
                             .terms = &r->what,
                             .term_count = 1,
-                            .newest_first = true};
+                            .newest_first = true,
+                            .deadline = r->deadline};
     struct trace_scanned scanned;
     x->list = arena_array(l->arena, l->most + 2, sizeof(*x->list));
     if (!trace_search(&q, see_mention, l, &scanned, e))
         return false;
     x->damaged = scanned.damaged;
+    x->late = scanned.late;
     if (x->list_count == 0)
         return true;
     struct str *ids = arena_array(l->arena, x->list_count, sizeof(*ids));
     for (size_t i = 0; i < x->list_count; i++)
         ids[i] = x->list[i].id;
     l->own = arena_array(l->arena, x->list_count + 1, sizeof(*l->own));
-    q = (struct trace_query){.dir = r->dir, .terms = ids, .term_count = x->list_count};
-    if (!trace_search(&q, fill_row, l, NULL, e))
+    q = (struct trace_query){
+        .dir = r->dir, .terms = ids, .term_count = x->list_count, .deadline = r->deadline};
+    if (!trace_search(&q, fill_row, l, &scanned, e))
         return false;
+    x->late |= scanned.late;
     if (r->user.n > 0)
         keep_own_rows(l);
     return true;

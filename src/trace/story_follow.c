@@ -46,7 +46,6 @@ struct following {
     struct story_event *events;
     size_t event_count, event_room;
     bool cut, late, changed;
-    size_t ticks;
 };
 
 bool event_is(const struct trace_event *event, const char *words)
@@ -362,9 +361,7 @@ static bool see_event(void *arg, const struct trace_event *event)
     bool of_ids = is_about_ids(f, event), of_places = is_about_places(f, event);
     if (of_ids || of_places)
         add_event(f, event);
-    if (++f->ticks % 4096 == 0)
-        f->late = f->late || clock_monotonic() > f->request->deadline;
-    return !f->late;
+    return true;
 }
 
 /* --- rounds --- */
@@ -383,7 +380,8 @@ static bool search_round(struct following *f, struct story_answer *answer, struc
     struct arena *a = arena_new();
     struct trace_scanned scanned = {0};
     struct str *terms = arena_array(a, STORY_IDS_MAX + 4 * STORY_PLACES_MAX, sizeof(*terms));
-    struct trace_query q = {.dir = f->request->dir, .terms = terms};
+    struct trace_query q = {
+        .dir = f->request->dir, .terms = terms, .deadline = f->request->deadline};
     for (size_t i = 0; i < f->id_count; i++)
         if (!f->ids[i].searched) {
             terms[q.term_count++] = f->ids[i].id;
@@ -396,6 +394,7 @@ static bool search_round(struct following *f, struct story_answer *answer, struc
         }
     f->changed = false;
     bool ok = q.term_count == 0 || trace_search(&q, see_event, f, &scanned, e);
+    f->late = f->late || scanned.late;
     if (scanned.damaged > answer->damaged)
         answer->damaged = scanned.damaged;
     arena_free(a);

@@ -4,10 +4,12 @@ to the socket himself. "games" and "news" are users of this machine with account
 import json
 import os
 import pwd
+import re
 import stat
 
 from support import wait_for
 from support.control import DOMAIN, NOBODYS_GROUP, Caller, Machine, ask
+from support.instance import ROOT
 from support.mail import imap, submit
 from support.smtp_sink import SmtpSink
 
@@ -260,3 +262,16 @@ def test_who_may_connect():
             server.mailctl("reload")
             assert admin.ask("whoami")["kind"] == "denied" and admin.answer()[1] is None
         assert stat.S_IMODE(os.stat(server.socket_path).st_mode) == 0o600
+
+
+def test_the_page_names_what_users_may_do():
+    with open(os.path.join(ROOT, "docs", "control-socket.md")) as f:
+        table = f.read().split("| Verb | The account is |")[1].split("\n\n")[0]
+    told = set()
+    for row in re.findall(r"^\| (`.*?) \| ", table, re.M):
+        words = [w.split() for w in re.findall(r"`([^`]+)`", row)]
+        # "`mailbox create`, `delete`": what the first verb begins with holds for those behind it.
+        told |= {" ".join(w if len(w) > 1 or n == 0 or len(words[0]) == 1 else words[0][:-1] + w) for n, w in enumerate(words)}
+    with Machine() as server:
+        may = set(ask(server, "games", "whoami", {})[1]["result"]["verbs"])
+    assert may == told, (may - told, told - may)

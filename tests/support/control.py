@@ -33,6 +33,11 @@ class Machine(Instance):
     def socket_path(self):
         return os.path.join(self.root, "run", "control.sock")
 
+    def start_as(self, name, *arguments):
+        user = pwd.getpwnam(name)
+        return subprocess.Popen([self.program, "--config", self.config_path, *arguments], user=user.pw_uid, group=user.pw_gid,
+                                extra_groups=[], cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
     def run_as(self, name, *arguments, stdin=None, groups=()):
         user = pwd.getpwnam(name)
         return subprocess.run([self.program, "--config", self.config_path, *arguments], user=user.pw_uid, group=user.pw_gid,

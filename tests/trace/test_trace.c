@@ -352,6 +352,26 @@ static void test_newest_first_and_times(void **state)
 }
 
 /* Whatever is wrong with an index, everything is found. */
+/* It counts whether or not there is anything to be found. */
+static void test_a_search_ends_in_time(void **state)
+{
+    (void)state;
+    struct err e;
+    struct str terms[] = {STR("s1@a.test"), STR("nobody@a.test")};
+    write_volume(1, 0, 2000, true);
+    for (size_t i = 0; i < 2; i++) {
+        struct found f = {0};
+        struct trace_query q = {
+            .dir = dir, .terms = &terms[i], .term_count = 1, .deadline = clock_monotonic() - 1};
+        assert_true(trace_search(&q, add_event, &f, &f.scanned, &e));
+        assert_true(f.scanned.late && f.count == 0);
+        q.deadline = clock_monotonic() + 3600 * USEC_SEC;
+        assert_true(trace_search(&q, add_event, &f, &f.scanned, &e));
+        assert_true(!f.scanned.late && (i == 1 || f.count > 0));
+        buf_free(&f.text);
+    }
+}
+
 static void test_a_damaged_index_costs_time_only(void **state)
 {
     (void)state;
@@ -638,6 +658,7 @@ int main(void)
         CASE(test_scans_while_lines_are_written),
         CASE(test_the_index_narrows_down),
         CASE(test_newest_first_and_times),
+        CASE(test_a_search_ends_in_time),
         CASE(test_a_damaged_index_costs_time_only),
         CASE(test_torn_and_rotten_lines),
         CASE(test_files_without_lines_are_set_aside),
