@@ -67,22 +67,17 @@ bool ldap_uri_is_local(const struct ldap_uri *uri)
             (str_starts_with(uri->host, STR("127.")) || str_equal(uri->host, STR("::1"))));
 }
 
-static int hex_digit(char c)
-{
-    c = char_lower(c);
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 struct str ldap_uri_path(const struct ldap_uri *uri, struct arena *a)
 {
     struct str from = uri->host;
     char *path = arena_alloc(a, from.n + 1);
     size_t n = 0;
     for (size_t i = 0; i < from.n; i++) {
-        bool escaped = from.p[i] == '%' && from.n - i > 2 && hex_digit(from.p[i + 1]) >= 0 &&
-                       hex_digit(from.p[i + 2]) >= 0;
-        path[n++] =
-            escaped ? (char)(hex_digit(from.p[i + 1]) * 16 + hex_digit(from.p[i + 2])) : from.p[i];
+        bool escaped = from.p[i] == '%' && from.n - i > 2 && char_hex_value(from.p[i + 1]) >= 0 &&
+                       char_hex_value(from.p[i + 2]) >= 0;
+        path[n++] = escaped
+                        ? (char)(char_hex_value(from.p[i + 1]) * 16 + char_hex_value(from.p[i + 2]))
+                        : from.p[i];
         i += escaped ? 2 : 0;
     }
     return str_from(path, n);

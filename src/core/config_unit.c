@@ -44,19 +44,14 @@ static const struct unit duration_units[] = {
 
 #define DURATION_UNITS_SHORT 7
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* Takes digits and the letters behind them. */
 static bool take_part(struct str *rest, int64_t *number, struct str *unit)
 {
     size_t digits = 0, letters = 0;
     uint64_t value;
-    while (digits < rest->n && is_digit(rest->p[digits]))
+    while (digits < rest->n && char_is_digit(rest->p[digits]))
         digits++;
-    while (digits + letters < rest->n && !is_digit(rest->p[digits + letters]))
+    while (digits + letters < rest->n && !char_is_digit(rest->p[digits + letters]))
         letters++;
     if (!str_to_u64(str_head(*rest, digits), &value) || value > INT64_MAX)
         return false;

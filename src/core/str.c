@@ -93,18 +93,13 @@ ptrdiff_t str_find_nocase(struct str s, struct str needle)
     return -1;
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 struct str str_trim(struct str s)
 {
-    while (s.n > 0 && is_space(s.p[0])) {
+    while (s.n > 0 && char_is_space(s.p[0])) {
         s.p++;
         s.n--;
     }
-    while (s.n > 0 && is_space(s.p[s.n - 1]))
+    while (s.n > 0 && char_is_space(s.p[s.n - 1]))
         s.n--;
     return s;
 }

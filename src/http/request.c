@@ -7,14 +7,6 @@
 
 #include "core/buf.h"
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = char_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* %XX, and + for a space in a query. False: there is one that is none, or a NUL comes out. */
 static bool decode(struct arena *a, struct str in, bool query, struct str *out)
 {
@@ -23,8 +15,8 @@ static bool decode(struct arena *a, struct str in, bool query, struct str *out)
     for (size_t i = 0; i < in.n; i++) {
         char c = in.p[i];
         if (c == '%') {
-            int high = i + 2 < in.n ? hex_value(in.p[i + 1]) : -1;
-            int low = i + 2 < in.n ? hex_value(in.p[i + 2]) : -1;
+            int high = i + 2 < in.n ? char_hex_value(in.p[i + 1]) : -1;
+            int low = i + 2 < in.n ? char_hex_value(in.p[i + 2]) : -1;
             if (high < 0 || low < 0 || (high == 0 && low == 0))
                 return false;
             c = (char)(high << 4 | low);

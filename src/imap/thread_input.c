@@ -71,11 +71,6 @@ static uint32_t new_node(struct threads *t)
 
 /* --- identifiers --- */
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* Behind "<": its content, normalised, to t->text; moves *rest behind ">". */
 static bool read_identifier(struct threads *t, struct str *rest)
 {
@@ -91,7 +86,7 @@ static bool read_identifier(struct threads *t, struct str *rest)
         } else if (c == '<' && !quoted) {
             *rest = str_skip(*rest, i);
             return false;
-        } else if (quoted || !is_space(c)) {
+        } else if (quoted || !char_is_space(c)) {
             i += quoted && c == '\\' && i + 1 < rest->n;
             buf_add_char(&t->text, rest->p[i]);
             has_at = has_at || (c == '@' && !quoted);

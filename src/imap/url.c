@@ -5,14 +5,6 @@
  */
 #include "imap/url.h"
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = char_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool decode(struct arena *a, struct str text, struct str *decoded)
 {
     char *out = arena_alloc(a, text.n + 1);
@@ -20,8 +12,8 @@ static bool decode(struct arena *a, struct str text, struct str *decoded)
     for (size_t i = 0; i < text.n; i++) {
         char c = text.p[i];
         if (c == '%') {
-            int high = i + 2 < text.n ? hex(text.p[i + 1]) : -1;
-            int low = i + 2 < text.n ? hex(text.p[i + 2]) : -1;
+            int high = i + 2 < text.n ? char_hex_value(text.p[i + 1]) : -1;
+            int low = i + 2 < text.n ? char_hex_value(text.p[i + 2]) : -1;
             if (i + 2 == text.n || high < 0 || low < 0)
                 return false;
             c = (char)(high << 4 | low);

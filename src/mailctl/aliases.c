@@ -82,11 +82,6 @@ static void unsupported(struct reading *x, const char *what, struct str text)
 
 /* --- entries --- */
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* The next line without its end; p == NULL: there is none. */
 static struct str next_line(struct reading *x)
 {
@@ -122,7 +117,7 @@ static bool read_entry(struct reading *x, struct buf *text)
         if (text->n > ALIAS_ENTRY_MAX)
             return err_set(x->error, ERR_LIMIT, "line %lld: an entry of more than %zu bytes",
                            (long long)x->at, ALIAS_ENTRY_MAX);
-        if (x->rest.n == 0 || !(is_blank(x->rest.p[0]) || x->rest.p[0] == '#'))
+        if (x->rest.n == 0 || !(char_is_space(x->rest.p[0]) || x->rest.p[0] == '#'))
             break;
         line = next_line(x);
     }
@@ -216,7 +211,7 @@ static struct str take_address(struct reading *x, struct str text, bool quoted)
 static bool is_clean(struct str text)
 {
     for (size_t i = 0; i < text.n; i++)
-        if (((unsigned char)text.p[i] < ' ' && !is_blank(text.p[i])) || text.p[i] == 0x7f)
+        if (((unsigned char)text.p[i] < ' ' && !char_is_space(text.p[i])) || text.p[i] == 0x7f)
             return false;
     return str_is_utf8(text);
 }
@@ -427,7 +422,7 @@ bool aliases_read(struct str text, struct str domain, struct arena *a, struct al
         x.rest = str_skip(x.rest, 3);
     while (ok && read_entry(&x, &entry)) {
         x.entry = str_trim(buf_str(&entry));
-        if (is_blank(entry.p[0]))
+        if (char_is_space(entry.p[0]))
             wrong(&x, "a line that goes on, but nothing is before it", x.entry);
         else
             ok = take_entry(&x);

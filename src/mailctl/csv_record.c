@@ -34,17 +34,12 @@ static bool read_header(struct csv_reader *r, struct arena *a,
 
 /* --- lists --- */
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* The length of the item that the text begins with. */
 static size_t item_length(struct str text)
 {
     bool quoted = false;
     size_t n = 0;
-    for (; n < text.n && (quoted || !is_blank(text.p[n])); n++) {
+    for (; n < text.n && (quoted || !char_is_space(text.p[n])); n++) {
         if (text.p[n] == '"')
             quoted = !quoted;
         else if (quoted && text.p[n] == '\\' && n + 1 < text.n)
@@ -85,7 +80,7 @@ static void add_item(struct buf *b, struct str item)
 {
     bool quoted = item.n > 0 && item.p[0] == ':';
     size_t plain = 0;
-    while (quoted && plain < item.n && !is_blank(item.p[plain]) && item.p[plain] != '"')
+    while (quoted && plain < item.n && !char_is_space(item.p[plain]) && item.p[plain] != '"')
         plain++;
     if (!quoted || plain == item.n) {
         buf_add_str(b, item);

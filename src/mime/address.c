@@ -24,14 +24,9 @@ static bool is_high(char c)
     return (unsigned char)c >= 128;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static bool is_letter_or_digit(char c)
 {
-    return is_digit(c) || (char_lower(c) >= 'a' && char_lower(c) <= 'z');
+    return char_is_digit(c) || (char_lower(c) >= 'a' && char_lower(c) <= 'z');
 }
 
 /* atext of RFC 5322 3.2.3. */

@@ -64,11 +64,6 @@ static int64_t moment_seconds(const struct moment *m)
            m->minute * 60 + m->second - (int64_t)m->zone * 60;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* Month of the first three letters, 0: none. */
 static int month_number(struct str word)
 {
@@ -108,7 +103,7 @@ struct scan {
 static int read_number(struct lexer *l, size_t *digits)
 {
     int value = 0;
-    for (*digits = 0; !lexer_at_end(l) && is_digit(*l->p); l->p++, ++*digits)
+    for (*digits = 0; !lexer_at_end(l) && char_is_digit(*l->p); l->p++, ++*digits)
         if (*digits < 6)
             value = value * 10 + (*l->p - '0');
     return value;
@@ -202,7 +197,7 @@ bool date_parse_header(struct str value, int64_t *seconds, int *zone)
     struct scan s = {.lexer = lexer_on(str_head(value, MIME_DATE_MAX))};
     while (lexer_skip_space(&s.lexer), !lexer_at_end(&s.lexer)) {
         char c = *s.lexer.p;
-        if (is_digit(c)) {
+        if (char_is_digit(c)) {
             if (!take_number(&s))
                 return false;
         } else if ((c == '+' || c == '-') && s.have_time) {
@@ -227,7 +222,7 @@ static int fixed_number(struct str *s, size_t digits)
     if (s->n < digits)
         return -1;
     for (size_t i = 0; i < digits; i++) {
-        if (!is_digit(s->p[i]))
+        if (!char_is_digit(s->p[i]))
             return -1;
         value = value * 10 + (s->p[i] - '0');
     }
@@ -247,7 +242,7 @@ static bool skip_char(struct str *s, char c)
 static bool read_imap_day(struct str *s, struct moment *m)
 {
     skip_char(s, ' ');
-    bool two = s->n > 1 && is_digit(s->p[1]);
+    bool two = s->n > 1 && char_is_digit(s->p[1]);
     m->day = fixed_number(s, two ? 2 : 1);
     if (m->day < 0 || !skip_char(s, '-') || s->n < 4)
         return false;
@@ -351,7 +346,7 @@ static bool take_digits(struct str *s, size_t count, int *number)
 {
     *number = 0;
     for (size_t i = 0; i < count; i++) {
-        if (i >= s->n || !is_digit(s->p[i]))
+        if (i >= s->n || !char_is_digit(s->p[i]))
             return false;
         *number = *number * 10 + (s->p[i] - '0');
     }

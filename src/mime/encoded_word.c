@@ -48,11 +48,6 @@ static bool read_word(struct str s, struct encoded_word *word)
            text_charset_is_known(word->charset);
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* Words of one charset collected as bytes, converted when the run ends. */
 struct run {
     struct str charset;
@@ -96,7 +91,7 @@ static void decode(struct buf *out, struct str text)
             continue;
         }
         size_t gap = plain;
-        while (gap < i && is_space(text.p[gap]))
+        while (gap < i && char_is_space(text.p[gap]))
             gap++;
         if (!behind_word || gap < i) {
             end_run(&run, out);

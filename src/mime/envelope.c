@@ -58,16 +58,11 @@ void imap_write_nstring(struct buf *out, struct str s)
         write_literal(out, s);
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* Is every space in it a single blank? */
 static bool is_clean(struct str s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (is_space(s.p[i]) && (s.p[i] != ' ' || is_space(s.p[i + 1])))
+        if (char_is_space(s.p[i]) && (s.p[i] != ' ' || char_is_space(s.p[i + 1])))
             return false;
     return true;
 }
@@ -82,7 +77,7 @@ void imap_write_text(struct buf *out, struct str s)
     }
     struct buf clean = BUF_EMPTY;
     for (size_t i = 0; i < s.n; i++) {
-        if (!is_space(s.p[i]))
+        if (!char_is_space(s.p[i]))
             buf_add_char(&clean, s.p[i]);
         else if (clean.p[clean.n - 1] != ' ')
             buf_add_char(&clean, ' ');

@@ -30,16 +30,11 @@ static struct str keep(struct arena *a, struct buf *b)
     return s;
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* A value without quotes. */
 static void read_bare_value(struct lexer *l, bool with_spaces, struct buf *out)
 {
     const char *start = l->p;
-    while (!lexer_at_end(l) && *l->p != ';' && (with_spaces || !is_space(*l->p)))
+    while (!lexer_at_end(l) && *l->p != ';' && (with_spaces || !char_is_space(*l->p)))
         l->p++;
     struct str value = str_trim(str_from(start, (size_t)(l->p - start)));
     for (size_t i = 0; i < value.n; i++)
@@ -88,14 +83,6 @@ static bool read_parameter(struct arena *a, struct lexer *l, struct raw *r)
     return true;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = char_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* charset'language'text: the text decoded; without a known charset as its bytes are. */
 static struct str decode_extended(struct arena *a, struct str extended)
 {
@@ -108,10 +95,11 @@ static struct str decode_extended(struct arena *a, struct str extended)
     }
     struct buf bytes = BUF_EMPTY, text = BUF_EMPTY;
     for (size_t i = 0; i < rest.n; i++) {
-        bool escape = rest.p[i] == '%' && i + 2 < rest.n && hex_value(rest.p[i + 1]) >= 0 &&
-                      hex_value(rest.p[i + 2]) >= 0;
+        bool escape = rest.p[i] == '%' && i + 2 < rest.n && char_hex_value(rest.p[i + 1]) >= 0 &&
+                      char_hex_value(rest.p[i + 2]) >= 0;
         if (escape) {
-            buf_add_char(&bytes, (char)(hex_value(rest.p[i + 1]) << 4 | hex_value(rest.p[i + 2])));
+            buf_add_char(
+                &bytes, (char)(char_hex_value(rest.p[i + 1]) << 4 | char_hex_value(rest.p[i + 2])));
             i += 2;
         } else {
             buf_add_char(&bytes, rest.p[i]);

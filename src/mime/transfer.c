@@ -59,20 +59,12 @@ void text_add_base64(struct buf *out, struct str encoded)
     out->n += (size_t)(to - start);
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = char_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* "XY" behind an equals sign as a byte; -1: no escape. */
 static int escape_value(const char *p, const char *end)
 {
     if (end - p < 2)
         return -1;
-    int high = hex_value(p[0]), low = hex_value(p[1]);
+    int high = char_hex_value(p[0]), low = char_hex_value(p[1]);
     return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 

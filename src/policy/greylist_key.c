@@ -10,11 +10,6 @@
 
 #include <openssl/sha.h>
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static struct str cut_tags(struct str local)
 {
     static const struct str srs[] = {{"srs0=", 5}, {"srs0+", 5}, {"srs0-", 5},
@@ -34,9 +29,9 @@ static struct str cut_tags(struct str local)
 static void add_lower(struct buf *b, struct str s, bool numbers)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (!numbers || !is_digit(s.p[i]))
+        if (!numbers || !char_is_digit(s.p[i]))
             buf_add_char(b, char_lower(s.p[i]));
-        else if (i == 0 || !is_digit(s.p[i - 1]))
+        else if (i == 0 || !char_is_digit(s.p[i - 1]))
             buf_add_char(b, '#');
 }
 

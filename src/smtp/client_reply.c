@@ -20,17 +20,12 @@ void client_reply_free(struct client_reply *r)
     buf_free(&r->text);
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* One to three digits at the start of *s, which moves behind them. */
 static bool take_number(struct str *s, unsigned *number)
 {
     size_t n = 0;
     *number = 0;
-    while (n < s->n && n < 3 && is_digit(s->p[n]))
+    while (n < s->n && n < 3 && char_is_digit(s->p[n]))
         *number = *number * 10 + (unsigned)(s->p[n++] - '0');
     *s = str_skip(*s, n);
     return n > 0;
@@ -74,8 +69,8 @@ enum client_reply_status client_reply_add_line(struct client_reply *r, struct st
 {
     if (line.n > CLIENT_REPLY_LINE_MAX || ++r->lines > CLIENT_REPLY_LINES_MAX)
         return CLIENT_REPLY_BAD;
-    if (line.n < 3 || line.p[0] < '2' || line.p[0] > '5' || !is_digit(line.p[1]) ||
-        !is_digit(line.p[2]))
+    if (line.n < 3 || line.p[0] < '2' || line.p[0] > '5' || !char_is_digit(line.p[1]) ||
+        !char_is_digit(line.p[2]))
         return CLIENT_REPLY_BAD;
     if (line.n > 3 && line.p[3] != ' ' && line.p[3] != '-')
         return CLIENT_REPLY_BAD;

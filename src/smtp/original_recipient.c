@@ -45,14 +45,6 @@ static void add_utf8(struct buf *out, uint32_t c)
     }
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = char_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* \x{HEXPOINT} at the start of *s, which moves behind it. */
 static bool take_point(struct str *s, uint32_t *point)
 {
@@ -60,8 +52,8 @@ static bool take_point(struct str *s, uint32_t *point)
     if (!str_starts_with(*s, STR("\\x{")))
         return false;
     *point = 0;
-    for (; i < s->n && i < 9 && hex_value(s->p[i]) >= 0; i++)
-        *point = *point << 4 | (uint32_t)hex_value(s->p[i]);
+    for (; i < s->n && i < 9 && char_hex_value(s->p[i]) >= 0; i++)
+        *point = *point << 4 | (uint32_t)char_hex_value(s->p[i]);
     if (i < 5 || i >= s->n || s->p[i] != '}')
         return false;
     *s = str_skip(*s, i + 1);

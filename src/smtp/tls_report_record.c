@@ -7,21 +7,15 @@
 
 #define URI_MAX 1000
 
-static int hex(char c)
-{
-    c = char_lower(c);
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* RFC 3986 2.1; false: malformed, or a control character. */
 static bool decode(struct str s, struct buf *out)
 {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
         if (c == '%') {
-            if (i + 2 >= s.n || hex(s.p[i + 1]) < 0 || hex(s.p[i + 2]) < 0)
+            if (i + 2 >= s.n || char_hex_value(s.p[i + 1]) < 0 || char_hex_value(s.p[i + 2]) < 0)
                 return false;
-            c = (char)(hex(s.p[i + 1]) * 16 + hex(s.p[i + 2]));
+            c = (char)(char_hex_value(s.p[i + 1]) * 16 + char_hex_value(s.p[i + 2]));
             i += 2;
         }
         if ((unsigned char)c < ' ' || c == 127)

@@ -5,17 +5,6 @@
  */
 #include "smtp/xtext.h"
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f') /* the RFC has capitals only */
-        return c - 'a' + 10;
-    return -1;
-}
-
 bool xtext_decode(struct arena *a, struct str encoded, struct str *text)
 {
     char *out = arena_alloc(a, encoded.n + 1);
@@ -25,7 +14,7 @@ bool xtext_decode(struct arena *a, struct str encoded, struct str *text)
         if (c == '+') {
             if (encoded.n - i < 3)
                 return false;
-            int high = hex_value(encoded.p[i + 1]), low = hex_value(encoded.p[i + 2]);
+            int high = char_hex_value(encoded.p[i + 1]), low = char_hex_value(encoded.p[i + 2]);
             if (high < 0 || low < 0)
                 return false;
             c = 16 * high + low;

@@ -114,14 +114,6 @@ bool folder_name_check(struct str name, struct buf *canonical, struct err *e)
     return fits || err_set(e, ERR_LIMIT, "the mailbox name is too long for a directory");
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = char_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool add_decoded_part(struct buf *b, const struct folder_naming *naming, struct str part)
 {
     struct buf plain = BUF_EMPTY;
@@ -129,9 +121,10 @@ static bool add_decoded_part(struct buf *b, const struct folder_naming *naming, 
 
     for (size_t i = 0; i < part.n; i++) {
         struct str rest = str_skip(part, i);
-        if (rest.n >= 3 && rest.p[0] == escape && hex_digit(rest.p[1]) >= 0 &&
-            hex_digit(rest.p[2]) >= 0 && !is_escaped_slash(rest, escape)) {
-            buf_add_char(&plain, (char)(hex_digit(rest.p[1]) << 4 | hex_digit(rest.p[2])));
+        if (rest.n >= 3 && rest.p[0] == escape && char_hex_value(rest.p[1]) >= 0 &&
+            char_hex_value(rest.p[2]) >= 0 && !is_escaped_slash(rest, escape)) {
+            buf_add_char(&plain,
+                         (char)(char_hex_value(rest.p[1]) << 4 | char_hex_value(rest.p[2])));
             i += 2;
         } else {
             buf_add_char(&plain, part.p[i]);

@@ -31,20 +31,12 @@ void guid_format(char out[2 * GUID_SIZE], const uint8_t guid[GUID_SIZE])
     }
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = char_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool guid_parse(struct str hex, uint8_t guid[GUID_SIZE])
 {
     if (hex.n != 2 * (size_t)GUID_SIZE)
         return false;
     for (size_t i = 0; i < GUID_SIZE; i++) {
-        int high = hex_value(hex.p[2 * i]), low = hex_value(hex.p[2 * i + 1]);
+        int high = char_hex_value(hex.p[2 * i]), low = char_hex_value(hex.p[2 * i + 1]);
         if (high < 0 || low < 0)
             return false;
         guid[i] = (uint8_t)(high << 4 | low);
