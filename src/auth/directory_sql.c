@@ -121,13 +121,7 @@ enum lookup sql_lookup(enum sql_step step)
 
 void *sql_rows_add(struct sql_rows *r, struct arena *a)
 {
-    if (r->count == r->capacity) {
-        r->capacity = r->capacity ? r->capacity * 2 : 8;
-        char *larger = arena_array(a, r->capacity, r->size);
-        if (r->count > 0)
-            memcpy(larger, r->p, r->count * r->size);
-        r->p = larger;
-    }
+    r->p = arena_grow(a, r->p, r->count, &r->capacity, r->size, 8);
     return r->p + r->count++ * r->size;
 }
 

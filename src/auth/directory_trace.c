@@ -13,14 +13,7 @@ void lookup_trace_add(struct lookup_trace *t, const char *what, const char *form
     va_list args;
     if (!t)
         return;
-    if (t->count == t->capacity) {
-        size_t capacity = t->capacity ? 2 * t->capacity : 16;
-        struct lookup_line *lines = arena_array(t->arena, capacity, sizeof(*lines));
-        if (t->count > 0)
-            memcpy(lines, t->lines, t->count * sizeof(*lines));
-        t->lines = lines;
-        t->capacity = capacity;
-    }
+    t->lines = arena_grow(t->arena, t->lines, t->count, &t->capacity, sizeof(*t->lines), 16);
     va_start(args, format);
     buf_vprintf(&text, format, args);
     va_end(args);

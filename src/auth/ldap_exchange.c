@@ -160,13 +160,8 @@ static bool take_attributes(LDAP *ld, struct ldap_request *r, LDAPMessage *messa
             ber_memfree(values);
             return true;
         }
-        if (entry->count == capacity) {
-            capacity = capacity ? 2 * capacity : 8;
-            struct ldap_attribute *more = arena_array(r->result, capacity, sizeof(*more));
-            if (entry->count > 0)
-                memcpy(more, entry->attributes, entry->count * sizeof(*more));
-            entry->attributes = more;
-        }
+        entry->attributes = arena_grow(r->result, entry->attributes, entry->count, &capacity,
+                                       sizeof(*entry->attributes), 8);
         bool ok = take_attribute(r, &entry->attributes[entry->count++], &name, values, room);
         ber_memfree(values);
         if (!ok)
@@ -176,10 +171,7 @@ static bool take_attributes(LDAP *ld, struct ldap_request *r, LDAPMessage *messa
 
 static struct ldap_entry *new_entry(struct ldap_request *r)
 {
-    if (r->count == r->room) {
-        r->room = r->room ? 2 * r->room : 4;
-        r->list = mem_resize(r->list, r->room * sizeof(*r->list));
-    }
+    r->list = mem_grow(r->list, r->count, &r->room, sizeof(*r->list), 4);
     struct ldap_entry *entry = &r->list[r->count++];
     *entry = (struct ldap_entry){0};
     return entry;

@@ -353,10 +353,7 @@ static bool keep_group(void *arg, const struct ldap_entry *entry)
     struct listing *l = arg;
     if (!ldap_map_value(l->s->mapping, entry, LDAP_GROUP_MAIL_ATTRIBUTE).p)
         return true;
-    if (l->count == l->room) {
-        l->room = l->room ? 2 * l->room : 64;
-        l->entries = mem_resize(l->entries, l->room * sizeof(*l->entries));
-    }
+    l->entries = mem_grow(l->entries, l->count, &l->room, sizeof(*l->entries), 64);
     l->entries[l->count++] = copy_entry(l->groups, entry);
     return true;
 }

@@ -176,6 +176,18 @@ void *arena_array(struct arena *a, size_t count, size_t size)
     return arena_alloc(a, n);
 }
 
+void *arena_grow(struct arena *a, void *list, size_t count, size_t *capacity, size_t size,
+                 size_t first)
+{
+    if (count < *capacity)
+        return list;
+    *capacity = *capacity ? 2 * *capacity : first;
+    void *larger = arena_array(a, *capacity, size);
+    if (count > 0)
+        memcpy(larger, list, count * size);
+    return larger;
+}
+
 struct str arena_str(struct arena *a, struct str s)
 {
     return str_from(arena_c(a, s), s.n);

@@ -20,6 +20,9 @@ void arena_reset(struct arena *a);
 void *arena_alloc(struct arena *a, size_t n);
 /* Zeroed; the multiplication is checked. */
 void *arena_array(struct arena *a, size_t count, size_t size);
+/* A list of `count` that is to get one more: with room for it, at first for `first`. */
+void *arena_grow(struct arena *a, void *list, size_t count, size_t *capacity, size_t size,
+                 size_t first);
 /* Copy with a NUL behind it. */
 struct str arena_str(struct arena *a, struct str s);
 char *arena_c(struct arena *a, struct str s);

@@ -23,13 +23,7 @@ static bool add_match(void *arg, const char *name, unsigned char type)
     (void)type;
     if (fnmatch(m->pattern, name, FNM_PERIOD) != 0)
         return true;
-    if (m->count == m->room) {
-        const char **old = m->paths;
-        m->room = m->room ? m->room * 2 : 16;
-        m->paths = arena_array(m->arena, m->room, sizeof(*m->paths));
-        if (m->count)
-            memcpy(m->paths, old, m->count * sizeof(*old));
-    }
+    m->paths = arena_grow(m->arena, m->paths, m->count, &m->room, sizeof(*m->paths), 16);
     m->paths[m->count++] = arena_printf(m->arena, "%s/%s", m->folder, name).p;
     return m->count < CONFIG_FILES_MAX;
 }

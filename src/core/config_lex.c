@@ -163,10 +163,7 @@ bool lex_value(struct config_source *s, struct arena *a, struct config_word **wo
             lex_skip_lines(s);
         if (lex_at_end_of_value(s) || *s->p == ',')
             return config_fail(s->path, s->line, e, "a value is missing beside the comma");
-        if (*count == room) {
-            room = room ? room * 2 : 4;
-            *words = mem_resize(*words, room * sizeof(**words));
-        }
+        *words = mem_grow(*words, *count, &room, sizeof(**words), 4);
         if (!lex_word(s, a, &(*words)[*count], e))
             return false;
         if (++*count > CONFIG_WORDS_MAX)

@@ -33,10 +33,8 @@ static bool parse_statements(struct parser *p, struct config_source *s,
 
 static struct config_section *add_section(struct config *c, const struct settings_block *block)
 {
-    if (c->section_count == c->section_room) {
-        c->section_room = c->section_room ? c->section_room * 2 : 16;
-        c->sections = mem_resize(c->sections, c->section_room * sizeof(*c->sections));
-    }
+    c->sections =
+        mem_grow(c->sections, c->section_count, &c->section_room, sizeof(*c->sections), 16);
     struct config_section *section = ARENA_NEW(c->arena, struct config_section);
     section->block = block;
     section->values = arena_alloc(c->arena, block->size ? block->size : 1);

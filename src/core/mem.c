@@ -90,6 +90,14 @@ void *mem_resize(void *p, size_t n)
     return have(RESIZED, p, n);
 }
 
+void *mem_grow(void *list, size_t count, size_t *capacity, size_t size, size_t first)
+{
+    if (count < *capacity)
+        return list;
+    *capacity = *capacity ? 2 * *capacity : first;
+    return mem_resize(list, *capacity * size);
+}
+
 char *mem_dup(const char *p, size_t n)
 {
     char *copy = mem_alloc(n + 1);

@@ -12,6 +12,8 @@ void *mem_alloc(size_t n);                  /* uninitialised */
 void *mem_zero(size_t n);                   /* zeroed */
 void *mem_array(size_t count, size_t size); /* zeroed */
 void *mem_resize(void *p, size_t n);
+/* A list of `count` that is to get one more: with room for it, at first for `first`. */
+void *mem_grow(void *list, size_t count, size_t *capacity, size_t size, size_t first);
 char *mem_dup(const char *p, size_t n); /* copy with a NUL behind it */
 
 #define MEM_NEW(type) ((type *)mem_zero(sizeof(type)))

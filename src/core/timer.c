@@ -68,10 +68,7 @@ void timer_set(struct timer *timer, usec deadline, void (*fn)(void *arg), void *
         settle(t, timer->place - 1, entry);
         return;
     }
-    if (t->n == t->capacity) {
-        t->capacity = t->capacity ? 2 * t->capacity : 64;
-        t->entries = mem_resize(t->entries, t->capacity * sizeof *t->entries);
-    }
+    t->entries = mem_grow(t->entries, t->n, &t->capacity, sizeof(*t->entries), 64);
     sift_up(t, t->n++, entry);
 }
 

@@ -20,10 +20,7 @@ struct lines {
 static void collect(void *arg, const struct penalty_line *line)
 {
     struct lines *l = arg;
-    if (l->count == l->capacity) {
-        l->capacity = l->capacity ? 2 * l->capacity : 64;
-        l->list = mem_resize(l->list, l->capacity * sizeof(*l->list));
-    }
+    l->list = mem_grow(l->list, l->count, &l->capacity, sizeof(*l->list), 64);
     struct penalty_line *copy = &l->list[l->count++];
     *copy = *line;
     copy->login = arena_str(l->arena, line->login);

@@ -155,14 +155,7 @@ struct gathering {
 static bool gather(void *arg, const struct account *account)
 {
     struct gathering *g = arg;
-    if (g->count == g->capacity) {
-        size_t capacity = g->capacity ? 2 * g->capacity : 64;
-        struct account *list = arena_array(g->arena, capacity, sizeof(*list));
-        if (g->count > 0)
-            memcpy(list, g->list, g->count * sizeof(*list));
-        g->list = list;
-        g->capacity = capacity;
-    }
+    g->list = arena_grow(g->arena, g->list, g->count, &g->capacity, sizeof(*g->list), 64);
     g->list[g->count++] = account_copy(g->arena, account);
     return true;
 }

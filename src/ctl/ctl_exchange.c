@@ -49,19 +49,11 @@ struct receiving {
     size_t count, capacity;
 };
 
-static void make_room(struct receiving *x)
-{
-    if (x->count < x->capacity)
-        return;
-    x->capacity = x->capacity ? 2 * x->capacity : 64;
-    x->records = mem_resize(x->records, x->capacity * sizeof(*x->records));
-}
-
 static bool take_item(struct receiving *x, const json_t *item, struct err *e)
 {
     if (x->count == RECORDS_MAX)
         return err_set(e, ERR_LIMIT, "more than %zu records", RECORDS_MAX);
-    make_room(x);
+    x->records = mem_grow(x->records, x->count, &x->capacity, sizeof(*x->records), 64);
     if (!ctl_record_parse(item, x->arena, &x->records[x->count], e))
         return err_prefix(e, "line %lld",
                           (long long)json_integer_value(json_object_get(item, "line")));

@@ -42,10 +42,7 @@ static void grow(struct report_table *t)
 
 static struct report_row *add_row(struct report_table *t, uint32_t *slot, struct str name)
 {
-    if (t->count == t->room) {
-        t->room = 2 * t->room + 16;
-        t->rows = mem_resize(t->rows, t->room * sizeof *t->rows);
-    }
+    t->rows = mem_grow(t->rows, t->count, &t->room, sizeof *t->rows, 16);
     t->rows[t->count] = (struct report_row){.name = arena_str(t->arena, name)};
     *slot = (uint32_t)++t->count;
     return &t->rows[t->count - 1];

@@ -126,14 +126,8 @@ static struct append_part *add_part(struct walk *w, struct append_message *m)
         imap_bad(w->c, "A message may have %d parts", IMAP_CATENATE_PARTS_MAX);
         return NULL;
     }
-    if (m->part_count == m->part_capacity) {
-        size_t capacity = m->part_capacity ? 2 * m->part_capacity : 8;
-        struct append_part *parts = arena_array(w->c->arena, capacity, sizeof *parts);
-        if (m->part_count)
-            memcpy(parts, m->parts, m->part_count * sizeof *parts);
-        m->parts = parts;
-        m->part_capacity = capacity;
-    }
+    m->parts =
+        arena_grow(w->c->arena, m->parts, m->part_count, &m->part_capacity, sizeof(*m->parts), 8);
     m->parts[m->part_count] = (struct append_part){0};
     return &m->parts[m->part_count++];
 }

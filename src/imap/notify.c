@@ -162,10 +162,8 @@ static void on_name(struct imap_notify *n, const struct account_event *event)
 
 static void add_subscribed(struct imap_notify *n, struct str name)
 {
-    if (n->subscribed_count == n->subscribed_capacity) {
-        n->subscribed_capacity = n->subscribed_capacity ? 2 * n->subscribed_capacity : 8;
-        n->subscribed = mem_resize(n->subscribed, n->subscribed_capacity * sizeof *n->subscribed);
-    }
+    n->subscribed = mem_grow(n->subscribed, n->subscribed_count, &n->subscribed_capacity,
+                             sizeof(*n->subscribed), 8);
     n->subscribed[n->subscribed_count++] = mem_dup(name.p, name.n);
 }
 

@@ -25,13 +25,7 @@ struct public_list {
 
 static void add(struct public_list *l, struct str name, bool exists, bool subscribed)
 {
-    if (l->count == l->capacity) {
-        struct mailbox_info *list =
-            arena_array(l->arena, l->capacity = 2 * l->capacity + 16, sizeof *list);
-        if (l->count)
-            memcpy(list, l->list, l->count * sizeof *list);
-        l->list = list;
-    }
+    l->list = arena_grow(l->arena, l->list, l->count, &l->capacity, sizeof *l->list, 16);
     l->list[l->count++] = (struct mailbox_info){
         .name = name, .special_use = STR(""), .exists = exists, .subscribed = subscribed};
 }

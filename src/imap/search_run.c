@@ -207,10 +207,7 @@ static bool scan(struct searching *s, enum scan_part part, struct err *e)
 
 static void add_found(struct search_run *r, uint32_t position)
 {
-    if (r->found_count == r->found_capacity) {
-        r->found_capacity = r->found_capacity ? 2 * r->found_capacity : 256;
-        r->found = mem_resize(r->found, r->found_capacity * sizeof *r->found);
-    }
+    r->found = mem_grow(r->found, r->found_count, &r->found_capacity, sizeof(*r->found), 256);
     r->found[r->found_count++] = position;
 }
 

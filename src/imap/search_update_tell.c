@@ -185,10 +185,7 @@ static size_t find_place(const struct search_update *u, struct update_result r)
 
 static void insert_result(struct search_update *u, struct update_result r)
 {
-    if (u->count == u->capacity) {
-        u->capacity = 2 * u->capacity + 16;
-        u->results = mem_resize(u->results, u->capacity * sizeof *u->results);
-    }
+    u->results = mem_grow(u->results, u->count, &u->capacity, sizeof *u->results, 16);
     size_t place = find_place(u, r);
     memmove(u->results + place + 1, u->results + place, (u->count - place) * sizeof r);
     u->results[place] = r;

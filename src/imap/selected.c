@@ -177,10 +177,7 @@ static void add_recent(struct imap_selected *v, uint32_t first, uint32_t last)
         v->recent[v->recent_count - 1].last = last;
         return;
     }
-    if (v->recent_count == v->recent_capacity) {
-        v->recent_capacity = v->recent_capacity ? 2 * v->recent_capacity : 4;
-        v->recent = mem_resize(v->recent, v->recent_capacity * sizeof *v->recent);
-    }
+    v->recent = mem_grow(v->recent, v->recent_count, &v->recent_capacity, sizeof(*v->recent), 4);
     v->recent[v->recent_count++] = (struct number_range){first, last};
 }
 

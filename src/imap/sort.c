@@ -100,10 +100,7 @@ void sort_table_take(struct sort_table *t, struct sort_table *from,
 static struct sort_value *add_values(struct sort_table *t)
 {
     size_t count = t->program->count;
-    if (t->count == t->capacity) {
-        t->capacity = t->capacity ? 2 * t->capacity : 256;
-        t->values = mem_resize(t->values, t->capacity * count * sizeof *t->values);
-    }
+    t->values = mem_grow(t->values, t->count, &t->capacity, count * sizeof *t->values, 256);
     struct sort_value *values = t->values + t->count++ * count;
     memset(values, 0, count * sizeof *values);
     return values;

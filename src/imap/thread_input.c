@@ -40,10 +40,7 @@ void threads_free(struct threads *t)
 
 static struct thread_item *new_item(struct threads *t)
 {
-    if (t->count == t->capacity) {
-        t->capacity = t->capacity ? 2 * t->capacity : 256;
-        t->items = mem_resize(t->items, t->capacity * sizeof *t->items);
-    }
+    t->items = mem_grow(t->items, t->count, &t->capacity, sizeof(*t->items), 256);
     struct thread_item *item = &t->items[t->count++];
     *item = (struct thread_item){.node = THREAD_NONE,
                                  .parent = THREAD_NONE,
@@ -61,10 +58,8 @@ uint32_t threads_add_dummy(struct threads *t)
 
 static uint32_t new_node(struct threads *t)
 {
-    if (t->node_count == t->node_capacity) {
-        t->node_capacity = t->node_capacity ? 2 * t->node_capacity : 256;
-        t->node_items = mem_resize(t->node_items, t->node_capacity * sizeof *t->node_items);
-    }
+    t->node_items =
+        mem_grow(t->node_items, t->node_count, &t->node_capacity, sizeof(*t->node_items), 256);
     t->node_items[t->node_count] = THREAD_NONE;
     return (uint32_t)t->node_count++;
 }

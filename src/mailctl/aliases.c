@@ -45,26 +45,14 @@ struct reading {
     struct err *error;
 };
 
-/* Room for one more in a list of the arena. */
-static void *grow(struct arena *a, void *list, size_t count, size_t *capacity, size_t size)
-{
-    if (count < *capacity)
-        return list;
-    *capacity = *capacity ? 2 * *capacity : 16;
-    void *larger = arena_array(a, *capacity, size);
-    if (count > 0)
-        memcpy(larger, list, count * size);
-    return larger;
-}
-
 static void add_problem(struct reading *x, int64_t line, bool unsupported, struct str text)
 {
     struct alias_file *f = x->file;
     f->unsupported += unsupported;
     if (f->problem_count == ALIAS_PROBLEMS_MAX)
         return;
-    f->problems =
-        grow(x->arena, f->problems, f->problem_count, &x->problem_capacity, sizeof(*f->problems));
+    f->problems = arena_grow(x->arena, f->problems, f->problem_count, &x->problem_capacity,
+                             sizeof(*f->problems), 16);
     f->problems[f->problem_count++] = (struct alias_problem){line, unsupported, text};
 }
 
@@ -297,7 +285,8 @@ static void add_destination(struct reading *x, struct alias *alias, struct str t
         return;
     }
     if (past) {
-        x->past = grow(x->arena, x->past, x->past_count, &x->past_capacity, sizeof(*x->past));
+        x->past =
+            arena_grow(x->arena, x->past, x->past_count, &x->past_capacity, sizeof(*x->past), 16);
         x->past[x->past_count++] = (struct past_alias){arena_lower(x->arena, to), x->at};
     }
     alias->has_special |= to.p[0] == ':';
@@ -347,7 +336,7 @@ static void remember_name(struct reading *x, const struct alias *alias)
     struct names *n = &x->names;
     if (alias->to_itself)
         return;
-    n->keys = grow(x->arena, n->keys, n->count, &n->capacity, sizeof(*n->keys));
+    n->keys = arena_grow(x->arena, n->keys, n->count, &n->capacity, sizeof(*n->keys), 16);
     n->keys[n->count++] = arena_lower(x->arena, alias->name);
 }
 

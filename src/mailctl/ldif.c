@@ -69,13 +69,8 @@ static bool parse_line(struct str line, int64_t number, struct arena *a,
 static struct ldif_attribute *add_attribute(struct arena *a, struct ldif_entry *entry,
                                             size_t *capacity)
 {
-    if (entry->count == *capacity) {
-        *capacity = *capacity ? *capacity * 2 : 16;
-        struct ldif_attribute *larger = arena_array(a, *capacity, sizeof(*larger));
-        if (entry->count > 0)
-            memcpy(larger, entry->attributes, entry->count * sizeof(*larger));
-        entry->attributes = larger;
-    }
+    entry->attributes =
+        arena_grow(a, entry->attributes, entry->count, capacity, sizeof(*entry->attributes), 16);
     return &entry->attributes[entry->count++];
 }
 

@@ -342,13 +342,8 @@ static bool read_entries(struct reading *x, struct str text)
 {
     struct ldif_reader r = {.rest = text};
     for (bool end = false;;) {
-        if (x->count == x->capacity) {
-            x->capacity = x->capacity ? 2 * x->capacity : 64;
-            struct ldif_entry *larger = arena_array(x->arena, x->capacity, sizeof(*larger));
-            if (x->count > 0)
-                memcpy(larger, x->entries, x->count * sizeof(*larger));
-            x->entries = larger;
-        }
+        x->entries =
+            arena_grow(x->arena, x->entries, x->count, &x->capacity, sizeof(*x->entries), 64);
         if (!ldif_read(&r, x->arena, &x->entries[x->count], &end, x->error))
             return false;
         if (end)

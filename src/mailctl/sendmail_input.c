@@ -32,14 +32,8 @@ static void add_recipient(struct sendmail *s, struct str address)
     for (size_t i = 0; i < s->recipient_count && i < COMPARED_MAX; i++)
         if (str_equal(s->recipients[i], address))
             return;
-    if (s->recipient_count == s->recipient_capacity) {
-        size_t capacity = s->recipient_capacity ? 2 * s->recipient_capacity : 16;
-        struct str *list = arena_array(s->arena, capacity, sizeof(*list));
-        if (s->recipient_count > 0)
-            memcpy(list, s->recipients, s->recipient_count * sizeof(*list));
-        s->recipients = list;
-        s->recipient_capacity = capacity;
-    }
+    s->recipients = arena_grow(s->arena, s->recipients, s->recipient_count, &s->recipient_capacity,
+                               sizeof(*s->recipients), 16);
     s->recipients[s->recipient_count++] = address;
 }
 

@@ -57,10 +57,7 @@ static bool see_file(void *arg, const char *name, unsigned char type)
     (void)type;
     if (name[0] == '.')
         return true;
-    if (d->count == d->capacity) {
-        d->capacity = d->capacity ? d->capacity * 2 : 256;
-        d->files = mem_resize(d->files, d->capacity * sizeof(*d->files));
-    }
+    d->files = mem_grow(d->files, d->count, &d->capacity, sizeof(*d->files), 256);
     struct file *f = &d->files[d->count++];
     *f = (struct file){.name = arena_printf(d->arena, "%s/%s", d->sub, name).p};
     maildir_name_split(str_from_c(f->name + strlen(d->sub) + 1), &f->base, &f->info);

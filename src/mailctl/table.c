@@ -47,10 +47,7 @@ static char *printable(const char *text)
 
 void table_add_shaded(struct table *t, enum shade shade, const char *text)
 {
-    if (t->count == t->room) {
-        t->room = t->room ? t->room * 2 : 64;
-        t->cells = mem_resize(t->cells, t->room * sizeof(*t->cells));
-    }
+    t->cells = mem_grow(t->cells, t->count, &t->room, sizeof(*t->cells), 64);
     t->cells[t->count++] = (struct cell){printable(text), shade};
 }
 

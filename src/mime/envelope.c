@@ -138,18 +138,13 @@ static enum field field_of(struct str name)
 static size_t collect(struct arena *a, struct str block, struct found **list)
 {
     struct header_field field;
-    size_t count = 0, room = 16;
-    struct found *found = arena_array(a, room, sizeof(*found));
+    size_t count = 0, room = 0;
+    struct found *found = NULL;
     while (header_next(&block, &field)) {
         enum field f = field_of(field.name);
         if (f == FIELDS)
             continue;
-        if (count == room) {
-            struct found *more = arena_array(a, 2 * room, sizeof(*found));
-            memcpy(more, found, room * sizeof(*found));
-            found = more;
-            room *= 2;
-        }
+        found = arena_grow(a, found, count, &room, sizeof(*found), 16);
         found[count++] = (struct found){f, field.value};
     }
     *list = found;

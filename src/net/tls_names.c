@@ -119,13 +119,7 @@ struct gathering {
 static void add_name(struct gathering *g, struct str name, size_t pair)
 {
     struct arena *a = g->n->arena;
-    if (g->count == g->room) {
-        struct server_name *more = arena_array(a, 2 * g->room + 8, sizeof(*more));
-        if (g->count > 0)
-            memcpy(more, g->list, g->count * sizeof(*more));
-        g->list = more;
-        g->room = 2 * g->room + 8;
-    }
+    g->list = arena_grow(a, g->list, g->count, &g->room, sizeof(*g->list), 8);
     g->list[g->count++] = (struct server_name){arena_lower(a, name), pair};
 }
 

@@ -53,10 +53,7 @@ static uint32_t find_value(struct policy_content *c, const struct policy_entry *
             str_equal(v->text, entry->text))
             return (uint32_t)i;
     }
-    if (c->value_count == c->value_room) {
-        c->value_room = c->value_room ? 2 * c->value_room : 8;
-        c->values = mem_resize(c->values, c->value_room * sizeof(*c->values));
-    }
+    c->values = mem_grow(c->values, c->value_count, &c->value_room, sizeof(*c->values), 8);
     c->values[c->value_count] = *entry;
     c->values[c->value_count].text = arena_str(c->texts, entry->text);
     return (uint32_t)c->value_count++;
@@ -93,10 +90,7 @@ static bool parse_value(struct policy_content *c, struct str rest, struct conten
 
 static bool add_network(struct parsing *p, const struct content_line *line, struct err *e)
 {
-    if (p->pair_count == p->pair_room) {
-        p->pair_room = p->pair_room ? 2 * p->pair_room : 64;
-        p->pairs = mem_resize(p->pairs, p->pair_room * sizeof(*p->pairs));
-    }
+    p->pairs = mem_grow(p->pairs, p->pair_count, &p->pair_room, sizeof(*p->pairs), 64);
     struct network_pair *pair = &p->pairs[p->pair_count];
     *pair = (struct network_pair){.value = line->value};
     if (!network_parse(&pair->network, line->key, e))

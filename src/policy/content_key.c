@@ -39,10 +39,7 @@ static bool add_folded(struct buf *b, struct str key)
 
 bool content_add_key(struct policy_content *c, const struct content_line *line, struct err *e)
 {
-    if (c->count == c->key_room) {
-        c->key_room = c->key_room ? 2 * c->key_room : 64;
-        c->keys = mem_resize(c->keys, c->key_room * sizeof(*c->keys));
-    }
+    c->keys = mem_grow(c->keys, c->count, &c->key_room, sizeof(*c->keys), 64);
     size_t at = c->text.n;
     struct str key = line->key;
     if (c->type == TABLE_DOMAIN && str_find_char(key, '@') >= 0)

@@ -31,10 +31,7 @@ bool content_add_pattern(struct policy_content *c, const struct content_line *li
     struct pattern *pattern = pattern_new(line->key, PATTERN_JIT, e);
     if (!pattern)
         return false;
-    if (p->count == p->room) {
-        p->room = p->room ? 2 * p->room : 16;
-        p->list = mem_resize(p->list, p->room * sizeof(*p->list));
-    }
+    p->list = mem_grow(p->list, p->count, &p->room, sizeof(*p->list), 16);
     p->list[p->count++] = (struct content_pattern){pattern, line->value, line->number};
     c->count++;
     return true;

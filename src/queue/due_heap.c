@@ -40,10 +40,7 @@ static void sift_down(struct due_heap *h, size_t i)
 
 void due_heap_add(struct due_heap *h, struct queue_item *item)
 {
-    if (h->count == h->capacity) {
-        h->capacity = h->capacity ? 2 * h->capacity : 64;
-        h->items = mem_resize(h->items, h->capacity * sizeof(struct queue_item *));
-    }
+    h->items = mem_grow(h->items, h->count, &h->capacity, sizeof(*h->items), 64);
     h->items[h->count] = item;
     sift_up(h, h->count++);
 }

@@ -98,13 +98,7 @@ static bool take_address(struct str element, struct arena *a, struct include_tex
     if (!address_parse(a, inside_brackets(element), ADDRESS_UTF8 | ADDRESS_NO_DOMAIN, &address,
                        NULL))
         return false;
-    if (text->count == *capacity) {
-        *capacity = *capacity ? 2 * *capacity : 16;
-        struct str *larger = arena_array(a, *capacity, sizeof(*larger));
-        if (text->count)
-            memcpy(larger, text->list, text->count * sizeof(*larger));
-        text->list = larger;
-    }
+    text->list = arena_grow(a, text->list, text->count, capacity, sizeof(*text->list), 16);
     text->list[text->count++] = address_text(a, &address);
     return true;
 }

@@ -13,14 +13,7 @@ static struct route_trace_step *add_step(struct route_trace *t)
         t->left_out++;
         return NULL;
     }
-    if (t->count == t->capacity) {
-        size_t capacity = t->capacity ? 2 * t->capacity : 32;
-        struct route_trace_step *larger = arena_array(t->arena, capacity, sizeof(*larger));
-        if (t->count)
-            memcpy(larger, t->steps, t->count * sizeof(*larger));
-        t->steps = larger;
-        t->capacity = capacity;
-    }
+    t->steps = arena_grow(t->arena, t->steps, t->count, &t->capacity, sizeof(*t->steps), 32);
     return &t->steps[t->count++];
 }
 

@@ -52,10 +52,7 @@ static void push(struct part_counter *c, struct str boundary, bool digest)
         give_up(c, "levels of nested parts", MIME_DEPTH_MAX);
         return;
     }
-    if (c->depth == c->capacity) {
-        c->capacity = c->capacity ? 2 * c->capacity : 4;
-        c->levels = mem_resize(c->levels, c->capacity * sizeof(*c->levels));
-    }
+    c->levels = mem_grow(c->levels, c->depth, &c->capacity, sizeof(*c->levels), 4);
     c->levels[c->depth++] = (struct part_level){
         .boundary = boundary.p ? mem_dup(boundary.p, boundary.n) : NULL,
         .n = boundary.n,

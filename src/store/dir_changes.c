@@ -13,10 +13,7 @@ void dir_changes_add(struct dir_changes *c, struct mailbox *m, enum file_place p
 
     if (w->job == c)
         return;
-    if (c->count == c->capacity) {
-        c->capacity = c->capacity ? c->capacity * 2 : 4;
-        c->list = mem_resize(c->list, c->capacity * sizeof(*c->list));
-    }
+    c->list = mem_grow(c->list, c->count, &c->capacity, sizeof(*c->list), 4);
     w->job = c;
     dir_watch_begin(m, w);
     c->list[c->count++] = (struct dir_change){

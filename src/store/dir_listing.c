@@ -84,10 +84,7 @@ size_t dir_listing_add(struct dir_listing *l, enum file_place place, struct str 
     e.length = (uint8_t)name.n;
     e.base_length = (uint8_t)base.n;
     buf_add_str(&l->names, name);
-    if (l->count == l->capacity) {
-        l->capacity = l->capacity ? l->capacity * 2 : 64;
-        l->entries = mem_resize(l->entries, l->capacity * sizeof(*l->entries));
-    }
+    l->entries = mem_grow(l->entries, l->count, &l->capacity, sizeof(*l->entries), 64);
     l->entries[l->count++] = e;
     l->letters |= e.letters;
     return l->count - 1;

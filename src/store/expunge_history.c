@@ -27,10 +27,7 @@ void expunge_history_add_range(struct expunge_history *h, const struct expunge_r
         memmove(h->ranges, h->ranges + h->start, h->count * sizeof(*h->ranges));
         h->start = 0;
     }
-    if (h->count == h->capacity) {
-        h->capacity = h->capacity ? h->capacity * 2 : 4;
-        h->ranges = mem_resize(h->ranges, h->capacity * sizeof(*h->ranges));
-    }
+    h->ranges = mem_grow(h->ranges, h->count, &h->capacity, sizeof(*h->ranges), 4);
     assert(h->count == h->start || r->modseq >= h->ranges[h->count - 1].modseq);
     h->ranges[h->count++] = *r;
     h->uids += length(r);

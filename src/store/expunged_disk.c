@@ -114,13 +114,8 @@ static void add_file(struct list *l, const struct expunged_file *f)
 {
     struct expunged_box *box = l->box;
 
-    if (box->count == l->capacity_files) {
-        l->capacity_files = l->capacity_files ? l->capacity_files * 2 : 16;
-        struct expunged_file *files = arena_array(l->arena, l->capacity_files, sizeof(*files));
-        if (box->count > 0)
-            memcpy(files, box->files, box->count * sizeof(*files));
-        box->files = files;
-    }
+    box->files =
+        arena_grow(l->arena, box->files, box->count, &l->capacity_files, sizeof(*box->files), 16);
     box->files[box->count++] = *f;
 }
 
@@ -207,10 +202,7 @@ static bool see_box(void *arg, const char *name, unsigned char type)
 
     if ((type != DT_DIR && type != DT_UNKNOWN) || !guid_parse(str_from_c(name), box.guid))
         return true;
-    if (l->count == l->capacity) {
-        l->capacity = l->capacity ? l->capacity * 2 : 16;
-        l->boxes = mem_resize(l->boxes, l->capacity * sizeof(*l->boxes));
-    }
+    l->boxes = mem_grow(l->boxes, l->count, &l->capacity, sizeof(*l->boxes), 16);
     l->boxes[l->count++] = box;
     return true;
 }

@@ -86,10 +86,8 @@ void mailbox_mark_message(struct mailbox *m, struct message *message)
 
 void mailbox_add_leaving(struct mailbox *m, const struct leaving_file *l)
 {
-    if (m->leaving_count == m->leaving_capacity) {
-        m->leaving_capacity = m->leaving_capacity ? m->leaving_capacity * 2 : 8;
-        m->leaving = mem_resize(m->leaving, m->leaving_capacity * sizeof(*m->leaving));
-    }
+    m->leaving =
+        mem_grow(m->leaving, m->leaving_count, &m->leaving_capacity, sizeof(*m->leaving), 8);
     m->leaving[m->leaving_count++] = *l;
     if (l->expunged > 0 && l->expunged < m->account->expunged_from)
         m->account->expunged_from = l->expunged;

@@ -43,14 +43,7 @@ struct info_list {
 
 static void add_info(struct info_list *l, struct str name, bool exists, bool subscribed)
 {
-    if (l->count == l->capacity) {
-        size_t capacity = l->capacity ? l->capacity * 2 : 64;
-        struct mailbox_info *items = arena_array(l->arena, capacity, sizeof(*items));
-        if (l->count > 0)
-            memcpy(items, l->items, l->count * sizeof(*items));
-        l->items = items;
-        l->capacity = capacity;
-    }
+    l->items = arena_grow(l->arena, l->items, l->count, &l->capacity, sizeof(*l->items), 64);
     l->items[l->count++] = (struct mailbox_info){.name = arena_str(l->arena, name),
                                                  .special_use = STR(""),
                                                  .exists = exists,

@@ -60,18 +60,10 @@ static bool file_exists(struct compare *c, const struct message_file *f)
     return disk_stat(path_of(c, f), &st, NULL);
 }
 
-/* Room for one more. */
-static void *grow(void *list, size_t count, size_t *capacity, size_t size)
-{
-    if (count < *capacity)
-        return list;
-    *capacity = *capacity ? *capacity * 2 : 16;
-    return mem_resize(list, *capacity * size);
-}
-
 static void add_unknown(struct compare *c, struct message_file *f)
 {
-    c->unknown = grow(c->unknown, c->unknown_count, &c->unknown_capacity, sizeof(*c->unknown));
+    c->unknown =
+        mem_grow(c->unknown, c->unknown_count, &c->unknown_capacity, sizeof(*c->unknown), 16);
     c->unknown[c->unknown_count++] = f;
 }
 
@@ -79,7 +71,8 @@ static void note_renamed(struct compare *c, size_t at, struct message_file *f)
 {
     struct foreign_compare *g = c->g;
 
-    g->renamed = grow(g->renamed, g->renamed_count, &c->renamed_capacity, sizeof(*g->renamed));
+    g->renamed =
+        mem_grow(g->renamed, g->renamed_count, &c->renamed_capacity, sizeof(*g->renamed), 16);
     c->renamed_at[at] = g->renamed_count;
     g->renamed[g->renamed_count++] = (struct compare_renamed){.known = at, .file = f};
     c->seen[at] = SEEN_RENAMED;
@@ -132,7 +125,8 @@ static void see_second(struct compare *c, const struct dir_listing *l,
     const struct compare_known *k = &c->g->known[second->second_of];
     if (k->uid == 0)
         return;
-    c->doubles = grow(c->doubles, c->double_count, &c->double_capacity, sizeof(*c->doubles));
+    c->doubles =
+        mem_grow(c->doubles, c->double_count, &c->double_capacity, sizeof(*c->doubles), 16);
     c->doubles[c->double_count++] = (struct double_file){
         file_of(c, l, second->entry, message_file_extra(k->file)), second->second_of};
 }

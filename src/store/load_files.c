@@ -16,10 +16,8 @@
 
 void load_add_unknown(struct mailbox_load *l, struct message_file *f)
 {
-    if (l->unknown_count == l->unknown_capacity) {
-        l->unknown_capacity = l->unknown_capacity ? l->unknown_capacity * 2 : 16;
-        l->unknown = mem_resize(l->unknown, l->unknown_capacity * sizeof(*l->unknown));
-    }
+    l->unknown =
+        mem_grow(l->unknown, l->unknown_count, &l->unknown_capacity, sizeof(*l->unknown), 16);
     l->unknown[l->unknown_count++] = (struct unknown_file){.file = f};
 }
 

@@ -14,10 +14,7 @@
 
 static void add_known(struct mailbox_load *l, const struct load_known *k)
 {
-    if (l->known_count == l->known_capacity) {
-        l->known_capacity = l->known_capacity ? l->known_capacity * 2 : 64;
-        l->known = mem_resize(l->known, l->known_capacity * sizeof(*l->known));
-    }
+    l->known = mem_grow(l->known, l->known_count, &l->known_capacity, sizeof(*l->known), 64);
     l->known[l->known_count++] = *k;
 }
 

@@ -166,10 +166,7 @@ static void take_new_as_known(struct mailbox_load *l)
         const struct message_file *f = c->messages[i].file;
         if (f->place != FILE_NEW)
             continue;
-        if (l->known_count == l->known_capacity) {
-            l->known_capacity = l->known_capacity ? l->known_capacity * 2 : 64;
-            l->bases = mem_resize(l->bases, l->known_capacity * sizeof(*l->bases));
-        }
+        l->bases = mem_grow(l->bases, l->known_count, &l->known_capacity, sizeof(*l->bases), 64);
         l->bases[l->known_count++] = (struct merge_known){.base = message_file_base(f)};
     }
 }

@@ -68,10 +68,7 @@ static void entry_put(struct account_quota *q, struct str name, struct quota_cou
 
     if (found)
         entry_remove(q, at);
-    if (q->entry_count == q->entry_capacity) {
-        q->entry_capacity = q->entry_capacity ? q->entry_capacity * 2 : 8;
-        q->entries = mem_resize(q->entries, q->entry_capacity * sizeof(*q->entries));
-    }
+    q->entries = mem_grow(q->entries, q->entry_count, &q->entry_capacity, sizeof(*q->entries), 8);
     memmove(&q->entries[at + 1], &q->entries[at], (q->entry_count - at) * sizeof(*q->entries));
     q->entries[at] =
         (struct quota_entry){.name = mem_dup(name.p, name.n), .count = count, .round = q->round};

@@ -119,10 +119,7 @@ void special_uses_free(struct special_uses *u)
 
 static void add(struct special_uses *u, struct str name, struct str uses)
 {
-    if (u->count == u->capacity) {
-        u->capacity = u->capacity ? 2 * u->capacity : 4;
-        u->list = mem_resize(u->list, u->capacity * sizeof(*u->list));
-    }
+    u->list = mem_grow(u->list, u->count, &u->capacity, sizeof(*u->list), 4);
     u->list[u->count++] = (struct special_use){mem_dup(name.p, name.n), mem_dup(uses.p, uses.n)};
 }
 

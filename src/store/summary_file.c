@@ -184,10 +184,7 @@ struct str summary_column_get(const struct summary_block *block, struct str byte
 
 static void keep_block(struct summary_blocks *b, const struct summary_block *block)
 {
-    if (b->count == b->capacity) {
-        b->capacity = b->capacity ? b->capacity * 2 : 16;
-        b->list = mem_resize(b->list, b->capacity * sizeof(*b->list));
-    }
+    b->list = mem_grow(b->list, b->count, &b->capacity, sizeof(*b->list), 16);
     b->list[b->count++] = *block;
 }
 

@@ -114,10 +114,7 @@ void block_index_parse(struct block_index *x, uint32_t number, bool compressed, 
     struct index_entry entry;
     while (r.n >= ENTRY_SIZE && take_entry(&r, &entry) &&
            follows(x, &entry, stored, compressed, size)) {
-        if (x->count == room) {
-            room = room ? 2 * room : 64;
-            x->entries = mem_resize(x->entries, room * sizeof(*x->entries));
-        }
+        x->entries = mem_grow(x->entries, x->count, &room, sizeof(*x->entries), 64);
         entry.at = stored;
         x->entries[x->count++] = entry;
         x->covered += entry.size;

@@ -332,10 +332,7 @@ static struct story_event *make_room(struct following *f, uint64_t position)
         f->cut = true;
         return NULL;
     }
-    if (f->event_count == f->event_room) {
-        f->event_room = f->event_room ? 2 * f->event_room : 64;
-        f->events = mem_resize(f->events, f->event_room * sizeof(*f->events));
-    }
+    f->events = mem_grow(f->events, f->event_count, &f->event_room, sizeof(*f->events), 64);
     memmove(&f->events[at + 1], &f->events[at], (f->event_count - at) * sizeof(*f->events));
     f->event_count++;
     return &f->events[at];

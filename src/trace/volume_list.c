@@ -34,10 +34,7 @@ static bool take_name(struct volume_list *l, const char *name)
     if (!str_equal(ending, str_from_c(endings[VOLUME_LINES])) &&
         !str_equal(ending, str_from_c(endings[VOLUME_PACKED])))
         return false;
-    if (l->count == l->room) {
-        l->room = l->room ? 2 * l->room : 64;
-        l->numbers = mem_resize(l->numbers, l->room * sizeof(*l->numbers));
-    }
+    l->numbers = mem_grow(l->numbers, l->count, &l->room, sizeof(*l->numbers), 64);
     l->numbers[l->count++] = number;
     return true;
 }
