@@ -78,13 +78,6 @@ static void add_encoded(struct buf *b, struct str text)
     }
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->p)
-        explicit_bzero(b->p, b->capacity);
-    buf_free(b);
-}
-
 /* RFC 6749 2.3.1: both are encoded before they are joined. */
 static void add_authorization(struct buf *b, const struct oauth_settings *s)
 {
@@ -94,7 +87,7 @@ static void add_authorization(struct buf *b, const struct oauth_settings *s)
     add_encoded(&pair, str_from_c(s->client_secret));
     buf_add_c(b, "Basic ");
     buf_add_base64(b, buf_str(&pair));
-    wipe(&pair);
+    buf_wipe(&pair);
 }
 
 SUSPENDS static bool ask(struct oauth_issuer *i, struct str token, struct http_response *response,
@@ -120,8 +113,8 @@ SUSPENDS static bool ask(struct oauth_issuer *i, struct str token, struct http_r
     bool ok = http_ask(i->oauth->http, &request, response, e);
     i->asking--;
     tls_context_unref(tls);
-    wipe(&body);
-    wipe(&authorization);
+    buf_wipe(&body);
+    buf_wipe(&authorization);
     return ok;
 }
 
@@ -179,6 +172,6 @@ SUSPENDS bool oauth_introspect(struct oauth_issuer *i, struct str token, struct 
         struct err why = *e;
         fails(i, e, why.text);
     }
-    wipe(&response.body);
+    buf_wipe(&response.body);
     return ok;
 }

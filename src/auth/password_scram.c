@@ -77,13 +77,6 @@ static void add_verifier(const struct scram *s, struct str salt, const struct sc
     buf_add_base64(out, str_from((const char *)keys->server, s->size));
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->p)
-        explicit_bzero(b->p, b->capacity);
-    buf_free(b);
-}
-
 static bool make_verifier(const struct scram *s, struct str password, struct buf *out,
                           struct err *e)
 {
@@ -98,7 +91,7 @@ static bool make_verifier(const struct scram *s, struct str password, struct buf
             add_verifier(s, str_from(salt, sizeof(salt)), &keys, out);
         explicit_bzero(&keys, sizeof(keys));
     }
-    wipe(&prepared);
+    buf_wipe(&prepared);
     return ok || err_set(e, ERR_TEMP, "OpenSSL cannot compute the SCRAM verifier");
 }
 
@@ -142,8 +135,8 @@ static bool parse(struct str text, struct verifier *v, struct err *e)
 static void release(struct verifier *v)
 {
     buf_free(&v->salt);
-    wipe(&v->stored);
-    wipe(&v->server);
+    buf_wipe(&v->stored);
+    buf_wipe(&v->server);
 }
 
 bool password_scram_check(struct str verifier, struct err *e)
@@ -168,7 +161,7 @@ enum password_match password_scram_verify(struct str password, struct str verifi
         same = ok && text && CRYPTO_memcmp(keys.stored, v.stored.p, v.scram->size) == 0;
     }
     explicit_bzero(&keys, sizeof(keys));
-    wipe(&prepared);
+    buf_wipe(&prepared);
     release(&v);
     return !usable ? PASSWORD_UNUSABLE : same ? PASSWORD_RIGHT : PASSWORD_WRONG;
 }

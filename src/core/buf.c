@@ -96,6 +96,32 @@ const char *buf_c(struct buf *b)
     return b->p;
 }
 
+void buf_add_utf8(struct buf *b, uint32_t c)
+{
+    if (c < 0x80) {
+        buf_add_char(b, (char)c);
+    } else if (c < 0x800) {
+        buf_add_char(b, (char)(0xc0 | c >> 6));
+        buf_add_char(b, (char)(0x80 | (c & 0x3f)));
+    } else if (c < 0x10000) {
+        buf_add_char(b, (char)(0xe0 | c >> 12));
+        buf_add_char(b, (char)(0x80 | (c >> 6 & 0x3f)));
+        buf_add_char(b, (char)(0x80 | (c & 0x3f)));
+    } else {
+        buf_add_char(b, (char)(0xf0 | c >> 18));
+        buf_add_char(b, (char)(0x80 | (c >> 12 & 0x3f)));
+        buf_add_char(b, (char)(0x80 | (c >> 6 & 0x3f)));
+        buf_add_char(b, (char)(0x80 | (c & 0x3f)));
+    }
+}
+
+void buf_add_word(struct buf *b, struct str word)
+{
+    if (b->n > 0)
+        buf_add_char(b, ' ');
+    buf_add_str(b, word);
+}
+
 void buf_add_hex(struct buf *b, struct str bytes)
 {
     static const char digits[] = "0123456789abcdef";

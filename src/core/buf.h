@@ -71,6 +71,10 @@ static inline struct str buf_str(const struct buf *b)
 void buf_add_base64(struct buf *b, struct str bytes);
 /* False on anything but well-formed padded base64; adds nothing then. */
 bool buf_add_base64_decoded(struct buf *b, struct str text);
+/* A character in UTF-8. */
+void buf_add_utf8(struct buf *b, uint32_t c);
+/* With a space before it, where something stands already. */
+void buf_add_word(struct buf *b, struct str word);
 void buf_add_hex(struct buf *b, struct str bytes);
 
 /* Little-endian binary, as in the journal. */

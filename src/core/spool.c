@@ -157,17 +157,6 @@ static bool flush(struct spool *s, bool sync, struct err *e)
 
 /* --- writing --- */
 
-static uint64_t count_lines(struct str bytes)
-{
-    uint64_t lines = 0;
-    const char *at = bytes.p, *end = bytes.p + bytes.n;
-    while (at < end && (at = memchr(at, '\n', (size_t)(end - at)))) {
-        lines++;
-        at++;
-    }
-    return lines;
-}
-
 bool spool_write(struct spool *s, struct str bytes, struct err *e)
 {
     assert(s->dir);
@@ -177,7 +166,7 @@ bool spool_write(struct spool *s, struct str bytes, struct err *e)
         buf_reserve(&s->bytes, MEMORY_FIRST);
     buf_add_str(&s->bytes, bytes);
     s->size += bytes.n;
-    s->lines += count_lines(bytes);
+    s->lines += str_count_char(bytes, '\n');
     s->synced = false;
     if (s->bytes.n <= SPOOL_MEMORY_MAX || (s->in_file && s->bytes.n < WRITE_BLOCK))
         return true;
@@ -299,7 +288,7 @@ bool spool_count_lines(struct spool *s, struct err *e)
     bool ok = true;
     for (uint64_t at = 0; ok && got == COUNT_BLOCK; at += got) {
         ok = spool_read_at(s, block, COUNT_BLOCK, at, &got, e);
-        lines += ok ? count_lines(str_from(block, got)) : 0;
+        lines += ok ? str_count_char(str_from(block, got), '\n') : 0;
     }
     free(block);
     if (ok)

@@ -74,6 +74,17 @@ ptrdiff_t str_find_last_char(struct str s, char c)
     return at ? at - s.p : -1;
 }
 
+size_t str_count_char(struct str s, char c)
+{
+    size_t count = 0;
+    const char *at = s.p, *end = s.p + s.n;
+    while (at < end && (at = memchr(at, c, (size_t)(end - at)))) {
+        count++;
+        at++;
+    }
+    return count;
+}
+
 ptrdiff_t str_find(struct str s, struct str needle)
 {
     if (needle.n == 0)
@@ -230,6 +241,14 @@ size_t str_character(struct str s)
     if (s.n == 0)
         return 0;
     return (unsigned char)s.p[0] < 0x80 ? 1 : utf8_sequence((const unsigned char *)s.p, s.n);
+}
+
+size_t str_count_characters(struct str s)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s.n; i++)
+        count += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+    return count;
 }
 
 bool str_is_utf8(struct str s)

@@ -43,6 +43,7 @@ bool str_ends_with_nocase(struct str s, struct str suffix);
 /* Index of the first c, or -1. */
 ptrdiff_t str_find_char(struct str s, char c);
 ptrdiff_t str_find_last_char(struct str s, char c);
+size_t str_count_char(struct str s, char c);
 /* Index of the first occurrence of needle, or -1. */
 ptrdiff_t str_find(struct str s, struct str needle);
 ptrdiff_t str_find_nocase(struct str s, struct str needle);
@@ -70,6 +71,8 @@ uint64_t str_hash(struct str s);
 bool str_is_ascii(struct str s);
 /* Bytes of the character that s begins with; 0: it is empty, or that is no UTF-8. */
 size_t str_character(struct str s);
+/* How many characters of UTF-8 it has: what it takes on a line. */
+size_t str_count_characters(struct str s);
 /* Well-formed UTF-8 (RFC 3629) without NUL. */
 bool str_is_utf8(struct str s);
 

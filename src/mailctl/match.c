@@ -54,18 +54,10 @@ json_t *match_line(const struct message_list *list, const struct listed *l)
     return json_loadb(buf_str(&list->text).p + l->at, l->n, 0, &where);
 }
 
-static size_t count_lines(struct str text)
-{
-    size_t lines = 0;
-    for (size_t i = 0; i < text.n; i++)
-        lines += text.p[i] == '\n';
-    return lines;
-}
-
 static bool take_lines(struct message_list *list, struct err *e)
 {
     struct str rest = buf_str(&list->text);
-    list->items = mem_array(count_lines(rest) + 1, sizeof(*list->items));
+    list->items = mem_array(str_count_char(rest, '\n') + 1, sizeof(*list->items));
     while (rest.n > 0) {
         struct listed *l = &list->items[list->count];
         l->at = list->text.n - rest.n;

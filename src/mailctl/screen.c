@@ -38,21 +38,13 @@ size_t screen_rows(void)
     return size().ws_row;
 }
 
-static size_t width_of(struct str s)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s.n; i++)
-        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-    return n;
-}
-
 static void print_broken(struct str text, size_t columns)
 {
     struct str word;
     size_t at = SCREEN_TITLE;
     bool first = true;
     while ((word = str_word(&text)).p) {
-        size_t width = width_of(word);
+        size_t width = str_count_characters(word);
         if (!first && at + 1 + width > columns) {
             printf("\n%*s", SCREEN_TITLE, "");
             at = SCREEN_TITLE;

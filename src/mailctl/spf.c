@@ -330,13 +330,6 @@ char spf_record_default(struct str record)
     return redirect;
 }
 
-static void add_word(struct buf *b, struct str word)
-{
-    if (b->n > 0)
-        buf_add_char(b, ' ');
-    buf_add_str(b, word);
-}
-
 struct str spf_record_with(struct str record, struct str mechanism, struct arena *a)
 {
     struct buf b = BUF_EMPTY;
@@ -345,13 +338,13 @@ struct str spf_record_with(struct str record, struct str mechanism, struct arena
     while ((word = str_word(&record)).p) {
         struct term t = parse_term(word);
         if (!done && (is_all(word) || (t.modifier && is_named(&t, "redirect")))) {
-            add_word(&b, mechanism);
+            buf_add_word(&b, mechanism);
             done = true;
         }
-        add_word(&b, word);
+        buf_add_word(&b, word);
     }
     if (!done)
-        add_word(&b, mechanism);
+        buf_add_word(&b, mechanism);
     struct str text = arena_str(a, buf_str(&b));
     buf_free(&b);
     return text;

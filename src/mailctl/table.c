@@ -135,17 +135,9 @@ void table_add_time(struct table *t, int64_t seconds)
     add_with(t, add_time, seconds);
 }
 
-static size_t width_of(const char *text)
-{
-    size_t n = 0;
-    for (; *text; text++)
-        n += (*text & 0xc0) != 0x80;
-    return n;
-}
-
 static void print_cell(const struct cell *cell, size_t width, bool right, bool last)
 {
-    int fill = (int)(width - width_of(cell->text));
+    int fill = (int)(width - str_count_characters(str_from_c(cell->text)));
     bool shaded = cell->shade != SHADE_NONE;
     printf("%*s%s%s%s%*s", right ? fill : 0, "", shaded ? shade_begin(cell->shade) : "", cell->text,
            shaded ? shade_end() : "", right || last ? 0 : fill, "");
@@ -172,9 +164,9 @@ void table_print(struct table *t)
 {
     size_t *widths = mem_array(t->columns, sizeof(*widths));
     for (size_t c = 0; c < t->columns; c++)
-        widths[c] = width_of(t->titles[c] + (t->titles[c][0] == '>'));
+        widths[c] = str_count_characters(str_from_c(t->titles[c] + (t->titles[c][0] == '>')));
     for (size_t i = 0; i < t->count; i++) {
-        size_t width = width_of(t->cells[i].text);
+        size_t width = str_count_characters(str_from_c(t->cells[i].text));
         if (width > widths[i % t->columns])
             widths[i % t->columns] = width;
     }

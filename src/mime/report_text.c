@@ -116,29 +116,20 @@ static const struct reason *find_reason(struct str status)
     return r;
 }
 
-/* Characters, not bytes: continuation bytes of UTF-8 take no room. */
-static size_t width(struct str s)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s.n; i++)
-        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-    return n;
-}
-
 /* Lines broken between words and indented; the last one is open. */
 static void add_lines(struct buf *out, const char *indent, struct str text)
 {
     size_t column = 0;
     struct str word;
     while (word = str_word(&text), word.p != NULL) {
-        if (column > 0 && column + 1 + width(word) > LINE_WIDTH) {
+        if (column > 0 && column + 1 + str_count_characters(word) > LINE_WIDTH) {
             buf_add_char(out, '\n');
             column = 0;
         }
         buf_add_c(out, column == 0 ? indent : " ");
         column += column == 0 ? strlen(indent) : 1;
         buf_add_str(out, word);
-        column += width(word);
+        column += str_count_characters(word);
     }
 }
 

@@ -89,25 +89,6 @@ bool buf_add_mutf7(struct buf *b, struct str utf8)
     return true;
 }
 
-static void add_utf8(struct buf *b, uint32_t c)
-{
-    if (c < 0x80) {
-        buf_add_char(b, (char)c);
-    } else if (c < 0x800) {
-        buf_add_char(b, (char)(0xc0 | c >> 6));
-        buf_add_char(b, (char)(0x80 | (c & 0x3f)));
-    } else if (c < 0x10000) {
-        buf_add_char(b, (char)(0xe0 | c >> 12));
-        buf_add_char(b, (char)(0x80 | (c >> 6 & 0x3f)));
-        buf_add_char(b, (char)(0x80 | (c & 0x3f)));
-    } else {
-        buf_add_char(b, (char)(0xf0 | c >> 18));
-        buf_add_char(b, (char)(0x80 | (c >> 12 & 0x3f)));
-        buf_add_char(b, (char)(0x80 | (c >> 6 & 0x3f)));
-        buf_add_char(b, (char)(0x80 | (c & 0x3f)));
-    }
-}
-
 /* What stands between "&" and "-". */
 static bool decode_shift(struct buf *b, struct str text)
 {
@@ -128,14 +109,14 @@ static bool decode_shift(struct buf *b, struct str text)
         if (high) {
             if (unit < 0xdc00 || unit > 0xdfff)
                 return false;
-            add_utf8(b, 0x10000 + ((high - 0xd800) << 10) + (unit - 0xdc00));
+            buf_add_utf8(b, 0x10000 + ((high - 0xd800) << 10) + (unit - 0xdc00));
             high = 0;
         } else if (unit >= 0xd800 && unit <= 0xdbff) {
             high = unit;
         } else if (unit >= 0xdc00 && unit <= 0xdfff) {
             return false;
         } else {
-            add_utf8(b, unit);
+            buf_add_utf8(b, unit);
         }
     }
     return high == 0;

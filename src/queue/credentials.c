@@ -47,14 +47,6 @@ static bool parse_line(struct str line, struct arena *a, struct credential *c, s
     return true;
 }
 
-static size_t count_lines(struct str text)
-{
-    size_t lines = 1;
-    for (size_t i = 0; i < text.n; i++)
-        lines += text.p[i] == '\n';
-    return lines;
-}
-
 static bool check_unique(const char *path, const struct credentials *c, struct err *e)
 {
     for (size_t i = 1; i < c->count; i++)
@@ -68,7 +60,8 @@ bool credentials_parse(const char *path, struct str text, struct arena *a, struc
                        struct err *e)
 {
     unsigned number = 0;
-    *c = (struct credentials){.list = arena_array(a, count_lines(text), sizeof(*c->list))};
+    *c = (struct credentials){.list =
+                                  arena_array(a, 1 + str_count_char(text, '\n'), sizeof(*c->list))};
     while (text.n > 0) {
         struct str line = str_trim(str_split(&text, '\n'));
         number++;

@@ -115,14 +115,6 @@ static bool parse_pattern(struct str line, struct arena *a, struct rewrite_entry
     return entry->pattern != NULL;
 }
 
-static size_t count_lines(struct str text)
-{
-    size_t lines = 1;
-    for (size_t i = 0; i < text.n; i++)
-        lines += text.p[i] == '\n';
-    return lines;
-}
-
 static bool check_table(const struct rewrite_table *t, const char *path, struct err *e)
 {
     if (t->type == REWRITE_PATTERN)
@@ -157,7 +149,7 @@ struct rewrite_table *rewrite_table_parse(const char *path, struct str text, enu
 {
     struct rewrite_table *t = ARENA_NEW(a, struct rewrite_table);
     t->type = type;
-    t->list = arena_array(a, count_lines(text), sizeof(*t->list));
+    t->list = arena_array(a, 1 + str_count_char(text, '\n'), sizeof(*t->list));
     if (!add_lines(t, path, text, a, e))
         return NULL;
     if (t->count && type != REWRITE_PATTERN)

@@ -27,13 +27,6 @@ struct login {
     struct err e;
 };
 
-static void wipe(struct buf *b)
-{
-    if (b->p)
-        OPENSSL_cleanse(b->p, b->capacity);
-    buf_free(b);
-}
-
 static void step(void *arg)
 {
     struct login *x = arg;
@@ -123,7 +116,7 @@ SUSPENDS bool client_session_log_in(struct client_session *s, struct client_fail
     bool ok = exchange(&x, f);
     client_sasl_free(x.sasl);
     buf_free(&x.challenge);
-    wipe(&x.response);
-    wipe(&x.line);
+    buf_wipe(&x.response);
+    buf_wipe(&x.line);
     return ok;
 }

@@ -50,13 +50,6 @@ static bool unexpected(struct err *e)
     return err_set(e, ERR_SYNTAX, "one challenge more than the mechanism has");
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->p)
-        OPENSSL_cleanse(b->p, b->capacity);
-    buf_free(b);
-}
-
 /* --- PLAIN, LOGIN, XOAUTH2 --- */
 
 static void plain_first(struct client_sasl *s, struct buf *response)
@@ -211,7 +204,7 @@ static bool compute(struct client_sasl *s, const struct scram_challenge *c, stru
     for (unsigned i = 0; i < size; i++)
         proof[i] = k->client[i] ^ k->signature[i];
     s->signature_size = size;
-    wipe(&password);
+    buf_wipe(&password);
     return ok;
 }
 

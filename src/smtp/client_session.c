@@ -15,14 +15,6 @@ void client_session_init(struct client_session *s, struct client_shared *shared,
     s->settings = s->config->settings;
 }
 
-/* Passwords may have been in it. */
-static void wipe(struct buf *b)
-{
-    if (b->p)
-        explicit_bzero(b->p, b->capacity);
-    buf_free(b);
-}
-
 void client_session_free(struct client_session *s)
 {
     client_session_close(s);
@@ -30,7 +22,7 @@ void client_session_free(struct client_session *s)
     client_hello_free(&s->hello);
     buf_free(&s->relay);
     buf_free(&s->ticket);
-    wipe(&s->wire);
+    buf_wipe(&s->wire);
     client_config_unref((struct client_config *)s->config);
 }
 

@@ -26,25 +26,6 @@ static bool is_printable(struct str s)
     return s.n > 0 && str_is_utf8(s);
 }
 
-static void add_utf8(struct buf *out, uint32_t c)
-{
-    if (c < 0x80) {
-        buf_add_char(out, (char)c);
-    } else if (c < 0x800) {
-        buf_add_char(out, (char)(0xc0 | c >> 6));
-        buf_add_char(out, (char)(0x80 | (c & 0x3f)));
-    } else if (c < 0x10000) {
-        buf_add_char(out, (char)(0xe0 | c >> 12));
-        buf_add_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-        buf_add_char(out, (char)(0x80 | (c & 0x3f)));
-    } else {
-        buf_add_char(out, (char)(0xf0 | c >> 18));
-        buf_add_char(out, (char)(0x80 | (c >> 12 & 0x3f)));
-        buf_add_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-        buf_add_char(out, (char)(0x80 | (c & 0x3f)));
-    }
-}
-
 /* \x{HEXPOINT} at the start of *s, which moves behind it. */
 static bool take_point(struct str *s, uint32_t *point)
 {
@@ -68,7 +49,7 @@ static bool decode_utf8(struct buf *out, struct str s)
             buf_add_char(out, s.p[0]);
             s = str_skip(s, 1);
         } else if (take_point(&s, &point)) {
-            add_utf8(out, point);
+            buf_add_utf8(out, point);
         } else {
             return false;
         }

@@ -356,21 +356,13 @@ bool delivery_commit(struct delivery *list, size_t count, struct expunge *replac
 
 /* --- the steps around it --- */
 
-static uint64_t count_lines(struct str s)
-{
-    uint64_t lines = 0;
-    for (size_t i = 0; i < s.n; i++)
-        lines += s.p[i] == '\n';
-    return lines;
-}
-
 void delivery_begin(struct delivery *d, size_t count)
 {
     struct store *s = d->store;
     int64_t now = clock_wall() / USEC_SEC;
 
     d->size = d->prefix.n + spool_size(d->message);
-    d->size_crlf = d->size + count_lines(d->prefix) + spool_lines(d->message);
+    d->size_crlf = d->size + str_count_char(d->prefix, '\n') + spool_lines(d->message);
     if (d->save_date == INT64_MIN)
         d->save_date = now;
     if (d->date == INT64_MIN)

@@ -38,13 +38,6 @@ bool special_use_overlap(struct str a, struct str b)
     return false;
 }
 
-static void add_word(struct buf *b, struct str word)
-{
-    if (b->n > 0)
-        buf_add_char(b, ' ');
-    buf_add_str(b, word);
-}
-
 struct str special_use_without(struct str words, struct str taken, struct arena *arena)
 {
     struct buf left = BUF_EMPTY;
@@ -52,7 +45,7 @@ struct str special_use_without(struct str words, struct str taken, struct arena 
 
     while ((word = str_word(&words)).p) {
         if (!has_word(taken, word))
-            add_word(&left, word);
+            buf_add_word(&left, word);
     }
     struct str result = arena_str(arena, buf_str(&left));
     buf_free(&left);
@@ -71,7 +64,7 @@ bool special_use_check(struct str words, struct buf *canonical, struct err *e)
             return err_set(e, ERR_SYNTAX, "no mailbox can be used as %.*s",
                            STR_ARG(str_head(word, 100)));
         if (!has_word(buf_str(canonical), word))
-            add_word(canonical, str_from_c(usable[i]));
+            buf_add_word(canonical, str_from_c(usable[i]));
     }
     return true;
 }
@@ -97,7 +90,7 @@ struct str special_use_of(const struct store *s, const struct special_uses *u, s
         return arena_str(arena, str_from_c(given->uses));
     for (size_t i = 0; i < s->special_count; i++) {
         if (str_equal(s->special[i].name, mailbox))
-            add_word(&words, s->special[i].attribute);
+            buf_add_word(&words, s->special[i].attribute);
     }
     struct str uses = arena_str(arena, buf_str(&words));
     buf_free(&words);
