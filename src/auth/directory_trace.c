@@ -39,16 +39,9 @@ const char *directory_question_name(enum directory_question question)
     return questions[question].name;
 }
 
-/* The name of the domain that is asked for, or that an address is in. */
-static struct str domain_of(struct str name)
-{
-    ptrdiff_t at = str_find_last_char(name, '@');
-    return at < 0 ? name : str_skip(name, (size_t)at + 1);
-}
-
 static bool is_ours(const struct directory *d, struct str name)
 {
-    return embedded_has_domain(d->embedded, domain_of(name));
+    return embedded_has_domain(d->embedded, str_after_last(name, '@'));
 }
 
 /* The name as it is asked for. */
@@ -57,7 +50,8 @@ static bool spell(struct directory *d, enum directory_question question, struct 
 {
     struct str key;
     if (question == QUESTION_DOMAIN)
-        return str_find_char(domain_of(name), '.') > 0 && name_domain(a, domain_of(name), spelled);
+        return str_find_char(str_after_last(name, '@'), '.') > 0 &&
+               name_domain(a, str_after_last(name, '@'), spelled);
     if (question != QUESTION_LOGIN)
         return directory_full_name(d, name, a, spelled) && is_ours(d, *spelled);
     if (!directory_login_key(d, name, &key))

@@ -127,6 +127,11 @@ struct str str_head(struct str s, size_t n)
     return str_from(s.p, n < s.n ? n : s.n);
 }
 
+struct str str_after_last(struct str s, char c)
+{
+    return str_skip(s, (size_t)(str_find_last_char(s, c) + 1));
+}
+
 struct str str_split(struct str *rest, char separator)
 {
     struct str all = *rest;

@@ -54,6 +54,8 @@ struct str str_trim(struct str s);
 struct str str_skip(struct str s, size_t from);
 /* At most the first n bytes. */
 struct str str_head(struct str s, size_t n);
+/* What stands behind the last c; all of it when there is none. */
+struct str str_after_last(struct str s, char c);
 /* Cuts *rest at the first separator: returns what is before it and moves *rest behind it. Without a
  * separator returns all and leaves *rest empty with p == NULL; called again then returns p == NULL.
  */

@@ -5,6 +5,7 @@
 #include "core/arena.h"
 #include "ctl/ctl_call.h"
 #include "ctl/ctl_json.h"
+#include "mime/address.h"
 #include "policy/operate.h"
 
 /* --- policy test --- */
@@ -34,13 +35,6 @@ static bool is_given(const json_t *args, const char *name)
     return json_is_string(json_object_get(args, name));
 }
 
-/* <a@b> is a@b. */
-static struct str without_brackets(struct str s)
-{
-    bool both = s.n >= 2 && s.p[0] == '<' && s.p[s.n - 1] == '>';
-    return both ? str_from(s.p + 1, s.n - 2) : s;
-}
-
 static bool take_facts(const json_t *args, struct arena *a, struct policy_facts *f, struct err *e)
 {
     struct str client, name, protocol;
@@ -59,8 +53,8 @@ static bool take_facts(const json_t *args, struct arena *a, struct policy_facts 
         return err_set(e, ERR_SYNTAX, "the protocol is smtp, submission or lmtp");
     f->name = name.n > 0 ? arena_c(a, name) : NULL;
     f->has_sender = is_given(args, "from");
-    f->sender = without_brackets(f->sender);
-    f->recipient = without_brackets(f->recipient);
+    f->sender = address_without_brackets(f->sender);
+    f->recipient = address_without_brackets(f->recipient);
     if (!is_given(args, "to"))
         f->recipient = (struct str){0};
     if (!is_given(args, "helo"))

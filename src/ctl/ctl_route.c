@@ -3,6 +3,7 @@
  */
 #include "ctl/ctl.h"
 #include "ctl/ctl_json.h"
+#include "mime/address.h"
 #include "queue/route_explain.h"
 
 static json_t *list_json(const struct string_list *list)
@@ -114,13 +115,6 @@ static json_t *way_json(const struct route_way *w)
     return json;
 }
 
-/* <a@b> is a@b. */
-static struct str without_brackets(struct str s)
-{
-    bool both = s.n >= 2 && s.p[0] == '<' && s.p[s.n - 1] == '>';
-    return both ? str_from(s.p + 1, s.n - 2) : s;
-}
-
 SUSPENDS static bool test(const struct ctl_context *c, const json_t *args, json_t **result,
                           struct err *e)
 {
@@ -131,8 +125,8 @@ SUSPENDS static bool test(const struct ctl_context *c, const json_t *args, json_
         !ctl_arg_str(args, "to", &question.recipient, e) ||
         !ctl_arg_optional(args, "login", &question.login, e))
         return false;
-    question.sender = without_brackets(question.sender);
-    question.recipient = without_brackets(question.recipient);
+    question.sender = address_without_brackets(question.sender);
+    question.recipient = address_without_brackets(question.recipient);
     struct arena *a = arena_new();
     bool ok = route_explain(c->queue, &question, a, &ways, &count, e);
     if (ok) {

@@ -89,12 +89,6 @@ static usec seconds(const struct counting *c, const char *key)
     return (usec)s * USEC_SEC + (usec)f * unit;
 }
 
-static struct str domain_of(struct str address)
-{
-    ptrdiff_t at = str_find_last_char(address, '@');
-    return at < 0 ? address : str_skip(address, (size_t)at + 1);
-}
-
 static struct str sender_of(const struct counting *c)
 {
     struct str from = field(c, "from");
@@ -137,7 +131,7 @@ static void count_accepted(struct counting *c)
     uint64_t size = number(c, "size");
     const enum list lists[] = {LIST_SENDERS, LIST_SENDER_DOMAINS, LIST_SERVICES};
     struct str sender = sender_of(c);
-    const struct str names[] = {sender, domain_of(sender), c->event->component};
+    const struct str names[] = {sender, str_after_last(sender, '@'), c->event->component};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         struct report_row *x = row(c, lists[i], names[i]);
         x->count++;
@@ -180,7 +174,7 @@ static void count_delivery(struct counting *c)
     if (str_equal(status, STR("passed")))
         return;
     const enum list lists[] = {LIST_RECIPIENTS, LIST_RECIPIENT_DOMAINS, LIST_RELAYS};
-    const struct str names[] = {to, domain_of(to), str_split(&relay, '[')};
+    const struct str names[] = {to, str_after_last(to, '@'), str_split(&relay, '[')};
     struct report_row *rows[3];
     for (size_t i = 0; i < 3; i++)
         rows[i] = row(c, lists[i], names[i]);

@@ -32,6 +32,11 @@ static inline struct str address_domain(struct str text)
     ptrdiff_t at = str_find_last_char(text, '@');
     return at < 0 ? STR("") : str_skip(text, (size_t)at + 1);
 }
+/* "<a@b>" as "a@b"; anything else as it is. */
+static inline struct str address_without_brackets(struct str s)
+{
+    return s.n >= 2 && s.p[0] == '<' && s.p[s.n - 1] == '>' ? str_from(s.p + 1, s.n - 2) : s;
+}
 /* Syntax of a host name (letters, digits, hyphens, dots, UTF-8 if allowed) or an address literal
  * "[...]". */
 bool domain_is_valid(struct str domain, bool utf8);

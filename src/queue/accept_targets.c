@@ -8,11 +8,6 @@
 
 #include <stdlib.h>
 
-static struct str domain_of(const struct use *u)
-{
-    return str_skip(u->route->address, (size_t)(str_find_last_char(u->route->address, '@') + 1));
-}
-
 /* By domain: when there are too many for one message of the queue, those that can share a
  * transaction stay together. */
 static int compare_by_target(const void *a, const void *b)
@@ -21,7 +16,9 @@ static int compare_by_target(const void *a, const void *b)
     int order = (x->route == NULL) - (y->route == NULL);
     if (order == 0 && x->route) {
         order = (x->route->kind > y->route->kind) - (x->route->kind < y->route->kind);
-        order = order ? order : str_compare(domain_of(x), domain_of(y));
+        order = order ? order
+                      : str_compare(str_after_last(x->route->address, '@'),
+                                    str_after_last(y->route->address, '@'));
         order = order ? order : str_compare(x->route->address, y->route->address);
     }
     return order ? order : (x->recipient > y->recipient) - (x->recipient < y->recipient);

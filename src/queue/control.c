@@ -189,7 +189,7 @@ static bool matches_domain(const void *arg, const struct queue_recipient *r)
     if (r->kind != RECIPIENT_REMOTE || recipient_is_done(r))
         return false;
     struct str address = recipient_address(r);
-    struct str domain = str_skip(address, (size_t)(str_find_last_char(address, '@') + 1));
+    struct str domain = str_after_last(address, '@');
     if (str_equal_nocase(domain, match->domain))
         return true;
     return match->subdomains && domain.n > match->domain.n &&

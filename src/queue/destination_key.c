@@ -12,11 +12,6 @@
 #define HOST  STR("host ")
 #define RELAY STR("relay")
 
-static struct str domain_of(struct str address)
-{
-    return str_skip(address, (size_t)(str_find_last_char(address, '@') + 1));
-}
-
 static struct str key_of_rule(const struct route_rule *rule, const struct credential *credential,
                               struct str recipient, struct arena *a)
 {
@@ -24,7 +19,7 @@ static struct str key_of_rule(const struct route_rule *rule, const struct creden
     if (credential)
         return arena_printf(a, "rule %s as %.*s", name, STR_ARG(credential->key));
     if (route_rule_is_by_mx(rule) && rule->settings->action == ROUTE_ACTION_RELAY)
-        return arena_printf(a, "rule %s/%.*s", name, STR_ARG(domain_of(recipient)));
+        return arena_printf(a, "rule %s/%.*s", name, STR_ARG(str_after_last(recipient, '@')));
     return arena_printf(a, "rule %s", name);
 }
 
@@ -43,7 +38,7 @@ struct str destination_key_of(const struct queue_config *config,
         return arena_printf(a, "host %.*s", STR_ARG(question->mail_host));
     if (!question->relay_domain && *config->settings.relay_host)
         return RELAY;
-    return domain_of(question->recipient);
+    return str_after_last(question->recipient, '@');
 }
 
 struct str destination_key_rule(struct str key)

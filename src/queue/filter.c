@@ -5,6 +5,7 @@
 #include "queue/filter.h"
 
 #include "core/mem.h"
+#include "mime/address.h"
 #include "queue/destination.h"
 #include "queue/destination_key.h"
 #include "queue/item.h"
@@ -100,18 +101,12 @@ static bool matches_glob(struct str pattern, struct str text)
     return p == pattern.n;
 }
 
-static struct str domain_of(struct str address)
-{
-    ptrdiff_t at = str_find_last_char(address, '@');
-    return at < 0 ? STR("") : str_skip(address, (size_t)at + 1);
-}
-
 static bool matches_address(struct str pattern, struct str address)
 {
     if (str_equal(pattern, STR("<>")))
         return address.n == 0;
     if (pattern.n > 0 && pattern.p[0] == '@')
-        return matches_glob(str_skip(pattern, 1), domain_of(address));
+        return matches_glob(str_skip(pattern, 1), address_domain(address));
     return matches_glob(pattern, address);
 }
 
@@ -126,7 +121,7 @@ bool filter_matches_recipient(const struct queue_filter *f, const struct queue_r
 {
     if (recipient_is_done(r))
         return false;
-    if (f->domain.n && !matches_glob(f->domain, domain_of(recipient_address(r))))
+    if (f->domain.n && !matches_glob(f->domain, address_domain(recipient_address(r))))
         return false;
     if (f->recipient.n && !matches_address(f->recipient, recipient_address(r)) &&
         !matches_address(f->recipient, recipient_original(r)))

@@ -79,7 +79,7 @@ static uint64_t sender_of(const struct queue_message *m)
 {
     if (m->login.n > 0)
         return str_hash(m->login);
-    return str_hash(str_skip(m->sender, (size_t)(str_find_last_char(m->sender, '@') + 1)));
+    return str_hash(str_after_last(m->sender, '@'));
 }
 
 /* Made here, for a sender here or elsewhere. */

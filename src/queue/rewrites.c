@@ -195,7 +195,7 @@ static bool is_below(struct str domain, struct str parent)
 static struct str masquerade(const struct rewrite_rule *rule, struct str folded, struct str given,
                              struct arena *a)
 {
-    struct str domain = str_skip(folded, (size_t)(str_find_last_char(folded, '@') + 1));
+    struct str domain = str_after_last(folded, '@');
     struct str best = STR("");
     bool stays = true;
     for (size_t i = 0; i < rule->masquerade_count; i++) {

@@ -224,10 +224,8 @@ SUSPENDS static struct str sender_of_forwarded(struct explaining *x)
     struct domain domain;
     struct err ignored;
     if (x->forwarder.n == 0 || x->question.relay_domain || sender.n == 0 ||
-        directory_find_domain_or_parent(
-            x->queue->context.directory,
-            str_skip(sender, (size_t)(str_find_last_char(sender, '@') + 1)), x->arena, &domain,
-            &ignored) == LOOKUP_FOUND)
+        directory_find_domain_or_parent(x->queue->context.directory, str_after_last(sender, '@'),
+                                        x->arena, &domain, &ignored) == LOOKUP_FOUND)
         return STR("");
     return queue_srs_forward(x->queue, sender, x->forwarder, x->arena);
 }
@@ -235,8 +233,7 @@ SUSPENDS static struct str sender_of_forwarded(struct explaining *x)
 /* target: of the question's recipient. */
 SUSPENDS static void explain_remote(struct explaining *x, const struct route_target *target)
 {
-    struct str domain =
-        str_skip(target->address, (size_t)(str_find_last_char(target->address, '@') + 1));
+    struct str domain = str_after_last(target->address, '@');
     const struct queue_settings *s = &x->queue->config->settings;
     x->question.recipient = address_fold(target->address, x->arena);
     bool is_host = target->kind == TARGET_HOST;

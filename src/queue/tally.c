@@ -192,12 +192,6 @@ static void add(struct tally *t, const struct queue_message *m, struct str key)
     add_to(&t->total, bucket, m->size_crlf);
 }
 
-static struct str domain_of(struct str address)
-{
-    ptrdiff_t at = str_find_last_char(address, '@');
-    return str_skip(address, (size_t)(at + 1));
-}
-
 static void add_route(struct tally *t, const struct queue_message *m,
                       const struct queue_recipient *r)
 {
@@ -214,7 +208,7 @@ static void add_recipient(struct tally *t, const struct queue_message *m,
     if (recipient_is_done(r) || !filter_matches_recipient(t->filter, r))
         return;
     if (t->by == TALLY_BY_DESTINATION) {
-        add(t, m, domain_of(recipient_address(r)));
+        add(t, m, str_after_last(recipient_address(r), '@'));
     } else if (t->by == TALLY_BY_ROUTE) {
         add_route(t, m, r);
     } else if (recipient_error(r).n > 0) {
@@ -248,7 +242,7 @@ SUSPENDS static void add_message(struct tally *t, struct queue_message *m)
         add(t, m, sender);
         return;
     case TALLY_BY_SENDER_DOMAIN:
-        add(t, m, m->sender.n ? domain_of(sender) : sender);
+        add(t, m, m->sender.n ? str_after_last(sender, '@') : sender);
         return;
     case TALLY_BY_LOGIN:
         add(t, m, m->login.n ? m->login : STR("(none)"));

@@ -54,11 +54,6 @@ SUSPENDS static bool read_reply(struct client_mail *x, usec timeout, const char 
 
 /* --- who is asked --- */
 
-static struct str domain_of(struct str address)
-{
-    return str_skip(address, (size_t)(str_find_last_char(address, '@') + 1));
-}
-
 /* Whether one more of this domain is within the server's limit. */
 static bool domain_fits(const struct client_mail *x, struct str *domains, size_t *count,
                         struct str domain)
@@ -81,7 +76,7 @@ static bool choose_batch(struct client_mail *x)
     x->batch_count = x->accepted = 0;
     for (size_t i = 0; i < x->m->recipient_count && x->batch_count < x->batch_max; i++)
         if (x->state[i] == CLIENT_OPEN &&
-            domain_fits(x, domains, &count, domain_of(x->m->recipients[i].address))) {
+            domain_fits(x, domains, &count, str_after_last(x->m->recipients[i].address, '@'))) {
             x->state[i] = CLIENT_ASKED;
             x->batch[x->batch_count++] = i;
         }

@@ -12,11 +12,6 @@ bool smtp_vrfy_offered(const struct smtp_session *s)
     return s->settings->vrfy;
 }
 
-static struct str without_brackets(struct str s)
-{
-    return s.n >= 2 && s.p[0] == '<' && s.p[s.n - 1] == '>' ? str_from(s.p + 1, s.n - 2) : s;
-}
-
 /* RFC 6531 3.7.4.2: "VRFY address SMTPUTF8". */
 static bool parse(struct smtp_session *s, struct arena *a, struct str argument,
                   struct address *address)
@@ -30,7 +25,7 @@ static bool parse(struct smtp_session *s, struct arena *a, struct str argument,
     }
     if (!(flags & ADDRESS_UTF8) && !str_is_ascii(argument))
         return false;
-    return address_parse(a, without_brackets(argument), flags, address, NULL);
+    return address_parse(a, address_without_brackets(argument), flags, address, NULL);
 }
 
 typedef enum smtp_next answer_function(struct smtp_session *s,
