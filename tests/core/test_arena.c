@@ -2,7 +2,9 @@
 #include "core/helper.h"
 
 #include "core/arena.h"
+#include "core/mem.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void assert_zero(const char *p, size_t n)
@@ -53,6 +55,26 @@ static void test_strings(void **state)
     arena_free(a);
 }
 
+/* In an arena and in heap memory: what is in the list stays, and the room doubles. */
+static void test_lists_grow(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new();
+    size_t room = 0, own_room = 0;
+    int *list = NULL, *own = NULL;
+    for (int i = 0; i < 100; i++) {
+        list = arena_grow(a, list, (size_t)i, &room, sizeof(*list), 3);
+        own = mem_grow(own, (size_t)i, &own_room, sizeof(*own), 3);
+        list[i] = own[i] = i;
+        assert_true(room > (size_t)i && own_room == room);
+    }
+    assert_int_equal(room, 192);
+    for (int i = 0; i < 100; i++)
+        assert_true(list[i] == i && own[i] == i);
+    free(own);
+    arena_free(a);
+}
+
 static char order[4];
 
 static void hook(void *arg)
@@ -79,6 +101,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_is_aligned_and_zeroed),
         cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_lists_grow),
         cmocka_unit_test(test_hooks_run_last_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

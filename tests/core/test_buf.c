@@ -110,11 +110,28 @@ static void test_crc32c(void **state)
     assert_int_equal(crc32c(0, "123456789", 9), 0xe3069283);
 }
 
+static void test_words(void **state)
+{
+    (void)state;
+    struct buf b = BUF_EMPTY;
+    buf_add_word(&b, STR("one"));
+    buf_add_word(&b, STR("two"));
+    assert_true(str_equal(buf_str(&b), STR("one two")));
+    buf_clear(&b);
+    /* The first and last of each length. */
+    const uint32_t edges[] = {0x1, 0x7f, 0x80, 0x7ff, 0x800, 0xffff, 0x10000, 0x10ffff};
+    for (size_t i = 0; i < sizeof(edges) / sizeof(*edges); i++)
+        buf_add_utf8(&b, edges[i]);
+    assert_true(str_equal(buf_str(&b), STR("\x01\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf"
+                                           "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf")));
+    buf_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_growth), cmocka_unit_test(test_number), cmocka_unit_test(test_base64),
-        cmocka_unit_test(test_binary), cmocka_unit_test(test_crc32c),
+        cmocka_unit_test(test_binary), cmocka_unit_test(test_crc32c), cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

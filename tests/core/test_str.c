@@ -3,6 +3,8 @@
 
 #include "core/str.h"
 
+#include <stdlib.h>
+
 #define assert_str(s, literal) assert_true(str_equal((s), STR(literal)))
 
 static void test_compare(void **state)
@@ -59,6 +61,15 @@ static void test_cut(void **state)
     assert_str(str_word(&rest), "FROM");
     assert_null(str_word(&rest).p);
     assert_null(str_word(&rest).p);
+}
+
+static void test_after_last(void **state)
+{
+    (void)state;
+    assert_true(str_equal(str_after_last(STR("\"a@b\"@c.test"), '@'), STR("c.test")));
+    assert_true(str_equal(str_after_last(STR("alice"), '@'), STR("alice")));
+    assert_true(str_equal(str_after_last(STR("alice@"), '@'), STR("")));
+    assert_int_equal(str_after_last(STR(""), '@').n, 0);
 }
 
 static void test_numbers(void **state)
@@ -126,12 +137,37 @@ static void test_character(void **state)
     assert_int_equal(str_character(STR("\xc0\xaf")), 0);
 }
 
+static void test_characters(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        char text[2] = {(char)c, 0};
+        bool named = c != 0;
+        assert_int_equal(char_is_digit((char)c), named && strchr("0123456789", c) != NULL);
+        assert_int_equal(char_is_space((char)c), named && strchr(" \t\r\n", c) != NULL);
+        bool hex = named && strchr("0123456789abcdefABCDEF", c);
+        assert_int_equal(char_hex_value((char)c), hex ? (int)strtol(text, NULL, 16) : -1);
+    }
+}
+
+static void test_count(void **state)
+{
+    (void)state;
+    assert_int_equal(str_count_char(STR("a\nb\n\n"), '\n'), 3);
+    assert_int_equal(str_count_char(STR("\n"), 'x'), 0);
+    assert_int_equal(str_count_char((struct str){0}, '\n'), 0);
+    assert_int_equal(str_count_characters(STR("")), 0);
+    assert_int_equal(str_count_characters(STR("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80")), 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_character), cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_find),      cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_character),  cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_find),       cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_after_last), cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_utf8),       cmocka_unit_test(test_characters),
+        cmocka_unit_test(test_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -223,6 +223,15 @@ static void test_domain(void **state)
     assert_false(domain_is_valid(STR("b\xc3"), true));
 }
 
+static void test_brackets(void **state)
+{
+    (void)state;
+    assert_str(address_without_brackets(STR("<a@x.test>")), "a@x.test");
+    assert_str(address_without_brackets(STR("<>")), "");
+    assert_str(address_without_brackets(STR("a@x.test>")), "a@x.test>");
+    assert_str(address_without_brackets(STR("<")), "<");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,7 +239,7 @@ int main(void)
         cmocka_unit_test(test_routes),   cmocka_unit_test(test_literals),
         cmocka_unit_test(test_flags),    cmocka_unit_test(test_refused),
         cmocka_unit_test(test_lengths),  cmocka_unit_test(test_key),
-        cmocka_unit_test(test_domain),
+        cmocka_unit_test(test_domain),   cmocka_unit_test(test_brackets),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
