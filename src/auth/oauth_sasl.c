@@ -34,21 +34,6 @@ static bool is_google(const struct sasl *s)
     return strcmp(s->mechanism->name, "XOAUTH2") == 0;
 }
 
-/* ERR_DENIED, ERR_TEMP, ERR_CANCELLED. */
-SUSPENDS static bool find_account(struct sasl *s, struct str login, struct err *e)
-{
-    struct err why = {0};
-    switch (directory_find_login(s->auth->directory, login, s->arena, &s->account, &why)) {
-    case LOOKUP_FOUND:
-        return true;
-    case LOOKUP_NOT_FOUND:
-        return err_set(e, ERR_DENIED, "unknown_user");
-    case LOOKUP_TEMPFAIL:
-        break;
-    }
-    return err_set(e, why.kind == ERR_CANCELLED ? ERR_CANCELLED : ERR_TEMP, "%s", why.text);
-}
-
 SUSPENDS static bool check(struct sasl *s, const struct oauth_message *m, struct err *e)
 {
     struct str login;
@@ -58,7 +43,7 @@ SUSPENDS static bool check(struct sasl *s, const struct oauth_message *m, struct
         return false;
     if (s->user.n == 0)
         s->user = login;
-    return find_account(s, login, e);
+    return sasl_find_account(s, login, e);
 }
 
 /* RFC 7628 3.2.2; Google's clients know "401". */

@@ -235,6 +235,20 @@ static enum sasl_status fail(struct sasl *s, struct err *e)
     return SASL_STATUS_FAILED;
 }
 
+bool sasl_find_account(struct sasl *s, struct str login, struct err *e)
+{
+    struct err why = {0};
+    switch (directory_find_login(s->auth->directory, login, s->arena, &s->account, &why)) {
+    case LOOKUP_FOUND:
+        return true;
+    case LOOKUP_NOT_FOUND:
+        return err_set(e, ERR_DENIED, "unknown_user");
+    case LOOKUP_TEMPFAIL:
+        break;
+    }
+    return err_set(e, why.kind == ERR_CANCELLED ? ERR_CANCELLED : ERR_TEMP, "%s", why.text);
+}
+
 /* LOGIN cannot be told apart from a guess before its last step, others when they are proved. */
 static bool settle(struct sasl *s, struct err *e)
 {

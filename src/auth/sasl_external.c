@@ -67,18 +67,7 @@ static bool open_connection(struct sasl *s, struct err *e)
 
 static bool find_user(struct sasl *s, struct err *e)
 {
-    struct err why = {0};
-    if (!auth_may_try(s->auth, &s->peer, s->user, e))
-        return false;
-    switch (directory_find_login(s->auth->directory, s->user, s->arena, &s->account, &why)) {
-    case LOOKUP_FOUND:
-        return true;
-    case LOOKUP_NOT_FOUND:
-        return err_set(e, ERR_DENIED, "unknown_user");
-    case LOOKUP_TEMPFAIL:
-        break;
-    }
-    return err_set(e, why.kind == ERR_CANCELLED ? ERR_CANCELLED : ERR_TEMP, "%s", why.text);
+    return auth_may_try(s->auth, &s->peer, s->user, e) && sasl_find_account(s, s->user, e);
 }
 
 enum sasl_status sasl_external_step(struct sasl *s, struct str response, struct str *challenge,

@@ -61,6 +61,11 @@ struct sasl {
     bool prepared;       /* SCRAM: the first message was looked at */
 };
 
+/* --- sasl.c --- */
+
+/* s->account, for a login that the mechanism has proved. ERR_DENIED, ERR_TEMP, ERR_CANCELLED. */
+SUSPENDS bool sasl_find_account(struct sasl *s, struct str login, struct err *e);
+
 /* --- sasl_library.c --- */
 
 SUSPENDS enum sasl_status sasl_library_step(struct sasl *s, struct str response,
