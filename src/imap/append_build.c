@@ -11,6 +11,7 @@
 #include "imap/fetch.h"
 #include "imap/limits.h"
 #include "imap/place.h"
+#include "imap/reader.h"
 #include "imap/url.h"
 #include "mime/binary.h"
 #include "mime/message.h"
@@ -23,20 +24,6 @@ struct builder {
     struct spool *out;
     struct err e;
 };
-
-static void drop_spool(void *spool)
-{
-    spool_unref(spool);
-}
-
-static struct spool *new_spool(struct imap_command *c)
-{
-    char id[ID_SIZE];
-    random_id(id);
-    struct spool *spool = spool_new(c->session->context->spool_dir, id);
-    arena_on_free(c->arena, drop_spool, spool);
-    return spool;
-}
 
 static bool add(struct builder *b, struct str bytes)
 {
@@ -336,7 +323,7 @@ bool append_build(struct imap_command *c, const struct append_message *m, struct
     if (m->literal && !m->literal->binary) {
         *spool = m->literal->spool;
     } else {
-        *spool = b.out = new_spool(c);
+        *spool = b.out = imap_new_spool(c);
         bool ok = !m->literal || add_binary(&b, m->literal->spool);
         for (size_t i = 0; i < m->part_count && ok; i++)
             ok = m->parts[i].literal ? add_literal(&b, m->parts[i].literal)

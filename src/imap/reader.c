@@ -161,15 +161,21 @@ static void drop_spool(void *spool)
     spool_unref(spool);
 }
 
+struct spool *imap_new_spool(struct imap_command *c)
+{
+    char id[ID_SIZE];
+    random_id(id);
+    struct spool *spool = spool_new(c->session->context->spool_dir, id);
+    arena_on_free(c->arena, drop_spool, spool);
+    return spool;
+}
+
 /* A literal8 stays as it is: what is binary has no line ends. A failure of the disk becomes the
  * command's result; the literal is read to its end. */
 static bool read_into_spool(struct imap_command *c, uint64_t size, bool binary,
                             struct spool **spool)
 {
-    char id[ID_SIZE];
-    random_id(id);
-    *spool = spool_new(c->session->context->spool_dir, id);
-    arena_on_free(c->arena, drop_spool, *spool);
+    *spool = imap_new_spool(c);
     struct buf out = BUF_EMPTY;
     struct err e;
     struct intake in = intake_of(c->session, size);
