@@ -313,6 +313,12 @@ bool disk_stat(const char *path, struct stat *st, struct err *e)
     return err_set_errno(e, errno == ELOOP ? ENOENT : errno, "stat %s", path);
 }
 
+bool disk_exists(const char *path)
+{
+    struct stat st;
+    return disk_stat(path, &st, NULL);
+}
+
 bool disk_stat_open(int fd, struct stat *st, const char *path, struct err *e)
 {
     return fstat(fd, st) == 0 || err_set_errno(e, errno, "stat %s", path);

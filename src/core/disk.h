@@ -61,6 +61,8 @@ bool disk_remove_dir(const char *path, struct err *e);
 /* Removes a directory and all below it; stays on its file system, follows no links. */
 bool disk_remove_tree(const char *path, struct err *e);
 bool disk_stat(const char *path, struct stat *st, struct err *e);
+/* Also what cannot be looked at is taken for missing. */
+bool disk_exists(const char *path);
 bool disk_stat_open(int fd, struct stat *st, const char *path, struct err *e);
 /* Permissions, whatever the umask is. */
 bool disk_set_mode(const char *path, mode_t mode, struct err *e);

@@ -148,14 +148,6 @@ static bool receive(struct client *c)
     return got > 0 && c->received.n < ANSWER_MAX;
 }
 
-static enum err_kind kind_by_name(const char *name)
-{
-    for (int kind = ERR_TEMP; kind <= ERR_TLS; kind++)
-        if (strcmp(err_kind_name((enum err_kind)kind), name) == 0)
-            return (enum err_kind)kind;
-    return ERR_PERM;
-}
-
 static json_t *read_json_line(struct client *c, struct err *e)
 {
     ptrdiff_t end;

@@ -398,12 +398,6 @@ static void print_zone(const struct asking *a)
     }
 }
 
-static json_t *json_str(struct str s)
-{
-    json_t *json = json_stringn(s.p, s.n);
-    return json ? json : json_string("?"); /* bytes of strangers */
-}
-
 static json_t *record_json(const struct asking *a, const struct dns_check *c)
 {
     static const char *const needs[] = {"must", "should", "may"};

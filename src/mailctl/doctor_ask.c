@@ -10,14 +10,6 @@
 
 #define ANSWER_MAX ((size_t)64 * 1024 * 1024)
 
-static enum err_kind kind_by_name(const char *name)
-{
-    for (int kind = ERR_TEMP; kind <= ERR_TLS; kind++)
-        if (strcmp(err_kind_name((enum err_kind)kind), name) == 0)
-            return (enum err_kind)kind;
-    return ERR_PERM;
-}
-
 SUSPENDS static bool send_request(struct stream *s, const char *verb, json_t *args, struct err *e)
 {
     json_t *request = json_pack("{s:s, s:o}", "verb", verb, "args", args ? args : json_object());

@@ -86,12 +86,6 @@ void doctor_print(const struct doctor *d, bool problems_only)
 
 /* --- JSON --- */
 
-static json_t *json_str(struct str s)
-{
-    json_t *json = json_stringn(s.p, s.n);
-    return json ? json : json_string("?"); /* bytes of strangers that are no UTF-8 */
-}
-
 static json_t *finding_json(const struct doctor_job *j, const struct doctor_finding *f)
 {
     json_t *mend = json_array();

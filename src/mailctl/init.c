@@ -156,12 +156,6 @@ struct made {
     size_t count;
 };
 
-static bool exists(const char *path)
-{
-    struct stat st;
-    return disk_stat(path, &st, NULL);
-}
-
 static void note(struct made *made, const char *path, bool tree)
 {
     made->paths[made->count] = path;
@@ -181,7 +175,7 @@ static void remove_made(const struct made *made)
 static bool make_dir(struct made *made, const char *path, mode_t mode, const struct instance *i,
                      bool own, struct err *e)
 {
-    if (exists(path))
+    if (disk_exists(path))
         return true;
     note(made, path, true);
     if (!disk_make_dirs(path, mode, e))
@@ -193,7 +187,7 @@ static bool make_dir(struct made *made, const char *path, mode_t mode, const str
 
 static bool give_file(const struct instance *i, const char *path, struct err *e)
 {
-    if (i->run_as[0] && exists(path) && chown(path, i->uid, i->gid) != 0)
+    if (i->run_as[0] && disk_exists(path) && chown(path, i->uid, i->gid) != 0)
         return err_set_errno(e, errno, "%s cannot be given to %s", path, i->run_as);
     return true;
 }
@@ -273,7 +267,7 @@ static bool refuse_existing(const struct instance *i, struct err *e)
 {
     const char *const files[] = {i->config_path, i->database, i->certificate, i->key};
     for (size_t n = 0; n < sizeof(files) / sizeof(*files); n++)
-        if (exists(files[n]))
+        if (disk_exists(files[n]))
             return err_set(e, ERR_EXISTS, "%s exists already; init does not overwrite an instance",
                            files[n]);
     return true;

@@ -191,6 +191,11 @@ bool is_json_told(void);
 /* A member's text, "" when it is missing; a member's number. */
 const char *text_of(const json_t *object, const char *name);
 int64_t number_of(const json_t *object, const char *name);
+bool is_true(const json_t *object, const char *name);
+/* Bytes of strangers, "?" for those that are no UTF-8. */
+json_t *json_str(struct str s);
+/* What err_kind_name has called so; ERR_PERM for what nothing is called. */
+enum err_kind kind_by_name(const char *name);
 /* A member that is a list of strings, as one string; the caller frees it. */
 char *join_texts(const json_t *object, const char *name, const char *separator);
 void add_duration(struct buf *b, int64_t seconds);

@@ -9,11 +9,6 @@
 
 /* --- policy test --- */
 
-static bool is_true(const json_t *object, const char *name)
-{
-    return json_is_true(json_object_get(object, name));
-}
-
 /* "reject: 550 5.7.1 text", "tag: X-Listed: yes", "accept". */
 static void add_outcome(struct buf *b, const json_t *finding)
 {

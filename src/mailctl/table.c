@@ -245,3 +245,22 @@ int64_t number_of(const json_t *object, const char *name)
 {
     return (int64_t)json_integer_value(json_object_get(object, name));
 }
+
+bool is_true(const json_t *object, const char *name)
+{
+    return json_is_true(json_object_get(object, name));
+}
+
+json_t *json_str(struct str s)
+{
+    json_t *json = json_stringn(s.p, s.n);
+    return json ? json : json_string("?");
+}
+
+enum err_kind kind_by_name(const char *name)
+{
+    for (int kind = ERR_TEMP; kind <= ERR_TLS; kind++)
+        if (strcmp(err_kind_name((enum err_kind)kind), name) == 0)
+            return (enum err_kind)kind;
+    return ERR_PERM;
+}

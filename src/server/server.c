@@ -55,17 +55,11 @@ static void start_failed(struct server *s, const struct err *e)
     _exit(1);
 }
 
-static bool is_there(const char *path)
-{
-    struct stat st;
-    return disk_stat(path, &st, NULL);
-}
-
 /* An empty directory in place of one that is missing (not mounted, moved away) would refuse
  * everybody's mail for good. */
 static bool directory_is_missing(const char *path, const char *journal, struct err *e)
 {
-    if (is_there(path) || !is_there(journal))
+    if (disk_exists(path) || !disk_exists(journal))
         return false;
     err_set(e, ERR_PERM, "%s is missing, though mail was kept here before (%s exists): restore it",
             path, journal);
