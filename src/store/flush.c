@@ -14,6 +14,7 @@
 #include "store/index_file.h"
 #include "store/limits.h"
 #include "store/own_change.h"
+#include "store/pending.h"
 #include "store/store_internal.h"
 #include "store/summary_cache.h"
 
@@ -117,6 +118,14 @@ void mailbox_take_names(struct mailbox *m)
     while (m->names_taken)
         cond_wait_certain(&m->changed);
     m->names_taken = true;
+}
+
+bool mailbox_settle(struct mailbox *m, struct err *e)
+{
+    if (!pending_wait(m, deadline_in(READY_TIMEOUT), e))
+        return false;
+    mailbox_take_names(m);
+    return true;
 }
 
 void mailbox_release_names(struct mailbox *m)

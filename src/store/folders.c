@@ -184,15 +184,6 @@ bool store_subscribe(struct store *s, const struct account *account, struct str 
 
 /* --- what delete and rename share --- */
 
-/* Until no file of the mailbox waits to be written, and nobody changes its names. */
-static bool settle(struct mailbox *m, struct err *e)
-{
-    if (!pending_wait(m, deadline_in(READY_TIMEOUT), e))
-        return false;
-    mailbox_take_names(m);
-    return true;
-}
-
 /* --- delete --- */
 
 static void run_delete(void *arg)
@@ -218,7 +209,7 @@ static bool delete_taken(struct mailbox *m, struct folder_job *job, struct err *
     if (!change_journal_ready(s, e))
         return false;
     job->keep = expunged_prepare_mailbox(m, &job->note);
-    if (!settle(m, e))
+    if (!mailbox_settle(m, e))
         return false;
     snapshot_keep_all(m);
     buf_clear(&s->record);
@@ -401,7 +392,7 @@ static bool rename_taken(struct store *s, struct store_account *a, struct str fr
     while (ok && opened < count) {
         struct mailbox *m;
         ok = mailbox_get(s, a, old[opened], &m, e);
-        if (ok && !(ok = settle(m, e)))
+        if (ok && !(ok = mailbox_settle(m, e)))
             mailbox_unref(m);
         if (ok) {
             list[opened] = (struct renaming){.mailbox = m, .to = new[opened]};

@@ -48,16 +48,12 @@ struct compare {
 
 static const char *path_of(struct compare *c, const struct message_file *f)
 {
-    buf_clear(&c->path);
-    buf_printf(&c->path, "%s/", c->g->dir);
-    message_file_add_path(&c->path, f);
-    return buf_c(&c->path);
+    return message_file_path(&c->path, c->g->dir, f);
 }
 
 static bool file_exists(struct compare *c, const struct message_file *f)
 {
-    struct stat st;
-    return disk_stat(path_of(c, f), &st, NULL);
+    return disk_exists(path_of(c, f));
 }
 
 static void add_unknown(struct compare *c, struct message_file *f)

@@ -321,14 +321,6 @@ static void run_gone(void *arg)
                 folder_disk_is_prepared(&job->disk);
 }
 
-static bool settle(struct mailbox *m, struct err *e)
-{
-    if (!pending_wait(m, deadline_in(READY_TIMEOUT), e))
-        return false;
-    mailbox_take_names(m);
-    return true;
-}
-
 /* The account is taken, nothing of the mailbox is under way. */
 static bool vanish_removed(struct mailbox *m, struct err *e)
 {
@@ -356,7 +348,7 @@ static bool vanish(struct mailbox *m, enum compare_result result, struct err *e)
 
     if (!store_account_take(a, e))
         return false;
-    bool ok = m->is_deleted || settle(m, e);
+    bool ok = m->is_deleted || mailbox_settle(m, e);
     if (ok && !m->is_deleted) {
         if (result == COMPARE_REMOVED)
             ok = vanish_removed(m, e);

@@ -183,6 +183,14 @@ void message_file_add_path(struct buf *b, const struct message_file *f)
     }
 }
 
+const char *message_file_path(struct buf *b, const char *dir, const struct message_file *f)
+{
+    buf_clear(b);
+    buf_printf(b, "%s/", dir);
+    message_file_add_path(b, f);
+    return buf_c(b);
+}
+
 void message_file_add_new_path(struct buf *b, const struct message_file *f, uint8_t flags,
                                uint32_t keywords)
 {

@@ -59,6 +59,8 @@ struct str message_file_base(const struct message_file *f);
 struct str message_file_extra(const struct message_file *f);
 /* Appends "cur/<base>:2,S". */
 void message_file_add_path(struct buf *b, const struct message_file *f);
+/* In `b`, which is emptied before: DIR and that. */
+const char *message_file_path(struct buf *b, const char *dir, const struct message_file *f);
 /* Appends the path the file should have with these flags: always in cur/. */
 void message_file_add_new_path(struct buf *b, const struct message_file *f, uint8_t flags,
                                uint32_t keywords);

@@ -50,6 +50,7 @@ size_t replay_homes(const struct journal_record *record, uint32_t target, struct
 /* A modseq of a record; one of version 1 gets the next. */
 uint64_t replay_modseq(const struct mailbox *m, unsigned version, uint64_t modseq);
 
+bool replay_has_size(const char *path, uint64_t size);
 /* Finds a file without UID by its base name and takes it out of the unknown ones; or NULL. */
 struct message_file *replay_take_unknown(struct mailbox *m, struct str base);
 /* Puts a message into the mailbox and its list. */

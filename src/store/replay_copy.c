@@ -100,20 +100,6 @@ static uint32_t find_set(struct copy_record *r, uint32_t keywords)
     return set;
 }
 
-static const char *path_of(struct buf *b, const struct mailbox *m, const struct message_file *f)
-{
-    buf_clear(b);
-    buf_printf(b, "%s/", m->dir);
-    message_file_add_path(b, f);
-    return buf_c(b);
-}
-
-static bool has_size(const char *path, uint64_t size)
-{
-    struct stat st;
-    return disk_stat(path, &st, NULL) && (uint64_t)st.st_size == size;
-}
-
 /* Makes the copy's file from the original if it is missing or not whole. When both are gone, a
  * later record has expunged the copy as well, or flush.c will say that it is lost. */
 static void repair_copy(struct copy_record *r, const struct copied *c, const char *path)
@@ -121,8 +107,9 @@ static void repair_copy(struct copy_record *r, const struct copied *c, const cha
     const struct message *original = r->from ? mailbox_find_uid(r->from, c->uid) : NULL;
     struct buf from = BUF_EMPTY;
 
-    if (original && !has_size(path, c->size) &&
-        has_size(path_of(&from, r->from, original->file), c->size) && disk_unlink(path, NULL))
+    if (original && !replay_has_size(path, c->size) &&
+        replay_has_size(message_file_path(&from, r->from->dir, original->file), c->size) &&
+        disk_unlink(path, NULL))
         file_link_or_copy(from.p, path, NULL);
     buf_free(&from);
 }
@@ -168,7 +155,7 @@ static void add_copy(struct copy_record *r, const struct copied *c)
     struct buf path = BUF_EMPTY;
 
     if (present && str_equal(message_file_base(present->file), c->base)) {
-        repair_copy(r, c, path_of(&path, m, present->file));
+        repair_copy(r, c, message_file_path(&path, m->dir, present->file));
         check_present(r, c, present, buf_c(&path));
         buf_free(&path);
         return;
@@ -182,7 +169,7 @@ static void add_copy(struct copy_record *r, const struct copied *c)
     struct message_file *f = replay_take_unknown(m, c->base);
     if (!f)
         f = message_file_new(&m->c.files, FILE_TMP, c->base, STR(""));
-    repair_copy(r, c, path_of(&path, m, f));
+    repair_copy(r, c, message_file_path(&path, m->dir, f));
     message.keywords = find_set(r, c->keywords);
     message.file = f;
     replay_add_message(m, &message);

@@ -120,7 +120,7 @@ static bool write_bytes(const char *path, const struct delivery_record *d, struc
     return ok && disk_set_times(path, d->date * USEC_SEC, e);
 }
 
-static bool has_size(const char *path, uint64_t size)
+bool replay_has_size(const char *path, uint64_t size)
 {
     struct stat st;
     return disk_stat(path, &st, NULL) && (uint64_t)st.st_size == size;
@@ -141,7 +141,7 @@ static bool make_right(struct store *s, struct delivery_record *d, const char *p
             return true;
         return write_bytes(path, d, e);
     }
-    if (exists && has_size(path, d->size))
+    if (exists && replay_has_size(path, d->size))
         return true;
     if (d->have.n > 0)
         buf_add_str(&from, buf_str(&d->have));
@@ -152,14 +152,6 @@ static bool make_right(struct store *s, struct delivery_record *d, const char *p
          file_link_or_copy(from.p, path, e);
     buf_free(&from);
     return ok;
-}
-
-static const char *path_of(struct buf *b, const struct mailbox *m, const struct message_file *f)
-{
-    buf_clear(b);
-    buf_printf(b, "%s/", m->dir);
-    message_file_add_path(b, f);
-    return buf_c(b);
 }
 
 /* A new file, by way of tmp/. Keywords get their letters when their names are on disk. */
@@ -174,8 +166,8 @@ static struct message_file *make_file(struct store *s, struct delivery_record *d
     struct message_file *f =
         message_file_new(&m->c.files, plain ? FILE_NEW : FILE_CUR, buf_str(&name), STR(""));
     buf_printf(&tmp, "%s/tmp/%.*s", m->dir, STR_ARG(d->base));
-    bool ok =
-        make_right(s, d, buf_c(&tmp), false, e) && disk_rename(tmp.p, path_of(&path, m, f), e);
+    bool ok = make_right(s, d, buf_c(&tmp), false, e) &&
+              disk_rename(tmp.p, message_file_path(&path, m->dir, f), e);
     buf_free(&name);
     buf_free(&tmp);
     buf_free(&path);
@@ -186,7 +178,7 @@ static void remember_path(struct delivery_record *d, const struct mailbox *m,
                           const struct message_file *f)
 {
     if (d->have.n == 0)
-        path_of(&d->have, m, f);
+        message_file_path(&d->have, m->dir, f);
 }
 
 /* A file that was being written when the crash came. */
@@ -216,7 +208,7 @@ static bool check_present(struct store *s, struct delivery_record *d, struct mai
     struct buf path = BUF_EMPTY;
     uint32_t keywords;
 
-    bool ok = make_right(s, d, path_of(&path, m, message->file), true, e);
+    bool ok = make_right(s, d, message_file_path(&path, m->dir, message->file), true, e);
     buf_free(&path);
     if (!ok)
         return false;
@@ -254,7 +246,7 @@ static bool add_delivered(struct store *s, struct delivery_record *d, struct mai
     uint32_t letters = keyword_set_letters(&m->c.keywords, message.keywords);
     /* What the file's name says may be of later; the records that say so will come. */
     if (f)
-        ok = make_right(s, d, path_of(&path, m, f), true, e);
+        ok = make_right(s, d, message_file_path(&path, m->dir, f), true, e);
     else
         f = make_file(s, d, m, d->flags == 0 && letters == 0, e);
     buf_free(&path);

@@ -346,6 +346,8 @@ void mailbox_unmark_dirty(struct mailbox *m);
 void mailbox_mark_message(struct mailbox *m, struct message *message);
 void mailbox_add_leaving(struct mailbox *m, const struct leaving_file *l);
 SUSPENDS void mailbox_take_names(struct mailbox *m);
+/* The same when no file of the mailbox waits to be written any more. */
+SUSPENDS bool mailbox_settle(struct mailbox *m, struct err *e);
 void mailbox_release_names(struct mailbox *m);
 enum flush_what { FLUSH_LEAVING = 4, FLUSH_NAMES = 1, FLUSH_LISTS = 2, FLUSH_ALL = 7 };
 /* Brings file names and lists on disk up to date (not synced); expunged files leave in any case. */
