@@ -353,6 +353,9 @@ enum lookup directory_find_domain(struct directory *d, struct str name, struct a
 enum lookup directory_find_domain_or_parent(struct directory *d, struct str name, struct arena *a,
                                             struct domain *domain, struct err *e)
 {
+    /* Once, not for each parent: a stranger's name may have a hundred labels. */
+    if (!str_is_ascii(name) && !name_domain(a, name, &name))
+        return LOOKUP_NOT_FOUND;
     enum lookup status = directory_find_domain(d, name, a, domain, e);
     for (ptrdiff_t dot; status == LOOKUP_NOT_FOUND && (dot = str_find_char(name, '.')) >= 0;) {
         name = str_skip(name, (size_t)dot + 1);

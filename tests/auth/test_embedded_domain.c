@@ -102,6 +102,37 @@ IN_FIBER(domains_below)
     tear_down(&f);
 }
 
+/* A stranger's name: what it costs does not grow with the labels that have to be converted. */
+IN_FIBER(names_of_many_labels)
+{
+    (void)arg;
+    struct fixture f;
+    struct domain domain;
+    struct buf name = BUF_EMPTY;
+    set_up(&f);
+    assert_true(directory_add_domain(f.d, STR("example.test"), &f.e));
+    set_domain(&f, "example.test",
+               (struct domain_change){.set_subdomains = true, .subdomains = true});
+    for (int i = 0; i < 100; i++)
+        buf_add_c(&name, "a.");
+    buf_add_c(&name, "b\xc3\xbc.");
+    size_t stem = name.n;
+    buf_add_c(&name, "example.test");
+    assert_int_equal(directory_find_domain_or_parent(f.d, buf_str(&name), f.a, &domain, &f.e),
+                     LOOKUP_FOUND);
+    assert_str(domain.name, "example.test");
+    usec begin = clock_monotonic();
+    for (int i = 0; i < 300; i++) {
+        name.n = stem;
+        buf_add_c(&name, i % 2 ? "b\xc3\xbc" : "-\xc3\xbc-"); /* a name, and none */
+        assert_int_equal(directory_find_domain_or_parent(f.d, buf_str(&name), f.a, &domain, &f.e),
+                         LOOKUP_NOT_FOUND);
+    }
+    assert_true(clock_monotonic() - begin < USEC_SEC);
+    buf_free(&name);
+    tear_down(&f);
+}
+
 IN_FIBER(catch_alls_and_copies)
 {
     (void)arg;
@@ -281,6 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_aliases),
         cmocka_unit_test(test_domains_below),
+        cmocka_unit_test(test_names_of_many_labels),
         cmocka_unit_test(test_catch_alls_and_copies),
         cmocka_unit_test(test_default_quotas),
         cmocka_unit_test(test_keys),
