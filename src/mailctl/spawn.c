@@ -69,13 +69,20 @@ static void become_maild(const char *maild, const char *config)
     _exit(EXIT_FAILED);
 }
 
+/* The folder is the server's user's, who must not make root write into another file by a link: so
+ * it is a new one, or none. */
+static bool open_output(const char *path, int *fd, struct err *e)
+{
+    return disk_unlink(path, e) &&
+           disk_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_APPEND, 0640, fd, e);
+}
+
 bool spawn_maild(struct mailctl *m, const char *config, const char *stderr_path, const int *sockets,
                  size_t count, int *pid, struct err *e)
 {
     int null = -1, output = -1;
     const char *maild = find_maild(m);
-    bool ok = disk_open("/dev/null", O_RDWR, 0, &null, e) &&
-              disk_open(stderr_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0640, &output, e);
+    bool ok = disk_open("/dev/null", O_RDWR, 0, &null, e) && open_output(stderr_path, &output, e);
     if (ok) {
         *pid = fork();
         if (*pid == 0) {

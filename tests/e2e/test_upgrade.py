@@ -68,6 +68,26 @@ def test_twice_in_a_row_under_mail():
         server.close()
 
 
+def test_links_in_the_folder_of_the_server_are_not_followed():
+    """It belongs to the user that the server runs as, and mailctl runs as root."""
+    server = Instance()
+    other = os.path.join(server.directory, "other")
+    with open(other, "w") as f:
+        f.write("of root")
+    place = os.path.join(server.root, "run", "maild.stderr")
+    try:
+        for way in (os.symlink, os.link):
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            if os.path.lexists(place):
+                os.unlink(place)
+            way(other, place)
+            server.mailctl("start")
+            assert open(other).read() == "of root" and not os.path.samefile(place, other)
+            server.mailctl("stop")
+    finally:
+        server.close()
+
+
 def test_a_wrong_configuration_changes_nothing():
     with Instance() as server:
         with open(server.config_path) as f:
