@@ -2,7 +2,9 @@
  * Opening the listening sockets of an address.
  *
  * A Unix socket outlives its server as a file. Nobody answers on a stale one (ECONNREFUSED), and
- * only then is it replaced; at close the file is removed if it still is the one that was bound.
+ * only then is it replaced; at close the file is removed if it still is the one that was bound. Its
+ * folder belongs to the user that the server becomes, who might put a link in its place while this
+ * is still root: what root changes is a socket that was opened without following one.
  *
  * While addresses are exchanged for others, the old sockets stay open until the new ones are there.
  * The kernel lets two sockets of a user listen on overlapping addresses when both allow it
@@ -79,6 +81,44 @@ static void own_path(struct listen_sockets *s, const char *path, const struct st
     s->unix_ino = st->st_ino;
 }
 
+/* The socket's file itself, whatever the path leads to afterwards; -1: *e. */
+static int open_file(const char *path, struct stat *st, struct err *e)
+{
+    int fd;
+    if (!disk_open(path, O_PATH | O_NOFOLLOW, 0, &fd, e))
+        return -1;
+    if (fstat(fd, st) == 0 && S_ISSOCK(st->st_mode))
+        return fd;
+    close(fd);
+    err_set(e, ERR_PERM, "%s is no socket any more", path);
+    return -1;
+}
+
+static bool set_mode(const char *path, mode_t mode, struct stat *st, struct err *e)
+{
+    char name[40];
+    int fd = open_file(path, st, e);
+    if (fd < 0)
+        return false;
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+    bool ok = (st->st_mode & 07777) == mode || chmod(name, mode) == 0 ||
+              err_set_errno(e, errno, "permissions of %s", path);
+    close(fd);
+    return ok;
+}
+
+static bool give_file(const char *path, uid_t uid, gid_t gid, struct err *e)
+{
+    struct stat st;
+    int fd = open_file(path, &st, e);
+    if (fd < 0)
+        return false;
+    bool ok = fchownat(fd, "", uid, gid, AT_EMPTY_PATH) == 0 ||
+              err_set_errno(e, errno, "%s cannot be given to the server's user", path);
+    close(fd);
+    return ok;
+}
+
 /* fchmod before bind decides the permissions the file is born with; umask may have taken some. */
 static bool bind_unix(struct listen_sockets *s, int fd, const struct socket_address *a, mode_t mode,
                       struct err *e)
@@ -87,9 +127,10 @@ static bool bind_unix(struct listen_sockets *s, int fd, const struct socket_addr
     struct stat st;
     if (!remove_stale(a, path, e))
         return false;
-    if (fchmod(fd, mode) < 0 || bind(fd, (const struct sockaddr *)&a->storage, a->length) < 0 ||
-        chmod(path, mode) < 0 || lstat(path, &st) < 0)
+    if (fchmod(fd, mode) < 0 || bind(fd, (const struct sockaddr *)&a->storage, a->length) < 0)
         return failed(e, s->text, errno);
+    if (!set_mode(path, mode, &st, e))
+        return err_prefix(e, "listen on %s", s->text);
     own_path(s, path, &st);
     return true;
 }
@@ -204,7 +245,7 @@ static int take_socket(const struct opening *o, const struct socket_address *a)
     if (!socket_address_is_unix(a))
         return fd;
     const char *path = unix_path_of(a);
-    if (chmod(path, o->unix_mode) < 0 || lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode)) {
+    if (!set_mode(path, o->unix_mode, &st, NULL)) {
         close(fd); /* nobody finds it any more */
         return -1;
     }
@@ -312,11 +353,18 @@ bool listen_sockets_open(struct listen_sockets *s, const char *address, mode_t u
     return true;
 }
 
+bool listen_sockets_give(struct listen_sockets *s, uid_t uid, gid_t gid, struct err *e)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (fchown(s->fds[i], uid, gid) != 0)
+            return err_set_errno(e, errno, "%s cannot be given to the server's user", s->text);
+    return !s->unix_path || give_file(s->unix_path, uid, gid, e);
+}
+
 bool listen_sockets_set_mode(struct listen_sockets *s, mode_t unix_mode, struct err *e)
 {
-    if (!s->unix_path || chmod(s->unix_path, unix_mode) == 0)
-        return true;
-    return err_set_errno(e, errno, "permissions of %s", s->unix_path);
+    struct stat st;
+    return !s->unix_path || set_mode(s->unix_path, unix_mode, &st, e);
 }
 
 void listen_sockets_leave(struct listen_sockets *s)

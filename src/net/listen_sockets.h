@@ -44,6 +44,8 @@ bool listen_sockets_open_beside(struct listen_sockets *s, const char *address, m
                                 struct service_manager *manager,
                                 const struct listen_sockets_others *others, struct err *e);
 void listen_sockets_keep(struct listen_sockets *s);
+/* They and the file, if there is one, belong to this user. */
+bool listen_sockets_give(struct listen_sockets *s, uid_t uid, gid_t gid, struct err *e);
 /* The permissions of a socket's file, if there is one. */
 bool listen_sockets_set_mode(struct listen_sockets *s, mode_t unix_mode, struct err *e);
 /* Closes them, and removes the file if it is still the one that was bound. The manager's copies are

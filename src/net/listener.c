@@ -167,6 +167,11 @@ void listener_leave(struct listener *l)
     release_unless_accepting(l);
 }
 
+bool listener_give(struct listener *l, uid_t uid, gid_t gid, struct err *e)
+{
+    return listen_sockets_give(&l->sockets, uid, gid, e);
+}
+
 size_t listener_sockets(const struct listener *l, int fds[LISTENER_SOCKETS])
 {
     for (size_t i = 0; i < l->sockets.count; i++)

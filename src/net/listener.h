@@ -31,6 +31,8 @@ void listener_close(struct listener *l);
 void listener_finish(struct listener *l);
 /* Stops accepting here, while others go on who have a copy of the socket. */
 void listener_leave(struct listener *l);
+/* Its sockets, and the file of a Unix socket, belong to this user from now on. */
+bool listener_give(struct listener *l, uid_t uid, gid_t gid, struct err *e);
 /* Its sockets, at most LISTENER_SOCKETS; how many. They stay the listener's. */
 size_t listener_sockets(const struct listener *l, int fds[LISTENER_SOCKETS]);
 /* Beside which others are opened. */

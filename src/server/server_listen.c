@@ -143,19 +143,9 @@ static struct server_listener *find_same(struct server_listener *list,
 
 /* Sockets are the user's that the server becomes: the file of one, and the right to open others
  * beside it. */
-static bool give_sockets(const struct server *s, struct listener *l, const char *address,
-                         struct err *e)
+static bool give_sockets(const struct server *s, struct listener *l, struct err *e)
 {
-    int fds[LISTENER_SOCKETS];
-    size_t count = listener_sockets(l, fds);
-    if (!s->drop || geteuid() != 0)
-        return true;
-    bool ok = !str_starts_with(str_from_c(address), STR("unix:")) ||
-              chown(address + 5, s->uid, s->gid) == 0;
-    for (size_t i = 0; ok && i < count; i++)
-        ok = fchown(fds[i], s->uid, s->gid) == 0;
-    return ok ||
-           err_set_errno(e, errno, "%s cannot be given to user %s", address, s->settings->user);
+    return !s->drop || geteuid() != 0 || listener_give(l, s->uid, s->gid, e);
 }
 
 static bool open_one(struct server_listener *l, const struct listen_sockets_others *others,
@@ -167,7 +157,7 @@ static bool open_one(struct server_listener *l, const struct listen_sockets_othe
     if (!l->listener)
         return err_prefix(e, "listener %s", l->service->listener->name);
     listener_set_proxies(l->listener, &l->service->listener->proxy_protocol_from);
-    return give_sockets(s, l->listener, l->address, e);
+    return give_sockets(s, l->listener, e);
 }
 
 /* The sockets of those that are not in the list any more. */

@@ -2,11 +2,13 @@
 
 import json
 import os
+import pwd
 import random
 import re
 import signal
 import socket
 import ssl
+import stat
 import subprocess
 import tempfile
 import time
@@ -246,3 +248,27 @@ def test_full_disk_is_a_temporary_error_and_loses_nothing():
     finally:
         subprocess.run(["umount", "-l", mount])
         os.rmdir(mount)
+
+
+def test_sockets_belong_to_the_user_that_the_server_becomes():
+    if os.geteuid() != 0:
+        raise Skip("only root can become another user")
+    games = pwd.getpwnam("games")
+    server = Instance()
+    path = os.path.join(server.root, "run", "other.sock")
+    server.add_config("listener other {\n    protocol = lmtp\n    address = unix:%s\n    socket_mode = 0662\n}\n" % path)
+    server.replace_config("data_dir = ", "user = games\ndata_dir = ")
+    os.chmod(server.directory, 0o711)
+    for folder, folders, files in os.walk(server.root):
+        for name in [folder] + [os.path.join(folder, f) for f in files]:
+            os.chown(name, games.pw_uid, games.pw_gid)
+    with server:
+        found = os.lstat(path)
+        assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (games.pw_uid, games.pw_gid, 0o662), found
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(path)
+            assert s.recv(4).startswith(b"220")
+        server.replace_config("socket_mode = 0662", "socket_mode = 0600")
+        server.mailctl("reload")
+        assert stat.S_IMODE(os.lstat(path).st_mode) == 0o600
+    assert not os.path.exists(path)

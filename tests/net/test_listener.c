@@ -1,4 +1,5 @@
 /* Listeners: both families, Unix sockets and what is left of them, no descriptors, closing. */
+#include "net/listen_sockets.h"
 #include "net/listener.h"
 #include "net/net_test.h"
 #include "net/socket_address.h"
@@ -151,6 +152,44 @@ static void unix_sockets(void)
 
     assert_null(listener_open(loop, "unix:/nonexistent/socket", 0600, NULL, on_accept, &a, &error));
     assert_non_null(strstr(error.text, "/nonexistent/socket"));
+}
+
+/* The folder is the user's whose rights root takes on: a link in the place of the file leads
+ * nowhere. */
+static void links_are_not_followed(void)
+{
+    char dir[] = "/tmp/maild-test-XXXXXX", path[64], address[80], other[64];
+    struct listen_sockets s;
+    struct err error = {0};
+    struct stat st;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/socket", dir);
+    snprintf(other, sizeof(other), "%s/other", dir);
+    snprintf(address, sizeof(address), "unix:%s", path);
+    close(open(other, O_CREAT | O_WRONLY, 0600));
+    assert_ok(listen_sockets_open(&s, address, 0600, NULL, e));
+    assert_ok(listen_sockets_give(&s, getuid(), getgid(), e));
+    assert_ok(listen_sockets_set_mode(&s, 0666, e));
+    assert_int_equal(lstat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0666);
+    unlink(path);
+    assert_int_equal(symlink(other, path), 0);
+    assert_false(listen_sockets_set_mode(&s, 0666, &error));
+    assert_false(listen_sockets_give(&s, getuid(), getgid(), &error));
+    assert_non_null(strstr(error.text, path));
+    unlink(path);
+    assert_int_equal(link(other, path), 0); /* nor another file */
+    assert_false(listen_sockets_set_mode(&s, 0666, &error));
+    assert_int_equal(stat(other, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    listen_sockets_close(&s);
+    assert_int_equal(unlink(path) + unlink(other) + rmdir(dir), 0);
+}
+
+static void test_links_are_not_followed(void **state)
+{
+    (void)state;
+    in_loop(links_are_not_followed);
 }
 
 static void test_unix_sockets(void **state)
@@ -316,9 +355,13 @@ static void test_dropped_plan(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_families),        cmocka_unit_test(test_unix_sockets),
-        cmocka_unit_test(test_many_and_close),  cmocka_unit_test(test_no_descriptors),
-        cmocka_unit_test(test_other_addresses), cmocka_unit_test(test_dropped_plan),
+        cmocka_unit_test(test_families),
+        cmocka_unit_test(test_unix_sockets),
+        cmocka_unit_test(test_links_are_not_followed),
+        cmocka_unit_test(test_many_and_close),
+        cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(test_other_addresses),
+        cmocka_unit_test(test_dropped_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
