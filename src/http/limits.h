@@ -15,5 +15,7 @@
 #define HTTP_REQUESTS_MAX 100
 /* For the next request, for each piece of one, and for taking an answer. */
 #define HTTP_TIMEOUT (20 * USEC_SEC)
+/* Bytes of a host's name in an answer (RFC 1035 2.3.4). */
+#define HTTP_HOST_MAX 253
 /* Bytes of an address in a request. */
 #define HTTP_ADDRESS_MAX 320

@@ -112,13 +112,24 @@ void page_outlook(const struct page_facts *f, struct str request, struct page *p
     buf_add_c(b, "</Response>\n</Autodiscover>\n");
 }
 
+/* What a URL is made of must not end its host early. */
+static bool is_host_name(struct str host)
+{
+    for (size_t i = 0; i < host.n; i++) {
+        char c = char_lower(host.p[i]);
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.'))
+            return false;
+    }
+    return host.n > 0 && host.n <= HTTP_HOST_MAX;
+}
+
 void page_outlook_json(const struct page_facts *f, const struct http_request *r, struct page *page)
 {
     struct str protocol = http_query_value(r, f->arena, STR("Protocol"));
     json_t *json;
     page->type = "application/json; charset=utf-8";
     if (str_equal_nocase(protocol, STR("AutodiscoverV1"))) {
-        struct str host = r->host.n > 0 ? r->host : str_from_c(f->host);
+        struct str host = is_host_name(r->host) ? r->host : str_from_c(f->host);
         struct str url =
             arena_printf(f->arena, "https://%.*s/autodiscover/autodiscover.xml", STR_ARG(host));
         json = json_pack("{s:s, s:s%}", "Protocol", "AutodiscoverV1", "Url", url.p, url.n);

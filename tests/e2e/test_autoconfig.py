@@ -105,6 +105,10 @@ def test_outlook():
             assert status == 200 and kind.startswith("application/json"), (status, kind)
             assert json.loads(body) == {"Protocol": "AutodiscoverV1",
                                         "Url": "https://autodiscover.example.test/autodiscover/autodiscover.xml"}
+        # What is no name of a host is not made an address of.
+        for host in ("evil.test/x?.example.test", "autodiscover.example.test@evil.test", "a" * 300, "[::1]"):
+            _, _, body = ask(server, "/autodiscover/autodiscover.json?Protocol=AutodiscoverV1", host)
+            assert json.loads(body)["Url"] == "https://mail.example.test/autodiscover/autodiscover.xml", (host, body)
         assert ask(server, "/autodiscover/autodiscover.json?Protocol=EWS")[0] == 400
 
 
