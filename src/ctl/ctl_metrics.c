@@ -217,18 +217,31 @@ static void add_disks(struct metrics_text *t, const struct ctl_watch *watch)
             metrics_sample(t, "path", str_from_c(s->path), (double)s->space.inodes_free);
 }
 
+/* A file that stands in two blocks is one sample. */
+static void add_certificates(struct metrics_text *t, const json_t *status)
+{
+    json_t *seen = json_object(), *item;
+    size_t i;
+    metrics_family(t, "maild_certificate_expiry_seconds", METRIC_GAUGE,
+                   "When a certificate expires, in seconds since 1970.");
+    json_array_foreach(json_object_get(status, "certificates"), i, item)
+    {
+        const char *file = json_string_value(json_object_get(item, "file"));
+        if (json_object_get(seen, file))
+            continue;
+        json_object_set_new(seen, file, json_true());
+        metrics_sample(t, "file", str_from_c(file),
+                       (double)json_integer_value(json_object_get(item, "expires")));
+    }
+    json_decref(seen);
+}
+
 static void add_warnings(struct metrics_text *t, const struct ctl_context *c)
 {
     json_t *status = ctl_status(c), *item;
     size_t i, critical = 0;
     const json_t *warnings = json_object_get(status, "warnings");
-    metrics_family(t, "maild_certificate_expiry_seconds", METRIC_GAUGE,
-                   "When a certificate expires, in seconds since 1970.");
-    json_array_foreach(json_object_get(status, "certificates"), i, item)
-    {
-        metrics_sample(t, "file", str_from_c(json_string_value(json_object_get(item, "file"))),
-                       (double)json_integer_value(json_object_get(item, "expires")));
-    }
+    add_certificates(t, status);
     json_array_foreach(warnings, i, item)
     {
         critical += strcmp(json_string_value(json_object_get(item, "level")), "critical") == 0;
