@@ -281,6 +281,7 @@ static void start_fiber(void *arg)
     mem_leave_start();
     service_manager_drop_rest(s->manager);
     service_manager_start_watchdog(s->manager);
+    server_reload_again(s);
     service_manager_tell(s->manager, "READY=1\nSTATUS=serving");
     if (geteuid() == 0)
         log_warning("maild", NULL, "running as root: set \"user\" in %s", s->config_path);

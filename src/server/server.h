@@ -81,6 +81,7 @@ struct server {
 
     usec started; /* clock_wall */
     bool serving, stopping, reloading;
+    bool reload_again;     /* asked for while it could not be done */
     bool handed_over;      /* another process has the listening sockets */
     struct timer patience; /* for the end */
     int exit_status;
@@ -134,6 +135,8 @@ struct session_limits server_limits(const struct config *config);
 SUSPENDS bool server_reload(struct server *s, bool dry_run, json_t *result, struct err *e);
 /* The same in a fiber of its own, with the result in the log. */
 void server_start_reload(struct server *s);
+/* The one that was asked for while the server began, or was just reloading. */
+void server_reload_again(struct server *s);
 
 /* --- server_status.c --- */
 

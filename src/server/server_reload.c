@@ -349,6 +349,7 @@ bool server_reload(struct server *s, bool dry_run, json_t *result, struct err *e
     s->reloading = false;
     if (!dry_run)
         service_manager_tell(s->manager, "READY=1");
+    server_reload_again(s);
     return ok;
 }
 
@@ -360,6 +361,18 @@ static void reload_fiber(void *arg)
 
 void server_start_reload(struct server *s)
 {
+    if (!s->serving || s->reloading) { /* what was read may be older than what is meant */
+        s->reload_again = true;
+        return;
+    }
     if (!fiber_start(s->loop, "reload", reload_fiber, s))
         log_error("maild", NULL, "not reloaded: too many fibers");
+}
+
+void server_reload_again(struct server *s)
+{
+    bool wanted = s->reload_again;
+    s->reload_again = false;
+    if (wanted && !s->stopping)
+        server_start_reload(s);
 }

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import stat
 import threading
@@ -217,3 +218,21 @@ def test_dns_changes_under_load():
         assert box.noop()[0] == "OK"
         assert "status=deferred" not in server.log()
         box.logout()
+
+
+def test_no_signal_is_lost():
+    """Of many signals in a row the last one counts, whatever the server is at when it comes."""
+    with Instance() as server:
+        before = config_of(server)
+        for size in range(20, 40):
+            for step in (100 + size, size):
+                write_config_at_once(server, before + "smtp { message_size_max = %dM }\n" % step)
+                server.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: size_limit(server) == size << 20, "the size is not %d MB" % size, seconds=10)
+        assert "not reloaded" not in server.log()
+
+
+def write_config_at_once(server, text):
+    with open(server.config_path + ".new", "w") as f:
+        f.write(text)
+    os.rename(server.config_path + ".new", server.config_path)
