@@ -79,7 +79,9 @@ static struct client *connect_by_guess(struct mailctl *m, struct err *e)
                            ? "/run/maild/control.sock"
                            : arena_printf(m->arena, "%.*s/run/control.sock", STR_ARG(dir)).p;
     struct client *c = connect_client(m, path, &guess);
-    if (!c)
+    if (!c && guess.kind == ERR_DENIED) /* he may read neither; this says whom it is for */
+        *e = guess;
+    else if (!c)
         e->kind = guess.kind;
     return c;
 }

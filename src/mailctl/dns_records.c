@@ -7,13 +7,14 @@
 
 #include "core/mem.h"
 #include "mailctl/crew.h"
+#include "mailctl/screen.h"
 #include "net/dns_decode.h"
 
 #include <stdio.h>
 
 #define CHECK_TIMEOUT (10 * USEC_SEC)
 #define AT_A_TIME     32
-#define COMMENT_WIDTH 98
+#define COMMENT_WIDTH 78
 
 /* --- facts --- */
 
@@ -313,14 +314,6 @@ static void ask_dns(struct loop *l, void *arg)
 }
 
 /* --- printing --- */
-
-void print_clean(struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        putchar(c < 0x20 || c == 0x7f ? '?' : c);
-    }
-}
 
 /* Lines of a comment; those that begin with a blank stay as they are. */
 static void print_comment(struct str text)

@@ -36,5 +36,3 @@ SUSPENDS void dns_check_record(struct dns *dns, usec deadline, struct arena *a,
 bool dns_check_fails(const struct dns_check *c);
 /* Blanks around the separators of tags make no difference. */
 bool dns_same_text(struct str x, struct str y);
-/* Words of strangers, which may play no tricks on a terminal. */
-void print_clean(struct str s);

@@ -99,6 +99,11 @@ SUSPENDS void doctor_block(void (*fn)(void *arg), void *arg);
 const char *doctor_days(struct arena *a, int64_t seconds);
 enum doctor_verdict doctor_worst(const struct doctor_job *j);
 
+/* --- doctor_server.c --- */
+
+/* Nobody listens at its control socket. */
+bool doctor_server_is_down(const struct doctor *d);
+
 /* --- doctor_names.c --- */
 
 /* Addresses that mail comes from: those of the site, or, where they are not known, those that DNS

@@ -192,7 +192,46 @@ static bool may(const struct owners *o, const char *path, const struct stat *st,
     return in_group(o, st->st_gid) ? (st->st_mode & (bits << 3)) != 0 : (st->st_mode & bits) != 0;
 }
 
-static void judge_config(struct doctor_job *j)
+/* The folder on the way to the file that the server's user may not pass; NULL: none. */
+static const char *closed_folder(const struct owners *o, const char *path)
+{
+    struct stat st;
+    for (const char *slash = path; (slash = strchr(slash + 1, '/'));) {
+        const char *folder = arena_c(o->job->arena, str_from(path, (size_t)(slash - path)));
+        if (disk_stat(folder, &st, NULL) && !may(o, folder, &st, 1))
+            return folder;
+    }
+    return NULL;
+}
+
+/* What a link leads to counts: certbot has its files elsewhere than it says. */
+static void judge_readable(struct doctor_job *j, const struct owners *o, const char *path,
+                           bool secret)
+{
+    struct stat st;
+    char *real = realpath(path, NULL);
+    const char *folder = closed_folder(o, path);
+    if (!folder && real)
+        folder = closed_folder(o, arena_c(j->arena, str_from_c(real)));
+    free(real);
+    if (folder) {
+        doctor_found(j, DOCTOR_BAD, path,
+                     "%s, as whom the server runs, may not enter %s: a start or a reload will fail",
+                     o->user, folder);
+        if (secret)
+            doctor_mend(j, "a copy in /etc/maild/tls, made by a deploy hook of certbot "
+                           "(installation.md, step 4)");
+        else
+            doctor_mend(j, "chmod a+x '%s'", folder);
+    } else if (disk_stat(path, &st, NULL) && !may(o, path, &st, 4)) {
+        doctor_found(j, DOCTOR_BAD, path,
+                     "%s, as whom the server runs, may not read it: a start or a reload will fail",
+                     o->user);
+        doctor_mend(j, "chgrp %s '%s'; chmod 640 '%s'", o->group, path, path);
+    }
+}
+
+static void judge_config(struct doctor_job *j, const struct owners *o)
 {
     const char *path = j->doctor->mailctl->config_path;
     struct stat st;
@@ -202,6 +241,8 @@ static void judge_config(struct doctor_job *j)
         doctor_found(j, DOCTOR_BAD, path, "everybody may write it");
         doctor_mend(j, "chmod o-w '%s'", path);
     }
+    if (o->known)
+        judge_readable(j, o, path, false);
 }
 
 static void judge_data(struct doctor_job *j, const struct owners *o)
@@ -263,41 +304,6 @@ static void judge_contents(struct doctor_job *j, const struct owners *o)
     doctor_mend(j, "chown -R %s: '%s'", o->user, s.path);
 }
 
-/* The folder on the way to the file that the server's user may not pass; NULL: none. */
-static const char *closed_folder(const struct owners *o, const char *path)
-{
-    struct stat st;
-    for (const char *slash = path; (slash = strchr(slash + 1, '/'));) {
-        const char *folder = arena_c(o->job->arena, str_from(path, (size_t)(slash - path)));
-        if (disk_stat(folder, &st, NULL) && !may(o, folder, &st, 1))
-            return folder;
-    }
-    return NULL;
-}
-
-/* What a link leads to counts: certbot has its files elsewhere than it says. */
-static void judge_readable(struct doctor_job *j, const struct owners *o, const char *path)
-{
-    struct stat st;
-    char *real = realpath(path, NULL);
-    const char *folder = closed_folder(o, path);
-    if (!folder && real)
-        folder = closed_folder(o, arena_c(j->arena, str_from_c(real)));
-    free(real);
-    if (folder) {
-        doctor_found(j, DOCTOR_BAD, path,
-                     "%s, as whom the server runs, may not enter %s: a start or a reload will fail",
-                     o->user, folder);
-        doctor_mend(j, "a copy in /etc/maild/tls, made by a deploy hook of certbot "
-                       "(installation.md, step 4)");
-    } else if (disk_stat(path, &st, NULL) && !may(o, path, &st, 4)) {
-        doctor_found(j, DOCTOR_BAD, path,
-                     "%s, as whom the server runs, may not read it: a start or a reload will fail",
-                     o->user);
-        doctor_mend(j, "chgrp %s '%s'; chmod 640 '%s'", o->group, path, path);
-    }
-}
-
 static void judge_certificate(struct doctor_job *j, const struct owners *o,
                               const struct site_certificate *c)
 {
@@ -309,9 +315,9 @@ static void judge_certificate(struct doctor_job *j, const struct owners *o,
     }
     if (!o->known)
         return;
-    judge_readable(j, o, key);
+    judge_readable(j, o, key, true);
     if (key != c->path)
-        judge_readable(j, o, c->path);
+        judge_readable(j, o, c->path, true);
 }
 
 static void judge_log(struct doctor_job *j)
@@ -328,7 +334,7 @@ static void look_at_permissions(void *arg)
 {
     struct owners *o = arg;
     find_owners(o);
-    judge_config(o->job);
+    judge_config(o->job, o);
     judge_data(o->job, o);
     judge_contents(o->job, o);
     for (size_t i = 0; i < o->job->doctor->site.certificate_count; i++)

@@ -284,12 +284,23 @@ static void tell_visit(struct doctor_job *j, const struct visit *x)
         doctor_mend(j, "%.*s", STR_ARG(x->mend));
 }
 
-static bool nobody_answers(const struct visits *v)
+/* The server does not run: who answers has taken its port. */
+static void tell_without_server(struct doctor_job *j, const struct visits *v)
 {
+    size_t silent = 0;
     for (size_t i = 0; i < v->count; i++)
-        if (!v->list[i].unreached)
-            return false;
-    return true;
+        silent += v->list[i].unreached;
+    doctor_found(j, DOCTOR_BAD, "", "nobody answers on %zu of %zu listeners: start the server",
+                 silent, v->count);
+    for (size_t i = 0; i < v->count; i++) {
+        const struct site_listener *l = v->list[i].listener;
+        if (v->list[i].unreached)
+            continue;
+        doctor_found(j, DOCTOR_BAD, l->settings->name,
+                     "another program has taken %s, so the server will not start", l->address);
+        if (l->port)
+            doctor_mend(j, "which one: ss -ltnp 'sport = :%u'; stop it", l->port);
+    }
 }
 
 void doctor_ports(struct doctor_job *j)
@@ -299,9 +310,8 @@ void doctor_ports(struct doctor_job *j)
     doctor_block(read_certificate, v);
     list_visits(v);
     crew_run(j->doctor->loop, v->count, AT_A_TIME, visit_one, v, DEADLINE_NONE);
-    if (!j->doctor->status && nobody_answers(v)) {
-        doctor_found(j, DOCTOR_BAD, "", "nobody answers on any of %zu listeners: start the server",
-                     j->doctor->site.listener_count);
+    if (doctor_server_is_down(j->doctor)) {
+        tell_without_server(j, v);
         return;
     }
     for (size_t i = 0; i < v->count; i++)

@@ -11,28 +11,13 @@
 
 static const enum shade shades[DOCTOR_VERDICTS] = {SHADE_GOOD, SHADE_DIM, SHADE_WARN, SHADE_BAD};
 
-/* From this column on; on a terminal broken into lines that begin there, too. What mends something
- * is never broken: it is to be copied. */
 static void print_words(struct str text, size_t column)
 {
-    struct str word;
-    size_t begin = column, columns = screen_is_terminal() ? screen_columns() : SIZE_MAX;
-    bool first = true;
-    while ((word = str_word(&text)).p) {
-        if (!first && column + 1 + word.n > columns) {
-            printf("\n%*s", (int)begin, "");
-            column = begin;
-        } else if (!first) {
-            putchar(' ');
-            column++;
-        }
-        print_clean(word);
-        column += word.n;
-        first = false;
-    }
+    screen_words(text, column);
     putchar('\n');
 }
 
+/* Never broken: it is to be copied. */
 static void print_mend(struct str mend)
 {
     struct str line;

@@ -60,6 +60,12 @@ static void tell_damage(struct doctor_job *j)
         doctor_found(j, DOCTOR_BAD, "store", "%s", json_string_value(text));
 }
 
+bool doctor_server_is_down(const struct doctor *d)
+{
+    enum err_kind kind = d->server_error.kind;
+    return !d->status && (kind == ERR_CLOSED || kind == ERR_NOT_FOUND);
+}
+
 void doctor_server(struct doctor_job *j)
 {
     const struct doctor *d = j->doctor;
@@ -69,7 +75,7 @@ void doctor_server(struct doctor_job *j)
         return;
     }
     if (!d->status) {
-        bool down = d->server_error.kind == ERR_CLOSED || d->server_error.kind == ERR_NOT_FOUND;
+        bool down = doctor_server_is_down(d);
         doctor_found(j, DOCTOR_BAD, "", "%s: %s",
                      down ? "maild does not run" : "maild does not answer", d->server_error.text);
         if (down)

@@ -1,35 +1,42 @@
 /*
- * Help is printed from the rows of commands and their examples, for people in lines of 100, for
- * programs (--json) as they are.
+ * Help is printed from the rows of commands and their examples, for people in lines of the
+ * terminal, at most 100, for programs (--json) as they are.
  */
 #include "mailctl/help.h"
 
 #include "mailctl/command_line.h"
+#include "mailctl/screen.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define WIDTH         ((size_t)100)
+#define WIDTH_MAX     ((size_t)100)
 #define HELP_COLUMN   ((size_t)42)
 #define OPTION_COLUMN ((size_t)28)
 
 /* --- for people --- */
 
+static size_t width(void)
+{
+    size_t columns = screen_is_terminal() ? screen_columns() : WIDTH_MAX;
+    return columns < WIDTH_MAX ? columns : WIDTH_MAX;
+}
+
 /* From column `at` on; something `before` characters wide stands there already. */
 static void print_wrapped(const char *text, size_t before, size_t at)
 {
     struct str rest = str_from_c(text), word;
-    size_t column = before;
-    if (before >= at) {
+    size_t column = before, end = width();
+    if (before > 0 && before >= at) {
         printf("\n");
         column = 0;
     }
     while ((word = str_word(&rest)).p) {
-        if (column > at && column + 1 + word.n > WIDTH) {
+        if (column > at && column + 1 + word.n > end) {
             printf("\n");
             column = 0;
         }
-        int gap = column < at ? (int)(at - column) : 1;
+        int gap = column < at ? (int)(at - column) : column > 0;
         printf("%*s%.*s", gap, "", STR_ARG(word));
         column += (size_t)gap + word.n;
     }
@@ -55,8 +62,9 @@ static void print_examples(const char *text)
 
 static void print_command(const struct command *c)
 {
-    printf("usage: mailctl %s%s%s%s\n\n%s\n", c->name, c->words[0] ? " " : "", c->words,
-           c->options[0].name ? " [OPTIONS]" : "", c->help);
+    printf("usage: mailctl %s%s%s%s\n\n", c->name, c->words[0] ? " " : "", c->words,
+           c->options[0].name ? " [OPTIONS]" : "");
+    print_wrapped(c->help, 0, 0);
     if (c->options[0].name) {
         printf("\noptions:\n");
         print_options(c->options, OPTIONS_MAX);

@@ -301,20 +301,21 @@ static void print_made(const struct mailctl *m, const struct instance *i)
     const char *host = i->demo ? "127.0.0.1" : i->hostname;
     unsigned base = i->port_base;
     printf("configuration  %s\n", i->config_path);
-    printf("certificate    %s (self-signed, for %s)\n", i->certificate, i->hostname);
+    printf("certificate    %s\n               signed by itself, for %s\n", i->certificate,
+           i->hostname);
     printf("mail and data  %s\nlog            %s/maild.log\n", i->data_dir, i->log_dir);
     for (size_t n = 0; n < i->domain_count; n++)
         printf("domain         %.*s\n", STR_ARG(i->domains[n]));
     for (size_t n = 0; n < i->user_count; n++)
         printf("user           %.*s%s\n", STR_ARG(i->users[n].login),
                n == 0 ? " (gets mail for postmaster and abuse)" : "");
-    printf("ports          %s: SMTP %u, submission %u and %u (TLS), IMAP %u and %u (TLS),\n", host,
-           base + 25, base + 587, base + 465, base + 143, base + 993);
-    printf("               POP3 %u and %u (TLS); without login, for programs on this machine: "
-           "127.0.0.1 %u;\n",
-           base + 110, base + 995, base + 26);
-    printf("               LMTP %s/lmtp.sock; for sendmail %s/submission.sock\n", i->run_dir,
-           i->run_dir);
+    printf("ports          %s: SMTP %u, submission %u and %u (TLS),\n", host, base + 25, base + 587,
+           base + 465);
+    printf("               IMAP %u and %u (TLS), POP3 %u and %u (TLS)\n", base + 143, base + 993,
+           base + 110, base + 995);
+    printf("local          for programs of this machine, without login: 127.0.0.1 port %u;\n",
+           base + 26);
+    printf("               %s/submission.sock (sendmail), %s/lmtp.sock\n", i->run_dir, i->run_dir);
     const char *root = m->root ? m->root : "";
     const char *option_root = m->root ? " --root " : "";
     if (!m->root && service_unit_exists())
@@ -326,6 +327,8 @@ static void print_made(const struct mailctl *m, const struct instance *i)
                m->program, option_root, root, STR_ARG(i->domains[0]), m->program, option_root, root,
                STR_ARG(i->domains[0]), STR_ARG(i->domains[0]));
     printf("    %s%s%s status\n", m->program, option_root, root);
+    if (!i->demo)
+        printf("    %s dns records %.*s\n", m->program, STR_ARG(i->domains[0]));
 }
 
 int command_init(struct mailctl *m, const struct arguments *a)

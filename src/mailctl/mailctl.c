@@ -4,6 +4,7 @@
  */
 #include "mailctl/mailctl.h"
 
+#include "core/disk.h"
 #include "ctl/server_settings.h"
 
 #include <string.h>
@@ -33,8 +34,14 @@ json_t *option_list(const struct arguments *a, const char *name)
 
 bool mailctl_settings(struct mailctl *m, struct err *e)
 {
+    struct stat st;
     if (!m->config)
         m->config = server_read_config(m->config_path, e);
+    if (!m->config && e->kind == ERR_NOT_FOUND && !disk_stat(m->config_path, &st, NULL))
+        err_set(e, ERR_NOT_FOUND,
+                "there is no configuration: %s; mailctl init makes one, --config or --root names "
+                "another",
+                m->config_path);
     if (m->config)
         m->settings = config_block(m->config, &server_settings_block);
     return m->config != NULL;

@@ -176,6 +176,7 @@ void table_add_size(struct table *t, int64_t bytes);
 void table_add_time(struct table *t, int64_t seconds);
 /* Prints and frees. */
 void table_print(struct table *t);
+bool table_is_empty(const struct table *t);
 /* Frees, and prints only if asked to. */
 void table_end(struct table *t, bool print);
 

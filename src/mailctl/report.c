@@ -91,8 +91,31 @@ static void print_totals(const json_t *all)
            json_number_value(json_object_get(all, "delay_max")));
 }
 
+/* "07:00", and with the day when there are several. */
+static void add_hour(struct table *t, int64_t from, bool days)
+{
+    char text[32];
+    time_t seconds = (time_t)from;
+    struct tm tm;
+    localtime_r(&seconds, &tm);
+    strftime(text, sizeof(text), days ? "%m-%d %H:%M" : "%H:%M", &tm);
+    table_add(t, text);
+}
+
+static bool spans_days(const json_t *hours)
+{
+    const json_t *last = json_array_get(hours, json_array_size(hours) - 1);
+    time_t ends[] = {(time_t)number_of(json_array_get(hours, 0), "from"),
+                     (time_t)number_of(last, "from")};
+    struct tm tm[2];
+    localtime_r(&ends[0], &tm[0]);
+    localtime_r(&ends[1], &tm[1]);
+    return tm[0].tm_yday != tm[1].tm_yday || tm[0].tm_year != tm[1].tm_year;
+}
+
 static void print_hours(const json_t *hours)
 {
+    bool days = spans_days(hours);
     static const char *const titles[] = {"hour",     ">accepted", ">here",   ">sent",   ">deferred",
                                          ">bounced", ">refused",  ">logins", ">failed", NULL};
     static const char *const members[] = {"accepted", "sent_local", "sent_remote", "deferred",
@@ -102,7 +125,7 @@ static void print_hours(const json_t *hours)
     size_t i;
     json_array_foreach(hours, i, hour)
     {
-        table_add_time(t, number_of(hour, "from"));
+        add_hour(t, number_of(hour, "from"), days);
         for (size_t m = 0; m < sizeof members / sizeof *members; m++)
             table_printf(t, "%lld", (long long)number_of(hour, members[m]));
     }

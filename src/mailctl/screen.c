@@ -38,35 +38,41 @@ size_t screen_rows(void)
     return size().ws_row;
 }
 
-static void print_broken(struct str text, size_t columns)
+void print_clean(struct str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        putchar(c < 0x20 || c == 0x7f ? '?' : c);
+    }
+}
+
+void screen_words(struct str text, size_t column)
 {
     struct str word;
-    size_t at = SCREEN_TITLE;
+    size_t at = column, columns = screen_columns();
     bool first = true;
+    if (!screen_is_terminal()) {
+        print_clean(text);
+        return;
+    }
     while ((word = str_word(&text)).p) {
         size_t width = str_count_characters(word);
-        if (!first && at + 1 + width > columns) {
-            printf("\n%*s", SCREEN_TITLE, "");
-            at = SCREEN_TITLE;
-            first = true;
-        }
-        printf("%s%.*s", first ? "" : " ", STR_ARG(word));
-        at += width + !first;
+        bool wrap = !first && at + 1 + width > columns;
+        if (wrap)
+            printf("\n%*s", (int)column, "");
+        else if (!first)
+            putchar(' ');
+        print_clean(word);
+        at = (wrap ? column : at + !first) + width;
         first = false;
     }
 }
 
 void screen_field(const char *title, enum shade shade, struct buf *text)
 {
-    for (size_t i = 0; i < text->n; i++)
-        if ((unsigned char)text->p[i] < 0x20 || text->p[i] == 0x7f)
-            text->p[i] = '?';
     printf("%s%-*s%s%s", shade_begin(SHADE_DIM), SCREEN_TITLE, title, shade_end(),
            shade_begin(shade));
-    if (screen_is_terminal())
-        print_broken(buf_str(text), screen_columns());
-    else
-        printf("%s", buf_c(text));
+    screen_words(buf_str(text), SCREEN_TITLE);
     printf("%s\n", shade_end());
     buf_clear(text);
 }

@@ -14,4 +14,9 @@ size_t screen_rows(void);
 /* "title     text", in the shade, the text broken between words on a terminal, in one line
  * elsewhere; control characters in it become '?'. Clears text. */
 #define SCREEN_TITLE 10
+/* Words of strangers, which may play no tricks on a terminal: without control characters. */
+void print_clean(struct str text);
+/* Text from the column on where the cursor stands, without control characters; on a terminal broken
+ * between words into lines that begin in that column. No end of line behind it. */
+void screen_words(struct str text, size_t column);
 void screen_field(const char *title, enum shade shade, struct buf *text);

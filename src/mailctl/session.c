@@ -110,6 +110,11 @@ int command_who(struct mailctl *m, const struct arguments *a)
         json_object_set_new(args, "count", json_string(by));
     struct table *t = table_new(by ? counted : titles);
     int status = ask_items(m, "who", args, by ? add_count : add_session, t, NULL);
+    if (status == EXIT_OK && !m->json && table_is_empty(t)) {
+        puts(a->option_count > 0 ? "nobody of that kind is connected" : "nobody is connected");
+        table_end(t, false);
+        return status;
+    }
     table_end(t, status == EXIT_OK && !m->json);
     return status;
 }

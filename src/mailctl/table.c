@@ -33,6 +33,11 @@ struct table *table_new(const char *const *titles)
     return t;
 }
 
+bool table_is_empty(const struct table *t)
+{
+    return t->count == 0;
+}
+
 static char *printable(const char *text)
 {
     size_t n = strlen(text);

@@ -4,11 +4,14 @@
 #include "mailctl/trace.h"
 
 #include "core/mem.h"
+#include "mailctl/screen.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#define WORDS_COLUMN 16 /* behind "  10:11:12.123  " */
 
 struct telling {
     struct table *list;
@@ -26,12 +29,13 @@ static void split_time(const json_t *item, char day[16], char time[24])
     localtime_r(&seconds, &local);
     strftime(day, 16, "%Y-%m-%d", &local);
     size_t n = strftime(time, 24, "%H:%M:%S", &local);
-    snprintf(time + n, 24 - n, ".%03d", (int)((when - (double)seconds) * 1000 + 0.5) % 1000);
+    int msec = (int)((when - (double)seconds) * 1000 + 0.5);
+    snprintf(time + n, 24 - n, ".%03d", msec < 1000 ? msec : 999);
 }
 
 static void add_row(struct telling *t, const json_t *item)
 {
-    static const char *const titles[] = {"TIME", "ID", "FROM", "TO", ">SIZE", "STATUS", NULL};
+    static const char *const titles[] = {"time", "id", "from", "to", ">size", "status", NULL};
     const char *status = text_of(item, "status");
     if (!t->list)
         t->list = table_new(titles);
@@ -73,12 +77,13 @@ static void tell_event(struct telling *t, const json_t *item)
     if (strcmp(day, t->day) != 0)
         printf("  %s%s%s\n", shade_begin(SHADE_DIM), day, shade_end());
     memcpy(t->day, day, sizeof(day));
-    trace_say(&words, item);
-    printf("  %s%s%s  ", shade_begin(SHADE_DIM), time, shade_end());
     if (*id && strcmp(id, story) != 0)
-        printf("%s[%s]%s ", shade_begin(SHADE_DIM), id, shade_end());
+        buf_printf(&words, "[%s] ", id);
+    trace_say(&words, item);
     enum shade shade = trace_shade(item);
-    printf("%s%s%s\n", shade_begin(shade), buf_c(&words), shade == SHADE_NONE ? "" : shade_end());
+    printf("  %s%s%s  %s", shade_begin(SHADE_DIM), time, shade_end(), shade_begin(shade));
+    screen_words(buf_str(&words), WORDS_COLUMN);
+    printf("%s\n", shade == SHADE_NONE ? "" : shade_end());
     buf_free(&words);
 }
 

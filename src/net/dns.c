@@ -126,6 +126,14 @@ static void release(struct dns *d, struct dns_request *r)
     dns_request_release(r);
 }
 
+static const char *rcode_name(int rcode)
+{
+    static const char *const names[] = {"no error",       "FORMERR", "SERVFAIL",
+                                        "no such domain", "NOTIMP",  "REFUSED"};
+    return rcode >= 0 && (size_t)rcode < sizeof(names) / sizeof(*names) ? names[rcode]
+                                                                        : "an unusual code";
+}
+
 /* DNS_FOUND: r->result has data, which may still be of no use. */
 static enum dns_status await(struct dns_request *r, const char *name, usec deadline,
                              struct dns_answer *answer, struct err *e)
@@ -147,7 +155,7 @@ static enum dns_status await(struct dns_request *r, const char *name, usec deadl
         return DNS_TEMPFAIL;
     }
     if (result->rcode != 0 && result->rcode != RCODE_NXDOMAIN) {
-        err_set(e, ERR_TEMP, "DNS: %s: the server failed (code %d)", name, result->rcode);
+        err_set(e, ERR_TEMP, "DNS: %s: the server failed (%s)", name, rcode_name(result->rcode));
         return DNS_TEMPFAIL;
     }
     answer->secure = result->secure;

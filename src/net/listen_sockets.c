@@ -38,7 +38,8 @@ struct opening {
 static bool failed(struct err *e, const char *address, int cause)
 {
     if (cause == EADDRINUSE)
-        return err_set(e, ERR_PERM, "listen on %s: address already in use", address);
+        return err_set(e, ERR_PERM, "listen on %s: address already in use: ss -ltnp tells by whom",
+                       address);
     if (cause == EACCES && !str_starts_with(str_from_c(address), STR("unix:")))
         return err_set(e, ERR_PERM, "listen on %s: not permitted (ports below 1024 need root)",
                        address);

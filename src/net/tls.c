@@ -188,6 +188,7 @@ struct tls_context *tls_server_context(const struct tls_settings *s, struct err 
     for (size_t i = 0; ok && i < c->pairs->count; i++)
         ok = tls_pair_use(&c->pairs->list[i], c->ssl, e);
     if (!ok) {
+        err_prefix(e, "tls");
         tls_context_unref(c);
         return NULL;
     }

@@ -84,7 +84,12 @@ def test_a_new_instance_and_one_that_does_not_run():
         server.stop()
         found = doctor(server, "--only", "server,ports,limits,directory,configuration")
         found.says("bad", "server", "does not run", "mailctl start")
-        found.says("bad", "ports", "nobody answers")
+        found.says("bad", "ports", "nobody answers on 10 of 10 listeners")
+        assert len(found.of("ports")) == 1, found.of("ports")
+        with socket.create_server(("127.0.0.1", server.port("imap"))):
+            found = doctor(server, "--only", "ports,configuration,limits,directory")
+            found.says("bad", "ports", "nobody answers on 9 of 10 listeners")
+            found.says("bad", "ports", "another program has taken 127.0.0.1:%d" % server.port("imap"), "ss -ltnp 'sport = :%d'" % server.port("imap"))
         found.is_good("configuration")
         assert found.verdicts("limits") == found.verdicts("directory") == {"skipped"}
         server.add_config("nonsense = 1")
@@ -162,6 +167,9 @@ def test_files_that_the_user_of_the_server_cannot_reach():
             os.chmod(path, 0o755)
         os.chmod(key, 0o600)
         found().says("bad", "permissions", "nobody, as whom the server runs, may not read it", "chgrp nogroup '%s'" % key)
+        os.chmod(config, 0o600)
+        found().says("bad", "permissions", "may not read it", "chgrp nogroup '%s'" % config)
+        os.chmod(config, 0o644)
         shutil.chown(key, group="nogroup")
         os.chmod(key, 0o640)
         assert not found().of("permissions", key), found().text

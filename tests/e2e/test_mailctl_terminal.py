@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -154,3 +155,27 @@ def test_the_exit_status_says_what_kind_of_failure_it_was():
             assert result.returncode == status, (words, result)
             result = server.run_mailctl(*words, "--json", check=False, stdin="secret\n")
             assert result.returncode == status and complaint(result)["kind"] == kind, (words, result)
+
+
+def test_lines_fit_into_80_columns():
+    """But for what is to be copied whole: records, commands, and addresses of files."""
+    with Instance() as server:
+        submit(server, "alice", ["bob@example.test"], TEXT)
+        screens = [["report"], ["report", "--hours", "30"], ["status"], ["who"], ["doctor", "--only", "server,ports,relay"], ["trace", "alice@example.test"],
+                   ["doctor", "--list"]] + [c["name"].split() + ["--help"] for c in commands()]
+        for words in screens:
+            _, text = on_terminal(server, *words)
+            plain = re.sub(r"\x1b\[[0-9;]*m", "", text).split("examples:")[0]
+            wide = [line for line in plain.split("\n") if len(line) > 80 and "/tmp/" not in line and "mend: " not in line and not line.startswith("usage:")]
+            assert not wide, (words, wide)
+
+
+def test_what_is_not_there_yet():
+    """What a newcomer reads first: which command makes it, and that nobody is there."""
+    with Instance() as server:
+        assert server.mailctl("who") == "nobody is connected\n"
+        assert server.mailctl("who", "--user", "alice") == "nobody of that kind is connected\n"
+        assert server.mailctl_json("who") == []
+        missing = os.path.join(server.root, "none.conf")
+        result = server.run_mailctl("--config", missing, "config", "check", config=False, check=False)
+        assert result.returncode and "there is no configuration: %s; mailctl init makes one" % missing in result.stderr, result
