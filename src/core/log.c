@@ -443,15 +443,20 @@ void log_trace(const char *component, const char *id, const char *format, ...)
     sink_line(&line);
 }
 
-static void add_safe(struct buf *b, struct str value, const char *special)
+/* special: two characters; NUL is a control anyway. */
+static void add_safe(struct buf *b, struct str value, const char special[2])
 {
+    size_t done = 0;
     for (size_t i = 0; i < value.n; i++) {
         unsigned char c = (unsigned char)value.p[i];
-        if (c < ' ' || c == 0x7f || strchr(special, c))
-            buf_printf(b, "\\x%02x", c);
-        else
-            buf_add_char(b, (char)c);
+        if (c >= ' ' && c != 0x7f && c != (unsigned char)special[0] &&
+            c != (unsigned char)special[1])
+            continue;
+        buf_add(b, value.p + done, i - done);
+        buf_printf(b, "\\x%02x", c);
+        done = i + 1;
     }
+    buf_add(b, value.p + done, value.n - done);
 }
 
 void log_add_quoted(struct buf *b, struct str value)
@@ -464,6 +469,6 @@ void log_add_quoted(struct buf *b, struct str value)
 void log_add_bracketed(struct buf *b, struct str value)
 {
     buf_add_char(b, '<');
-    add_safe(b, value, ">");
+    add_safe(b, value, ">>");
     buf_add_char(b, '>');
 }

@@ -115,16 +115,29 @@ static void add_value(struct log_line *l, const char *p, size_t n)
     add(l, p + done, n - done);
 }
 
+#define DIGITS_MAX 20
+
+/* They are the last ones of `digits`; returns how many. */
+static size_t make_digits(char digits[DIGITS_MAX], unsigned long long n)
+{
+    size_t at = DIGITS_MAX;
+    do
+        digits[--at] = (char)('0' + n % 10);
+    while (n /= 10);
+    return DIGITS_MAX - at;
+}
+
 struct log_seconds log_seconds(usec time)
 {
     struct log_seconds s;
+    char digits[DIGITS_MAX];
     usec ms = time > 0 ? time / USEC_MSEC : 0;
     unsigned rest = ms >= 100 * 1000 ? 0 : (unsigned)(ms % 1000);
-    int n = snprintf(s.text, sizeof s.text, "%lld", (long long)(ms / 1000));
-    if (rest == 0)
-        return s;
+    size_t n = make_digits(digits, (unsigned long long)(ms / 1000));
+    memcpy(s.text, digits + sizeof digits - n, n);
     char *at = s.text + n;
-    *at++ = '.';
+    if (rest > 0)
+        *at++ = '.';
     for (unsigned unit = 100; rest > 0; rest %= unit, unit /= 10)
         *at++ = (char)('0' + rest / unit);
     *at = '\0';
@@ -252,14 +265,11 @@ static void add_string(struct log_line *l, const struct spec *s, const char *tex
 
 static void add_digits(struct log_line *l, unsigned long long n, bool negative)
 {
-    char digits[24];
-    size_t at = sizeof digits;
-    do
-        digits[--at] = (char)('0' + n % 10);
-    while (n /= 10);
+    char digits[DIGITS_MAX];
+    size_t count = make_digits(digits, n);
     if (negative)
-        digits[--at] = '-';
-    add(l, digits + at, sizeof digits - at);
+        add(l, "-", 1);
+    add(l, digits + sizeof digits - count, count);
 }
 
 static void add_signed(struct log_line *l, long long n)
