@@ -4,10 +4,11 @@ import glob
 import os
 import re
 import smtplib
+import subprocess
 
-from support import wait_for
+from support import Skip, wait_for
 from support.instance import Instance
-from support.mail import imap, inject, submit
+from support.mail import imap, imap_bodies, inject, submit
 from support.smtp_sink import SmtpSink
 
 TEXT = "From: alice@example.test\r\nTo: bob@example.test\r\nSubject: s\r\nMessage-ID: <orig.1@example.test>\r\n\r\nbody\r\n"
@@ -170,6 +171,59 @@ def test_damage_and_a_restart():
         assert "delivered to alice" in server.mailctl("trace", message)
         assert "delivered to alice" in server.mailctl("trace", "orig.2@example.test")
         wait_for(lambda: trace_files(server, "*.damaged"))
+
+
+def fill(directory):
+    """A file that takes what is left, to the last byte."""
+    with open(os.path.join(directory, "filler"), "wb", buffering=0) as f:
+        try:
+            while True:
+                f.write(bytes(65536))
+        except OSError:
+            pass
+    assert os.statvfs(directory).f_bavail == 0
+    return f.name
+
+
+def test_a_full_disk_costs_events_and_no_mail():
+    if os.geteuid() != 0:
+        raise Skip("mounting a small file system needs root")
+    with Instance() as server:
+        server.stop()
+        directory = os.path.join(server.root, "data", "trace")
+        os.makedirs(directory, exist_ok=True)
+        result = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", directory], capture_output=True, text=True)
+        if result.returncode != 0:
+            raise Skip("no file system can be mounted here: " + result.stderr.strip())
+        try:
+            server.start()
+            inject(server, "s@remote.example", ["alice"], TEXT.replace("orig.1", "before.1"))
+            assert "delivered to alice" in server.mailctl("trace", "before.1@example.test")
+
+            filler = fill(directory)
+            for i in range(20):
+                inject(server, "s@remote.example", ["alice"], TEXT.replace("orig.1", "full.%d" % i))
+            wait_for(lambda: "events for \"mailctl trace\" are not kept" in server.mailctl("status"), "status warns of nothing")
+            server.logged("events not kept count=")
+            assert server.run_mailctl("trace", "full.19@example.test", check=False).returncode == 4
+            assert "delivered to alice" in server.mailctl("trace", "before.1@example.test")
+
+            os.unlink(filler)
+            inject(server, "s@remote.example", ["alice"], TEXT.replace("orig.1", "after.1"))
+            assert "delivered to alice" in server.mailctl("trace", "after.1@example.test")
+            status = server.mailctl("status")
+            assert "are not kept" not in status and "events of the log were not kept since the start" in status, status
+            server.logged("events are kept again lost=")
+            assert len(imap_bodies(server, "alice")) == 22
+            server.restart()
+            for name in ("before.1", "after.1"):
+                assert "delivered to alice" in server.mailctl("trace", name + "@example.test")
+            assert len(imap_bodies(server, "alice")) == 22
+            assert "index of events made again" not in server.log(), "nothing was damaged"
+            server.stop()
+        finally:
+            server.kill()
+            subprocess.run(["umount", "-l", directory], check=True)
 
 
 def test_what_users_are_not_told():
