@@ -203,11 +203,20 @@ static void mend_one(struct writer *w, uint32_t number)
         set_aside(w, number, &e);
 }
 
+/* The file that is written, or will be with the first line: its index lacks the last block without
+ * being damaged. A newer one is written by who takes over. */
+static bool is_for_resuming(struct writer *w, const struct volume_list *l, size_t i)
+{
+    if (volume_is_open(&w->volume))
+        return l->numbers[i] >= w->volume.number;
+    return !w->resumed && i + 1 == l->count && !pack_is_packed(w->dir, l->numbers[i]);
+}
+
 static void mend(struct writer *w, const struct volume_list *l)
 {
     w->counts.damaged = l->damaged;
-    for (size_t i = 0; i < l->count; i++) /* a newer one is written by who takes over */
-        if (!volume_is_open(&w->volume) || l->numbers[i] < w->volume.number)
+    for (size_t i = 0; i < l->count; i++)
+        if (!is_for_resuming(w, l, i))
             mend_one(w, l->numbers[i]);
     w->mended = true;
 }
