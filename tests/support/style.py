@@ -212,6 +212,36 @@ def check_imap_dialogs(root):
     assert not wrong, "\n".join(wrong)
 
 
+def check_apparmor(root):
+    """The example of a profile has the folders of the server, and what it reads of /proc."""
+    with open(root + "/conf/apparmor.d/usr.sbin.maild") as f:
+        rules = re.findall(r"^  (\S+) ([rwklm]+),$", f.read(), re.M)
+    have = {}
+    for path, rights in rules:
+        for alternative in alternatives(path.replace("@{run}", "/run").replace("@{PROC}/@{pid}", "/proc/self")):
+            have.setdefault(alternative, set()).update(rights)
+    with open(root + "/conf/tmpfiles.d/maild.conf") as f:
+        folders = re.findall(r"^d (\S+)", f.read(), re.M)
+    wanted = [(folder + end, "rw") for folder in folders for end in ("/", "/**")]
+    for path in glob.glob(root + "/src/**/*.c", recursive=True):
+        if "/mailctl/" in path:
+            continue
+        with open(path) as f:
+            for name in re.findall(r'"(/proc/self/\w+)("|/%d")', f.read()):
+                wanted.append((name[0] + ("/" if name[0].endswith("/fd") else ""), "r"))
+    assert len(folders) >= 4 and ("/proc/self/fd/", "r") in wanted and ("/proc/self/status", "r") in wanted, wanted
+    missing = ["%s %s" % w for w in wanted if not set(w[1]) <= have.get(w[0], set())]
+    assert not missing, "conf/apparmor.d/usr.sbin.maild lacks " + ", ".join(sorted(set(missing)))
+
+
+def alternatives(path):
+    """"a{b,c}" is "ab" and "ac"."""
+    found = re.search(r"\{([^{}]*)\}", path)
+    if not found:
+        return [path]
+    return [whole for one in found.group(1).split(",") for whole in alternatives(path[:found.start()] + one + path[found.end():])]
+
+
 def check_standards(root):
     """docs/standards.md names each RFC of the source, with files that speak of it."""
     with open(root + "/docs/standards.md") as f:
@@ -231,6 +261,6 @@ def check_standards(root):
 
 
 def checks(root):
-    for function in (check_includes, check_outside, check_headers, check_format, check_fuzz_targets,
+    for function in (check_includes, check_outside, check_headers, check_format, check_apparmor, check_fuzz_targets,
                      check_imap_dialogs, check_log, check_standards):
         yield function.__name__[len("check_"):], lambda f=function: f(root)
