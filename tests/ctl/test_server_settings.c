@@ -72,13 +72,13 @@ static void test_restart_needed(void **state)
         parse("hostname = a.test\nlistener a { protocol = smtp; address = *:25 }", &e);
     struct config *after =
         parse("hostname = b.test\nuser = maild\nlog_level = debug\nqueue { lifetime = 1d }\n"
-              "dns { timeout = 3s }\nlistener a { protocol = smtp; address = *:25 }\n"
+              "journal { size_max = 1G }\nlistener a { protocol = smtp; address = *:25 }\n"
               "listener b { protocol = smtp; address = *:26 }",
               &e);
     assert_non_null(before);
     assert_non_null(after);
     server_restart_needed(before, after, &names);
-    assert_string_equal(buf_c(&names), "user, dns.timeout");
+    assert_string_equal(buf_c(&names), "user, journal.size_max");
     buf_clear(&names);
     server_restart_needed(before, before, &names);
     assert_int_equal(names.n, 0);
