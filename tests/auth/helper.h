@@ -5,15 +5,6 @@
 #include "auth/directory.h"
 #include "core/mem.h"
 
-#define IN_FIBER(name)                                                                             \
-    static void in_##name(void *arg);                                                              \
-    static void test_##name(void **state)                                                          \
-    {                                                                                              \
-        (void)state;                                                                               \
-        run_in_fiber(in_##name, NULL);                                                             \
-    }                                                                                              \
-    static void in_##name(void *arg)
-
 struct fixture {
     char *folder, *path;
     struct directory_settings settings;

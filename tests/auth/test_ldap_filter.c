@@ -1,13 +1,12 @@
 /* Filters, bases and paths with placeholders: what is accepted, what values become, and that no
  * value changes what is asked. */
-#include "core/helper.h"
+#include "core/in_arena.h"
 
 #include "auth/ldap_filter.h"
 #include "core/mem.h"
 
 #define ALL (LDAP_HAS(LDAP_PLACEHOLDERS) - 1)
 
-static struct arena *a;
 static struct err e;
 
 static const struct ldap_template *parse(enum ldap_template_kind kind, const char *text)
@@ -176,20 +175,6 @@ static void test_mistakes_are_named(void **state)
         buf_add_char(&deep, 'x');
     refuses(LDAP_TEMPLATE_FILTER, buf_c(&deep), "longer than");
     buf_free(&deep);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    a = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(a);
-    return 0;
 }
 
 int main(void)

@@ -227,7 +227,7 @@ static const struct attempt google[] = {
     {STR(BEARER(JWT_ES256)), NULL, ERR_SYNTAX, "reason=malformed\n"},
 };
 
-static void exchanges(void *arg)
+IN_FIBER(exchanges)
 {
     struct oauth_fixture x;
     (void)arg;
@@ -248,14 +248,8 @@ static void exchanges(void *arg)
     close_fixture(&x);
 }
 
-static void test_exchanges(void **state)
-{
-    (void)state;
-    run_in_fiber(exchanges, NULL);
-}
-
 /* Longer than any token may be, but not than a response. */
-static void huge(void *arg)
+IN_FIBER(huge)
 {
     struct oauth_fixture x;
     struct buf message = BUF_EMPTY;
@@ -273,12 +267,6 @@ static void huge(void *arg)
             &(struct attempt){buf_str(&message), NULL, ERR_SYNTAX, "reason=malformed\n"}, true);
     buf_free(&message);
     close_fixture(&x);
-}
-
-static void test_huge(void **state)
-{
-    (void)state;
-    run_in_fiber(huge, NULL);
 }
 
 /* --- keys --- */
@@ -337,7 +325,7 @@ static void test_keys(void **state)
     run_in_fiber(keys, NULL);
 }
 
-static void no_keys(void *arg)
+IN_FIBER(no_keys)
 {
     struct oauth_fixture x;
     (void)arg;
@@ -350,12 +338,6 @@ static void no_keys(void *arg)
                               "it is no JSON Web Key Set\""},
             true);
     close_fixture(&x);
-}
-
-static void test_no_keys(void **state)
-{
-    (void)state;
-    run_in_fiber(no_keys, NULL);
 }
 
 /* --- settings --- */

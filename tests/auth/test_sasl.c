@@ -86,7 +86,7 @@ static const struct attempt attempts[] = {
     {"", {0}, {{0}}, SASL_STATUS_FAILED, ERR_NOT_FOUND, NULL},
 };
 
-static void all_attempts(void *arg)
+IN_FIBER(attempts)
 {
     struct auth_fixture x;
     (void)arg;
@@ -101,13 +101,7 @@ static void all_attempts(void *arg)
     auth_tear_down(&x);
 }
 
-static void test_attempts(void **state)
-{
-    (void)state;
-    run_in_fiber(all_attempts, NULL);
-}
-
-static void exchange(void *arg)
+IN_FIBER(exchange)
 {
     struct auth_fixture x;
     struct str challenge;
@@ -146,13 +140,7 @@ static void exchange(void *arg)
     auth_tear_down(&x);
 }
 
-static void test_exchange(void **state)
-{
-    (void)state;
-    run_in_fiber(exchange, NULL);
-}
-
-static void not_secure(void *arg)
+IN_FIBER(not_secure)
 {
     struct auth_fixture x;
     struct account account;
@@ -173,13 +161,7 @@ static void not_secure(void *arg)
     auth_tear_down(&x);
 }
 
-static void test_not_secure(void **state)
-{
-    (void)state;
-    run_in_fiber(not_secure, NULL);
-}
-
-static void plain_login(void *arg)
+IN_FIBER(plain_login)
 {
     struct auth_fixture x;
     struct account account;
@@ -195,14 +177,8 @@ static void plain_login(void *arg)
     auth_tear_down(&x);
 }
 
-static void test_plain_login(void **state)
-{
-    (void)state;
-    run_in_fiber(plain_login, NULL);
-}
-
 /* A directory that cannot answer: nobody is told that the password is wrong. */
-static void directory_fails(void *arg)
+IN_FIBER(directory_fails)
 {
     struct auth_fixture x;
     struct account account;
@@ -220,12 +196,6 @@ static void directory_fails(void *arg)
                         ERR_TEMP, "no such table"};
     attempt(&x, &t);
     auth_tear_down(&x);
-}
-
-static void test_directory_fails(void **state)
-{
-    (void)state;
-    run_in_fiber(directory_fails, NULL);
 }
 
 struct waiting {
@@ -255,7 +225,7 @@ static void wait_in_delay(void *arg)
 }
 
 /* The session is killed while the client waits for its refusal, or while the hash runs. */
-static void cancellation(void *arg)
+IN_FIBER(cancellation)
 {
     struct auth_fixture x;
     (void)arg;
@@ -271,12 +241,6 @@ static void cancellation(void *arg)
             fiber_yield();
     }
     auth_tear_down(&x);
-}
-
-static void test_cancellation(void **state)
-{
-    (void)state;
-    run_in_fiber(cancellation, NULL);
 }
 
 static void login_slowly(void *arg)
@@ -297,7 +261,7 @@ static void login_slowly(void *arg)
 }
 
 /* Exchanges suspended inside libsasl2 at the same time do not mix. */
-static void many_at_once(void *arg)
+IN_FIBER(many_at_once)
 {
     struct auth_fixture x;
     int left[20];
@@ -314,12 +278,6 @@ static void many_at_once(void *arg)
         while (left[i] == i + 1)
             fiber_sleep(USEC_MSEC, &x.f.e);
     auth_tear_down(&x);
-}
-
-static void test_many_at_once(void **state)
-{
-    (void)state;
-    run_in_fiber(many_at_once, NULL);
 }
 
 int main(void)

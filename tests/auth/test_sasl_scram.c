@@ -74,7 +74,7 @@ static const struct exchange exchanges[] = {
      "reason=unknown_user\n"},
 };
 
-static void all_exchanges(void *arg)
+IN_FIBER(exchanges)
 {
     struct auth_fixture x;
     (void)arg;
@@ -82,12 +82,6 @@ static void all_exchanges(void *arg)
     for (size_t i = 0; i < sizeof(exchanges) / sizeof(*exchanges); i++)
         run(&x, &exchanges[i]);
     auth_tear_down(&x);
-}
-
-static void test_exchanges(void **state)
-{
-    (void)state;
-    run_in_fiber(all_exchanges, NULL);
 }
 
 static struct str shown_of(struct auth_fixture *x, const char *user)
@@ -184,7 +178,7 @@ static void damaged_exchange(struct auth_fixture *x, const char *mechanism, unsi
     arena_free(a);
 }
 
-static void damaged(void *arg)
+IN_FIBER(damaged)
 {
     static const char *const mechanisms[] = {"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN",
                                              "LOGIN"};
@@ -200,12 +194,6 @@ static void damaged(void *arg)
                 damaged_exchange(&x, mechanisms[m], step);
     random_seed(0);
     auth_tear_down(&x);
-}
-
-static void test_damaged(void **state)
-{
-    (void)state;
-    run_in_fiber(damaged, NULL);
 }
 
 /* --- CRAM-MD5 --- */

@@ -37,6 +37,16 @@ static inline void run_in_fiber(void (*fn)(void *arg), void *arg)
     loop_free(l);
 }
 
+/* test_NAME, whose body runs in a fiber. */
+#define IN_FIBER(name)                                                                             \
+    static void in_##name(void *arg);                                                              \
+    static void test_##name(void **state)                                                          \
+    {                                                                                              \
+        (void)state;                                                                               \
+        run_in_fiber(in_##name, NULL);                                                             \
+    }                                                                                              \
+    static void in_##name(void *arg)
+
 #include "core/disk.h"
 #include "core/random.h"
 

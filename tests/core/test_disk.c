@@ -1,26 +1,10 @@
 /* The file system: errors name the path, limits hold, trees are removed without following links. */
-#include "core/helper.h"
+#include "core/in_directory.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-
-static char *dir;
-
-static int setup(void **state)
-{
-    (void)state;
-    dir = make_directory();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    remove_directory(dir);
-    return 0;
-}
 
 static void test_replace_and_read(void **state)
 {

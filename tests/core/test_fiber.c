@@ -232,7 +232,7 @@ static void deep(void *arg)
     expected[i] = got[i];
 }
 
-static void many(void *arg)
+IN_FIBER(stacks_are_pooled_and_trimmed)
 {
     (void)arg;
     struct fiber_stats s;
@@ -263,12 +263,6 @@ static void many(void *arg)
     for (int i = 0; i < 10; i++)
         fiber_yield();
     assert_int_equal(expected[7], got[7]);
-}
-
-static void test_stacks_are_pooled_and_trimmed(void **state)
-{
-    (void)state;
-    run_in_fiber(many, NULL);
 }
 
 static void wait_released(void *arg)

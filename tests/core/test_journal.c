@@ -3,7 +3,7 @@
  * the journal is open), in order; whatever is damaged, everything that is readable is replayed, and
  * what is missing is said; segments are used again; waiters share syncs.
  */
-#include "core/helper.h"
+#include "core/in_directory.h"
 
 #include "core/journal.h"
 #include "core/mem.h"
@@ -14,8 +14,6 @@
 #include <unistd.h>
 
 #define SEGMENT (64 * 1024)
-
-static char *dir;
 
 /* --- a consumer that remembers --- */
 
@@ -814,20 +812,6 @@ static void random_damage(void *arg)
 static void run(void **state)
 {
     run_in_fiber((void (*)(void *))(uintptr_t)*state, NULL);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    dir = make_directory();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    remove_directory(dir);
-    return 0;
 }
 
 #define TEST(fn)                                                                                   \

@@ -1,25 +1,10 @@
 /* The log: one line per event, nothing from outside forges one, files are appended and reopened. */
-#include "core/helper.h"
-
-#include "core/log.h"
+#include "core/log_test.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
-
-static char *dir;
-
-/* What the file holds when nothing is buffered. */
-static struct buf content(const char *path)
-{
-    struct err e;
-    struct buf b = BUF_EMPTY;
-    log_flush();
-    assert_true(disk_read_file(path, 1 << 24, &b, &e));
-    buf_c(&b);
-    return b;
-}
 
 static void test_lines(void **state)
 {
@@ -266,21 +251,6 @@ static void test_change_in_two_steps(void **state)
     free(two);
     free(actions);
     free(missing);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    dir = make_directory();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    log_open(NULL, LOG_LEVEL_INFO, NULL);
-    remove_directory(dir);
-    return 0;
 }
 
 int main(void)

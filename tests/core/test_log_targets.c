@@ -2,9 +2,8 @@
  * Where the log goes besides a file: syslog and the journal, played by sockets of ours; and what
  * becomes of lines that a target does not take.
  */
-#include "core/helper.h"
+#include "core/log_test.h"
 
-#include "core/log.h"
 #include "core/mem.h"
 
 #include <fcntl.h>
@@ -17,19 +16,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-static char *dir;
-
-/* What the file holds when nothing is buffered. */
-static struct buf content(const char *path)
-{
-    struct err e;
-    struct buf b = BUF_EMPTY;
-    log_flush();
-    assert_true(disk_read_file(path, 1 << 24, &b, &e));
-    buf_c(&b);
-    return b;
-}
 
 static int listen_at(const char *path)
 {
@@ -320,21 +306,6 @@ static void test_priorities_on_standard_error(void **state)
     close(fd);
     close(saved);
     free(path);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    dir = make_directory();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    log_open(NULL, LOG_LEVEL_INFO, NULL);
-    remove_directory(dir);
-    return 0;
 }
 
 int main(void)

@@ -1,12 +1,10 @@
 /* Messages in memory and in files: same bytes, right counts, and the file goes with the last user.
  */
-#include "core/helper.h"
+#include "core/in_directory.h"
 
 #include "core/spool.h"
 
 #include <string.h>
-
-static char *dir;
 
 static bool count_entry(void *arg, const char *name, unsigned char type)
 {
@@ -111,7 +109,7 @@ static void large(void *arg)
     buf_free(&header);
 }
 
-static void header_across_steps(void *arg)
+IN_FIBER(header_across_steps)
 {
     (void)arg;
     struct err e;
@@ -131,7 +129,7 @@ static void header_across_steps(void *arg)
     }
 }
 
-static void failing(void *arg)
+IN_FIBER(failure_is_final)
 {
     (void)arg;
     struct err e;
@@ -161,32 +159,6 @@ static void test_large_goes_to_a_file(void **state)
     (void)state;
     run_in_fiber(large, NULL);
     run_in_fiber(large, dir); /* keeps it */
-}
-
-static void test_header_across_steps(void **state)
-{
-    (void)state;
-    run_in_fiber(header_across_steps, NULL);
-}
-
-static void test_failure_is_final(void **state)
-{
-    (void)state;
-    run_in_fiber(failing, NULL);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    dir = make_directory();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    remove_directory(dir);
-    return 0;
 }
 
 int main(void)

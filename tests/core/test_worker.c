@@ -28,7 +28,7 @@ static void count_in_fiber(void *arg)
     finished++;
 }
 
-static void many(void *arg)
+IN_FIBER(many_jobs)
 {
     (void)arg;
     atomic_store(&counter, 0);
@@ -41,12 +41,6 @@ static void many(void *arg)
         fiber_sleep(USEC_MSEC, &e);
     assert_int_equal(atomic_load(&counter), 5000);
     assert_int_equal(worker_backlog(WORKER_DISK), 0);
-}
-
-static void test_many_jobs(void **state)
-{
-    (void)state;
-    run_in_fiber(many, NULL);
 }
 
 static _Atomic int gate;
@@ -64,7 +58,7 @@ static void blocked(void *arg)
     *(bool *)arg = true;
 }
 
-static void goes_on(void *arg)
+IN_FIBER(loop_goes_on_while_a_worker_blocks)
 {
     (void)arg;
     bool done = false;
@@ -79,12 +73,6 @@ static void goes_on(void *arg)
     atomic_store(&gate, 1);
     while (!done)
         fiber_sleep(USEC_MSEC, &e);
-}
-
-static void test_loop_goes_on_while_a_worker_blocks(void **state)
-{
-    (void)state;
-    run_in_fiber(goes_on, NULL);
 }
 
 static int sequence[64];
@@ -104,7 +92,7 @@ static void report(void *arg)
     reported++;
 }
 
-static void ordered(void *arg)
+IN_FIBER(order_and_reports)
 {
     (void)arg;
     struct err e;
@@ -114,12 +102,6 @@ static void ordered(void *arg)
         fiber_sleep(USEC_MSEC, &e);
     for (int i = 0; i < 64; i++)
         assert_int_equal(sequence[i], i);
-}
-
-static void test_order_and_reports(void **state)
-{
-    (void)state;
-    run_in_fiber(ordered, NULL);
 }
 
 static void leave_behind(void *arg)

@@ -1,27 +1,7 @@
 /* Envelope addresses: what is accepted, what is refused, and how it is written back. */
+#include "core/in_arena.h"
+
 #include "mime/address.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-static struct arena *a;
-
-static int set_up(void **state)
-{
-    (void)state;
-    a = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(a);
-    return 0;
-}
 
 static void assert_str(struct str s, const char *expected)
 {

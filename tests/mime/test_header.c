@@ -1,28 +1,8 @@
 /* Header fields, encoded words, charsets and ENVELOPE. */
+#include "core/in_arena.h"
+
 #include "core/buf.h"
 #include "mime/header.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-static struct arena *a;
-
-static int set_up(void **state)
-{
-    (void)state;
-    a = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(a);
-    return 0;
-}
 
 static void assert_str(struct str s, const char *expected)
 {

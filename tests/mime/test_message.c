@@ -1,31 +1,11 @@
 /* The structure of messages: BODY and BODYSTRUCTURE as clients get them, and sections cut out. */
+#include "core/in_arena.h"
+
 #include "core/buf.h"
 #include "mime/message.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
 #define NOTHING    " NIL NIL NIL NIL"
 #define PLAIN_TYPE "\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" "
-
-static struct arena *a;
-
-static int set_up(void **state)
-{
-    (void)state;
-    a = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(a);
-    return 0;
-}
 
 static void structure_of(struct str message, bool extended, const char *expected)
 {

@@ -1,28 +1,8 @@
 /* What SEARCH finds and what it does not. */
+#include "core/in_arena.h"
+
 #include "core/buf.h"
 #include "mime/search_text.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-static struct arena *a;
-
-static int set_up(void **state)
-{
-    (void)state;
-    a = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(a);
-    return 0;
-}
 
 static bool finds(const char *needle, const char *text)
 {

@@ -136,3 +136,14 @@ static inline const char *ask_at(struct world *w, enum policy_stage stage)
                         v->enhanced, STR_ARG(v->text), v->rule)
         .p;
 }
+
+/* The one finding has the text in its reason. */
+static inline void expect_why(struct world *w, const char *text)
+{
+    struct policy_finding *list;
+    size_t count;
+    policy_explain(w->policy, &w->facts, w->a, &list, &count);
+    assert_int_equal(count, 1);
+    if (!strstr(list[0].why.p, text))
+        fail_msg("expected \"%s\" in \"%s\"", text, list[0].why.p);
+}

@@ -7,7 +7,7 @@
 
 /* --- the order --- */
 
-static void no_rules(void *arg)
+IN_FIBER(no_rules)
 {
     struct world w;
     (void)arg;
@@ -22,7 +22,7 @@ static void no_rules(void *arg)
     world_close(&w);
 }
 
-static void first_decides(void *arg)
+IN_FIBER(first_decides)
 {
     struct world w;
     (void)arg;
@@ -48,7 +48,7 @@ static void first_decides(void *arg)
 
 /* --- accept --- */
 
-static void accept_by_stage(void *arg)
+IN_FIBER(accept_by_stage)
 {
     struct world w;
     (void)arg;
@@ -96,7 +96,7 @@ static void accept_by_stage(void *arg)
 
 /* --- who is not asked --- */
 
-static void spared(void *arg)
+IN_FIBER(spared)
 {
     struct world w;
     (void)arg;
@@ -130,7 +130,7 @@ static void spared(void *arg)
     world_close(&w);
 }
 
-static void roles(void *arg)
+IN_FIBER(roles)
 {
     struct world w;
     (void)arg;
@@ -167,7 +167,7 @@ static struct str tags(struct world *w)
     return s;
 }
 
-static void tags_and_dry_run(void *arg)
+IN_FIBER(tags_and_dry_run)
 {
     struct world w;
     (void)arg;
@@ -200,7 +200,7 @@ static void tags_and_dry_run(void *arg)
 }
 
 /* A stranger's words cannot make a second line, a longer reply or another header. */
-static void replies_are_safe(void *arg)
+IN_FIBER(replies_are_safe)
 {
     struct world w;
     char helo[3000];
@@ -250,7 +250,7 @@ static void wait_for_entries(struct world *w, size_t expected, const char *error
     fail_msg("the table has %zu entries, error \"%s\"", entries(w, &now), now);
 }
 
-static void a_table_changes(void *arg)
+IN_FIBER(a_table_changes)
 {
     struct world w;
     (void)arg;
@@ -278,7 +278,7 @@ static void a_table_changes(void *arg)
     world_close(&w);
 }
 
-static void a_reload(void *arg)
+IN_FIBER(a_reload)
 {
     struct world w;
     struct err e;
@@ -322,7 +322,7 @@ static void helo(struct world *w, const char *name, const char *rule)
         fail_msg("HELO %s: %s", name, answer);
 }
 
-static void helo_checks(void *arg)
+IN_FIBER(helo_checks)
 {
     struct world w;
     (void)arg;
@@ -366,7 +366,7 @@ static void sender(struct world *w, const char *address, const char *rule)
         fail_msg("MAIL %s: %s", address, answer);
 }
 
-static void sender_checks(void *arg)
+IN_FIBER(sender_checks)
 {
     struct world w;
     (void)arg;
@@ -447,7 +447,7 @@ static void close_nothing(struct source *s)
     (void)s;
 }
 
-static void sender_has_addresses(void *arg)
+IN_FIBER(sender_has_addresses)
 {
     static const struct source_functions functions = {.kind = "test",
                                                       .find_login = find_zoe,
@@ -476,7 +476,7 @@ static void sender_has_addresses(void *arg)
     world_close(&w);
 }
 
-static void table_keys(void *arg)
+IN_FIBER(table_keys)
 {
     struct world w;
     (void)arg;
@@ -502,7 +502,7 @@ static void table_keys(void *arg)
 
 /* --- explaining --- */
 
-static void explain(void *arg)
+IN_FIBER(explain)
 {
     struct world w;
     (void)arg;
@@ -540,31 +540,10 @@ static void explain(void *arg)
     world_close(&w);
 }
 
-#define IN_FIBER(name)                                                                             \
-    static void test_##name(void **state)                                                          \
-    {                                                                                              \
-        (void)state;                                                                               \
-        run_in_fiber(name, NULL);                                                                  \
-    }
-IN_FIBER(no_rules)
-IN_FIBER(first_decides)
-IN_FIBER(accept_by_stage)
-IN_FIBER(spared)
-IN_FIBER(roles)
-IN_FIBER(tags_and_dry_run)
-IN_FIBER(replies_are_safe)
-IN_FIBER(a_table_changes)
-IN_FIBER(a_reload)
-IN_FIBER(helo_checks)
-IN_FIBER(sender_checks)
-IN_FIBER(sender_has_addresses)
-IN_FIBER(table_keys)
-IN_FIBER(explain)
-
 /* --- a name that is refused --- */
 
 /* RFC 5321 4.1.4: everything stays as it was before it, also the header lines of the message. */
-static void refused_name(void *arg)
+IN_FIBER(refused_name)
 {
     struct world w;
     (void)arg;
@@ -603,7 +582,7 @@ static void refused_name(void *arg)
 }
 
 /* Who logs in was a stranger when it said its name. */
-static void login_later(void *arg)
+IN_FIBER(login_later)
 {
     struct world w;
     (void)arg;
@@ -620,18 +599,6 @@ static void login_later(void *arg)
     assert_string_equal(tags(&w).p, "X-B: y\n");
     policy_session_login(NULL);
     world_close(&w);
-}
-
-static void test_login_later(void **state)
-{
-    (void)state;
-    run_in_fiber(login_later, NULL);
-}
-
-static void test_refused_name(void **state)
-{
-    (void)state;
-    run_in_fiber(refused_name, NULL);
 }
 
 int main(void)

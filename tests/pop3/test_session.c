@@ -253,15 +253,6 @@ static struct stream *log_in(struct world *w)
     return s;
 }
 
-#define IN_FIBER(name)                                                                             \
-    static void in_##name(void *arg);                                                              \
-    static void test_##name(void **state)                                                          \
-    {                                                                                              \
-        (void)state;                                                                               \
-        run_in_fiber(in_##name, NULL);                                                             \
-    }                                                                                              \
-    static void in_##name(void *arg)
-
 IN_FIBER(deletion_at_quit)
 {
     struct world w;

@@ -233,7 +233,7 @@ static const struct {
     {"round@example.test", "5.4.6"},
 };
 
-static void run_cases(void *arg)
+IN_FIBER(cases)
 {
     (void)arg;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
@@ -242,7 +242,7 @@ static void run_cases(void *arg)
 
 /* --- postmaster and abuse --- */
 
-static void run_roles(void *arg)
+IN_FIBER(roles)
 {
     (void)arg;
     fake.addresses[0][0] = "postmaster@example.test";
@@ -262,7 +262,7 @@ static void run_roles(void *arg)
 
 /* --- what counts for the sender --- */
 
-static void run_senders(void *arg)
+IN_FIBER(senders)
 {
     struct arena *a = arena_new();
     (void)arg;
@@ -287,7 +287,7 @@ static void run_senders(void *arg)
 
 /* --- catch-alls --- */
 
-static void run_catch_alls(void *arg)
+IN_FIBER(catch_alls)
 {
     static const char *const nowhere[] = {"gone@example.test", ":public:Nowhere", "no address",
                                           "other@second.test", ":pipe:x"};
@@ -320,7 +320,7 @@ static void run_catch_alls(void *arg)
 
 /* --- settings --- */
 
-static void run_settings(void *arg)
+IN_FIBER(settings)
 {
     (void)arg;
     struct router_settings s = settings();
@@ -342,7 +342,7 @@ static void run_settings(void *arg)
 
 /* --- a directory that fails on the way --- */
 
-static void run_later(void *arg)
+IN_FIBER(later)
 {
     static const struct {
         const char *fails, *address;
@@ -387,7 +387,7 @@ static void lead_to(const char *path, const char *more)
     fake.addresses[0][2] = more;
 }
 
-static void run_files(void *arg)
+IN_FIBER(files)
 {
     char path[120];
     (void)arg;
@@ -426,7 +426,7 @@ static void run_files(void *arg)
 
 /* --- the trace --- */
 
-static void run_trace(void *arg)
+IN_FIBER(trace)
 {
     struct arena *a = arena_new();
     struct route_trace trace = {.arena = a};
@@ -473,22 +473,6 @@ static int teardown(void **state)
     router_free(router);
     return 0;
 }
-
-#define IN_FIBER(name)                                                                             \
-    static void test_##name(void **state)                                                          \
-    {                                                                                              \
-        (void)state;                                                                               \
-        run_in_fiber(run_##name, NULL);                                                            \
-    }
-
-IN_FIBER(cases)
-IN_FIBER(roles)
-IN_FIBER(senders)
-IN_FIBER(catch_alls)
-IN_FIBER(settings)
-IN_FIBER(later)
-IN_FIBER(files)
-IN_FIBER(trace)
 
 int main(void)
 {

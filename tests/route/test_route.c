@@ -50,7 +50,7 @@ static void expect(const char *address, enum route_kind kind, const char *target
     arena_free(a);
 }
 
-static void run_users(void *arg)
+IN_FIBER(users)
 {
     (void)arg;
     expect("alice@example.test", ROUTE_ACCEPT, "!alice@example.test");
@@ -66,7 +66,7 @@ static void run_users(void *arg)
     arena_free(a);
 }
 
-static void run_addresses(void *arg)
+IN_FIBER(addresses)
 {
     (void)arg;
     ADDRESS("info@example.test", "alice@example.test", "X@far.test");
@@ -85,7 +85,7 @@ static void run_addresses(void *arg)
     expect("dead@example.test", ROUTE_REFUSE, "");
 }
 
-static void run_loops(void *arg)
+IN_FIBER(loops)
 {
     (void)arg;
     ADDRESS("a@example.test", "b@example.test");
@@ -104,7 +104,7 @@ static void run_loops(void *arg)
     expect(chain[0], ROUTE_REFUSE, "");
 }
 
-static void run_sizes(void *arg)
+IN_FIBER(sizes)
 {
     (void)arg;
     struct arena *a = arena_new();
@@ -115,7 +115,7 @@ static void run_sizes(void *arg)
     arena_free(a);
 }
 
-static void run_later(void *arg)
+IN_FIBER(later)
 {
     (void)arg;
     ADDRESS("info@example.test", "alice@example.test", "bob@example.test");
@@ -133,7 +133,7 @@ static void run_later(void *arg)
     arena_free(a);
 }
 
-static void run_postmaster(void *arg)
+IN_FIBER(postmaster)
 {
     (void)arg;
     expect("postmaster", ROUTE_REFUSE, "");
@@ -153,7 +153,7 @@ static void run_postmaster(void *arg)
 }
 
 /* The first domain that has one, whatever else is ours. */
-static void run_second_postmaster(void *arg)
+IN_FIBER(second_postmaster)
 {
     (void)arg;
     ADDRESS("postmaster@second.test", "bob@example.test");
@@ -162,7 +162,7 @@ static void run_second_postmaster(void *arg)
     expect("abuse@example.test", ROUTE_ACCEPT, "!bob@example.test");
 }
 
-static void run_kinds(void *arg)
+IN_FIBER(kinds)
 {
     (void)arg;
     fake.domains[2] = "relay.test";
@@ -214,7 +214,7 @@ static void expect_status(const char *address, const char *status)
     arena_free(a);
 }
 
-static void run_reasons(void *arg)
+IN_FIBER(reasons)
 {
     (void)arg;
     ADDRESS("x@example.test", "y@example.test");
@@ -231,7 +231,7 @@ static void run_reasons(void *arg)
 }
 
 /* A listed postmaster that leads nowhere does not keep mail from arriving. */
-static void run_broken_postmaster(void *arg)
+IN_FIBER(broken_postmaster)
 {
     (void)arg;
     ADDRESS("postmaster@second.test", "nobody@example.test");
@@ -258,66 +258,6 @@ static int teardown(void **state)
     (void)state;
     router_free(router);
     return 0;
-}
-
-static void test_users(void **state)
-{
-    (void)state;
-    run_in_fiber(run_users, NULL);
-}
-
-static void test_addresses(void **state)
-{
-    (void)state;
-    run_in_fiber(run_addresses, NULL);
-}
-
-static void test_loops(void **state)
-{
-    (void)state;
-    run_in_fiber(run_loops, NULL);
-}
-
-static void test_sizes(void **state)
-{
-    (void)state;
-    run_in_fiber(run_sizes, NULL);
-}
-
-static void test_later(void **state)
-{
-    (void)state;
-    run_in_fiber(run_later, NULL);
-}
-
-static void test_postmaster(void **state)
-{
-    (void)state;
-    run_in_fiber(run_postmaster, NULL);
-}
-
-static void test_second_postmaster(void **state)
-{
-    (void)state;
-    run_in_fiber(run_second_postmaster, NULL);
-}
-
-static void test_kinds(void **state)
-{
-    (void)state;
-    run_in_fiber(run_kinds, NULL);
-}
-
-static void test_reasons(void **state)
-{
-    (void)state;
-    run_in_fiber(run_reasons, NULL);
-}
-
-static void test_broken_postmaster(void **state)
-{
-    (void)state;
-    run_in_fiber(run_broken_postmaster, NULL);
 }
 
 int main(void)

@@ -112,7 +112,7 @@ static const struct {
     {"lost@example.test", ROUTE_LATER, NULL},
 };
 
-static void run_cases(void *arg)
+IN_FIBER(cases)
 {
     (void)arg;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -128,7 +128,7 @@ static void run_cases(void *arg)
 }
 
 /* A part that cannot be looked up makes all of it "later". */
-static void run_later(void *arg)
+IN_FIBER(later)
 {
     static const char *const parts[] = {"staff@example.test", "alice@example.test",
                                         "bob@example.test", "x@far.test", "far.test"};
@@ -145,7 +145,7 @@ static void run_later(void *arg)
     fake.fails = NULL;
 }
 
-static void run_accounts(void *arg)
+IN_FIBER(accounts)
 {
     struct arena *a = arena_new();
     (void)arg;
@@ -178,7 +178,7 @@ static bool admits(const char *address, const char *sender, enum err_kind *kind)
     return ok;
 }
 
-static void run_senders(void *arg)
+IN_FIBER(senders)
 {
     enum err_kind kind;
     struct arena *a = arena_new();
@@ -220,7 +220,7 @@ static void watch(void *arg)
     }
 }
 
-static void run_many(void *arg)
+IN_FIBER(many)
 {
     struct arena *a = arena_new();
     bool done = false;
@@ -254,36 +254,6 @@ static int teardown(void **state)
     (void)state;
     router_free(router);
     return 0;
-}
-
-static void test_cases(void **state)
-{
-    (void)state;
-    run_in_fiber(run_cases, NULL);
-}
-
-static void test_later(void **state)
-{
-    (void)state;
-    run_in_fiber(run_later, NULL);
-}
-
-static void test_accounts(void **state)
-{
-    (void)state;
-    run_in_fiber(run_accounts, NULL);
-}
-
-static void test_senders(void **state)
-{
-    (void)state;
-    run_in_fiber(run_senders, NULL);
-}
-
-static void test_many(void **state)
-{
-    (void)state;
-    run_in_fiber(run_many, NULL);
 }
 
 int main(void)
