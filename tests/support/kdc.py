@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 
-from . import wait_for
+from . import Closing, wait_for
 from .instance import give_port_base, take_port_base
 from .ldap_people import password_of
 from .slapd import find_program
@@ -66,7 +66,7 @@ class Tickets:
         return environment
 
 
-class Kdc(Tickets):
+class Kdc(Closing, Tickets):
     """keytab: of all services at localhost and mail.example.test."""
 
     def __init__(self, users=("anna", "ben", "clara", "dora", "user001")):
@@ -127,9 +127,3 @@ class Kdc(Tickets):
         self.stop()
         give_port_base(self.base_port)
         shutil.rmtree(self.directory, ignore_errors=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *ignored):
-        self.close()

@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 
+from . import Closing
 from .ldap_proxy import reset
 
 BIND, UNBIND, SEARCH, ENTRY, DONE = 0x60, 0x42, 0x63, 0x64, 0x65
@@ -66,7 +67,7 @@ def in_lower_case(attributes):
     return {name.lower(): {v.lower() for v in values} for name, values in attributes.items()}
 
 
-class LdapFake:
+class LdapFake(Closing):
     """entries: {dn: {name: [values]}}; range: so many values of an attribute at a time (0: all). Requests that came are in
     `searches` (base, raw filter). raw: bytes that are sent instead of an answer to a search."""
 
@@ -84,12 +85,6 @@ class LdapFake:
     def close(self):
         for s in [self.listener] + self.connections:
             reset(s)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *ignored):
-        self.close()
 
     def accept(self):
         while True:

@@ -14,8 +14,10 @@ import struct
 import threading
 import time
 
+from . import Closing
 
-class LdapProxy:
+
+class LdapProxy(Closing):
     def __init__(self, port, host="127.0.0.1"):
         self.target = (host, port)
         self.mode, self.bytes, self.pause = "pass", 10, 0.001
@@ -45,12 +47,6 @@ class LdapProxy:
     def close(self):
         self.set("reset")
         reset(self.listener)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *ignored):
-        self.close()
 
     def accept(self):
         while True:

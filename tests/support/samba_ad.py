@@ -7,12 +7,11 @@ import fcntl
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 
-from . import Skip, wait_for
+from . import Skip, end_process, wait_for
 from .authority import Authority
 from .kdc import SERVICES, Tickets
 from .slapd import find_program
@@ -172,14 +171,8 @@ class SambaAd(Tickets):
 
     def stop(self):
         process, self.process = self.process, None
-        if process and process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        if process:
+            end_process(process)
 
     def close(self):
         atexit.unregister(self.close)

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from . import Skip
+from . import Closing, Skip, end_process
 
 CONFIG = """server:
     rundir: "%(dir)s"
@@ -56,7 +56,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-class SignedDns:
+class SignedDns(Closing):
     """zones: {"name.test": (kind, records)}, kind "signed", "unsigned", or "bogus": signed with other
     keys than the trust anchor says. Records stand as in a zone file, relative to the zone's name."""
 
@@ -142,17 +142,6 @@ class SignedDns:
             self.port, self.anchor)
 
     def close(self):
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end_process(self.process)
         self.log.close()
         shutil.rmtree(self.directory, ignore_errors=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import urllib.parse
 
-from . import Skip, wait_for
+from . import Closing, Skip, end_process, wait_for
 from .authority import Authority
 from .instance import give_port_base, take_port_base
 from .ldap_people import ADMIN_DN, ADMIN_PASSWORD, BASE, PEOPLE, SERVICE_DN, SERVICE_PASSWORD, People, password_of
@@ -76,7 +76,7 @@ def find_program(name):
     return path
 
 
-class Slapd:
+class Slapd(Closing):
     """users: how many beside those with names; bulk: members of the group "bulk"; tls: a Certificate for it (else a
     good one); authority: who signs it; kdc: a Kdc, for GSSAPI; config: more lines for its configuration; slow: hashes of
     passwords that cost some time."""
@@ -139,14 +139,8 @@ class Slapd:
     def stop(self):
         process, self.process = self.process, None
         atexit.unregister(self.stop)
-        if process and process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        if process:
+            end_process(process)
 
     def restart(self):
         self.stop()
@@ -167,12 +161,6 @@ class Slapd:
         self.stop()
         give_port_base(self.base_port)
         shutil.rmtree(self.directory, ignore_errors=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *ignored):
-        self.close()
 
     # --- with OpenLDAP's own programs ---
 
