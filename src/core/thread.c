@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -19,6 +18,23 @@
 #include <unistd.h>
 
 #define THREAD_STACK ((size_t)1024 * 1024)
+
+int thread_create(pthread_t *thread, size_t stack, void *(*fn)(void *arg), void *arg)
+{
+    sigset_t all, old;
+    pthread_t detached;
+    pthread_attr_t attributes;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, stack);
+    if (!thread)
+        pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    int error = pthread_create(thread ? thread : &detached, &attributes, fn, arg);
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return error;
+}
 
 struct start {
     char name[16];
@@ -42,17 +58,7 @@ bool thread_start(const char *name, void (*fn)(void *arg), void *arg, struct err
     memcpy(s->name, text.p, text.n);
     s->fn = fn;
     s->arg = arg;
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, THREAD_STACK);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_t thread;
-    int error = pthread_create(&thread, &attributes, thread_main, s);
-    pthread_attr_destroy(&attributes);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    int error = thread_create(NULL, THREAD_STACK, thread_main, s);
     if (error == 0)
         return true;
     free(s);

@@ -5,10 +5,16 @@
  */
 #include "core/err.h"
 
+#include <pthread.h>
+#include <stddef.h>
+
 struct loop;
 
-/* Runs fn(arg) on a thread that nobody waits for; signals stay with the loop's thread. name: up to
- * 15 characters, for the debugger. */
+/* A thread with that much stack; signals stay with the loop's thread. thread NULL: nobody will join
+ * it. Returns 0, or what went wrong as errno has it. */
+int thread_create(pthread_t *thread, size_t stack, void *(*fn)(void *arg), void *arg);
+
+/* Runs fn(arg) on a thread that nobody waits for. name: up to 15 characters, for the debugger. */
 bool thread_start(const char *name, void (*fn)(void *arg), void *arg, struct err *e);
 
 /* What threads send to the loop: notes, which lie in the sender's structs. */

@@ -11,14 +11,13 @@
 #include "core/log.h"
 #include "core/loop_private.h"
 #include "core/mem.h"
+#include "core/thread.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -211,18 +210,9 @@ static struct worker_pool *pool_of(struct loop *l)
     return p;
 }
 
-/* Signals stay with the loop's thread. */
 static bool start_thread(struct class *c)
 {
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, THREAD_STACK);
-    int error = pthread_create(&c->threads[c->started], &attributes, thread_main, c);
-    pthread_attr_destroy(&attributes);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    int error = thread_create(&c->threads[c->started], THREAD_STACK, thread_main, c);
     if (error == 0)
         c->started++;
     else
