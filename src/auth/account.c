@@ -39,16 +39,6 @@ struct account account_copy(struct arena *a, const struct account *from)
     return account;
 }
 
-struct directory_group directory_group_copy(struct arena *a, const struct directory_group *from)
-{
-    struct directory_group group = *from;
-    group.address = arena_str(a, from->address);
-    group.name = arena_str(a, from->name);
-    group.members = account_copy_list(a, from->members, from->member_count);
-    group.public_mailbox = arena_str(a, from->public_mailbox);
-    return group;
-}
-
 struct str account_protocols_text(struct arena *a, unsigned protocols)
 {
     struct str text = STR("");

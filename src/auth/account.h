@@ -79,5 +79,3 @@ struct directory_group {
     struct str public_mailbox; /* that has its mail instead of the members; "" : none */
     const char *source;        /* who has it: EMBEDDED_NAME, or the name of an ldap block */
 };
-
-struct directory_group directory_group_copy(struct arena *a, const struct directory_group *from);

@@ -330,7 +330,7 @@ static void close_source(struct source *s)
     embedded_close(embedded_of(s));
 }
 
-/* Passwords are checked with their hash, and set as a change (directory_change.c). */
+/* Passwords are checked with their hash, and set as a change (directory_password.c). */
 static const struct source_functions functions = {
     .kind = "embedded",
     .find_login = find_login,

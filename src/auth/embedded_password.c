@@ -16,8 +16,6 @@
 #include "core/mem.h"
 #include "core/worker.h"
 
-#include <stdlib.h>
-
 /* --- what is kept of one --- */
 
 struct making {

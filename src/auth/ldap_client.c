@@ -9,7 +9,6 @@
 #include "auth/ldap_logins.h"
 #include "core/mem.h"
 
-#include <errno.h>
 #include <ldap.h>
 #include <stdlib.h>
 

@@ -18,7 +18,6 @@
 #include <openldap.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define SYSTEM_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt"

@@ -16,7 +16,6 @@
 #include "core/mem.h"
 #include "net/dns.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #define RETRY       (30 * USEC_SEC)

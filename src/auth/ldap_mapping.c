@@ -451,10 +451,3 @@ const struct ldap_mapping *ldap_mapping_make(struct arena *a, const char *name,
     choose_attributes(&k);
     return m;
 }
-
-void ldap_preset_describe(const struct ldap_preset *preset, struct buf *b)
-{
-    for (size_t i = 0; i < LDAP_FIELDS; i++)
-        if (preset->fields[i])
-            buf_printf(b, "%s = %s\n", ldap_field_names[i], preset->fields[i]);
-}

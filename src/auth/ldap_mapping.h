@@ -68,6 +68,3 @@ const struct ldap_mapping *ldap_mapping_make(struct arena *a, const char *name,
 
 /* Blank-separated words of a field contain this one, any case. */
 bool ldap_words_have(struct str words, struct str word);
-
-/* A preset with nothing replaced, as text for people: "name = value" in the order of the fields. */
-void ldap_preset_describe(const struct ldap_preset *preset, struct buf *b);

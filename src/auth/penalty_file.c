@@ -14,8 +14,6 @@
 #include "core/log.h"
 #include "core/mem.h"
 
-#include <stdlib.h>
-
 #define FILE_MAGIC   0x4e50444du /* "MDPN" */
 #define FILE_VERSION 1
 #define MILLIONTHS   1e6

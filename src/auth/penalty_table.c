@@ -175,8 +175,3 @@ void penalty_table_each(struct penalty_table *t,
         }
     }
 }
-
-size_t penalty_table_count(const struct penalty_table *t)
-{
-    return t->count;
-}

@@ -37,6 +37,5 @@ void penalty_table_remove(struct penalty_table *t, struct penalty_entry *entry);
 void penalty_table_each(struct penalty_table *t,
                         void (*fn)(void *arg, struct penalty_table *t, struct penalty_entry *entry),
                         void *arg);
-size_t penalty_table_count(const struct penalty_table *t);
 /* Never 0. */
 uint64_t penalty_table_hash(const struct penalty_table *t, struct str a, struct str b);

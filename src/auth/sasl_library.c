@@ -20,7 +20,6 @@
 #include "core/mem.h"
 #include "core/worker.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <sasl/saslplug.h>
 #include <stdio.h>

@@ -4,7 +4,6 @@
 #include "core/clock.h"
 
 #include <stdatomic.h>
-#include <stddef.h>
 
 static usec (*replaced_monotonic)(void);
 static usec (*replaced_wall)(void);

@@ -8,8 +8,6 @@
 #include "core/mem.h"
 
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 bool config_fail(const char *path, unsigned line, struct err *e, const char *format, ...)
 {

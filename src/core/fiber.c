@@ -108,11 +108,6 @@ struct fiber *fiber_self(void)
     return l ? l->running : NULL;
 }
 
-const char *fiber_name(const struct fiber *f)
-{
-    return f->name;
-}
-
 /* --- waiting --- */
 
 static void cond_remove(struct cond *c, struct fiber *f)

@@ -26,7 +26,6 @@ struct fiber *fiber_start(struct loop *l, const char *name, void (*fn)(void *arg
 
 /* The fiber that runs now, NULL outside of one. */
 struct fiber *fiber_self(void);
-const char *fiber_name(const struct fiber *f);
 
 /* The fiber's present wait, and each later one, returns ERR_CANCELLED. A fiber may not be cancelled
  * after its function returned: who keeps the pointer clears it then. */

@@ -25,7 +25,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define MIB              ((uint64_t)1024 * 1024)
 #define SPARE_BATCHES    4

@@ -11,7 +11,6 @@
 #include "core/disk.h"
 #include "core/journal_private.h"
 #include "core/log.h"
-#include "core/mem.h"
 #include "core/worker.h"
 
 #include <assert.h>

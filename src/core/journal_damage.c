@@ -9,7 +9,6 @@
 #include "core/log.h"
 #include "core/mem.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 

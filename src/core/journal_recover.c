@@ -16,7 +16,6 @@
  *
  * All segments are checked before the first record is replayed. New records go to a fresh segment.
  */
-#include "core/crc32c.h"
 #include "core/disk.h"
 #include "core/journal_private.h"
 #include "core/log.h"
@@ -24,7 +23,6 @@
 #include "core/worker.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 

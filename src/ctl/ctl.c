@@ -22,9 +22,7 @@
 #include "ctl/ctl_private.h"
 #include "ctl/limits.h"
 
-#include <assert.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define REQUEST_TIMEOUT (60 * USEC_SEC) /* for the next request, and for sending an answer */
 #define CLOSE_PATIENCE  (5 * USEC_SEC)

@@ -5,7 +5,6 @@
 #include "core/log.h"
 #include "core/worker.h"
 #include "ctl/ctl.h"
-#include "ctl/ctl_json.h"
 #include "ctl/report.h"
 #include "trace/trace.h"
 

@@ -9,7 +9,6 @@
 
 #include <pwd.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define NAME_BUFFER 16384
 

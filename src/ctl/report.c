@@ -6,7 +6,6 @@
 #include "ctl/report.h"
 
 #include "core/mem.h"
-#include "ctl/ctl_json.h"
 #include "ctl/limits.h"
 #include "ctl/report_table.h"
 #include "trace/field.h"

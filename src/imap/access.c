@@ -8,7 +8,6 @@
 #include "imap/access.h"
 
 #include "auth/directory.h"
-#include "core/log.h"
 #include "imap/place.h"
 #include "store/acl_memory.h"
 

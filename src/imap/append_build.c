@@ -4,7 +4,6 @@
  * they name, in portions, with PARTIAL (RFC 5092) cut as FETCH would cut them; a literal8 is made
  * storable on a worker (mime/binary.h).
  */
-#include "core/disk.h"
 #include "core/mem.h"
 #include "core/worker.h"
 #include "imap/append.h"

@@ -5,7 +5,6 @@
  * machine. A directory that cannot answer is told as UNAVAILABLE, never as a wrong password: mail
  * clients throw stored passwords away otherwise.
  */
-#include "imap/limits.h"
 #include "imap/reader.h"
 
 #define BASE64_MAX(n) (4 * (((n) + 2) / 3))

@@ -4,7 +4,6 @@
  *
  * Sequence numbers in the keys are those of each mailbox; "$" is nothing but in the selected one.
  */
-#include "imap/access.h"
 #include "imap/place.h"
 #include "imap/search_saved.h"
 #include "imap/search_sources.h"

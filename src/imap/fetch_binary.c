@@ -15,8 +15,6 @@
 #include "core/mem.h"
 #include "mime/message.h"
 
-#include <stdlib.h>
-
 enum coding { CODING_NONE, CODING_BASE64, CODING_QUOTED, CODING_UNKNOWN };
 
 static enum coding find_coding(struct str encoding)

@@ -10,7 +10,6 @@
  */
 #include "imap/reader.h"
 
-#include "core/mem.h"
 #include "core/spool.h"
 #include "imap/limits.h"
 

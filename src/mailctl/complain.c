@@ -17,11 +17,6 @@ void complain_as_json(void)
     as_json = true;
 }
 
-bool complains_as_json(void)
-{
-    return as_json;
-}
-
 static void print_as_json(const char *kind, const char *text)
 {
     json_t *object = json_pack("{s:s%, s:s}", "error", text, str_from_c(text).n, "kind", kind);

@@ -7,7 +7,6 @@
 #include "mailctl/interrupt.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define PATIENCE  (USEC_SEC / 2)

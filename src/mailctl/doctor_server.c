@@ -5,8 +5,6 @@
 #include "policy/policy.h"
 #include "queue/rules.h"
 
-#include <stdlib.h>
-
 /* --- configuration --- */
 
 struct reading {

@@ -1,7 +1,6 @@
 /*
  * doctor: the certificate as those see it who connect.
  */
-#include "core/disk.h"
 #include "mailctl/doctor_judge.h"
 
 #define DAY 86400

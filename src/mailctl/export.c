@@ -4,7 +4,6 @@
  * its own when all is in it and synced.
  */
 #include "core/disk.h"
-#include "core/mem.h"
 #include "mailctl/archive.h"
 #include "mailctl/get.h"
 #include "mailctl/interrupt.h"
@@ -18,7 +17,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 struct exporting {
     struct mailctl *m;

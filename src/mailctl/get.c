@@ -6,8 +6,6 @@
 
 #include "mailctl/interrupt.h"
 
-#include <stdio.h>
-
 struct getting {
     struct mailctl *m;
     struct client *client;

@@ -18,7 +18,6 @@
 #include "store/folder_name.h"
 
 #include <dirent.h>
-#include <stdlib.h>
 
 static bool is_directory(const char *path)
 {

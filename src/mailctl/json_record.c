@@ -5,7 +5,6 @@
  */
 #include "mailctl/json_record.h"
 
-#include "ctl/ctl_json.h"
 #include "ctl/ctl_record.h"
 #include "ctl/limits.h"
 

@@ -71,7 +71,6 @@ int fail_error(const struct err *e);
 int fail_kind(enum err_kind kind, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* From now on {"error": text, "kind": kind}. */
 void complain_as_json(void);
-bool complains_as_json(void);
 
 /* --- client.c: asking the server --- */
 

@@ -6,7 +6,6 @@
 #include "ctl/server_settings.h"
 #include "mailctl/command_line.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define INDENT 4

@@ -2,7 +2,6 @@
  * What the queue is made of now, and how it was over time, as small charts of text: one line for
  * each number, a column for several minutes, hours or days.
  */
-#include "core/mem.h"
 #include "mailctl/chart.h"
 #include "mailctl/queue.h"
 

@@ -3,8 +3,6 @@
  */
 #include "mailctl/mailctl.h"
 
-#include <stdio.h>
-
 static const char *const titles[] = {"user",      ">storage", ">of", ">%",
                                      ">messages", ">of",      ">%",  NULL};
 

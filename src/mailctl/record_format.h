@@ -14,7 +14,7 @@ struct alias_problem;
 struct record_file {
     json_t *records;                      /* the caller's; each with its "line" */
     size_t passed;                        /* entries that are nothing of ours */
-    const struct alias_problem *problems; /* ctl/aliases.h; in the arena */
+    const struct alias_problem *problems; /* mailctl/aliases.h; in the arena */
     size_t problem_count, unsupported;
 };
 

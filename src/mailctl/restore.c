@@ -13,7 +13,6 @@
 #include "mailctl/put.h"
 #include "mime/header.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define LIST_MAX ((uint64_t)1024 * 1024 * 1024)

@@ -9,8 +9,6 @@
 #include "mailctl/sendmail.h"
 #include "smtp/drop_file.h"
 
-#include <unistd.h>
-
 struct writing {
     int fd;
     const char *path;

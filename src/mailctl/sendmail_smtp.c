@@ -6,7 +6,6 @@
  * All or nobody: when the server refuses one recipient, the message is not sent to the others, so
  * that who sees the exit status knows what it means.
  */
-#include "core/clock.h"
 #include "mailctl/sendmail.h"
 #include "smtp/client_encoder.h"
 #include "smtp/xtext.h"
@@ -14,7 +13,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>

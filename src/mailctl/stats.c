@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define INTERVAL_LEAST 0.1
 #define INTERVAL_MOST  3600.0

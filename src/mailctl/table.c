@@ -3,7 +3,6 @@
  * from outside (addresses, error texts of other servers) loses its control characters, so that it
  * cannot play tricks on the terminal.
  */
-#include "core/clock.h"
 #include "core/mem.h"
 #include "mailctl/mailctl.h"
 

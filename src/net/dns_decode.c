@@ -10,7 +10,6 @@
 #include <arpa/inet.h>
 #include <idn2.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 
 static bool is_host_char(char c)
 {

@@ -25,7 +25,6 @@
 #include "core/worker.h"
 #include "net/socket_address.h"
 
-#include <assert.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <stdlib.h>

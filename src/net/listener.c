@@ -15,7 +15,6 @@
 #include "net/stream_private.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -12,7 +12,6 @@
 #include "net/stream_private.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #define STREAM_OUT_MAX     (64 * 1024)  /* stream_write flushes at this size */
 #define STREAM_BEGUN_PLAIN 4096         /* kept of what stream_write_some could not send */

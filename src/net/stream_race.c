@@ -14,7 +14,6 @@
 #include "core/mem.h"
 #include "net/stream_private.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 

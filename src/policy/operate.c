@@ -7,8 +7,6 @@
 #include "policy/client_network.h"
 #include "policy/state.h"
 
-#include <stdlib.h>
-
 /* --- limits --- */
 
 struct busiest {

@@ -5,7 +5,6 @@
  */
 #include "policy/rule.h"
 
-#include "core/log.h"
 #include "core/mem.h"
 #include "policy/limits.h"
 #include "policy/policy_internal.h"

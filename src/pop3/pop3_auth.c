@@ -9,8 +9,6 @@
 
 #include "core/log.h"
 
-#include <stdlib.h>
-
 #define BASE64_MAX(n) (4 * (((n) + 2) / 3))
 
 static struct auth_peer peer_of(const struct pop3_session *s)

@@ -11,7 +11,6 @@
 
 #include "core/log.h"
 #include "core/mem.h"
-#include "core/random.h"
 #include "queue/message.h"
 #include "queue/message_text.h"
 #include "queue/next_hop.h"

@@ -1,18 +1,10 @@
 /*
- * What clients ask for beside the delivery itself, copied and put into words. The words are those
- * of the parameters, so that who knows the RFCs knows them.
+ * What clients ask for beside the delivery itself, put into words: those of the parameters, so
+ * that who knows the RFCs knows them.
  */
 #include "queue/envelope.h"
 
 #include "mime/date.h"
-
-void envelope_options_copy(struct envelope_options *to, const struct envelope_options *from,
-                           struct arena *a)
-{
-    *to = *from;
-    to->envelope_id = arena_str(a, from->envelope_id);
-    to->hold_request = arena_str(a, from->hold_request);
-}
 
 void envelope_options_write(struct buf *out, const struct envelope_options *o)
 {

@@ -40,9 +40,6 @@ struct envelope_options {
     int priority; /* MT-PRIORITY (RFC 6710): -9 to 9 */
 };
 
-/* Strings into a. */
-void envelope_options_copy(struct envelope_options *to, const struct envelope_options *from,
-                           struct arena *a);
 /* " priority=3 deliver_by=2030-01-01T00:00:00Z;R", for logs and operators: what was asked for. */
 void envelope_options_write(struct buf *out, const struct envelope_options *o);
 

@@ -14,7 +14,6 @@
 
 #include <assert.h>
 #include <search.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 struct queue_message *message_new(struct queue *q)

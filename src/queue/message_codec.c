@@ -16,8 +16,6 @@
 #include "core/mem.h"
 #include "queue/attempts.h"
 
-#include <stdlib.h>
-
 #define ENVELOPE_MAGIC 0x4551444du /* "MDQE" */
 
 enum encoded_flags {

@@ -28,7 +28,6 @@
 #include "core/mem.h"
 #include "queue/mailbox_delivery.h"
 #include "queue/message.h"
-#include "queue/message_text.h"
 #include "queue/pause.h"
 #include "queue/queue_files.h"
 #include "queue/queue_journal.h"

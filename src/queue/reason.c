@@ -1,7 +1,6 @@
 /*
  * Why something is not being sent at this moment, in words for operators.
  */
-#include "queue/message.h"
 #include "queue/scheduler_internal.h"
 
 static void write_duration(struct buf *out, usec duration)

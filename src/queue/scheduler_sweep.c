@@ -3,7 +3,6 @@
  * is to do: at start, and when the settings have changed. A change that comes while a sweep is
  * under way makes another one.
  */
-#include "queue/message.h"
 #include "queue/scheduler_internal.h"
 #include "queue/walk.h"
 

@@ -4,7 +4,6 @@
  * way.
  */
 #include "core/disk.h"
-#include "core/file.h"
 #include "core/mem.h"
 #include "core/random.h"
 #include "core/worker.h"

@@ -14,7 +14,6 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/worker.h"
-#include "queue/message.h"
 #include "queue/queue_files.h"
 #include "queue/state_entry.h"
 #include "queue/state_log_internal.h"

@@ -27,7 +27,6 @@
 #define TEXT_MAGIC  0x5451444du /* "MDQT" */
 #define FILE_MAGIC  "maild text 1\n"
 #define HEADER_SIZE (sizeof(FILE_MAGIC) - 1)
-#define FIXED_SIZE  (4 * sizeof(uint32_t) + ID_SIZE)
 
 /* --- the files --- */
 

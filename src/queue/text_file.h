@@ -3,7 +3,7 @@
  * Files `text.NUMBER` in the spool directory: the texts (header lines in front, and small bodies)
  * of many waiting messages, one behind the other. A text stays where it was written; a file that
  * nobody needs any more goes, and one that is mostly needless is left for a newer one
- * (text_file_compact.c).
+ * (message_text.c).
  */
 #include "core/buf.h"
 #include "core/fiber.h"

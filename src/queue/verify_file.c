@@ -7,8 +7,6 @@
 #include "core/loop.h"
 #include "queue/verify_internal.h"
 
-#include <stdlib.h>
-
 #define FILE_MAGIC   0x5651444du /* "MDQV" */
 #define FILE_VERSION 1
 #define FILE_MAX     ((size_t)4 * 1024 * 1024 * 1024)

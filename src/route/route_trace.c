@@ -5,7 +5,6 @@
 #include "route/route_internal.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
 static struct route_trace_step *add_step(struct route_trace *t)
 {

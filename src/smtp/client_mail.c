@@ -25,8 +25,6 @@
 #include "smtp/client_options.h"
 #include "smtp/client_tls.h"
 
-#include <stdlib.h>
-
 /* A server may take this long for each of many recipients; all together no longer than settings
  * say. */
 static usec transaction_deadline(const struct client_mail *x)

@@ -13,7 +13,6 @@
  */
 #include "smtp/client_tls.h"
 
-#include "net/host_port.h"
 #include "net/tls_session.h"
 
 #define PORT_SMTPS 465

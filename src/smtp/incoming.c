@@ -4,8 +4,6 @@
  */
 #include "smtp/incoming.h"
 
-#include "smtp/limits.h"
-
 void incoming_begin(struct incoming *in, const char *dir, const char *id,
                     const struct header_rules *rules, uint64_t size_max)
 {

@@ -15,7 +15,6 @@
 #include "core/disk.h"
 #include "core/file.h"
 #include "core/log.h"
-#include "core/mem.h"
 #include "core/worker.h"
 #include "smtp/mta_sts_internal.h"
 

@@ -3,11 +3,8 @@
  * block DNS or HTTPS for an hour does not hit the hour in which it expires. One domain after the
  * other; what is neither asked for nor holds any more is forgotten.
  */
-#include "core/log.h"
 #include "core/mem.h"
 #include "smtp/mta_sts_internal.h"
-
-#include <stdlib.h>
 
 static bool is_due(const struct mta_sts_entry *e)
 {

@@ -2,7 +2,6 @@
  * AUTH (RFC 4954): on submission, and where the listener has it on port 25.
  */
 #include "core/log.h"
-#include "smtp/limits.h"
 #include "smtp/smtp_command.h"
 
 #define BASE64_MAX(n) (4 * (((n) + 2) / 3))

@@ -15,7 +15,6 @@
 #include "core/crash.h"
 
 #include "core/log.h"
-#include "smtp/limits.h"
 
 static smtp_command_function command_rset, command_noop, command_quit, command_help;
 static smtp_command_function command_missing;

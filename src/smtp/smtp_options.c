@@ -11,7 +11,6 @@
 #include "mime/date.h"
 #include "smtp/limits.h"
 #include "smtp/original_recipient.h"
-#include "smtp/smtp_command.h"
 #include "smtp/xtext.h"
 
 static struct envelope_options *options(const struct smtp_parameter_call *c)

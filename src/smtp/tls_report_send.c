@@ -7,12 +7,9 @@
  * wrong with TLS there. Nobody is told when it cannot be delivered: its sender is the null address.
  */
 #include "core/log.h"
-#include "core/mem.h"
 #include "core/random.h"
 #include "queue/notice.h"
 #include "smtp/tls_report_internal.h"
-
-#include <stdlib.h>
 
 #define POST_TIMEOUT    (60 * USEC_SEC)
 #define POST_ANSWER_MAX ((size_t)64 * 1024)

@@ -5,7 +5,6 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "store/delivery.h"
-#include "store/limits.h"
 
 #include <stdlib.h>
 

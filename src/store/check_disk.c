@@ -7,11 +7,9 @@
 #include "core/disk.h"
 #include "core/mem.h"
 #include "store/limits.h"
-#include "store/maildir_name.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 /* --- dovecot-uidlist --- */
 

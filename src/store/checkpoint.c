@@ -10,7 +10,6 @@
  */
 #include "core/disk.h"
 #include "core/log.h"
-#include "core/mem.h"
 #include "core/worker.h"
 #include "store/limits.h"
 #include "store/pending.h"

@@ -12,15 +12,12 @@
 
 #include "core/disk.h"
 #include "core/log.h"
-#include "core/mem.h"
 #include "core/worker.h"
 #include "store/folder_disk.h"
 #include "store/homes.h"
 #include "store/limits.h"
 #include "store/pending.h"
 #include "store/undelete.h"
-
-#include <stdlib.h>
 
 void expunged_add_note(const struct mailbox *m, struct buf *note)
 {

@@ -22,8 +22,6 @@
 #include "store/special_use.h"
 #include "store/subscriptions.h"
 
-#include <stdlib.h>
-
 struct folder_job {
     struct folder_disk disk;
     struct str name;

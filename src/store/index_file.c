@@ -13,13 +13,11 @@
  */
 #include "store/index_file.h"
 
-#include "core/clock.h"
 #include "core/disk.h"
 #include "core/mem.h"
 #include "store/limits.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 
 static const char *path_of(struct buf *b, const char *dir, const char *name)
 {

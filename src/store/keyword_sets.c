@@ -8,7 +8,6 @@
 
 #include "core/mem.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 static struct keyword_set *set_at(const struct keyword_table *k, uint32_t set)

@@ -6,8 +6,6 @@
 
 #include "core/mem.h"
 
-#include <stdlib.h>
-
 bool keywords_is_name(struct str name)
 {
     if (name.n == 0 || name.n > KEYWORD_LENGTH_MAX)

@@ -11,7 +11,6 @@
 #include "store/maildir_name.h"
 #include "store/message_count.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 void load_add_unknown(struct mailbox_load *l, struct message_file *f)

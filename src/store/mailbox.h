@@ -77,8 +77,6 @@ const struct str *mailbox_keywords(const struct mailbox *m, size_t *count);
 uint32_t mailbox_keyword_changes(const struct mailbox *m);
 /* Can a message have a keyword that the mailbox does not know yet? (PERMANENTFLAGS \*) */
 bool mailbox_takes_keywords(const struct mailbox *m);
-/* The numbers of a set, ascending. */
-const uint16_t *mailbox_set_keywords(const struct mailbox *m, uint32_t set, size_t *count);
 /* The names of a set with spaces between them, as FETCH FLAGS shows them. */
 struct str mailbox_set_text(const struct mailbox *m, uint32_t set);
 bool mailbox_set_has(const struct mailbox *m, uint32_t set, size_t keyword);

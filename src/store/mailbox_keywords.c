@@ -23,11 +23,6 @@ bool mailbox_takes_keywords(const struct mailbox *m)
     return keywords_names(&m->c.keywords) < KEYWORDS_MAX;
 }
 
-const uint16_t *mailbox_set_keywords(const struct mailbox *m, uint32_t set, size_t *count)
-{
-    return keyword_set_numbers(&m->c.keywords, set, count);
-}
-
 struct str mailbox_set_text(const struct mailbox *m, uint32_t set)
 {
     return keyword_set_text(&m->c.keywords, set);

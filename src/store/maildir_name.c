@@ -8,9 +8,6 @@
 
 #include "store/mailbox.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 static const struct {
     char letter;
     uint8_t flag;

@@ -2,7 +2,7 @@
 /*
  * What a message's file is called on disk at this moment, compactly: one record per message in
  * chunks of a pool that lives as long as the mailbox is in memory. Records never move; only the
- * loop changes them, and only while it holds the mailbox's names (flush.h).
+ * loop changes them, and only while it holds the mailbox's names (flush.c).
  */
 #include "core/buf.h"
 

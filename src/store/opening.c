@@ -11,7 +11,6 @@
  */
 #include "store/opening.h"
 
-#include "core/disk.h"
 #include "core/mem.h"
 #include "core/worker.h"
 #include "store/folder_disk.h"

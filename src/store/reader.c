@@ -11,7 +11,6 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/worker.h"
-#include "store/limits.h"
 #include "store/message_count.h"
 #include "store/pending.h"
 #include "store/store_internal.h"

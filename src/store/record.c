@@ -119,13 +119,6 @@ void record_add_keywords(struct buf *b, const struct keyword_table *k, uint32_t 
         buf_add_counted(b, k->names[numbers[i]]);
 }
 
-void record_add_names(struct buf *b, const struct keyword_table *k)
-{
-    buf_add_u32(b, (uint32_t)k->count);
-    for (size_t i = 0; i < k->count; i++)
-        buf_add_counted(b, k->names[i]);
-}
-
 struct str *record_read_names(struct reader *r, struct arena *a, size_t *count)
 {
     *count = read_u32(r);

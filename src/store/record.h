@@ -62,6 +62,4 @@ uint32_t *record_read_uids(struct reader *r, struct arena *a, size_t *count);
 
 /* Names of a set. */
 void record_add_keywords(struct buf *b, const struct keyword_table *k, uint32_t set);
-/* Names of all keywords, by number. */
-void record_add_names(struct buf *b, const struct keyword_table *k);
 struct str *record_read_names(struct reader *r, struct arena *a, size_t *count);

@@ -20,8 +20,6 @@
 #include "core/mem.h"
 #include "store/expunged.h"
 #include "store/folder_disk.h"
-#include "store/limits.h"
-#include "store/maildir_name.h"
 #include "store/set_aside.h"
 
 #include <stdlib.h>

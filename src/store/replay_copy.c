@@ -11,8 +11,6 @@
 #include "store/replay.h"
 #include "store/set_aside.h"
 
-#include <stdlib.h>
-
 struct copy_record {
     struct store *store;
     struct mailbox *from, *to; /* either may be NULL: deleted later */

@@ -21,7 +21,6 @@
 #include "store/set_aside.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 
 struct message_file *replay_take_unknown(struct mailbox *m, struct str base)
 {

@@ -9,7 +9,6 @@
  * records are believed for every message that a record speaks of. What is left when all records are
  * through was done by other programs, and is taken over as their change.
  */
-#include "store/limits.h"
 #include "store/replay.h"
 
 #include "core/mem.h"

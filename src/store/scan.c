@@ -27,7 +27,6 @@
 #include "store/pending.h"
 #include "store/store_internal.h"
 
-#include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
 

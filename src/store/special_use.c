@@ -7,7 +7,6 @@
 #include "core/mem.h"
 #include "core/worker.h"
 #include "store/folder_disk.h"
-#include "store/folder_name.h"
 #include "store/metadata.h"
 
 #include <stdlib.h>

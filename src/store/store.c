@@ -37,7 +37,6 @@
 #include "store/special_use.h"
 #include "store/store_internal.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -5,7 +5,6 @@
  * wait for what it has before it.
  */
 #include "core/mem.h"
-#include "store/limits.h"
 #include "store/scan.h"
 #include "store/summary_cache.h"
 

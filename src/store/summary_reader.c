@@ -5,10 +5,8 @@
  *
  * Messages without a summary are read from their files (summary_build.c).
  */
-#include "core/disk.h"
 #include "core/file.h"
 #include "core/mem.h"
-#include "store/limits.h"
 #include "store/summary_cache.h"
 
 #include <fcntl.h>

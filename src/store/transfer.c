@@ -10,15 +10,11 @@
  */
 #include "store/transfer.h"
 
-#include "core/disk.h"
-#include "core/mem.h"
 #include "core/worker.h"
 #include "store/folder_disk.h"
 #include "store/folder_name.h"
 #include "store/limits.h"
 #include "store/store_internal.h"
-
-#include <stdlib.h>
 
 const char *mailbox_directory(const struct mailbox *m)
 {

@@ -9,7 +9,6 @@
 #include "store/mailbox_content.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 
 /* Dovecot takes a dotlock that was not touched for this long for a left one. */
 #define LOCK_STALE (120 * USEC_SEC)

@@ -10,7 +10,6 @@
 #include "store/mailbox_content.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 
 #define PREFIX "dovecot-uidvalidity."
 

@@ -40,5 +40,3 @@
 #define STORY_EVENTS_MAX 20000
 /* How often what was found leads to something else. */
 #define STORY_ROUNDS_MAX 20
-/* Bytes of a term. */
-#define STORY_TERM_MAX 1000

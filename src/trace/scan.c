@@ -10,7 +10,6 @@
 #include "core/disk.h"
 #include "core/mem.h"
 #include "trace/filter.h"
-#include "trace/limits.h"
 #include "trace/line.h"
 #include "trace/pack.h"
 #include "trace/term.h"

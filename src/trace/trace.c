@@ -9,7 +9,6 @@
  */
 #include "trace/trace.h"
 
-#include "core/disk.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/thread.h"
