@@ -38,5 +38,7 @@
 #define STORY_IDS_MAX    2000
 #define STORY_PLACES_MAX 2000
 #define STORY_EVENTS_MAX 20000
+/* Bytes of all that is told. */
+#define STORY_BYTES_MAX ((size_t)64 * 1024 * 1024)
 /* How often what was found leads to something else. */
 #define STORY_ROUNDS_MAX 20

@@ -243,7 +243,7 @@ bool story_find(const struct story_request *r, struct arena *a, struct story_ans
     if (x->list_count != 1 && !l.by_message_id && !r->all)
         return true;
     x->stories = arena_array(a, x->list_count + 1, sizeof(*x->stories));
-    for (size_t i = 0; i < x->list_count && !x->late; i++)
+    for (size_t i = 0; i < x->list_count && !x->late && arena_size(a) < STORY_BYTES_MAX; i++)
         if (!is_told(x, x->list[i].id) && !tell(r, x->list[i].id, a, x, e))
             return false;
     x->list_count = 0;

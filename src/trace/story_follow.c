@@ -340,7 +340,9 @@ static struct story_event *make_room(struct following *f, uint64_t position)
 
 static void add_event(struct following *f, const struct trace_event *event)
 {
-    struct story_event *to = make_room(f, event->position);
+    bool fits = arena_size(f->arena) < STORY_BYTES_MAX;
+    struct story_event *to = fits ? make_room(f, event->position) : NULL;
+    f->cut = f->cut || !fits;
     if (!to)
         return;
     *to = (struct story_event){.when = event->when,

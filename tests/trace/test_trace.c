@@ -3,8 +3,10 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "trace/limits.h"
 #include "trace/pack.h"
 #include "trace/scan.h"
+#include "trace/story.h"
 #include "trace/term.h"
 #include "trace/trace.h"
 #include "trace/volume.h"
@@ -372,6 +374,37 @@ static void test_a_search_ends_in_time(void **state)
     }
 }
 
+/* A message with events that say much: told as far as memory goes. */
+static void test_a_story_is_not_endless(void **state)
+{
+    (void)state;
+    struct volume *v = MEM_NEW(struct volume);
+    struct buf b = BUF_EMPTY;
+    struct err e;
+    struct story_answer answer;
+    struct arena *a = arena_new();
+    assert_true(volume_create(v, dir, 1, &e));
+    for (int i = 0; i < 12000; i++) {
+        if (i % 100 == 0)
+            buf_clear(&b);
+        buf_printf(
+            &b, "2026-11-22T08:00:00.000Z info queue[25x01xdpm9phr]: delivery to=<%06000d>\n", i);
+        if (i % 100 == 99)
+            assert_true(volume_write(v, buf_str(&b), &e));
+    }
+    volume_close(v, true);
+    const struct story_request r = {
+        .dir = dir, .what = STR("25x01xdpm9phr"), .deadline = clock_monotonic() + 600 * USEC_SEC};
+    assert_true(story_find(&r, a, &answer, &e));
+    assert_int_equal(answer.story_count, 1);
+    assert_true(answer.stories[0].cut && !answer.late);
+    assert_in_range(answer.stories[0].count, 9000, 11500);
+    assert_true(arena_size(a) < STORY_BYTES_MAX + STORY_BYTES_MAX / 8);
+    arena_free(a);
+    buf_free(&b);
+    free(v);
+}
+
 static void test_a_damaged_index_costs_time_only(void **state)
 {
     (void)state;
@@ -659,6 +692,7 @@ int main(void)
         CASE(test_the_index_narrows_down),
         CASE(test_newest_first_and_times),
         CASE(test_a_search_ends_in_time),
+        CASE(test_a_story_is_not_endless),
         CASE(test_a_damaged_index_costs_time_only),
         CASE(test_torn_and_rotten_lines),
         CASE(test_files_without_lines_are_set_aside),
