@@ -9,6 +9,7 @@ import urllib.request
 
 from support import wait_for
 from support.authority import RSA, Authority
+from support.dns import DnsServer
 from support.instance import Instance
 from support.mail import imap, loose_tls
 
@@ -270,13 +271,23 @@ def test_two_of_a_kind():
 
 def test_records_of_both_keys():
     """The other side decides which certificate it gets, so each key needs its TLSA record."""
-    with Instance() as server:
-        name = server.mailctl_json("status")["hostname"]
+    server, name = Instance(), "mail.example.test"
+    dns = DnsServer({("example.test", "MX"): [(10, name)], (name, "A"): ["127.0.0.1"]})
+    server.add_config("dns {\n    server = 127.0.0.1@%d\n}\n" % dns.port)
+    with server:
+        assert server.mailctl_json("status")["hostname"] == name
         authority = Authority(os.path.join(server.directory, "ca"))
         both = [authority.issue(name), authority.issue(name, key=RSA)]
         server.add_config("".join(block("b%d" % n, c) for n, c in enumerate(both)))
         server.mailctl("reload")
         found = [r for r in server.mailctl_json("dns", "records", "example.test")["records"] if r["section"] == "tlsa"]
         assert [r["data"] for r in found] == [c.tlsa()[5:] for c in both], found
+        for published, missing in ((both[:1], both[1]), (both[1:], both[0]), (both, None)):
+            dns.records[("_25._tcp." + name, "TLSA")] = [c.tlsa()[5:] for c in published]
+            said = server.run_mailctl("doctor", "--only", "tlsa", check=False).stdout
+            assert ("no TLSA record fits the certificate" in said) == (missing is not None), said
+            assert missing is None or (missing.base + ".pem" in said and missing.tlsa() in said), said
+        assert "2 of 2 TLSA records fit the certificates" in said, said
         # The ports show one of them, whichever doctor's own client prefers.
         assert "another certificate" not in server.run_mailctl("doctor", "--only", "ports", check=False).stdout
+    dns.close()
