@@ -270,14 +270,32 @@ static void find_restart(const struct finding *f, const json_t *status)
     buf_free(&names);
 }
 
+/* What a measure of core/load.h means to who has to mend it. */
+static const char *measure_words(const char *measure)
+{
+    static const struct {
+        const char *measure, *words;
+    } all[] = {{"strangers", "many connections"},
+               {"loop_delay", "the processor cannot keep up"},
+               {"disk_jobs", "much waits for the disk"},
+               {"commit_time", "the disk is slow to sync"},
+               {"memory_short", "memory is short"},
+               {"disk_short", "too little room on the disk: mail is refused"}};
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+        if (strcmp(measure, all[i].measure) == 0)
+            return all[i].words;
+    return measure;
+}
+
 static void find_load(const struct finding *f, const json_t *status)
 {
     const json_t *load = json_object_get(status, "load");
     const char *level = text(load, "level");
     if (strcmp(level, "overloaded") == 0)
-        add(f, CRITICAL, "overloaded (%s): strangers are turned away", text(load, "why"));
+        add(f, CRITICAL, "overloaded (%s): strangers are turned away",
+            measure_words(text(load, "why")));
     else if (strcmp(level, "busy") == 0)
-        add(f, WARNING, "busy (%s): strangers have less time", text(load, "why"));
+        add(f, WARNING, "busy (%s): strangers have less time", measure_words(text(load, "why")));
     json_int_t most = number(load, "connections_max");
     if (most > 0 && number(load, "connections") > most / 100 * NEARLY_PERCENT)
         add(f, WARNING, "%lld of at most %lld connections are open: connections_max",

@@ -129,6 +129,19 @@ static void test_sources(void **state)
     json_decref(found);
 }
 
+/* The words are for who has to mend it, not those of the measure. */
+static void test_load(void **state)
+{
+    (void)state;
+    json_t *found = warnings_of(
+        json_pack("{s:{s:s, s:s}}", "load", "level", "overloaded", "why", "disk_short"));
+    expect(found, 0, "load", "critical", "(too little room on the disk: mail is refused)");
+    json_decref(found);
+    found = warnings_of(json_pack("{s:{s:s, s:s}}", "load", "level", "busy", "why", "commit_time"));
+    expect(found, 0, "load", "warning", "the disk is slow to sync");
+    json_decref(found);
+}
+
 static void test_the_worst_first(void **state)
 {
     (void)state;
@@ -145,9 +158,9 @@ static void test_the_worst_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing),         cmocka_unit_test(test_disks),
-        cmocka_unit_test(test_certificates),    cmocka_unit_test(test_sources),
-        cmocka_unit_test(test_the_worst_first),
+        cmocka_unit_test(test_nothing),      cmocka_unit_test(test_disks),
+        cmocka_unit_test(test_certificates), cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_load),         cmocka_unit_test(test_the_worst_first),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
