@@ -21,12 +21,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TIMEOUT      (10 * USEC_SEC)
-#define PATIENCE     (3 * USEC_SEC) /* for a check that is past its limit */
-#define AT_A_TIME    64
-#define DOMAINS_MAX  10000
-#define DAY_SECONDS  86400
-#define HOUR_SECONDS 3600
+#define TIMEOUT     (10 * USEC_SEC)
+#define PATIENCE    (3 * USEC_SEC) /* for a check that is past its limit */
+#define AT_A_TIME   64
+#define DOMAINS_MAX 10000
+/* Every resolver has an answer for it. */
+#define NAME_OF_OTHERS "arpa"
+#define DAY_SECONDS    86400
+#define HOUR_SECONDS   3600
 
 const char *doctor_verdict_name(enum doctor_verdict v)
 {
@@ -236,21 +238,30 @@ static void open_dns(struct doctor *d)
         d->http = http_client_new(d->loop, d->dns);
 }
 
-/* When nobody answers, that is told once, and not by each check after its time limit. What is asked
- * for are names that are asked for anyway. */
-SUSPENDS static void try_dns(struct doctor *d)
+SUSPENDS static bool is_answered(struct doctor *d, const char *name, bool mx)
 {
     struct dns_answer answer;
     struct arena *a = arena_new();
     struct err e;
-    usec begun = clock_monotonic(), deadline = deadline_in(d->timeout / 2);
-    if (dns_addresses_until(d->dns, str_from_c(d->site.hostname), deadline, a, &answer,
-                            &d->dns_error) == DNS_TEMPFAIL)
-        d->dns_dead = d->domain_count == 0 ||
-                      dns_mx_until(d->dns, str_from_c(d->domains[0].name),
-                                   deadline_in(d->timeout / 2), a, &answer, &e) == DNS_TEMPFAIL;
-    d->dns_took = clock_monotonic() - begun;
+    usec deadline = deadline_in(d->timeout / 2);
+    enum dns_status status =
+        mx ? dns_mx_until(d->dns, str_from_c(name), deadline, a, &answer, &e)
+           : dns_addresses_until(d->dns, str_from_c(name), deadline, a, &answer, &e);
+    if (status == DNS_TEMPFAIL && d->dns_error.text[0] == '\0')
+        d->dns_error = e;
     arena_free(a);
+    return status != DNS_TEMPFAIL;
+}
+
+/* When nobody answers, that is told once, and not by each check after its time limit. Of one's own
+ * names there may be no answer because their zone is broken: then somebody else's has one. */
+SUSPENDS static void try_dns(struct doctor *d)
+{
+    usec begun = clock_monotonic();
+    d->dns_dead = !is_answered(d, d->site.hostname, false) &&
+                  !(d->domain_count > 0 && is_answered(d, d->domains[0].name, true)) &&
+                  !is_answered(d, NAME_OF_OTHERS, true);
+    d->dns_took = clock_monotonic() - begun;
 }
 
 SUSPENDS static void add_domain(struct doctor *d, const char *name,
