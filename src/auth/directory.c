@@ -25,9 +25,11 @@ static const struct setting settings[] = {
     {"sources", SETTING_STRING_LIST, FIELD(sources), "", 0, 0, NULL,
      "Who is asked for users, addresses and groups, in this order: names of ldap blocks, and "
      "embedded for the directory that is kept with mailctl; the first that knows one has it. "
-     "Empty: embedded, then the ldap blocks in the order of the file. Needs a restart."},
+     "Empty: embedded, then the ldap blocks in the order of the file."},
     {"path", SETTING_PATH, FIELD(path), "", 0, 0, NULL,
-     "The database file of the embedded directory; empty: directory.db in the data directory."},
+     "The database file of the embedded directory; empty: directory.db in the data directory. "
+     "Needs "
+     "a restart."},
     {"default_domain", SETTING_STRING, FIELD(default_domain), "", 0, 0, NULL,
      "The domain of logins that name none; empty: the only domain, if there is just one."},
     {"cache_lifetime", SETTING_DURATION, FIELD(cache_lifetime), "5m", 0, 24 * 3600 * USEC_SEC, NULL,
@@ -43,7 +45,7 @@ static const struct setting settings[] = {
      "Most memory that remembered answers take."},
     {"store_cram_md5", SETTING_BOOL, FIELD(store_cram_md5), "no", 0, 0, NULL,
      "Keep with each password that is set from now on what CRAM-MD5 needs. Whoever gets hold of it "
-     "can log in by that mechanism, without knowing the password. Needs a restart."},
+     "can log in by that mechanism, without knowing the password."},
     {NULL, 0, 0, NULL, 0, 0, NULL, NULL},
 };
 
@@ -60,8 +62,9 @@ static bool check_settings(const void *values, struct err *e)
 
 const struct settings_block directory_settings_block = {
     .name = "directory",
-    .help = "Users, domains and addresses: the embedded directory, kept with mailctl. All need a "
-            "restart.",
+    .help =
+        "Users, domains and addresses: the embedded directory, kept with mailctl, and who else is "
+        "asked.",
     .size = sizeof(struct directory_settings),
     .settings = settings,
     .check = check_settings,
@@ -102,12 +105,41 @@ static bool open_embedded(struct directory *d, const struct directory_settings *
     return d->embedded != NULL;
 }
 
-static void copy_order(struct directory *d, const struct string_list *names)
+static void forget_order(struct directory *d)
 {
+    for (size_t i = 0; i < d->order_count; i++)
+        free(d->order[i]);
+    free((void *)d->order);
+}
+
+void directory_set_order(struct directory *d, const struct string_list *names)
+{
+    forget_order(d);
     d->order_count = names->count;
     d->order = mem_array(names->count, sizeof(*d->order));
     for (size_t i = 0; i < names->count; i++)
         d->order[i] = mem_dup(names->items[i], strlen(names->items[i]));
+}
+
+static void open_chain(struct directory *d)
+{
+    d->chain = directory_chain_new(d);
+    d->embedded_source = directory_source_new(d, embedded_source(d->embedded));
+    d->embedded_source->users++;
+    if (directory_wants_source(d, EMBEDDED_NAME))
+        directory_chain_insert(d->chain, 0, d->embedded_source);
+}
+
+static void close_chain(struct directory *d)
+{
+    directory_chain_release(d->chain);
+    directory_sources_end(d);
+    if (d->embedded_source)
+        d->embedded_source->users--;
+    directory_source_unref(d->embedded_source);
+    for (size_t i = 0; i < d->name_count; i++)
+        free(d->names[i]);
+    free((void *)d->names);
 }
 
 static bool keep_question(const void *value)
@@ -125,15 +157,14 @@ struct directory *directory_open(struct loop *l, const struct directory_settings
                                   (size_t)s->cache_size};
     struct opening o = {.d = d, .error = e};
     d->passwords.store_cram_md5 = s->store_cram_md5;
-    copy_order(d, &s->sources);
+    directory_set_order(d, &s->sources);
     d->cache = cache_new(&limits);
     d->successes = successes_new(s->cache_lifetime);
     d->asked = lru_new(sizeof(struct question *), QUESTIONS_MAX);
     lru_set_owner(d->asked, keep_question, NULL);
     worker_run(WORKER_AUTH, make_impossible_hash, &o);
     if (o.ok && open_embedded(d, s, path, e)) {
-        if (directory_wants_source(d, EMBEDDED_NAME))
-            directory_add_source(d, embedded_source(d->embedded));
+        open_chain(d);
         return d;
     }
     directory_close(d);
@@ -147,14 +178,10 @@ void directory_close(struct directory *d)
     embedded_passwords_close(d);
     app_passwords_close(d);
     assert(lru_count(d->asked) == 0);
-    for (size_t i = 0; i < d->source_count; i++)
-        if (!d->embedded || d->sources[i].source != embedded_source(d->embedded))
-            d->sources[i].source->functions->close(d->sources[i].source);
+    cache_clear(d->cache); /* answers know their sources */
+    close_chain(d);
     embedded_close(d->embedded);
-    free(d->sources);
-    for (size_t i = 0; i < d->order_count; i++)
-        free(d->order[i]);
-    free(d->order);
+    forget_order(d);
     cache_free(d->cache);
     successes_free(d->successes);
     lru_free(d->asked);
@@ -191,46 +218,33 @@ static bool group_stands_alone(void *arg, struct str address)
     return group_table_stands_alone(embedded_tables(d->embedded)->groups, address);
 }
 
-void directory_add_source(struct directory *d, struct source *s)
+void directory_stand_alone(struct directory *d, struct source *s)
 {
-    size_t at = d->source_count++;
     s->stands_alone = group_stands_alone;
     s->arg = d;
-    d->sources = mem_resize(d->sources, d->source_count * sizeof(*d->sources));
-    while (at > 0 && place_of(d, d->sources[at - 1].source->name) > place_of(d, s->name)) {
-        d->sources[at] = d->sources[at - 1];
+}
+
+void directory_add_source(struct directory *d, struct source *s)
+{
+    size_t at = d->chain->count;
+    struct directory_source *added = directory_source_new(d, s);
+    directory_stand_alone(d, s);
+    while (at > 0 && place_of(d, d->chain->list[at - 1]->name) > place_of(d, s->name))
         at--;
-    }
-    d->sources[at] = (struct directory_source){.source = s};
-}
-
-static bool has_source(const struct directory *d, const char *name)
-{
-    for (size_t i = 0; i < d->source_count; i++)
-        if (strcmp(d->sources[i].source->name, name) == 0)
-            return true;
-    return false;
-}
-
-bool directory_check_sources(const struct directory *d, struct err *e)
-{
-    for (size_t i = 0; i < d->order_count; i++)
-        if (!has_source(d, d->order[i]))
-            return err_set(e, ERR_PERM, "directory: sources: there is no ldap block \"%s\"",
-                           d->order[i]);
-    return true;
+    directory_chain_insert(d->chain, at, added);
+    directory_source_unref(added);
 }
 
 size_t directory_source_count(const struct directory *d)
 {
-    return d->source_count;
+    return d->chain->count;
 }
 
 const struct source *directory_source(const struct directory *d, size_t i,
                                       struct directory_source_stats *stats)
 {
-    *stats = d->sources[i].stats;
-    return d->sources[i].source;
+    *stats = d->chain->list[i]->stats;
+    return d->chain->list[i]->source;
 }
 
 /* --- names --- */
@@ -410,7 +424,7 @@ static struct str key_of_all(struct directory *d, struct str address, struct are
 static enum lookup find_of_all(struct directory *d, struct str address, struct arena *a,
                                struct directory_address *entry)
 {
-    return directory_wants_source(d, EMBEDDED_NAME) &&
+    return directory_chain_find(d->chain, EMBEDDED_NAME) &&
                    embedded_find_address(d->embedded, key_of_all(d, address, a), a, entry)
                ? LOOKUP_FOUND
                : LOOKUP_NOT_FOUND;
@@ -420,12 +434,12 @@ static enum lookup find_of_all(struct directory *d, struct str address, struct a
 static bool find_held(struct directory *d, struct str key, struct arena *a,
                       struct directory_address *entry, bool *rest)
 {
-    struct directory_source *first = d->source_count > 0 ? &d->sources[0] : NULL;
+    struct directory_source *first = d->chain->count > 0 ? d->chain->list[0] : NULL;
     *rest = true;
-    if (!first || first->source != embedded_source(d->embedded))
+    if (!first || first != d->embedded_source)
         return false;
     bool found = embedded_find_address(d->embedded, str_skip(key, 1), a, entry);
-    *rest = d->source_count > 1;
+    *rest = d->chain->count > 1;
     if (found || !*rest) {
         first->stats.asked++;
         first->stats.found += found;
@@ -502,7 +516,7 @@ void directory_detach_questions(struct directory *d)
 void directory_changed(struct directory *d)
 {
     directory_detach_questions(d);
-    cache_change(d->cache, embedded_source(d->embedded));
+    cache_change(d->cache, d->embedded_source);
     successes_clear(d->successes);
 }
 

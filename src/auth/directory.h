@@ -42,10 +42,23 @@ SUSPENDS void directory_close(struct directory *d);
 struct source;
 /* Whether the settings want a source of this name. */
 bool directory_wants_source(const struct directory *d, const char *name);
-/* Before anything is asked; s is taken over. It gets its place in the order of the settings. */
+/* One that no configuration has, before anything is asked; s is taken over. It gets its place in
+ * the order of the settings. */
 void directory_add_source(struct directory *d, struct source *s);
-/* ERR_PERM: the settings name a source that was not added. */
-bool directory_check_sources(const struct directory *d, struct err *e);
+
+/* The blocks `directory` and `ldap` of a configuration in two steps, at the start and later. Those
+ * sources whose settings have not changed stay, with their connections; others are opened, and no
+ * server is waited for. dns outlives the directory. *e: what is wrong with the settings. */
+struct config;
+struct dns;
+struct directory_change;
+struct directory_change *directory_change_prepare(struct directory *d, struct loop *l,
+                                                  struct dns *dns, struct config *config,
+                                                  struct err *e);
+/* Either takes the change. Who is being answered gets his answer from whom he asked; a source that
+ * is no longer there is closed after its last question. */
+void directory_change_apply(struct directory_change *c);
+void directory_change_forget(struct directory_change *c);
 
 /* login: as the user typed it: an address, a name without a domain, whatever the sources know. Not
  * whether he may log in. */

@@ -24,6 +24,7 @@ struct question {
     unsigned references;
     struct arena *arena;
     struct str key;
+    struct directory_chain *chain; /* that it goes along */
     bool done, cancelled;
     uint64_t generation;
     enum lookup status;
@@ -86,20 +87,19 @@ static void count_failure(struct directory_source *s, struct err *e)
     s->stats.failure = *e;
 }
 
-enum lookup directory_ask_source(struct directory *d, size_t i, struct str key,
-                                 struct answer *answer, struct lookup_trace *t, struct err *e)
+enum lookup directory_ask_source(struct directory_source *s, struct str key, struct answer *answer,
+                                 struct lookup_trace *t, struct err *e)
 {
-    struct directory_source *s = &d->sources[i];
     usec begun = clock_monotonic();
     enum lookup status = ask_source(s->source, key, answer, t, e);
     histogram_add(&s->stats.times, clock_monotonic() - begun);
-    answer->source = s->source;
+    answer_set_source(answer, s);
     if (status == LOOKUP_FOUND && kind_of(key) == ANSWER_ADDRESS)
-        answer->address.source = s->source->name;
+        answer->address.source = s->name;
     else if (status == LOOKUP_FOUND && kind_of(key) == ANSWER_GROUP)
-        answer->group.source = s->source->name;
+        answer->group.source = s->name;
     else if (status == LOOKUP_FOUND)
-        answer->found.account.source = s->source->name;
+        answer->found.account.source = s->name;
     s->stats.asked++;
     s->stats.found += status == LOOKUP_FOUND;
     if (status == LOOKUP_TEMPFAIL)
@@ -107,12 +107,12 @@ enum lookup directory_ask_source(struct directory *d, size_t i, struct str key,
     return status;
 }
 
-static enum lookup ask_sources(struct directory *d, struct str key, struct answer *answer,
-                               struct err *e)
+static enum lookup ask_sources(const struct directory_chain *c, struct str key,
+                               struct answer *answer, struct err *e)
 {
     enum lookup status = LOOKUP_NOT_FOUND;
-    for (size_t i = 0; i < d->source_count && status == LOOKUP_NOT_FOUND; i++)
-        status = directory_ask_source(d, i, key, answer, NULL, e);
+    for (size_t i = 0; i < c->count && status == LOOKUP_NOT_FOUND; i++)
+        status = directory_ask_source(c->list[i], key, answer, NULL, e);
     return status;
 }
 
@@ -128,6 +128,7 @@ static void question_unref(struct question *q)
     if (--q->references > 0)
         return;
     answer_unref(q->answer);
+    directory_chain_release(q->chain);
     arena_free(q->arena);
 }
 
@@ -138,6 +139,7 @@ static struct question *question_new(struct directory *d, struct str key)
     q->references = 1;
     q->arena = arena;
     q->key = arena_str(arena, key);
+    q->chain = directory_chain_hold(d);
     q->generation = d->generation;
     q->answer = answer_new(kind_of(key));
     struct question **place = lru_add(d->asked, key);
@@ -165,7 +167,7 @@ static void remember(struct directory *d, struct question *q)
 
 static void ask_and_tell(struct directory *d, struct question *q)
 {
-    q->status = ask_sources(d, q->key, q->answer, &q->error);
+    q->status = ask_sources(q->chain, q->key, q->answer, &q->error);
     q->cancelled = q->status == LOOKUP_TEMPFAIL && fiber_is_cancelled(fiber_self());
     q->done = true;
     question_leave(d, q);

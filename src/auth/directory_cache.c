@@ -53,6 +53,7 @@ static void wipe(struct str secret)
 
 static void answer_free(struct answer *a)
 {
+    directory_source_unref(a->source);
     if (a->kind == ANSWER_LOGIN || a->kind == ANSWER_ACCOUNT) {
         wipe(str_from_c(a->found.hash));
         wipe(a->found.scram_sha1);
@@ -69,6 +70,12 @@ void answer_unref(struct answer *a)
     assert(a->references > 0);
     if (--a->references == 0)
         answer_free(a);
+}
+
+void answer_set_source(struct answer *a, struct directory_source *s)
+{
+    directory_source_unref(a->source);
+    a->source = directory_source_ref(s);
 }
 
 static void unref(void *a)
@@ -141,6 +148,12 @@ static void remove_key(struct lru *table, struct str key)
         lru_remove(table, value);
 }
 
+static void keep_size(struct cache *c)
+{
+    while (c->bytes > c->limits.size)
+        lru_remove(c->answers, lru_oldest(c->answers));
+}
+
 void cache_put(struct cache *c, struct str key, struct answer *a)
 {
     usec now = clock_monotonic();
@@ -152,8 +165,7 @@ void cache_put(struct cache *c, struct str key, struct answer *a)
     a->references++;
     *kept = (struct kept){c, a, now, now + c->limits.lifetime};
     c->bytes += cost(a);
-    while (c->bytes > c->limits.size)
-        lru_remove(c->answers, lru_oldest(c->answers));
+    keep_size(c);
 }
 
 void cache_put_missing(struct cache *c, struct str key)
@@ -170,7 +182,7 @@ void cache_put_missing(struct cache *c, struct str key)
 
 struct change {
     struct cache *cache;
-    const struct source *source;
+    const struct directory_source *source;
 };
 
 static bool change_answer(void *arg, void *value)
@@ -190,10 +202,69 @@ static bool remove_value(void *arg, void *value)
     return true;
 }
 
-void cache_change(struct cache *c, const struct source *source)
+void cache_change(struct cache *c, const struct directory_source *source)
 {
     lru_each(c->answers, change_answer, &(struct change){c, source});
     lru_each(c->missing, remove_value, c->missing);
+}
+
+struct exchange {
+    struct cache *cache;
+    struct directory_source *(*heir)(void *arg, struct directory_source *source);
+    void *arg;
+};
+
+static bool exchange_answer(void *arg, void *value)
+{
+    const struct exchange *x = arg;
+    struct kept *kept = value;
+    struct directory_source *heir = x->heir(x->arg, kept->answer->source);
+    kept->expires = 0;
+    if (heir)
+        answer_set_source(kept->answer, heir);
+    else
+        lru_remove(x->cache->answers, kept);
+    return true;
+}
+
+void cache_exchange(struct cache *c,
+                    struct directory_source *(*heir)(void *arg, struct directory_source *source),
+                    void *arg)
+{
+    lru_each(c->answers, exchange_answer, &(struct exchange){c, heir, arg});
+    lru_each(c->missing, remove_value, c->missing);
+}
+
+/* What was to be asked for again (expires is 0) still is. */
+static usec expiry(usec made, usec expires, usec lifetime)
+{
+    return expires == 0 ? 0 : made + lifetime;
+}
+
+static bool limit_answer(void *arg, void *value)
+{
+    const struct cache *c = arg;
+    struct kept *kept = value;
+    kept->expires = expiry(kept->made, kept->expires, c->limits.lifetime);
+    return true;
+}
+
+static bool limit_missing(void *arg, void *value)
+{
+    const struct cache *c = arg;
+    struct missing *missing = value;
+    missing->expires = expiry(missing->made, missing->expires, c->limits.negative_lifetime);
+    return true;
+}
+
+void cache_set_limits(struct cache *c, const struct cache_limits *limits)
+{
+    c->limits = *limits;
+    lru_each(c->answers, limit_answer, c);
+    lru_each(c->missing, limit_missing, c);
+    keep_size(c);
+    if (limits->lifetime == 0 && limits->stale == 0)
+        lru_each(c->answers, remove_value, c->answers);
 }
 
 void cache_clear(struct cache *c)

@@ -2,7 +2,7 @@
 /*
  * What the directory has answered lately, kept on the loop. Private to auth.
  */
-#include "auth/source.h"
+#include "auth/directory_source.h"
 
 /* What is asked; the first byte of a key, the name is the rest. */
 enum answer_kind {
@@ -18,8 +18,8 @@ enum answer_kind {
 struct answer {
     unsigned references;
     enum answer_kind kind;
-    struct arena *arena;   /* of all the below */
-    struct source *source; /* whose it is */
+    struct arena *arena;             /* of all the below */
+    struct directory_source *source; /* whose it is, with a reference; NULL: not known yet */
     union {
         struct domain domain;
         struct source_account found; /* of a login, an account */
@@ -31,6 +31,7 @@ struct answer {
 struct answer *answer_new(enum answer_kind kind);
 /* NULL is allowed. */
 void answer_unref(struct answer *a);
+void answer_set_source(struct answer *a, struct directory_source *s);
 /* Hands the reference to the arena: the answer's strings live as long as that. */
 void answer_give(struct answer *a, struct arena *to);
 
@@ -43,6 +44,8 @@ struct cache;
 struct cache *cache_new(const struct cache_limits *limits);
 /* NULL is allowed. */
 void cache_free(struct cache *c);
+/* Holds for what is there as well. */
+void cache_set_limits(struct cache *c, const struct cache_limits *limits);
 
 /* TEMPFAIL: not known. *found is borrowed. */
 enum lookup cache_find(struct cache *c, struct str key, struct answer **found);
@@ -54,7 +57,12 @@ void cache_put_missing(struct cache *c, struct str key);
 
 /* What `source` knows has changed: its answers go, and those of names that did not exist; those of
  * others are asked for again. */
-void cache_change(struct cache *c, const struct source *source);
+void cache_change(struct cache *c, const struct directory_source *source);
+/* Other sources, or another order: whose the answers of each are now; NULL: they go. All others are
+ * asked for again, and so are names that did not exist. */
+void cache_exchange(struct cache *c,
+                    struct directory_source *(*heir)(void *arg, struct directory_source *source),
+                    void *arg);
 void cache_clear(struct cache *c);
 
 /* One entry, for people. */

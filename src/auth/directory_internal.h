@@ -4,6 +4,7 @@
  */
 #include "auth/app_password.h"
 #include "auth/directory_cache.h"
+#include "auth/directory_source.h"
 #include "auth/directory_success.h"
 #include "auth/embedded.h"
 #include "auth/embedded_password.h"
@@ -11,18 +12,17 @@
 #include "core/buf.h"
 #include "core/lru.h"
 
-/* One that is asked for accounts, in this order. */
-struct directory_source {
-    struct source *source;
-    struct directory_source_stats stats;
-};
-
 struct directory {
     struct embedded *embedded;
-    char **order; /* of the settings; none: as they were added */
+    struct directory_source *embedded_source; /* with a user of its own: it stays */
+    char **order;                             /* of the settings; none: as they come */
     size_t order_count;
-    struct directory_source *sources;
-    size_t source_count;
+    struct directory_chain *chain;
+    struct directory_source *idle; /* to be closed */
+    bool closing;                  /* a fiber is at it */
+    struct cond closed;            /* it has ended */
+    char **names;                  /* of all sources that there ever were */
+    size_t name_count;
     struct cache *cache;
     struct successes *successes;
     struct lru *asked;     /* struct question *: on their way */
@@ -48,10 +48,15 @@ SUSPENDS enum lookup directory_ask(struct directory *d, struct str key, struct a
 /* The same, whatever the cache says. */
 SUSPENDS enum lookup directory_ask_anew(struct directory *d, struct str key, struct answer **answer,
                                         struct err *e);
-/* One of the sources, and nothing else. */
-SUSPENDS enum lookup directory_ask_source(struct directory *d, size_t i, struct str key,
+/* One of the sources, and nothing else; the caller holds a chain that it is in. */
+SUSPENDS enum lookup directory_ask_source(struct directory_source *s, struct str key,
                                           struct answer *answer, struct lookup_trace *t,
                                           struct err *e);
+
+/* s may ask how groups stand here. */
+void directory_stand_alone(struct directory *d, struct source *s);
+/* The order of the settings, copied. */
+void directory_set_order(struct directory *d, const struct string_list *names);
 
 /* The key of a login as typed; false: nobody can have it. */
 bool directory_login_key(struct directory *d, struct str login, struct str *key);

@@ -66,14 +66,16 @@ static bool list(struct listing *l, struct str domain, struct err *e)
 {
     struct directory *d = l->directory;
     struct arena *a = arena_new();
+    struct directory_chain *chain = directory_chain_hold(d);
     bool ok = directory_known_domain(d, domain, a, &domain, e);
-    l->listed = d->source_count > 1 ? lru_new(1, LISTED_MAX) : NULL;
-    for (size_t i = 0; ok && i < d->source_count; i++) {
-        struct source *s = d->sources[i].source;
+    l->listed = chain->count > 1 ? lru_new(1, LISTED_MAX) : NULL;
+    for (size_t i = 0; ok && i < chain->count; i++) {
+        struct source *s = chain->list[i]->source;
         l->source = s->name;
         ok = l->account ? s->functions->list_accounts(s, domain, list_account, l, e)
                         : s->functions->list_groups(s, domain, list_group, l, e);
     }
+    directory_chain_release(chain);
     lru_free(l->listed);
     arena_free(a);
     return ok;

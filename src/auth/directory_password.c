@@ -70,20 +70,28 @@ static enum lookup check_hash(struct directory *d, const struct source_account *
     return LOOKUP_TEMPFAIL;
 }
 
+static enum lookup ask_whether_right(struct directory *d, const struct answer *answer,
+                                     struct str password, struct lookup_trace *t, struct err *e)
+{
+    struct directory_source *s = answer->source;
+    if (!directory_source_enter(s, e))
+        return LOOKUP_TEMPFAIL;
+    enum lookup status = s->functions->check_password(s->source, &answer->found, password, t, e);
+    directory_source_leave(d, s);
+    if (status == LOOKUP_NOT_FOUND)
+        e->kind = ERR_DENIED;
+    return status;
+}
+
 enum lookup directory_check_answer(struct directory *d, const struct answer *answer,
                                    struct str password, struct lookup_trace *t, struct err *e)
 {
-    struct source *s = answer->source;
     if (password.n == 0)
         return refuse(e, "wrong_password");
-    if (s->functions->check_password) {
-        enum lookup status = s->functions->check_password(s, &answer->found, password, t, e);
-        if (status == LOOKUP_NOT_FOUND)
-            e->kind = ERR_DENIED;
-        return status;
-    }
+    if (answer->source->functions->check_password)
+        return ask_whether_right(d, answer, password, t, e);
     enum lookup status = check_hash(d, &answer->found, password, e);
-    if (status == LOOKUP_FOUND && s == embedded_source(d->embedded))
+    if (status == LOOKUP_FOUND && answer->source == d->embedded_source)
         embedded_password_upgrade(d, answer->found.account.login, answer->found.hash, password);
     return status;
 }
@@ -102,8 +110,8 @@ static enum lookup check(struct directory *d, struct str login, struct answer **
     struct str key;
     struct err why = {0};
     enum lookup status = directory_check_answer(d, *answer, password, NULL, e);
-    if (status != LOOKUP_NOT_FOUND || (*answer)->source == embedded_source(d->embedded) ||
-        password.n == 0 || !directory_login_key(d, login, &key))
+    if (status != LOOKUP_NOT_FOUND || (*answer)->source == d->embedded_source || password.n == 0 ||
+        !directory_login_key(d, login, &key))
         return status;
     switch (directory_ask_anew(d, key, &again, &why)) {
     case LOOKUP_FOUND:
@@ -162,12 +170,17 @@ enum lookup directory_find_secrets(struct directory *d, struct str login, struct
 
 /* --- setting one --- */
 
-static bool set_password(struct source *s, const struct source_account *account,
-                         struct str password, struct err *e)
+static bool set_password(struct directory *d, struct directory_source *s,
+                         const struct source_account *account, struct str password, struct err *e)
 {
-    if (s->functions->set_password)
-        return s->functions->set_password(s, account, str_from(NULL, 0), password, e);
-    return err_set(e, ERR_PERM, "passwords of %s are not set here, but where it is kept", s->name);
+    if (!s->functions->set_password)
+        return err_set(e, ERR_PERM, "passwords of %s are not set here, but where it is kept",
+                       s->name);
+    if (!directory_source_enter(s, e))
+        return false;
+    bool ok = s->functions->set_password(s->source, account, str_from(NULL, 0), password, e);
+    directory_source_leave(d, s);
+    return ok;
 }
 
 bool directory_set_password(struct directory *d, struct str login, struct str password,
@@ -183,11 +196,11 @@ bool directory_set_password(struct directory *d, struct str login, struct str pa
     if (status == LOOKUP_NOT_FOUND)
         return directory_set_embedded_password(d, login, password, e);
     bool ok;
-    if (answer->source == embedded_source(d->embedded)) {
+    if (answer->source == d->embedded_source) {
         ok = directory_set_embedded_password(d, answer->found.account.login, password, e);
     } else {
         ok = password_check_form(password, e) &&
-             set_password(answer->source, &answer->found, password, e);
+             set_password(d, answer->source, &answer->found, password, e);
         directory_forget_name(d, answer->found.account.login);
     }
     answer_unref(answer);

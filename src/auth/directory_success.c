@@ -51,6 +51,13 @@ void successes_clear(struct successes *s)
                 s->sets[set][i] = (struct success){0};
 }
 
+void successes_set_lifetime(struct successes *s, usec lifetime)
+{
+    if (lifetime != s->lifetime)
+        successes_clear(s);
+    s->lifetime = lifetime;
+}
+
 void success_make_tag(const struct successes *s, struct str login, const char *hash,
                       struct str password, struct success_tag *tag)
 {

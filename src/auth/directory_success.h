@@ -12,6 +12,8 @@ struct successes *successes_new(usec lifetime);
 /* NULL is allowed. */
 void successes_free(struct successes *s);
 void successes_clear(struct successes *s);
+/* Another one than before forgets all. */
+void successes_set_lifetime(struct successes *s, usec lifetime);
 
 /* The HMAC of login, stored hash and password under a random key of this process. A new hash thus
  * ends what was remembered for the old one. */

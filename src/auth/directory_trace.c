@@ -62,11 +62,12 @@ static bool spell(struct directory *d, enum directory_question question, struct 
 
 static void describe_entry(const struct cache_entry *entry, struct directory_cached *cached)
 {
-    *cached = (struct directory_cached){.name = str_skip(entry->key, 1),
-                                        .exists = entry->answer != NULL,
-                                        .source = entry->answer ? entry->answer->source : NULL,
-                                        .age = entry->age,
-                                        .left = entry->left};
+    *cached =
+        (struct directory_cached){.name = str_skip(entry->key, 1),
+                                  .exists = entry->answer != NULL,
+                                  .source = entry->answer ? entry->answer->source->name : NULL,
+                                  .age = entry->age,
+                                  .left = entry->left};
     for (size_t i = 0; i < QUESTIONS; i++)
         if (questions[i].kind == (enum answer_kind)entry->key.p[0])
             cached->question = str_from_c(questions[i].name);
@@ -89,15 +90,15 @@ static bool find_cached(void *arg, const struct cache_entry *entry)
     return false;
 }
 
-static void take_step(struct directory *d, size_t i, struct str key, struct answer *answer,
+static void take_step(struct directory_source *s, struct str key, struct answer *answer,
                       struct arena *a, struct directory_report *r)
 {
     struct directory_step *step = &r->steps[r->step_count++];
     usec begun = clock_monotonic();
     step->trace.arena = a;
-    step->source = d->sources[i].source->name;
-    step->kind = d->sources[i].source->functions->kind;
-    step->status = directory_ask_source(d, i, key, answer, &step->trace, &step->error);
+    step->source = s->name;
+    step->kind = s->functions->kind;
+    step->status = directory_ask_source(s, key, answer, &step->trace, &step->error);
     step->took = clock_monotonic() - begun;
     r->status = step->status;
     r->error = step->error;
@@ -141,13 +142,15 @@ bool directory_trace(struct directory *d, enum directory_question question, stru
     struct str key = arena_str(a, directory_key(d, kind, r->name));
     struct answer *answer = answer_new(kind);
     answer_give(answer, a);
+    struct directory_chain *chain = directory_chain_hold(d);
     cache_each(d->cache, find_cached, &(struct search){key, a, r});
-    r->steps = arena_array(a, d->source_count + 1, sizeof(*r->steps));
+    r->steps = arena_array(a, chain->count + 1, sizeof(*r->steps));
     if (kind == ANSWER_DOMAIN)
         ask_domain(d, r->name, answer, a, r);
-    for (size_t i = 0;
-         kind != ANSWER_DOMAIN && i < d->source_count && r->status == LOOKUP_NOT_FOUND; i++)
-        take_step(d, i, key, answer, a, r);
+    for (size_t i = 0; kind != ANSWER_DOMAIN && i < chain->count && r->status == LOOKUP_NOT_FOUND;
+         i++)
+        take_step(chain->list[i], key, answer, a, r);
+    directory_chain_release(chain);
     if (r->status == LOOKUP_FOUND)
         tell_found(kind, answer, r);
     return true;
@@ -155,7 +158,7 @@ bool directory_trace(struct directory *d, enum directory_question question, stru
 
 void directory_describe_source(const struct directory *d, size_t i, struct lookup_trace *t)
 {
-    struct source *s = d->sources[i].source;
+    struct source *s = d->chain->list[i]->source;
     s->functions->describe(s, t);
 }
 

@@ -30,7 +30,7 @@ struct directory_cached {
     struct str question; /* directory_question_name */
     struct str name;     /* in its one spelling */
     bool exists;
-    const struct source *source; /* exists: whose it is */
+    const char *source; /* exists: the name of whose it is */
     usec age;
     usec left; /* before it is asked for again; not positive: it is only given while a source fails
                 */

@@ -119,6 +119,15 @@ bool embedded_usual_domain(const struct embedded *s, struct str *name)
     return given || only;
 }
 
+bool embedded_set_default_domain(struct embedded *s, struct str domain)
+{
+    if (str_equal(domain, str_from_c(s->default_domain)))
+        return false;
+    free(s->default_domain);
+    s->default_domain = mem_dup(domain.p, domain.n);
+    return true;
+}
+
 bool embedded_find_address(struct embedded *s, struct str address, struct arena *a,
                            struct directory_address *found)
 {

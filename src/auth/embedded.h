@@ -12,6 +12,8 @@ struct embedded;
  * "". */
 SUSPENDS struct embedded *embedded_open(const char *path, const char *default_domain,
                                         struct err *e);
+/* False: it is the present one. */
+bool embedded_set_default_domain(struct embedded *s, struct str domain);
 /* NULL is allowed. */
 SUSPENDS void embedded_close(struct embedded *s);
 struct source *embedded_source(struct embedded *s);

@@ -275,9 +275,9 @@ static bool check(const void *values, struct err *e)
 
 const struct settings_block ldap_settings_block = {
     .name = "ldap",
-    .help =
-        "A directory that is asked over LDAP: OpenLDAP, Active Directory and others. Any "
-        "number of them; directory.sources says in which order they are asked. All need a restart.",
+    .help = "A directory that is asked over LDAP: OpenLDAP, Active Directory and others. Any "
+            "number of them; directory.sources says in which order they are asked. A reload adds, "
+            "removes and changes them.",
     .named = true,
     .size = sizeof(struct ldap_settings),
     .settings = table,

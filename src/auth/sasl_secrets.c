@@ -32,8 +32,8 @@ bool sasl_secrets_held(const struct auth *a, const struct auth_peer *peer)
     (void)peer;
     if (a->settings.mechanisms.count > 0)
         return true;
-    for (size_t i = 0; i < d->source_count; i++)
-        if (d->sources[i].source->functions->check_password)
+    for (size_t i = 0; i < d->chain->count; i++)
+        if (d->chain->list[i]->functions->check_password)
             return false;
     return true;
 }

@@ -22,24 +22,41 @@ static bool same_secret(const struct setting *s, const void *a, const void *b)
     return strcmp(x, y) == 0;
 }
 
+/* With both values as text. */
+static bool is_same(const struct setting *s, const void *a, const void *b, struct buf *before,
+                    struct buf *after)
+{
+    buf_clear(before);
+    buf_clear(after);
+    config_value_format(s, a, before);
+    config_value_format(s, b, after);
+    return s->type == SETTING_SECRET ? same_secret(s, a, b)
+                                     : str_equal(buf_str(before), buf_str(after));
+}
+
+bool config_values_equal(const struct settings_block *block, const void *a, const void *b,
+                         bool (*counts)(const struct setting *s))
+{
+    struct buf before = BUF_EMPTY, after = BUF_EMPTY;
+    bool same = true;
+    for (const struct setting *s = block->settings; same && s->name; s++)
+        same = (counts && !counts(s)) || is_same(s, a, b, &before, &after);
+    buf_free(&before);
+    buf_free(&after);
+    return same;
+}
+
 static void compare_sections(struct comparison *c, const struct config_section *before,
                              const struct config_section *after)
 {
-    for (const struct setting *s = before->block->settings; s->name; s++) {
-        buf_clear(&c->before);
-        buf_clear(&c->after);
-        config_value_format(s, before->values, &c->before);
-        config_value_format(s, after->values, &c->after);
-        bool same = s->type == SETTING_SECRET ? same_secret(s, before->values, after->values)
-                                              : str_equal(buf_str(&c->before), buf_str(&c->after));
-        if (!same)
+    for (const struct setting *s = before->block->settings; s->name; s++)
+        if (!is_same(s, before->values, after->values, &c->before, &c->after))
             c->fn(c->arg, &(struct config_change){.kind = CONFIG_CHANGED,
                                                   .block = before->block,
                                                   .block_name = before->name,
                                                   .setting = s,
                                                   .before = buf_str(&c->before),
                                                   .after = buf_str(&c->after)});
-    }
 }
 
 static void tell_block(struct comparison *c, enum config_change_kind kind,

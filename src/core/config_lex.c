@@ -124,7 +124,7 @@ static bool quoted_word(struct config_source *s, struct arena *a, struct str *te
         s->p++;
         *text = arena_str(a, buf_str(&b));
     }
-    buf_free(&b);
+    buf_wipe(&b);
     return ok;
 }
 

@@ -289,7 +289,7 @@ static bool parse_file(struct parser *p, const char *path, struct config_source 
     ok = ok && lex_check_text(&s, p->e) && parse_statements(p, &s, section);
     if (ok && s.p < s.end)
         ok = config_fail(s.path, s.line, p->e, "\"}\" closes no block of this file");
-    buf_free(&content);
+    buf_wipe(&content);
     p->depth--;
     return ok;
 }
@@ -400,6 +400,7 @@ static void parser_begin(struct parser *p, const char *path,
     struct config *c = MEM_NEW(struct config);
     c->references = 1;
     c->arena = arena_new();
+    arena_hold_secrets(c->arena);
     c->path = arena_c(c->arena, str_from_c(path));
     c->blocks = blocks;
     struct str whole = str_from_c(c->path);
@@ -479,6 +480,15 @@ void config_unref(struct config *c)
 {
     if (c && --c->references == 0)
         config_free(c);
+}
+
+void config_wipe_secrets(const struct settings_block *block, const void *values)
+{
+    for (const struct setting *s = block->settings; s->name; s++)
+        if (s->type == SETTING_SECRET) {
+            char *secret = *(char *const *)((const char *)values + s->offset);
+            explicit_bzero(secret, strlen(secret));
+        }
 }
 
 const void *config_block(const struct config *c, const struct settings_block *block)

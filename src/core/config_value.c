@@ -94,7 +94,7 @@ static bool set_secret(const struct config_value_context *c, const struct settin
                        const struct config_word *word, const char **value, struct err *e)
 {
     if (word->quoted || !str_starts_with(word->text, STR("<"))) {
-        *value = arena_c(c->arena, word->text);
+        *value = word->text.p; /* the only copy, with a NUL behind it */
         return true;
     }
     if (!c->files)
@@ -112,9 +112,7 @@ static bool set_secret(const struct config_value_context *c, const struct settin
     else
         err_set(e, ERR_SYNTAX, "%s: %s: the first line must hold the secret (text up to %d bytes)",
                 s->name, path, CONFIG_WORD_MAX);
-    if (b.p)
-        explicit_bzero(b.p, b.n);
-    buf_free(&b);
+    buf_wipe(&b);
     return ok;
 }
 

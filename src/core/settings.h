@@ -61,7 +61,11 @@ struct config *config_read(const char *path, const struct settings_block *const 
 struct config *config_parse(const char *path, struct str text,
                             const struct settings_block *const *blocks, struct err *e);
 struct config *config_ref(struct config *c);
+/* With the last reference all of it is wiped. */
 void config_unref(struct config *c);
+/* The secrets of a block's values (config_block, config_at) are "" from now on, for all who have
+ * the configuration: for whom they are for has ended, and the configuration goes on. */
+void config_wipe_secrets(const struct settings_block *block, const void *values);
 /* The values of an unnamed block (defaults if the file has none). */
 const void *config_block(const struct config *c, const struct settings_block *block);
 /* Named blocks in file order. */
@@ -101,6 +105,10 @@ struct config_change {
  * lives during the call. */
 void config_compare(const struct config *before, const struct config *after,
                     void (*fn)(void *arg, const struct config_change *change), void *arg);
+/* Whether two values of a block (config_block, config_at) say the same, secrets included; counts
+ * (may be NULL) says of which settings. */
+bool config_values_equal(const struct settings_block *block, const void *a, const void *b,
+                         bool (*counts)(const struct setting *s));
 /* "hostname", "queue.lifetime", "listener mx.address", "listener mx" */
 void config_change_name(const struct config_change *change, struct buf *b);
 

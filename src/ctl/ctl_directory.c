@@ -171,7 +171,7 @@ static json_t *cached_json(const struct directory_cached *cached)
     set_str(json, "question", cached->question);
     set_str(json, "name", cached->name);
     set_c(json, "result", cached->exists ? "found" : "not found");
-    set_c(json, "source", cached->exists ? cached->source->name : "");
+    set_c(json, "source", cached->exists ? cached->source : "");
     set(json, "age", (uint64_t)(cached->age / USEC_SEC));
     set(json, "left", (uint64_t)((cached->left > 0 ? cached->left : 0) / USEC_SEC));
     return json;

@@ -344,8 +344,8 @@ bool server_change_is_live(const struct config_change *change)
 {
     const struct settings_block *block = change->block;
     if (block->named)
-        return block != &ldap_settings_block;
-    if (block == &trace_settings_block)
+        return true;
+    if (block == &trace_settings_block || block == &directory_settings_block)
         return strcmp(change->setting->name, "path") != 0;
     for (size_t i = 0; i < sizeof(live_blocks) / sizeof(*live_blocks); i++)
         if (block == live_blocks[i])

@@ -13,10 +13,8 @@
  */
 #include "server/server.h"
 
-#include "auth/ldap_settings.h"
 #include "auth/oauth.h"
 #include "auth/password_policy.h"
-#include "auth/source.h"
 #include "core/disk.h"
 #include "core/file.h"
 #include "core/journal.h"
@@ -66,19 +64,14 @@ static bool directory_is_missing(const char *path, const char *journal, struct e
     return true;
 }
 
-/* The directories that are asked over LDAP; one that is down is no reason not to start. */
+/* A directory that is down is no reason not to start. */
 static bool open_sources(struct server *s, struct err *e)
 {
-    for (size_t i = 0; i < config_count(s->boot, &ldap_settings_block); i++) {
-        const struct ldap_settings *settings = config_at(s->boot, &ldap_settings_block, i);
-        if (!directory_wants_source(s->directory, settings->name))
-            continue;
-        struct source *source = ldap_source_open(s->loop, s->dns, settings, e);
-        if (!source)
-            return false;
-        directory_add_source(s->directory, source);
-    }
-    return true;
+    struct directory_change *c =
+        directory_change_prepare(s->directory, s->loop, s->dns, s->boot, e);
+    if (c)
+        directory_change_apply(c);
+    return c != NULL;
 }
 
 /* A server that hands its sockets over still writes what is to be kept. */
@@ -118,7 +111,7 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
     if (!s->crashes)
         return false;
     s->directory = directory_open(s->loop, directory, directory_path, e);
-    if (!s->directory || !open_sources(s, e) || !directory_check_sources(s->directory, e))
+    if (!s->directory || !open_sources(s, e))
         return false;
     directory_set_password_policy(s->directory,
                                   config_block(s->boot, &password_policy_settings_block));

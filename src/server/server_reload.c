@@ -81,6 +81,7 @@ struct reload {
     struct policy_rules *policy_rules;
     struct listener_plan listeners;
     struct http_plan *measurements;
+    struct directory_change *directory;
     bool ok;
     struct err error;
 };
@@ -244,6 +245,25 @@ static void forget_measurements(struct reload *r)
         ctl_http_forget(r->server->http, r->measurements);
 }
 
+static bool prepare_directory(struct reload *r, struct err *e)
+{
+    struct server *s = r->server;
+    r->directory = directory_change_prepare(s->directory, s->loop, s->dns, r->config, e);
+    return r->directory != NULL;
+}
+
+static void apply_directory(struct reload *r)
+{
+    directory_change_apply(r->directory);
+    r->directory = NULL;
+}
+
+static void forget_directory(struct reload *r)
+{
+    if (r->directory)
+        directory_change_forget(r->directory);
+}
+
 /* Their settings say nothing that could fail here. */
 static void apply_users(struct reload *r)
 {
@@ -271,6 +291,7 @@ static const struct part {
     {IN_FIBER, prepare_policy, apply_policy, forget_policy},
     {AT_LAST, prepare_listeners, apply_listeners, forget_listeners},
     {AT_LAST, prepare_measurements, apply_measurements, forget_measurements},
+    {AT_LAST, prepare_directory, apply_directory, forget_directory},
     {AT_LAST, NULL, apply_users, NULL},
 };
 #define PARTS (sizeof(parts) / sizeof(*parts))

@@ -13,7 +13,8 @@ static usec replaced_clock(void)
 }
 
 static const struct cache_limits limits = {60 * USEC_SEC, 10 * USEC_SEC, 3600 * USEC_SEC, 1 << 20};
-static struct source one = {.name = "one"}, other = {.name = "other"};
+static struct directory_source one = {.references = 1, .name = "one"},
+                               other = {.references = 1, .name = "other"};
 
 static struct cache *set_up(void)
 {
@@ -28,12 +29,12 @@ static void tear_down(struct cache *c)
     clock_replace(NULL, NULL);
 }
 
-static void put(struct cache *c, const char *key, struct source *source)
+static void put(struct cache *c, const char *key, struct directory_source *source)
 {
     struct answer *a = answer_new(ANSWER_ACCOUNT);
     a->found.hash = "";
     a->found.account.login = arena_str(a->arena, str_from_c(key));
-    a->source = source;
+    answer_set_source(a, source);
     cache_put(c, str_from_c(key), a);
     answer_unref(a);
 }
@@ -136,6 +137,66 @@ static void test_change(void **state)
     tear_down(c);
 }
 
+static struct directory_source *heir_of_one(void *arg, struct directory_source *source)
+{
+    return source == &one ? arg : NULL;
+}
+
+/* Other sources: what is inherited is asked for again, and given while that fails; the rest is
+ * gone. */
+static void test_exchange(void **state)
+{
+    (void)state;
+    struct cache *c = set_up();
+    struct directory_source heir = {.references = 1, .name = "one"};
+    put(c, "aalice", &one);
+    put(c, "abob", &other);
+    cache_put_missing(c, STR("anobody"));
+    cache_exchange(c, heir_of_one, &heir);
+    assert_int_equal(find(c, "aalice"), LOOKUP_TEMPFAIL);
+    assert_ptr_equal(cache_find_stale(c, STR("aalice"))->source, &heir);
+    assert_null(cache_find_stale(c, STR("abob")));
+    assert_int_equal(find(c, "anobody"), LOOKUP_TEMPFAIL);
+    assert_int_equal(one.references, 1);
+    assert_int_equal(other.references, 1);
+    assert_int_equal(heir.references, 2);
+    tear_down(c);
+    assert_int_equal(heir.references, 1);
+}
+
+/* Other limits count for what is there already. */
+static void test_other_limits(void **state)
+{
+    (void)state;
+    struct cache *c = set_up();
+    struct cache_limits new = limits;
+    put(c, "aalice", &one);
+    put(c, "abob", &other);
+    cache_put_missing(c, STR("anobody"));
+    cache_change(c, &one);
+    cache_put_missing(c, STR("anobody"));
+    now += 5 * USEC_SEC;
+    put(c, "acarol", &one);
+    new.negative_lifetime = 4 * USEC_SEC;
+    new.lifetime = 600 * USEC_SEC;
+    cache_set_limits(c, &new);
+    assert_int_equal(find(c, "anobody"), LOOKUP_TEMPFAIL);
+    assert_int_equal(find(c, "abob"), LOOKUP_TEMPFAIL); /* was to be asked for again */
+    now += 500 * USEC_SEC;
+    assert_int_equal(find(c, "acarol"), LOOKUP_FOUND);
+    new.lifetime = 300 * USEC_SEC;
+    cache_set_limits(c, &new);
+    assert_int_equal(find(c, "acarol"), LOOKUP_TEMPFAIL);
+    assert_non_null(cache_find_stale(c, STR("acarol")));
+    new.stale = 100 * USEC_SEC;
+    cache_set_limits(c, &new);
+    assert_null(cache_find_stale(c, STR("acarol")));
+    new.size = 1;
+    cache_set_limits(c, &new);
+    assert_int_equal(cache_get_size(c).answers, 0);
+    tear_down(c);
+}
+
 /* Who was given an answer may read it as long as his arena lives. */
 static void test_references(void **state)
 {
@@ -182,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_is_bounded), cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_lifetimes),  cmocka_unit_test(test_change),
+        cmocka_unit_test(test_exchange),   cmocka_unit_test(test_other_limits),
         cmocka_unit_test(test_references), cmocka_unit_test(test_successes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "auth/helper.h"
 
 #include "auth/directory_trace.h"
+#include "auth/ldap_settings.h"
 
 #include <stdio.h>
 
@@ -90,6 +91,9 @@ static enum lookup check_password(struct source *s, const struct source_account 
     struct fake *f = fake_of(s);
     (void)account, (void)t;
     f->checked++;
+    while (f->hangs)
+        if (!cond_wait(&f->answer, DEADLINE_NONE, e))
+            return LOOKUP_TEMPFAIL;
     if (f->fails) {
         err_set(e, ERR_TEMP, "down");
         return LOOKUP_TEMPFAIL;
@@ -176,10 +180,11 @@ static usec later(void)
     return (usec)t.tv_sec * USEC_SEC + t.tv_nsec / 1000 + skipped;
 }
 
-/* `sources` of the settings as many as there are. */
-static void open_world(struct world *w, const char *const *order, size_t count)
+static void open_world_of(struct world *w, const char *const *order, size_t count,
+                          const struct source_functions *one)
 {
     *w = (struct world){.one = make_fake("one"), .two = make_fake("two")};
+    w->one.source.functions = one;
     set_up(&w->f);
     w->f.settings.sources = (struct string_list){order, count};
     reopen(&w->f);
@@ -190,6 +195,12 @@ static void open_world(struct world *w, const char *const *order, size_t count)
         directory_add_source(w->f.d, &w->two.source);
     skipped = 0;
     clock_replace(later, NULL);
+}
+
+/* `sources` of the settings as many as there are. */
+static void open_world(struct world *w, const char *const *order, size_t count)
+{
+    open_world_of(w, order, count, &binds);
 }
 
 static void close_world(struct world *w)
@@ -223,7 +234,6 @@ IN_FIBER(first_has_it)
     struct world w;
     struct account account;
     open_world(&w, NULL, 0);
-    assert_true(directory_check_sources(w.f.d, &w.f.e));
     assert_name(&w, "Alice@EXAMPLE.test", "one");
     assert_int_equal(w.two.asked, 0);
     /* One of its own in the embedded directory comes first, and is seen at once. */
@@ -245,10 +255,8 @@ IN_FIBER(order_of_the_settings)
     (void)arg;
     static const char *const order[] = {"two", "embedded", "one"};
     static const char *const less[] = {"two"};
-    static const char *const wrong[] = {"embedded", "three"};
     struct world w;
     open_world(&w, order, 3);
-    assert_true(directory_check_sources(w.f.d, &w.f.e));
     assert_true(directory_add_user(w.f.d, STR("alice"), STR("x"), STR("embedded"), &w.f.e));
     assert_name(&w, "alice@example.test", "two");
     w.two.login = "other@example.test";
@@ -263,15 +271,9 @@ IN_FIBER(order_of_the_settings)
 
     open_world(&w, less, 1);
     assert_false(directory_wants_source(w.f.d, "one"));
-    assert_true(directory_check_sources(w.f.d, &w.f.e));
     assert_true(directory_add_user(w.f.d, STR("zoe"), STR("x"), STR(""), &w.f.e));
     struct account account;
     assert_int_equal(find(&w, "zoe@example.test", &account), LOOKUP_NOT_FOUND);
-    close_world(&w);
-
-    open_world(&w, wrong, 2);
-    assert_false(directory_check_sources(w.f.d, &w.f.e));
-    assert_non_null(strstr(w.f.e.text, "three"));
     close_world(&w);
 }
 
@@ -595,8 +597,7 @@ IN_FIBER(hash_that_was_remembered)
 {
     (void)arg;
     struct world w;
-    open_world(&w, NULL, 0);
-    w.one.source.functions = &hashes;
+    open_world_of(&w, NULL, 0, &hashes);
     w.one.hash = HASH_OF_OLD;
     assert_int_equal(check(&w, "alice@example.test", "old"), LOOKUP_FOUND);
     w.one.hash = HASH_OF_SECRET;
@@ -615,7 +616,8 @@ IN_FIBER(setting_a_password)
     assert_str(w.one.set, "new");
     assert_false(directory_set_password(w.f.d, STR("corp\\alice"), STR(""), &w.f.e));
     assert_int_equal(w.f.e.kind, ERR_SYNTAX);
-    w.one.source.functions = &hashes;
+    close_world(&w);
+    open_world_of(&w, NULL, 0, &hashes);
     assert_false(directory_set_password(w.f.d, STR("alice@example.test"), STR("new"), &w.f.e));
     assert_int_equal(w.f.e.kind, ERR_PERM);
     assert_false(directory_set_password(w.f.d, STR("nobody"), STR("new"), &w.f.e));
@@ -697,7 +699,7 @@ IN_FIBER(steps_of_a_look_up)
     w.two.name = "new";
     assert_true(trace(&w, QUESTION_ACCOUNT, "bob", &r));
     assert_str(r.account->name, "new");
-    assert_true(r.is_cached && r.cached.exists && r.cached.source == &w.two.source);
+    assert_true(r.is_cached && r.cached.exists && strcmp(r.cached.source, "two") == 0);
     assert_true(r.cached.age >= 10 * USEC_SEC && r.cached.left <= 50 * USEC_SEC);
     assert_name(&w, "bob@example.test", "two");
     directory_each_cached(w.f.d, STR("BOB@example.test"), count_cached, &cached);
@@ -715,6 +717,172 @@ IN_FIBER(steps_of_a_look_up)
     assert_false(trace(&w, QUESTION_DOMAIN, "bob", &r));
     assert_true(trace(&w, QUESTION_DOMAIN, "bob@example.test", &r));
     assert_str(r.domain->name, "example.test");
+    close_world(&w);
+}
+
+/* --- other settings --- */
+
+static const struct settings_block *const blocks[] = {&directory_settings_block,
+                                                      &ldap_settings_block, NULL};
+
+static struct directory_change *prepare(struct world *w, const char *text)
+{
+    struct config *config = config_parse("test.conf", str_from_c(text), blocks, &w->f.e);
+    if (!config)
+        fail_msg("%s", w->f.e.text);
+    struct directory_change *c =
+        directory_change_prepare(w->f.d, loop_current(), NULL, config, &w->f.e);
+    config_unref(config);
+    return c;
+}
+
+static void change(struct world *w, const char *text)
+{
+    struct directory_change *c = prepare(w, text);
+    if (!c)
+        fail_msg("%s", w->f.e.text);
+    directory_change_apply(c);
+}
+
+static void until_closed(struct world *w, const struct fake *f)
+{
+    while (!f->closed)
+        assert_true(fiber_sleep(USEC_MSEC, &w->f.e));
+}
+
+#define THREE "ldap three {\n servers = ldapi://%2Fnowhere\n base = dc=test\n}\n"
+
+/* Questions under way are answered by the source that is gone, which is closed after the last one;
+ * those asked from then on go elsewhere. */
+IN_FIBER(exchange_during_a_question)
+{
+    (void)arg;
+    struct world w;
+    struct account account;
+    int left = 0;
+    struct asker asker = {&w, &left, LOOKUP_FOUND, ERR_NONE};
+    open_world(&w, NULL, 0);
+    w.one.hangs = true;
+    for (int i = 0; i < 3; i++)
+        start(&asker);
+    until(&w, &w.one.asked, 1);
+    change(&w, THREE);
+    assert_int_equal(directory_source_count(w.f.d), 2);
+    assert_int_equal(find(&w, "alice@example.test", &account), LOOKUP_TEMPFAIL);
+    assert_non_null(strstr(w.f.e.text, "three"));
+    assert_false(w.one.closed || w.two.closed); /* the second may still be asked, too */
+    assert_int_equal(left, 3);
+    let_answer(&w);
+    until(&w, &left, 0);
+    until_closed(&w, &w.one);
+    until_closed(&w, &w.two);
+    /* What it said last is not remembered. */
+    assert_int_equal(find(&w, "alice@example.test", &account), LOOKUP_TEMPFAIL);
+    assert_int_equal(w.one.asked, 1);
+    close_world(&w);
+}
+
+struct login {
+    struct world *w;
+    int left;
+    enum lookup status;
+};
+
+static void log_in(void *arg)
+{
+    struct login *l = arg;
+    struct arena *a = arena_new();
+    struct account account;
+    struct err e;
+    l->status = directory_check_password(l->w->f.d, STR("alice@example.test"), STR("secret"), a,
+                                         &account, &e);
+    if (l->status == LOOKUP_FOUND)
+        assert_string_equal(account.source, "one");
+    arena_free(a);
+    l->left--;
+}
+
+IN_FIBER(exchange_during_a_login)
+{
+    (void)arg;
+    struct world w;
+    struct account account;
+    struct login l = {.w = &w, .left = 1};
+    open_world(&w, NULL, 0);
+    assert_name(&w, "alice@example.test", "one");
+    assert_int_equal(find_as_login(&w, "alice@example.test", &account), LOOKUP_FOUND);
+    w.one.hangs = true;
+    assert_non_null(fiber_start(loop_current(), "test", log_in, &l));
+    until(&w, &w.one.checked, 1);
+    change(&w, THREE);
+    until_closed(&w, &w.two);
+    assert_false(w.one.closed);
+    let_answer(&w);
+    until(&w, &l.left, 0);
+    assert_int_equal(l.status, LOOKUP_FOUND);
+    until_closed(&w, &w.one);
+    assert_string_equal(account.source, "one"); /* who keeps an account may look at it */
+    close_world(&w);
+}
+
+IN_FIBER(sources_that_stay)
+{
+    (void)arg;
+    struct world w;
+    struct account account;
+    struct directory_source_stats stats;
+    open_world(&w, NULL, 0);
+    change(&w, THREE);
+    const struct source *three = directory_source(w.f.d, 1, &stats);
+    assert_string_equal(three->name, "three");
+    assert_int_equal(find(&w, "alice@example.test", &account), LOOKUP_TEMPFAIL);
+    change(&w, THREE "directory {\n cache_lifetime = 1m\n}\n");
+    assert_ptr_equal(directory_source(w.f.d, 1, &stats), three);
+    change(&w, "directory {\n sources = three, embedded\n}\n" THREE);
+    assert_ptr_equal(directory_source(w.f.d, 0, &stats), three);
+    assert_int_equal(stats.asked, 1);
+    assert_true(stats.failed > 0);
+    change(&w, "ldap three {\n servers = ldapi://%2Fnowhere\n base = dc=test\n bind_dn = cn=x\n"
+               " bind_password = new\n}\n");
+    assert_ptr_not_equal(directory_source(w.f.d, 1, &stats), three);
+    assert_int_equal(stats.asked, 1);
+    assert_true(stats.failed == 0);
+    change(&w, "");
+    assert_int_equal(directory_source_count(w.f.d), 1);
+    assert_int_equal(find(&w, "alice@example.test", &account), LOOKUP_NOT_FOUND);
+    close_world(&w);
+}
+
+/* What is wrong, or only tried, changes nothing. */
+IN_FIBER(changes_that_are_not_made)
+{
+    (void)arg;
+    struct world w;
+    open_world(&w, NULL, 0);
+    assert_null(prepare(&w, THREE "directory {\n sources = embedded, three, four\n}\n"));
+    assert_non_null(strstr(w.f.e.text, "four"));
+    directory_change_forget(prepare(&w, THREE));
+    assert_name(&w, "alice@example.test", "one");
+    assert_int_equal(directory_source_count(w.f.d), 3);
+    assert_false(w.one.closed || w.two.closed);
+    close_world(&w);
+}
+
+IN_FIBER(another_default_domain)
+{
+    (void)arg;
+    struct world w;
+    struct account account;
+    open_world(&w, NULL, 0);
+    assert_true(directory_add_domain(w.f.d, STR("other.test"), &w.f.e));
+    change(&w, "directory {\n default_domain = example.test\n}\n");
+    assert_true(directory_add_user(w.f.d, STR("zoe@other.test"), STR("x"), STR("other"), &w.f.e));
+    assert_true(directory_add_user(w.f.d, STR("zoe@example.test"), STR("x"), STR("first"), &w.f.e));
+    assert_int_equal(find_as_login(&w, "zoe", &account), LOOKUP_FOUND);
+    assert_str(account.name, "first");
+    change(&w, "directory {\n default_domain = OTHER.test\n}\n");
+    assert_int_equal(find_as_login(&w, "zoe", &account), LOOKUP_FOUND);
+    assert_str(account.name, "other");
     close_world(&w);
 }
 
@@ -738,6 +906,11 @@ int main(void)
         cmocka_unit_test(test_setting_a_password),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_steps_of_a_look_up),
+        cmocka_unit_test(test_exchange_during_a_question),
+        cmocka_unit_test(test_exchange_during_a_login),
+        cmocka_unit_test(test_sources_that_stay),
+        cmocka_unit_test(test_changes_that_are_not_made),
+        cmocka_unit_test(test_another_default_domain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -383,6 +383,30 @@ static void test_differences(void **state)
                        "listener b 2  \nlistener 3  \n");
 }
 
+static bool is_no_secret(const struct setting *s)
+{
+    return s->type != SETTING_SECRET;
+}
+
+static void test_equal_values(void **state)
+{
+    (void)state;
+    struct config *a = parse("secret = one\nlimit = 10\n"), *b = parse("secret = two\n");
+    struct config *c = parse("limit = 11\nsecret = one\n");
+    const struct top *of_a = config_block(a, &top_block), *of_b = config_block(b, &top_block);
+    assert_true(config_values_equal(&top_block, of_a, of_a, NULL));
+    assert_false(config_values_equal(&top_block, of_a, of_b, NULL));
+    assert_true(config_values_equal(&top_block, of_a, of_b, is_no_secret));
+    assert_false(config_values_equal(&top_block, of_a, config_block(c, &top_block), is_no_secret));
+    config_wipe_secrets(&top_block, of_a);
+    assert_string_equal(of_a->secret, "");
+    assert_string_equal(of_b->secret, "two");
+    assert_int_equal(of_a->limit, 10);
+    config_unref(a);
+    config_unref(b);
+    config_unref(c);
+}
+
 static void test_manual(void **state)
 {
     (void)state;
@@ -400,10 +424,11 @@ static void test_manual(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),   cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_blocks),   cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_includes), cmocka_unit_test(test_include_mistakes),
-        cmocka_unit_test(test_manual),   cmocka_unit_test(test_differences),
+        cmocka_unit_test(test_values),       cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_blocks),       cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_includes),     cmocka_unit_test(test_include_mistakes),
+        cmocka_unit_test(test_equal_values), cmocka_unit_test(test_manual),
+        cmocka_unit_test(test_differences),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -122,3 +122,29 @@ def test_an_ldap_server():
         with server:
             readable(server)
             forgets(server, "user001", lambda name: "sesame-user001", Plain, ("LOGIN", "AUTH PLAIN"))
+
+
+def test_a_service_account_that_was_exchanged():
+    """After a reload with another password the old one is nowhere, and after one without the block the new one neither."""
+    old, new = "sesame-service-of-yesterday", "sesame-service-of-today"
+    with Slapd(users=2) as ldap:
+        server = LdapInstance(slapd_block(ldap, bind_password=old), cache="1m", users=("root",))
+        let_in_without_tls(server)
+        with server:
+            readable(server)
+            with Plain(server, "imap") as session:  # it keeps the configuration that it began with
+                imap_literals(session, "root", "secret")
+                with Plain(server, "imap") as c:
+                    assert "UNAVAILABLE" in imap_literals(c, "anna", "sesame-anna")
+                assert find_in_memory(server.process.pid, [old.encode()])
+                server.replace_config(old, new)
+                server.mailctl("reload")
+                gone(server, [old.encode()], "the old password, after a reload")
+                assert find_in_memory(server.process.pid, [new.encode()])
+                with open(server.config_path) as f:
+                    text = f.read()
+                with open(server.config_path, "w") as f:
+                    f.write(text[:text.index("ldap people")])
+                server.mailctl("reload")
+                gone(server, [old.encode(), new.encode()], "both, after the directory is gone")
+                assert session.ask("b NOOP").startswith("b OK")

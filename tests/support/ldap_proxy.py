@@ -24,6 +24,7 @@ class LdapProxy(Closing):
         self.changed = threading.Condition()
         self.connections = set()  # sockets, of both sides
         self.accepted = 0
+        self.held = 0  # pieces that wait for another mode than "stall"
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=200)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -72,7 +73,9 @@ class LdapProxy(Closing):
             while True:
                 data = source.recv(65536)
                 with self.changed:
+                    self.held += 1
                     self.changed.wait_for(lambda: self.mode != "stall")
+                    self.held -= 1
                     mode = self.mode
                 if not data or not self.forward(data, sink, mode if answers else "pass"):
                     break
