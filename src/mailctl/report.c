@@ -214,12 +214,15 @@ int command_report(struct mailctl *m, const struct arguments *a)
 {
     int64_t from, to;
     const char *top = option(a, "--top");
+    uint32_t most = 0;
     json_t *result = NULL;
     if (!read_times(a, &from, &to))
         return fail_usage("one of --day YYYY-MM-DD, --yesterday, --hours N (at most %d)", 366 * 24);
+    if (top && (!str_to_u32(str_from_c(top), &most) || most == 0))
+        return fail_usage("--top %s: expected how many entries a list may have", top);
     json_t *args = json_pack("{s:I, s:I}", "from", (json_int_t)from, "to", (json_int_t)to);
     if (top)
-        json_object_set_new(args, "top", json_integer(strtoll(top, NULL, 10)));
+        json_object_set_new(args, "top", json_integer(most));
     int status = ask(m, "report", args, &result);
     if (status == EXIT_OK && result)
         print_report(result);

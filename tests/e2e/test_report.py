@@ -108,7 +108,7 @@ def test_all_numbers_of_a_day():
         assert server.mailctl_json("report", "--day", "--top", "1")["total"] == server.mailctl_json("report")["total"]
         nothing = server.mailctl_json("report", "--day", (today - datetime.timedelta(days=3)).isoformat())
         assert nothing["total"]["events"] == 0 and len(nothing["hours"]) in (23, 24, 25)
-        for wrong in (["--day", "yesterday"], ["--hours", "0"], ["--hours", "2", "--yesterday"]):
+        for wrong in (["--day", "yesterday"], ["--hours", "0"], ["--hours", "2", "--yesterday"], ["--top", "abc"], ["--top", "0"]):
             assert server.run_mailctl("report", *wrong, check=False).returncode == 2
 
 
