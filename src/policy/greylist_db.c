@@ -11,10 +11,10 @@
 
 #include "core/disk.h"
 #include "core/mem.h"
+#include "core/sqlite.h"
 #include "policy/state_limits.h"
 
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <stdlib.h>
 
 /* "mpol" */
@@ -22,10 +22,8 @@
 #define BUSY_MSEC      2000
 
 struct greylist_db {
-    sqlite3 *sqlite;
+    struct sqlite_file file;
     sqlite3_stmt *find_triplet, *find_client; /* asked for each unknown sender; NULL: not yet */
-    char *path;
-    bool damaged;
     int64_t rows_most;               /* triplets, at most: counted anew when that is too many */
     int64_t surplus, client_surplus; /* still to be deleted */
 };
@@ -48,72 +46,9 @@ static const char schema[] =
 
 /* --- statements --- */
 
-static enum err_kind kind_of(int code)
-{
-    switch (code & 0xff) {
-    case SQLITE_FULL:
-        return ERR_NO_SPACE;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return ERR_TEMP;
-    default:
-        return ERR_IO;
-    }
-}
-
-static bool failed(struct greylist_db *db, struct err *e)
-{
-    int code = sqlite3_extended_errcode(db->sqlite);
-    db->damaged |= (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
-    return err_set(e, kind_of(code), "%s: %s", db->path, sqlite3_errmsg(db->sqlite));
-}
-
-static bool run(struct greylist_db *db, const char *text, struct err *e)
-{
-    return sqlite3_exec(db->sqlite, text, NULL, NULL, NULL) == SQLITE_OK || failed(db, e);
-}
-
-static sqlite3_stmt *prepare(struct greylist_db *db, const char *text, struct err *e)
-{
-    sqlite3_stmt *s = NULL;
-    if (sqlite3_prepare_v2(db->sqlite, text, -1, &s, NULL) == SQLITE_OK)
-        return s;
-    failed(db, e);
-    return NULL;
-}
-
-static void bind_text(sqlite3_stmt *s, int at, struct str text)
-{
-    sqlite3_bind_text64(s, at, text.p ? text.p : "", text.n, SQLITE_STATIC, SQLITE_UTF8);
-}
-
 static void bind_key(sqlite3_stmt *s, int at, const unsigned char *key)
 {
     sqlite3_bind_blob(s, at, key, GREYLIST_KEY, SQLITE_STATIC);
-}
-
-static struct str column_text(sqlite3_stmt *s, int column, struct arena *a)
-{
-    const unsigned char *text = sqlite3_column_text(s, column);
-    int n = sqlite3_column_bytes(s, column);
-    return arena_str(a, str_from(text ? (const char *)text : "", text ? (size_t)n : 0));
-}
-
-/* One that gives no rows; ready to be used again. */
-static bool step_to_end(struct greylist_db *db, sqlite3_stmt *s, struct err *e)
-{
-    bool ok = sqlite3_step(s) == SQLITE_DONE || failed(db, e);
-    sqlite3_reset(s);
-    return ok;
-}
-
-static bool number(struct greylist_db *db, const char *text, int64_t *value, struct err *e)
-{
-    sqlite3_stmt *s = prepare(db, text, e);
-    bool ok = s && (sqlite3_step(s) == SQLITE_ROW || failed(db, e));
-    *value = ok ? sqlite3_column_int64(s, 0) : 0;
-    sqlite3_finalize(s);
-    return ok;
 }
 
 /* --- opening --- */
@@ -124,27 +59,27 @@ void greylist_db_close(struct greylist_db *db)
         return;
     sqlite3_finalize(db->find_triplet);
     sqlite3_finalize(db->find_client);
-    sqlite3_close(db->sqlite);
-    free(db->path);
+    sqlite3_close(db->file.sqlite);
+    free(db->file.path);
     free(db);
 }
 
 bool greylist_db_is_damaged(const struct greylist_db *db)
 {
-    return db->damaged;
+    return db->file.damaged;
 }
 
 static bool is_ours(struct greylist_db *db, struct err *e)
 {
     int64_t application, version, tables;
-    if (!number(db, "PRAGMA application_id", &application, e) ||
-        !number(db, "PRAGMA user_version", &version, e) ||
-        !number(db, "SELECT count(*) FROM sqlite_schema", &tables, e))
+    if (!sqlite_number(&db->file, "PRAGMA application_id", &application, e) ||
+        !sqlite_number(&db->file, "PRAGMA user_version", &version, e) ||
+        !sqlite_number(&db->file, "SELECT count(*) FROM sqlite_schema", &tables, e))
         return false;
     if ((application != atoll(APPLICATION_ID) && tables != 0) || version > 1)
         return err_set(e, ERR_PERM,
                        "%s: this is the database of another program or of a newer version",
-                       db->path);
+                       db->file.path);
     return true;
 }
 
@@ -164,24 +99,26 @@ struct greylist_db *greylist_db_open(const char *path, bool *damaged, struct err
     if (!create_file(path, e))
         return NULL;
     struct greylist_db *db = MEM_NEW(struct greylist_db);
-    db->path = mem_dup(path, strlen(path));
+    db->file.path = mem_dup(path, strlen(path));
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-    bool ok = sqlite3_open_v2(path, &db->sqlite, flags, NULL) == SQLITE_OK || failed(db, e);
+    bool ok = sqlite3_open_v2(path, &db->file.sqlite, flags, NULL) == SQLITE_OK ||
+              sqlite_failed(&db->file, e);
     if (ok) {
-        sqlite3_busy_timeout(db->sqlite, BUSY_MSEC);
-        sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        sqlite3_busy_timeout(db->file.sqlite, BUSY_MSEC);
+        sqlite3_db_config(db->file.sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         ok = is_ours(db, e) &&
-             run(db,
-                 "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
-                 "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000; PRAGMA "
-                 "cache_size=-8192;"
-                 "PRAGMA journal_size_limit=33554432;",
-                 e) &&
-             run(db, schema, e) && number(db, "SELECT count(*) FROM triplets", &db->rows_most, e);
+             sqlite_run(&db->file,
+                        "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
+                        "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000; PRAGMA "
+                        "cache_size=-8192;"
+                        "PRAGMA journal_size_limit=33554432;",
+                        e) &&
+             sqlite_run(&db->file, schema, e) &&
+             sqlite_number(&db->file, "SELECT count(*) FROM triplets", &db->rows_most, e);
     }
     if (ok)
         return db;
-    *damaged = db->damaged;
+    *damaged = db->file.damaged;
     greylist_db_close(db);
     return NULL;
 }
@@ -203,7 +140,7 @@ static sqlite3_stmt *prepared(struct greylist_db *db, sqlite3_stmt **s, const ch
                               struct err *e)
 {
     if (!*s)
-        *s = prepare(db, text, e);
+        *s = sqlite_prepare(&db->file, text, e);
     return *s;
 }
 
@@ -223,7 +160,7 @@ static bool find_triplet(struct greylist_db *db, const unsigned char *key,
         t->passed = sqlite3_column_int64(s, 2);
         t->expires = sqlite3_column_int64(s, 3);
     }
-    bool ok = step == SQLITE_ROW || step == SQLITE_DONE || failed(db, e);
+    bool ok = step == SQLITE_ROW || step == SQLITE_DONE || sqlite_failed(&db->file, e);
     sqlite3_reset(s);
     return ok;
 }
@@ -248,8 +185,8 @@ static bool find_client(struct greylist_db *db, struct str address, struct str n
                                e);
     if (!s)
         return false;
-    bind_text(s, 1, address);
-    bind_text(s, 2, network);
+    sqlite_bind_text(s, 1, address);
+    sqlite_bind_text(s, 2, network);
     int step = sqlite3_step(s);
     *found = step == SQLITE_ROW;
     if (*found) {
@@ -257,7 +194,7 @@ static bool find_client(struct greylist_db *db, struct str address, struct str n
         const char *key = (const char *)sqlite3_column_text(s, 0);
         c->network = key && str_equal(str_from_c(key), address) ? address : network;
     }
-    bool ok = step == SQLITE_ROW || step == SQLITE_DONE || failed(db, e);
+    bool ok = step == SQLITE_ROW || step == SQLITE_DONE || sqlite_failed(&db->file, e);
     sqlite3_reset(s);
     return ok;
 }
@@ -283,18 +220,18 @@ static const char upsert_triplet[] =
 static bool write_triplets(struct greylist_db *db, const struct greylist_triplet *list,
                            size_t count, struct err *e)
 {
-    sqlite3_stmt *s = prepare(db, upsert_triplet, e);
+    sqlite3_stmt *s = sqlite_prepare(&db->file, upsert_triplet, e);
     bool ok = s != NULL;
     for (size_t i = 0; i < count && ok; i++) {
         bind_key(s, 1, list[i].key);
-        bind_text(s, 2, list[i].network);
-        bind_text(s, 3, list[i].sender);
-        bind_text(s, 4, list[i].recipient);
+        sqlite_bind_text(s, 2, list[i].network);
+        sqlite_bind_text(s, 3, list[i].sender);
+        sqlite_bind_text(s, 4, list[i].recipient);
         sqlite3_bind_int64(s, 5, list[i].first);
         sqlite3_bind_int64(s, 6, list[i].last);
         sqlite3_bind_int64(s, 7, list[i].passed);
         sqlite3_bind_int64(s, 8, list[i].expires);
-        ok = step_to_end(db, s, e);
+        ok = sqlite_finish(&db->file, s, e);
     }
     sqlite3_finalize(s);
     return ok;
@@ -303,21 +240,22 @@ static bool write_triplets(struct greylist_db *db, const struct greylist_triplet
 static bool write_clients(struct greylist_db *db, const struct greylist_client *list, size_t count,
                           struct err *e)
 {
-    sqlite3_stmt *s = prepare(db,
-                              "INSERT INTO clients VALUES (?,?,?,?,?,?) ON CONFLICT (network) DO"
-                              " UPDATE SET good = excluded.good, counted = excluded.counted,"
-                              " last = excluded.last, expires = excluded.expires,"
-                              " by_hand = max(by_hand, excluded.by_hand)",
-                              e);
+    sqlite3_stmt *s =
+        sqlite_prepare(&db->file,
+                       "INSERT INTO clients VALUES (?,?,?,?,?,?) ON CONFLICT (network) DO"
+                       " UPDATE SET good = excluded.good, counted = excluded.counted,"
+                       " last = excluded.last, expires = excluded.expires,"
+                       " by_hand = max(by_hand, excluded.by_hand)",
+                       e);
     bool ok = s != NULL;
     for (size_t i = 0; i < count && ok; i++) {
-        bind_text(s, 1, list[i].network);
+        sqlite_bind_text(s, 1, list[i].network);
         sqlite3_bind_int64(s, 2, list[i].good);
         sqlite3_bind_int64(s, 3, list[i].counted);
         sqlite3_bind_int64(s, 4, list[i].last);
         sqlite3_bind_int64(s, 5, list[i].expires);
         sqlite3_bind_int64(s, 6, list[i].by_hand);
-        ok = step_to_end(db, s, e);
+        ok = sqlite_finish(&db->file, s, e);
     }
     sqlite3_finalize(s);
     return ok;
@@ -325,9 +263,9 @@ static bool write_clients(struct greylist_db *db, const struct greylist_client *
 
 static bool commit(struct greylist_db *db, bool ok, struct err *e)
 {
-    if (ok && run(db, "COMMIT", e))
+    if (ok && sqlite_run(&db->file, "COMMIT", e))
         return true;
-    run(db, "ROLLBACK", NULL); /* has happened already after some failures */
+    sqlite_run(&db->file, "ROLLBACK", NULL); /* has happened already after some failures */
     return false;
 }
 
@@ -335,7 +273,7 @@ bool greylist_db_write(struct greylist_db *db, const struct greylist_triplet *tr
                        size_t triplet_count, const struct greylist_client *clients,
                        size_t client_count, struct err *e)
 {
-    if (!run(db, "BEGIN IMMEDIATE", e))
+    if (!sqlite_run(&db->file, "BEGIN IMMEDIATE", e))
         return false;
     bool ok = write_triplets(db, triplets, triplet_count, e) &&
               write_clients(db, clients, client_count, e);
@@ -350,12 +288,12 @@ bool greylist_db_write(struct greylist_db *db, const struct greylist_triplet *tr
 static bool delete_some(struct greylist_db *db, const char *text, int64_t value, int64_t *deleted,
                         struct err *e)
 {
-    sqlite3_stmt *s = prepare(db, text, e);
+    sqlite3_stmt *s = sqlite_prepare(&db->file, text, e);
     if (!s)
         return false;
     sqlite3_bind_int64(s, 1, value);
-    bool ok = step_to_end(db, s, e);
-    *deleted = ok ? sqlite3_changes(db->sqlite) : 0;
+    bool ok = sqlite_finish(&db->file, s, e);
+    *deleted = ok ? sqlite3_changes(db->file.sqlite) : 0;
     sqlite3_finalize(s);
     return ok;
 }
@@ -365,8 +303,8 @@ static bool delete_some(struct greylist_db *db, const char *text, int64_t value,
 
 bool greylist_db_count(struct greylist_db *db, int64_t *triplets, int64_t *clients, struct err *e)
 {
-    if (!number(db, "SELECT count(*) FROM triplets", triplets, e) ||
-        !number(db, "SELECT count(*) FROM clients", clients, e))
+    if (!sqlite_number(&db->file, "SELECT count(*) FROM triplets", triplets, e) ||
+        !sqlite_number(&db->file, "SELECT count(*) FROM clients", clients, e))
         return false;
     db->rows_most = *triplets;
     return true;
@@ -434,10 +372,10 @@ bool greylist_db_clean(struct greylist_db *db, int64_t now, int64_t rows_max, bo
                        struct err *e)
 {
     *more = false;
-    if (!run(db, "BEGIN IMMEDIATE", e))
+    if (!sqlite_run(&db->file, "BEGIN IMMEDIATE", e))
         return false;
     bool ok = delete_expired(db, now, more, e) && delete_surplus(db, rows_max, more, e);
-    return commit(db, ok, e) && run(db, "PRAGMA incremental_vacuum(200)", e);
+    return commit(db, ok, e) && sqlite_run(&db->file, "PRAGMA incremental_vacuum(200)", e);
 }
 
 /* --- for operators --- */
@@ -447,8 +385,8 @@ bool greylist_db_list(struct greylist_db *db, const struct greylist_triplet *aft
                       struct err *e)
 {
     int step = SQLITE_ERROR;
-    sqlite3_stmt *s = prepare(
-        db,
+    sqlite3_stmt *s = sqlite_prepare(
+        &db->file,
         "SELECT id, network, sender, recipient, first, last, passed, expires FROM triplets"
         " WHERE (expires, id) > (?1, ?2) AND (?3 = '' OR instr(network, ?3) OR instr(sender, ?3)"
         " OR instr(recipient, ?3)) ORDER BY expires, id LIMIT ?4",
@@ -458,13 +396,13 @@ bool greylist_db_list(struct greylist_db *db, const struct greylist_triplet *aft
         return false;
     sqlite3_bind_int64(s, 1, after->expires);
     bind_key(s, 2, after->key);
-    bind_text(s, 3, text);
+    sqlite_bind_text(s, 3, text);
     sqlite3_bind_int64(s, 4, (int64_t)max);
     while (*count < max && (step = sqlite3_step(s)) == SQLITE_ROW) {
         struct greylist_triplet *t = &list[(*count)++];
-        *t = (struct greylist_triplet){.network = column_text(s, 1, a),
-                                       .sender = column_text(s, 2, a),
-                                       .recipient = column_text(s, 3, a),
+        *t = (struct greylist_triplet){.network = sqlite_text(s, 1, a),
+                                       .sender = sqlite_text(s, 2, a),
+                                       .recipient = sqlite_text(s, 3, a),
                                        .first = sqlite3_column_int64(s, 4),
                                        .last = sqlite3_column_int64(s, 5),
                                        .passed = sqlite3_column_int64(s, 6),
@@ -472,7 +410,7 @@ bool greylist_db_list(struct greylist_db *db, const struct greylist_triplet *aft
         if (sqlite3_column_bytes(s, 0) == GREYLIST_KEY)
             memcpy(t->key, sqlite3_column_blob(s, 0), GREYLIST_KEY);
     }
-    bool ok = step == SQLITE_ROW || step == SQLITE_DONE || failed(db, e);
+    bool ok = step == SQLITE_ROW || step == SQLITE_DONE || sqlite_failed(&db->file, e);
     sqlite3_finalize(s);
     return ok;
 }
@@ -482,22 +420,22 @@ bool greylist_db_list_clients(struct greylist_db *db, struct str after, struct s
                               struct err *e)
 {
     int step = SQLITE_ERROR;
-    sqlite3_stmt *s = prepare(db,
-                              "SELECT " CLIENT_COLUMNS " FROM clients WHERE network > ?1 AND"
-                              " (?2 = '' OR instr(network, ?2)) ORDER BY network LIMIT ?3",
-                              e);
+    sqlite3_stmt *s = sqlite_prepare(&db->file,
+                                     "SELECT " CLIENT_COLUMNS " FROM clients WHERE network > ?1 AND"
+                                     " (?2 = '' OR instr(network, ?2)) ORDER BY network LIMIT ?3",
+                                     e);
     *count = 0;
     if (!s)
         return false;
-    bind_text(s, 1, after);
-    bind_text(s, 2, text);
+    sqlite_bind_text(s, 1, after);
+    sqlite_bind_text(s, 2, text);
     sqlite3_bind_int64(s, 3, (int64_t)max);
     while (*count < max && (step = sqlite3_step(s)) == SQLITE_ROW) {
         struct greylist_client *c = &list[(*count)++];
-        *c = (struct greylist_client){.network = column_text(s, 0, a)};
+        *c = (struct greylist_client){.network = sqlite_text(s, 0, a)};
         read_client(s, c);
     }
-    bool ok = step == SQLITE_ROW || step == SQLITE_DONE || failed(db, e);
+    bool ok = step == SQLITE_ROW || step == SQLITE_DONE || sqlite_failed(&db->file, e);
     sqlite3_finalize(s);
     return ok;
 }
@@ -505,12 +443,12 @@ bool greylist_db_list_clients(struct greylist_db *db, struct str after, struct s
 static bool delete_where(struct greylist_db *db, const char *statement, struct str text,
                          int64_t *deleted, struct err *e)
 {
-    sqlite3_stmt *s = prepare(db, statement, e);
+    sqlite3_stmt *s = sqlite_prepare(&db->file, statement, e);
     if (!s)
         return false;
-    bind_text(s, 1, text);
-    bool ok = step_to_end(db, s, e);
-    *deleted += ok ? sqlite3_changes(db->sqlite) : 0;
+    sqlite_bind_text(s, 1, text);
+    bool ok = sqlite_finish(&db->file, s, e);
+    *deleted += ok ? sqlite3_changes(db->file.sqlite) : 0;
     sqlite3_finalize(s);
     return ok;
 }
