@@ -91,49 +91,52 @@ static SUSPENDS bool open_journal(struct server *s, const char *path, struct err
     return true;
 }
 
-static SUSPENDS bool open_mail(struct server *s, struct err *e)
+static const char *data_path(struct server *s, const char *path, const char *name)
 {
-    const struct server_settings *settings = s->settings;
-    const struct directory_settings *directory = config_block(s->boot, &directory_settings_block);
-    const struct store_settings *store = config_block(s->boot, &store_settings_block);
-    const struct journal_file_settings *journal = config_block(s->boot, &journal_settings_block);
-    const char *hostname = server_hostname(settings, s->arena);
+    return server_data_path(s->settings, path, name, s->arena);
+}
 
-    const char *directory_path =
-        server_data_path(settings, directory->path, "directory.db", s->arena);
-    const char *journal_path = server_data_path(settings, journal->path, "journal", s->arena);
-
-    if (directory_is_missing(directory_path, journal_path, e))
-        return false;
-    if (!open_journal(s, journal_path, e)) /* first: one server at a time has these files */
-        return false;
-    s->crashes = crashes_open(server_data_path(settings, "", "crashes", s->arena), e);
-    if (!s->crashes)
-        return false;
-    s->directory = directory_open(s->loop, directory, directory_path, e);
+static SUSPENDS bool open_directory(struct server *s, const char *path, struct err *e)
+{
+    s->directory =
+        directory_open(s->loop, config_block(s->boot, &directory_settings_block), path, e);
     if (!s->directory || !open_sources(s, e))
         return false;
     directory_set_password_policy(s->directory,
                                   config_block(s->boot, &password_policy_settings_block));
-    s->router =
-        router_new(&(struct router_context){.directory = s->directory, .hostname = hostname},
-                   config_block(s->boot, &router_settings_block));
-    struct policy_context policy = {.loop = s->loop,
-                                    .dns = s->dns,
-                                    .directory = s->directory,
-                                    .router = s->router,
-                                    .hostname = hostname,
-                                    .data_dir = settings->data_dir};
-    s->policy = policy_open(s->boot, &policy, e);
-    if (!s->policy)
-        return false;
-    s->store = store_open(store, server_data_path(settings, store->path, "mail", s->arena),
-                          hostname, s->journal, e);
+    return true;
+}
+
+static SUSPENDS bool open_policy(struct server *s, struct err *e)
+{
+    const char *hostname = server_hostname(s->settings, s->arena);
+    const struct router_context router = {.directory = s->directory, .hostname = hostname};
+    s->router = router_new(&router, config_block(s->boot, &router_settings_block));
+    const struct policy_context context = {.loop = s->loop,
+                                           .dns = s->dns,
+                                           .directory = s->directory,
+                                           .router = s->router,
+                                           .hostname = hostname,
+                                           .data_dir = s->settings->data_dir};
+    s->policy = policy_open(s->boot, &context, e);
+    return s->policy != NULL;
+}
+
+static SUSPENDS bool open_store(struct server *s, struct err *e)
+{
+    const struct store_settings *settings = config_block(s->boot, &store_settings_block);
+    s->store = store_open(settings, data_path(s, settings->path, "mail"),
+                          server_hostname(s->settings, s->arena), s->journal, e);
     if (!s->store)
         return false;
     store_set_crashes(s->store, s->crashes);
     store_set_quota(s->store, config_block(s->boot, &quota_settings_block));
-    struct queue_context queue = {
+    return true;
+}
+
+static SUSPENDS bool open_queue(struct server *s, struct err *e)
+{
+    const struct queue_context context = {
         .loop = s->loop,
         .directory = s->directory,
         .router = s->router,
@@ -141,11 +144,11 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
         .journal = s->journal,
         .dns = s->dns,
         .tls = s->tls_client,
-        .hostname = hostname,
-        .spool_dir = server_data_path(settings, "", "queue", s->arena),
+        .hostname = server_hostname(s->settings, s->arena),
+        .spool_dir = data_path(s, "", "queue"),
         .crashes = s->crashes,
     };
-    s->queue = queue_open(config_block(s->boot, &queue_settings_block), &queue, e);
+    s->queue = queue_open(config_block(s->boot, &queue_settings_block), &context, e);
     if (!s->queue)
         return false;
     struct queue_rules *rules = queue_rules_new(s->boot, e);
@@ -153,23 +156,43 @@ static SUSPENDS bool open_mail(struct server *s, struct err *e)
         return false;
     queue_set_rules(s->queue, rules);
     queue_rules_unref(rules);
-    if (!queue_load_srs(s->queue, server_data_path(settings, "", "srs.secrets", s->arena), e))
-        return false;
+    return queue_load_srs(s->queue, data_path(s, "", "srs.secrets"), e);
+}
+
+static SUSPENDS void open_sending(struct server *s)
+{
     s->client = smtp_client_new(s->queue, config_block(s->boot, &smtp_client_settings_block));
     smtp_client_offer_probes(s->client, s->queue);
-    s->security =
-        client_security_new(s->boot,
-                            &(struct client_security_context){.loop = s->loop,
-                                                              .dns = s->dns,
-                                                              .queue = s->queue,
-                                                              .hostname = hostname,
-                                                              .data_dir = settings->data_dir},
-                            s->tls_client);
+    const struct client_security_context security = {.loop = s->loop,
+                                                     .dns = s->dns,
+                                                     .queue = s->queue,
+                                                     .hostname =
+                                                         server_hostname(s->settings, s->arena),
+                                                     .data_dir = s->settings->data_dir};
+    s->security = client_security_new(s->boot, &security, s->tls_client);
     smtp_client_set_security(s->client, s->security->sts, s->security->report);
     client_security_start(s->security);
     s->verify = verify_new(s->queue, config_block(s->boot, &verify_settings_block),
-                           server_data_path(settings, "", "recipients.cache", s->arena));
+                           data_path(s, "", "recipients.cache"));
     verify_load(s->verify);
+}
+
+static SUSPENDS bool open_mail(struct server *s, struct err *e)
+{
+    const struct directory_settings *directory = config_block(s->boot, &directory_settings_block);
+    const struct journal_file_settings *journal = config_block(s->boot, &journal_settings_block);
+    const char *directory_path = data_path(s, directory->path, "directory.db");
+    const char *journal_path = data_path(s, journal->path, "journal");
+
+    if (directory_is_missing(directory_path, journal_path, e))
+        return false;
+    if (!open_journal(s, journal_path, e)) /* first: one server at a time has these files */
+        return false;
+    s->crashes = crashes_open(data_path(s, "", "crashes"), e);
+    if (!s->crashes || !open_directory(s, directory_path, e) || !open_policy(s, e) ||
+        !open_store(s, e) || !open_queue(s, e))
+        return false;
+    open_sending(s);
     return journal_start(s->journal, e) && store_start(s->store, e);
 }
 
@@ -210,16 +233,14 @@ static SUSPENDS bool open_parts(struct server *s, struct err *e)
     if (!open_mail(s, e))
         return false;
     s->auth = auth_new(s->directory, config_block(s->boot, &auth_settings_block), e);
-    if (!s->auth ||
-        !auth_open_secret(s->auth, server_data_path(s->settings, "", "login.key", s->arena), e))
+    if (!s->auth || !auth_open_secret(s->auth, data_path(s, "", "login.key"), e))
         return false;
     s->oauth = oauth_new(&(struct oauth_context){.loop = s->loop, .dns = s->dns}, s->config,
                          s->tls_client);
     auth_set_oauth(s->auth, s->oauth);
     auth_reload(s->auth, s->config);
     auth_load_keys(s->auth);
-    penalties_keep(auth_penalties(s->auth), s->loop,
-                   server_data_path(s->settings, "", "penalties", s->arena));
+    penalties_keep(auth_penalties(s->auth), s->loop, data_path(s, "", "penalties"));
     s->load = load_new(s->sessions, s->journal);
     load_on_pressure(s->load, relieve, s);
     s->smtp = (struct smtp_context){.loop = s->loop,
@@ -324,7 +345,7 @@ bool server_open(struct server *s, struct config *config, const char *config_pat
     if (!server_enter_sandbox(s, e))
         return false;
     const struct trace_settings *trace = config_block(config, &trace_settings_block);
-    s->trace = trace_open(server_data_path(s->settings, trace->path, "trace", s->arena), trace);
+    s->trace = trace_open(data_path(s, trace->path, "trace"), trace);
     s->dns = dns_new(s->loop, config_block(config, &dns_settings_block), e);
     if (!s->dns)
         return false;
