@@ -125,13 +125,38 @@ static void end_request(struct ctl_connection *k)
 
 /* --- connections --- */
 
+/* Name services may be slow, and who connects again and again must not have the threads that wait
+ * for them: one look-up of a user at a time, few of all. */
+static bool may_ask(const struct ctl *c, uid_t uid)
+{
+    size_t all = 0, own = 0;
+    for (const struct ctl_connection *k = c->first; k; k = k->next) {
+        all += k->asking;
+        own += k->asking && k->caller.uid == uid;
+    }
+    return own == 0 && all < CTL_LOOKUPS_MAX;
+}
+
+static SUSPENDS bool find_caller(struct ctl_connection *k, struct err *e)
+{
+    struct ctl *c = k->ctl;
+    while (!k->caller.reserved && !may_ask(c, k->caller.uid))
+        if (c->closing || k->leaving || !cond_wait(&c->turn, DEADLINE_NONE, NULL))
+            return err_set(e, ERR_CANCELLED, "the connection is over");
+    k->asking = !k->caller.reserved;
+    bool known = ctl_caller_find(&c->context, k->stream, &k->caller, e);
+    k->asking = false;
+    cond_broadcast(&c->turn);
+    return known;
+}
+
 /* *e: why not. Again when the settings have changed. */
 static SUSPENDS bool identify(struct ctl_connection *k, struct err *e)
 {
     bool known = true;
     while (known && k->version != k->ctl->version) {
         k->version = k->ctl->version;
-        known = ctl_caller_find(&k->ctl->context, k->stream, &k->caller, e);
+        known = find_caller(k, e);
     }
     return known;
 }

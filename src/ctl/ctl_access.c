@@ -106,7 +106,7 @@ bool ctl_caller_find(const struct ctl_context *c, const struct stream *s, struct
     if (caller->admin)
         return true;
     i.group = mem_dup(c->admin_group, strlen(c->admin_group)); /* a reload may change it */
-    worker_run(WORKER_AUTH, identify, &i);
+    worker_run(WORKER_READ, identify, &i);
     free(i.group);
     caller->admin = i.member;
     if (c->users_domain[0] && ctl_name_is_usable(i.name))

@@ -16,6 +16,7 @@ struct ctl_connection {
     struct ctl_caller caller;
     uint64_t version; /* of the settings that caller is true for */
     usec since;       /* when it began to wait for a request */
+    bool asking;      /* who it is: a look-up runs */
     bool busy;        /* has read a request */
     bool running;     /* and runs it */
     bool unread;      /* what is left on it cannot be told from requests */
@@ -32,7 +33,7 @@ struct ctl {
      * one and are about to end. */
     size_t count, others, leaving;
     struct cond ended;                       /* a connection ended */
-    struct cond turn;                        /* a request ended */
+    struct cond turn;                        /* a request ended, or a look-up of who asks */
     struct str tracing[CTL_USER_TRACES_MAX]; /* whose traces run; n 0: nobody's */
     struct cond traced;                      /* one of them ended */
     uint64_t refused;                        /* connections, since it was told */

@@ -11,6 +11,8 @@
 #define CTL_CONNECTIONS_RESERVED 16
 #define CTL_CONNECTIONS_PER_USER 8
 #define CTL_CONNECTIONS_LEAVING  8
+/* Look-ups of who asks at a time, of one user one: a quarter of the threads that read. */
+#define CTL_LOOKUPS_MAX 4
 /* Requests of one user who is no administrator that are served at a time; others wait. */
 #define CTL_REQUESTS_PER_USER 2
 /* Traces of users at a time, of one one: a quarter of the threads that read (core/worker.h). */
