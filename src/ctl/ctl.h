@@ -28,6 +28,7 @@ struct imap_context;
 struct recordings;
 struct client_security;
 struct ctl_watch;
+struct dns;
 struct trace;
 
 #define CTL_REQUEST_MAX (1024 * 1024) /* bytes of a request */
@@ -48,6 +49,7 @@ struct ctl_context { /* all outlive the control socket */
     struct ctl_watch *watch;   /* NULL: nobody looks */
     struct imap_context *imap; /* for searching */
     struct trace *trace;
+    const struct dns *dns;
     const char *data_dir, *run_dir;
     const char *admin_group;  /* "": none */
     const char *users_domain; /* Unix users are those of this domain; "": they are nobody */

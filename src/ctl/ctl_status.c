@@ -15,6 +15,7 @@
 #include "ctl/ctl_directory.h"
 #include "ctl/ctl_json.h"
 #include "ctl/ctl_watch.h"
+#include "net/dns.h"
 #include "net/stream.h"
 #include "policy/operate.h"
 #include "queue/operate.h"
@@ -306,6 +307,9 @@ static void add_troubles(json_t *status, const struct ctl_context *c)
     if (c->trace)
         trace_troubles(c->trace, &b);
     json_object_set_new(json, "trace", lines_json(&b));
+    if (c->dns)
+        dns_troubles(c->dns, &b);
+    json_object_set_new(json, "dns", lines_json(&b));
     buf_free(&b);
 }
 

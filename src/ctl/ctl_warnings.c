@@ -356,6 +356,7 @@ static const struct {
     {"greylist", find_greylist},
     {"log", find_troubles},
     {"trace", find_troubles},
+    {"dns", find_troubles},
     {"paused", find_paused},
     {"soft-bounce", find_soft_bounce},
     {"certificate-files", find_stale_certificates},

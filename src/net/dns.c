@@ -31,11 +31,23 @@
 
 #define DNS_RECORDS_MAX 200 /* of one answer; more are ignored */
 
+/* One name without an answer is a fault of its zone, many in a row are the resolver's. */
+#define SILENT_NAMES  5
+#define SILENT_LATELY (600 * USEC_SEC) /* later nobody knows: nothing was asked since */
+
+struct dns_silence {
+    size_t names; /* so many in a row, none like the one before it */
+    usec last;
+    struct buf name;
+    struct err error;
+};
+
 struct dns {
     struct loop *loop;
     struct dns_resolver *resolver; /* the one that is asked */
     usec timeout;
     size_t waiting;
+    struct dns_silence silence;
 };
 
 /* --- making --- */
@@ -63,6 +75,7 @@ void dns_free(struct dns *d)
         return;
     assert(d->waiting == 0);
     dns_resolver_unref(d->resolver);
+    buf_free(&d->silence.name);
     free(d);
 }
 
@@ -99,6 +112,7 @@ void dns_apply(struct dns *d, struct dns_change *c)
     if (c->resolver) {
         dns_resolver_unref(d->resolver);
         d->resolver = c->resolver;
+        d->silence.names = 0;
     }
     free(c);
 }
@@ -134,9 +148,34 @@ static const char *rcode_name(int rcode)
                                                                         : "an unusual code";
 }
 
+static void note_silence(struct dns_silence *s, const char *name, enum dns_status status,
+                         const struct err *e)
+{
+    if (status != DNS_TEMPFAIL) {
+        s->names = 0;
+        buf_clear(&s->name);
+    } else if (e->kind != ERR_CANCELLED) {
+        s->names += !str_equal(buf_str(&s->name), str_from_c(name));
+        s->last = clock_monotonic();
+        s->error = *e;
+        buf_clear(&s->name);
+        buf_add_c(&s->name, name);
+    }
+}
+
+void dns_troubles(const struct dns *d, struct buf *b)
+{
+    const struct dns_silence *s = &d->silence;
+    if (s->names >= SILENT_NAMES && clock_monotonic() - s->last < SILENT_LATELY)
+        buf_printf(b,
+                   "DNS gives no answer, to none of the last %zu names (%s): mailctl doctor --only "
+                   "resolver\n",
+                   s->names, s->error.text);
+}
+
 /* DNS_FOUND: r->result has data, which may still be of no use. */
-static enum dns_status await(struct dns_request *r, const char *name, usec deadline,
-                             struct dns_answer *answer, struct err *e)
+static enum dns_status await_result(struct dns_request *r, const char *name, usec deadline,
+                                    struct dns_answer *answer, struct err *e)
 {
     while (!r->done)
         if (!cond_wait(&r->done_cond, deadline, e)) {
@@ -162,6 +201,17 @@ static enum dns_status await(struct dns_request *r, const char *name, usec deadl
     answer->nxdomain = result->rcode == RCODE_NXDOMAIN;
     answer->ttl = result->ttl > 0 ? (uint32_t)result->ttl : 0;
     return result->havedata && !answer->nxdomain ? DNS_FOUND : DNS_NOT_FOUND;
+}
+
+static enum dns_status await(struct dns *d, struct dns_request *r, const char *name, usec deadline,
+                             struct dns_answer *answer, struct err *e)
+{
+    struct err own = {0};
+    enum dns_status status = await_result(r, name, deadline, answer, &own);
+    note_silence(&d->silence, name, status, &own);
+    if (status == DNS_TEMPFAIL && e)
+        *e = own;
+    return status;
 }
 
 static struct str record(const struct ub_result *result, size_t i)
@@ -226,7 +276,7 @@ static enum dns_status take_answer(struct dns *d, struct dns_request *r, const c
                                    usec deadline, struct arena *a, struct dns_answer *answer,
                                    size_t size, take_record *take, struct err *e)
 {
-    enum dns_status status = await(r, name, deadline, answer, e);
+    enum dns_status status = await(d, r, name, deadline, answer, e);
     if (status == DNS_FOUND) {
         size_t n = record_count(r->result);
         answer->mx = arena_array(a, n, size);
@@ -437,8 +487,8 @@ enum dns_status dns_addresses_until(struct dns *d, struct str name, usec deadlin
     deadline = sooner(d, deadline);
     struct dns_request *r6 = ask(d, query, TYPE_AAAA), *r4 = ask(d, query, TYPE_A);
     struct dns_answer a6 = {0}, a4 = {0};
-    enum dns_status s4 = await(r4, query, deadline, &a4, e);
-    enum dns_status s6 = await(r6, query, deadline, &a6, s4 == DNS_TEMPFAIL ? NULL : e);
+    enum dns_status s4 = await(d, r4, query, deadline, &a4, e);
+    enum dns_status s6 = await(d, r6, query, deadline, &a6, s4 == DNS_TEMPFAIL ? NULL : e);
     mix_addresses(s6 == DNS_FOUND ? r6->result : NULL, s4 == DNS_FOUND ? r4->result : NULL, a,
                   answer);
     if (answer->count > 0)

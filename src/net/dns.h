@@ -4,6 +4,7 @@
  * loop. Answers are copied into the caller's arena.
  */
 #include "core/arena.h"
+#include "core/buf.h"
 #include "core/fiber.h"
 #include "core/settings.h"
 
@@ -70,6 +71,8 @@ void dns_forget(struct dns_change *c); /* NULL is allowed */
 
 /* A trust anchor is set: without one no answer is secure. */
 bool dns_validates(const struct dns *d);
+/* Adds a line when there was no answer to many names in a row, lately. */
+void dns_troubles(const struct dns *d, struct buf *b);
 /* Names in any form: U-labels are converted. *e tells why on DNS_TEMPFAIL. */
 SUSPENDS enum dns_status dns_mx(struct dns *d, struct str name, struct arena *a,
                                 struct dns_answer *answer, struct err *e);

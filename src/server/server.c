@@ -399,6 +399,7 @@ static SUSPENDS bool open_control(struct server *s, struct err *e)
         .security = s->security,
         .imap = &s->imap,
         .trace = s->trace,
+        .dns = s->dns,
         .data_dir = s->settings->data_dir,
         .run_dir = s->settings->run_dir,
         .admin_group = s->settings->admin_group,

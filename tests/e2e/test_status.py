@@ -11,8 +11,9 @@ import tempfile
 
 from support import wait_for
 from support.authority import Authority
+from support.dns import DnsServer
 from support.instance import Instance, build_dir
-from support.mail import inject
+from support.mail import inject, submit
 
 TEXT = "Subject: x\r\n\r\nbody\r\n"
 
@@ -223,3 +224,26 @@ def test_stats_shows_what_happens():
         assert sum(plain(line).startswith("time ") for line in painted) == 2, painted
         for wrong in (["--interval", "0"], ["--interval", "x"], ["--count", "-1"]):
             assert server.run_mailctl("stats", *wrong, check=False).returncode == 2, wrong
+
+
+def test_dns_that_is_silent():
+    """One name without an answer is no matter, many in a row are; an answer ends it."""
+    dns = DnsServer({("d%d.test" % i, "SERVFAIL"): [] for i in range(6)})
+    server = Instance()
+    server.add_config("dns {\n    server = 127.0.0.1@%d\n}\n" % dns.port)
+
+    def told():
+        return [w["text"] for w in status(server)["warnings"] if w["kind"] == "dns"]
+    try:
+        with server:
+            submit(server, "alice", "x@d0.test", TEXT)
+            server.logged("DNS: d0.test: the server failed (SERVFAIL)")
+            assert not told()
+            for i in range(1, 6):
+                submit(server, "alice", "x@d%d.test" % i, TEXT)
+            text = wait_for(told, "there is no warning of DNS")[0]
+            assert "to none of the last" in text and "SERVFAIL" in text and "mailctl doctor --only resolver" in text, text
+            submit(server, "alice", "x@nowhere.test", TEXT)
+            wait_for(lambda: not told(), "the warning stays")
+    finally:
+        dns.close()
