@@ -58,6 +58,22 @@ static void open_on_worker(void *arg)
     buf_free(&lock);
 }
 
+static void take_limits(struct journal *j, uint64_t size_max, usec checkpoint_interval)
+{
+    j->size_max = size_max ? size_max : 256 * MIB;
+    if (j->size_max < 4 * j->segment_size)
+        j->size_max = 4 * j->segment_size;
+    j->checkpoint_interval = checkpoint_interval > 0 ? checkpoint_interval : 300 * USEC_SEC;
+}
+
+void journal_set_limits(struct journal *j, uint64_t size_max, usec checkpoint_interval)
+{
+    take_limits(j, size_max, checkpoint_interval);
+    cond_broadcast(&j->room);
+    cond_broadcast(&j->checkpoint_wake);
+    journal_consider_checkpoint(j);
+}
+
 static void free_journal(struct journal *j)
 {
     while (j->active.first)
@@ -96,10 +112,7 @@ struct journal *journal_open(const struct journal_settings *s, struct err *e)
     if (j->segment_size < SEGMENT_SIZE_MIN)
         j->segment_size = SEGMENT_SIZE_MIN;
     j->segment_size &= ~(uint64_t)(JOURNAL_BLOCK - 1);
-    j->size_max = s->size_max ? s->size_max : 256 * MIB;
-    if (j->size_max < 4 * j->segment_size)
-        j->size_max = 4 * j->segment_size;
-    j->checkpoint_interval = s->checkpoint_interval > 0 ? s->checkpoint_interval : 300 * USEC_SEC;
+    take_limits(j, s->size_max, s->checkpoint_interval);
     j->disk_reserve = s->disk_reserve ? s->disk_reserve : 64 * MIB;
     j->next = 1;
     j->next_sequence = 1;

@@ -67,6 +67,8 @@ void journal_add_consumer(struct journal *j, const struct journal_consumer *c);
  * fibers. A damaged record at the end of the last segment is where the crash was; one before
  * that is reported (journal_damage), and the replay goes on behind it. */
 SUSPENDS bool journal_start(struct journal *j, struct err *e);
+/* Other limits, as those of journal_settings; what there is of segments stays as it is. */
+void journal_set_limits(struct journal *j, uint64_t size_max, usec checkpoint_interval);
 /* A last checkpoint, then closes. */
 SUSPENDS void journal_close(struct journal *j);
 

@@ -217,16 +217,20 @@ static void run_and_report(struct journal *j)
     cond_broadcast(&j->checkpoint_ended);
 }
 
+/* The interval counts from the end of the last one. */
+static usec next_checkpoint(const struct journal *j, usec ended)
+{
+    return ended + (j->checkpoint_error.kind == ERR_NONE ? j->checkpoint_interval : RETRY_AFTER);
+}
+
 static void checkpoint_fiber(void *arg)
 {
     struct journal *j = arg;
     struct err e;
     while (!j->closing) {
-        /* The interval counts from the end of the last one. */
-        usec deadline = deadline_in(j->checkpoint_error.kind == ERR_NONE ? j->checkpoint_interval
-                                                                         : RETRY_AFTER);
+        usec ended = clock_monotonic();
         while (!j->closing && j->checkpoint_done == j->checkpoint_asked)
-            if (!cond_wait(&j->checkpoint_wake, deadline, &e))
+            if (!cond_wait(&j->checkpoint_wake, next_checkpoint(j, ended), &e))
                 break;
         if (!j->closing && (!j->failed || j->checkpoint_done != j->checkpoint_asked))
             run_and_report(j);

@@ -3,8 +3,9 @@
  * user, limits and the journal.
  *
  * What a reload can change is a property of the parts that use the settings: those that take their
- * settings from the service or are told of new ones are listed in `live_blocks` and
- * `live_settings`; everything else needs a restart, and a reload says so by name.
+ * settings from the service or are told of new ones are listed in `live_blocks` (but for
+ * `fixed_settings`) and `live_settings`; everything else needs a restart, and a reload says so by
+ * name.
  */
 #include "ctl/server_settings.h"
 
@@ -148,9 +149,10 @@ static bool check_journal(const void *values, struct err *e)
 
 static const struct setting journal_table[] = {
     {"path", SETTING_PATH, FIELD(path), "", 0, 0, NULL,
-     "Folder of the journal, on a fast disk if there is one. Empty: journal in data_dir."},
+     "Folder of the journal, on a fast disk if there is one. Empty: journal in data_dir. Needs a "
+     "restart."},
     {"segment_size", SETTING_SIZE, FIELD(segment_size), "16M", MIB, 1024 * MIB, NULL,
-     "Size of one file of the journal."},
+     "Size of one file of the journal. Needs a restart."},
     {"size_max", SETTING_SIZE, FIELD(size_max), "512M", 16 * MIB, 1024 * 1024 * MIB, NULL,
      "Size of all files of the journal; beyond it new mail waits for a checkpoint."},
     {"checkpoint_interval", SETTING_DURATION, FIELD(checkpoint_interval), "30s", USEC_SEC / 10,
@@ -160,7 +162,7 @@ static const struct setting journal_table[] = {
 
 const struct settings_block journal_settings_block = {
     .name = "journal",
-    .help = "What is promised to clients is written here first. All need a restart.",
+    .help = "What is promised to clients is written here first.",
     .size = sizeof(struct journal_file_settings),
     .settings = journal_table,
     .check = check_journal,
@@ -325,7 +327,24 @@ static const struct settings_block *const live_blocks[] = {
     &mta_sts_settings_block,    &tls_report_settings_block,
     &auth_settings_block,       &router_settings_block,
     &autoconfig_settings_block, &metrics_settings_block,
-    &dns_settings_block,
+    &dns_settings_block,        &directory_settings_block,
+    &trace_settings_block,      &store_settings_block,
+    &journal_settings_block,
+};
+/* Of these blocks. */
+static const struct {
+    const struct settings_block *block;
+    const char *name;
+} fixed_settings[] = {
+    {&directory_settings_block, "path"},
+    {&trace_settings_block, "path"},
+    {&journal_settings_block, "path"},
+    {&journal_settings_block, "segment_size"},
+    {&store_settings_block, "path"},
+    {&store_settings_block, "maildir"},
+    {&store_settings_block, "folder_escape"},
+    {&store_settings_block, "folder_names_utf8"},
+    {&store_settings_block, "special_folders"},
 };
 static const char *const live_settings[] = {"hostname",
                                             "log",
@@ -345,8 +364,10 @@ bool server_change_is_live(const struct config_change *change)
     const struct settings_block *block = change->block;
     if (block->named)
         return true;
-    if (block == &trace_settings_block || block == &directory_settings_block)
-        return strcmp(change->setting->name, "path") != 0;
+    for (size_t i = 0; i < sizeof(fixed_settings) / sizeof(*fixed_settings); i++)
+        if (block == fixed_settings[i].block &&
+            strcmp(change->setting->name, fixed_settings[i].name) == 0)
+            return false;
     for (size_t i = 0; i < sizeof(live_blocks) / sizeof(*live_blocks); i++)
         if (block == live_blocks[i])
             return true;

@@ -12,6 +12,7 @@
 
 #include "auth/oauth.h"
 #include "auth/password_policy.h"
+#include "core/journal.h"
 #include "core/log.h"
 #include "core/session_list.h"
 #include "core/worker.h"
@@ -275,6 +276,14 @@ static void apply_users(struct reload *r)
     store_set_quota(s->store, config_block(r->config, &quota_settings_block));
 }
 
+static void apply_store(struct reload *r)
+{
+    const struct journal_file_settings *journal = config_block(r->config, &journal_settings_block);
+    store_set_limits(r->server->store, config_block(r->config, &store_settings_block));
+    journal_set_limits(r->server->journal, (uint64_t)journal->size_max,
+                       journal->checkpoint_interval);
+}
+
 /* In the order in which they are prepared and applied. What is prepared ON_WORKER may wait for the
  * disk; what AT_LAST does not suspend, so that what it saw is still so when it is applied. */
 static const struct part {
@@ -293,6 +302,7 @@ static const struct part {
     {AT_LAST, prepare_measurements, apply_measurements, forget_measurements},
     {AT_LAST, prepare_directory, apply_directory, forget_directory},
     {AT_LAST, NULL, apply_users, NULL},
+    {AT_LAST, NULL, apply_store, NULL},
 };
 #define PARTS (sizeof(parts) / sizeof(*parts))
 

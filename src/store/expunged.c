@@ -185,6 +185,13 @@ static bool space_is_short(struct store *s)
            (job.ok && job.bytes < journal_disk_reserve(s->journal) * 3 / 2);
 }
 
+/* Second before which everything goes that is kept this long; of what is not kept at all that of
+ * this very second as well. */
+static int64_t kept_since(usec keep)
+{
+    return keep > 0 ? (clock_wall() - keep) / USEC_SEC : INT64_MAX;
+}
+
 static void make_room(struct store *s)
 {
     usec keep = s->settings.keep_expunged;
@@ -192,9 +199,7 @@ static void make_room(struct store *s)
 
     while (keep > 0 && !s->closing && space_is_short(s)) {
         keep = keep > 60 * USEC_SEC ? keep / 2 : 0;
-        /* What is expunged in this very second goes as well. */
-        int64_t before = keep > 0 ? (clock_wall() - keep) / USEC_SEC : INT64_MAX;
-        removed += purge_all(s, before, 0);
+        removed += purge_all(s, kept_since(keep), 0);
     }
     if (removed > 0)
         log_warning("store", NULL,
@@ -215,13 +220,14 @@ static void keep_house(void *arg)
             walk_homes(s, PURGE_PAUSE);
             walk_at = now + PURGE_WALK_INTERVAL;
         }
-        if (!s->replaying && now >= purge_at) {
-            purge_all(s, (clock_wall() - s->settings.keep_expunged) / USEC_SEC, PURGE_PAUSE);
+        if (!s->replaying && (now >= purge_at || s->purge_soon)) {
+            s->purge_soon = false;
+            purge_all(s, kept_since(s->settings.keep_expunged), PURGE_PAUSE);
             purge_at = now + PURGE_INTERVAL;
         }
         if (!s->replaying && !s->closing)
             make_room(s);
-        if (!s->closing)
+        if (!s->closing && !s->purge_soon)
             cond_wait(&s->house_wake, deadline_in(HOUSE_INTERVAL), NULL);
     }
     s->background--;

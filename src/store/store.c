@@ -43,25 +43,25 @@
 static const struct setting settings[] = {
     {"path", SETTING_PATH, offsetof(struct store_settings, path), "", 0, 0, NULL,
      "The directory of all mail; one home per account below it. Empty: `mail` in the data "
-     "directory."},
+     "directory. Needs a restart."},
     {"maildir", SETTING_STRING, offsetof(struct store_settings, maildir), LAYOUT_DEFAULT, 0, 0,
      NULL,
      "Where the Maildir of an account is below the path: %u is the login, %n the part of it before "
      "the @, %d the domain; \"%d/%1n/%1.1n/%n\" as Dovecot would have it. For Maildirs that are "
-     "taken over (docs/dovecot.md)."},
+     "taken over (docs/dovecot.md). Needs a restart."},
     {"folder_escape", SETTING_STRING, offsetof(struct store_settings, folder_escape), "\\", 0, 0,
      NULL,
      "The character that with two hex digits stands for one that the name of a folder's directory "
-     "cannot hold (Dovecot: listescape_char)."},
+     "cannot hold (Dovecot: listescape_char). Needs a restart."},
     {"folder_names_utf8", SETTING_BOOL, offsetof(struct store_settings, folder_names_utf8), "no", 0,
      0, NULL,
      "Directories of folders have their names in UTF-8 instead of modified UTF-7 (Dovecot: UTF-8 "
      "in "
-     "mail_location, mailbox_list_utf8). Changing it renames nothing."},
+     "mail_location, mailbox_list_utf8). Changing it renames nothing. Needs a restart."},
     {"special_folders", SETTING_STRING_LIST, offsetof(struct store_settings, special),
      "Drafts:\\Drafts, Sent:\\Sent, Junk:\\Junk, Trash:\\Trash, Archive:\\Archive", 0, 0, NULL,
      "Folders that an account has from its first use, with their special use (RFC 6154): "
-     "name:attribute."},
+     "name:attribute. Needs a restart."},
     {"mailboxes_open_max", SETTING_NUMBER, offsetof(struct store_settings, mailboxes_open_max),
      "1000", 0, 10000000, NULL, "Mailboxes that nobody uses are kept in memory up to this number."},
     {"keep_expunged", SETTING_DURATION, offsetof(struct store_settings, keep_expunged), "7d", 0,
@@ -103,7 +103,7 @@ static bool check_settings(const void *values, struct err *e)
 
 const struct settings_block store_settings_block = {
     .name = "store",
-    .help = "Where mail is kept. All need a restart.",
+    .help = "Where mail is kept.",
     .size = sizeof(struct store_settings),
     .settings = settings,
     .check = check_settings,
@@ -267,6 +267,19 @@ static void set_special(struct store *s)
                                     .attribute = str_from(mem_dup(rest.p, rest.n), rest.n)};
     }
     s->settings.special = (struct string_list){0};
+}
+
+void store_set_limits(struct store *s, const struct store_settings *set)
+{
+    s->purge_soon = s->purge_soon || set->keep_expunged != s->settings.keep_expunged;
+    s->settings.mailboxes_open_max = set->mailboxes_open_max;
+    s->settings.keep_expunged = set->keep_expunged;
+    s->settings.history_age = set->history_age;
+    s->settings.history_max = set->history_max;
+    s->settings.summary_at_delivery = set->summary_at_delivery;
+    if (s->purge_soon)
+        cond_signal(&s->house_wake);
+    store_wake_keeper(s); /* for mailboxes that are too many now */
 }
 
 struct store *store_open(const struct store_settings *set, const char *path, const char *hostname,

@@ -40,6 +40,8 @@ SUSPENDS struct store *store_open(const struct store_settings *s, const char *pa
  * nor are changes of such accounts replayed. */
 struct crashes;
 void store_set_crashes(struct store *s, const struct crashes *c);
+/* At each reload: times and numbers of the settings; places and names stay. */
+void store_set_limits(struct store *s, const struct store_settings *settings);
 /* After journal_start: what was replayed is brought into files. */
 SUSPENDS bool store_start(struct store *s, struct err *e);
 /* Accounts whose changes could not be brought into files at the start: a text for people; NULL

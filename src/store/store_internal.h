@@ -188,6 +188,7 @@ struct store {
     bool stopping;          /* nothing goes into the journal any more but what is on its way */
     size_t merging;         /* fibers in mailbox_merge */
     struct cond house_wake; /* expunged.c: the disk is full, or the store is being closed */
+    bool purge_soon;        /* expunged.c: keep_expunged is another one */
 
     bool replaying;
     struct deferred_record *deferred, *deferred_last;

@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import threading
+import urllib.request
 
 from support import wait_for
 from support.dns import DnsServer
@@ -240,3 +241,61 @@ def write_config_at_once(server, text):
     with open(server.config_path + ".new", "w") as f:
         f.write(text)
     os.rename(server.config_path + ".new", server.config_path)
+
+
+def kept(server, user):
+    """Files of expunged messages; not the one that says which mailbox they were in."""
+    folder = server.maildir(user, "expunged")
+    return [name for _, _, names in os.walk(folder) for name in names if name != "mailbox"]
+
+
+def expunge_all(box):
+    box.select()
+    box.store("1:*", "+FLAGS", "\\Deleted")
+    assert box.expunge()[0] == "OK"
+
+
+def test_limits_of_the_store_change():
+    """What was kept of expunged messages goes when nothing is to be kept any more; where mail is needs a restart."""
+    server = Instance()
+    server.add_config("store {\n    keep_expunged = 1d\n}\n")
+    with server:
+        inject(server, "s@elsewhere.test", ["alice"], TEXT)
+        box = imap(server, "alice")
+        expunge_all(box)
+        wait_for(lambda: kept(server, "alice"), "nothing is kept")
+        server.replace_config("keep_expunged = 1d", "keep_expunged = 0\n    history_max = 10\n    mailboxes_open_max = 0")
+        told = server.mailctl_json("reload")
+        assert told["restart_needed"] == [] and len(told["changes"]) == 3, told
+        wait_for(lambda: not kept(server, "alice"), "what was expunged is kept")
+        inject(server, "s@elsewhere.test", ["alice"], TEXT)
+        expunge_all(box)
+        assert box.noop()[0] == "OK" and not kept(server, "alice")
+        server.replace_config("keep_expunged = 0", "keep_expunged = 1d\n    folder_escape = %")
+        assert server.mailctl_json("reload")["restart_needed"] == ["store.folder_escape"]
+        inject(server, "s@elsewhere.test", ["alice"], TEXT)
+        expunge_all(box)
+        wait_for(lambda: kept(server, "alice"), "nothing is kept again")
+        box.logout()
+
+
+def test_limits_of_the_journal_change():
+    """A checkpoint that would have come in an hour comes at once; the size of files needs a restart."""
+    server = Instance()
+    port = server.base + 90
+    server.add_config("journal {\n    checkpoint_interval = 1h\n}\nmetrics {\n    address = 127.0.0.1:%d\n}\n" % port)
+
+    def checkpoints():
+        with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % port, timeout=30) as answer:
+            return int(re.search(r"^maild_journal_checkpoints_total (\d+)", answer.read().decode(), re.M).group(1))
+    with server:
+        inject(server, "s@elsewhere.test", ["alice"], TEXT)
+        before = checkpoints()
+        server.replace_config("checkpoint_interval = 1h", "checkpoint_interval = 200ms\n    size_max = 1G")
+        assert server.mailctl_json("reload")["restart_needed"] == []
+        wait_for(lambda: checkpoints() > before, "no checkpoint")
+        server.replace_config("size_max = 1G", "size_max = 1G\n    segment_size = 8M")
+        assert server.mailctl_json("reload")["restart_needed"] == ["journal.segment_size"]
+        server.replace_config("size_max = 1G", "size_max = 16M")
+        refused(server, "size_max must be at least four times segment_size")
+        inject(server, "s@elsewhere.test", ["alice"], TEXT)
