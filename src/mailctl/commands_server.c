@@ -102,6 +102,21 @@ static const struct command rows[] = {
      0,
      1,
      {{0}}},
+    {"log show",
+     "[TEXT]",
+     "Show the last lines of the log, those that have TEXT in them if one is given, as an id or an "
+     "address. It is read from its file, whether the server runs or not, and begins where that "
+     "does.",
+     command_log_show,
+     0,
+     1,
+     {{"--follow", NULL,
+       "Go on with the lines that come, until Ctrl-C; also when the file is renamed and begun "
+       "anew, or cut off."},
+      {"--lines", "N", "So many; default 20, with --since all."},
+      {"--level", "LEVEL", "From this level on: debug, info, warning or error."},
+      {"--component", "NAME", "Of this part of the server, as smtpd, queue or imap."},
+      {"--since", "WHEN", "Lines since then: 10min, 2h, 2026-11-21, \"2026-11-21 14:30\"."}}},
     {"report",
      "",
      "Count what happened today: messages and recipients in all, by hour, domain, sender and "

@@ -26,6 +26,9 @@ static const struct {
     {"reload", "mailctl reload\n"},
     {"log flush", "mailctl log flush\n"},
     {"log level", "mailctl log level\nmailctl log level debug\n"},
+    {"log show", "mailctl log show --level warning --since 2h\n"
+                 "mailctl log show alice@example.org --lines 50\n"
+                 "mailctl log show --follow --component queue\n"},
     {"report", "mailctl report --yesterday\nmailctl report --day 2026-11-21 --top 25\n"},
     {"config check", "mailctl config check\n"
                      "mailctl config check --config new.conf\n"},

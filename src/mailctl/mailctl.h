@@ -258,7 +258,7 @@ bool example_next(struct str *rest, struct str *line);
 command_function command_manual, command_completion, command_completion_words;
 command_function command_init;
 command_function command_start, command_stop, command_upgrade, command_status, command_check,
-    command_reload, command_log_flush, command_log_level, command_report;
+    command_reload, command_log_flush, command_log_level, command_log_show, command_report;
 command_function command_stats;
 command_function command_config_check, command_config_show, command_config_manual;
 command_function command_user_add, command_user_list, command_user_show, command_user_delete,

@@ -97,7 +97,7 @@ def cases(server):
         ("quota set", [ALICE, "--storage", "1G"]), ("quota get", []), ("quota recalc", [ALICE]),
         ("store check", [ALICE]), ("store rebuild", [ALICE]), ("store flush", []),
         ("manual", []), ("completion", ["bash"]), ("completion words", ["--", "user", ""]),
-        ("user delete", ["carol@example.test", "--yes"]), ("upgrade", []), ("stats", ["--count", "1"]), ("whoami", []), ("check", ["--certificate", "off"]), ("stop", []),
+        ("user delete", ["carol@example.test", "--yes"]), ("upgrade", []), ("stats", ["--count", "1"]), ("log show", ["--lines", "3"]), ("whoami", []), ("check", ["--certificate", "off"]), ("stop", []),
     ]
 
 
