@@ -37,7 +37,7 @@ bool mailctl_settings(struct mailctl *m, struct err *e)
     struct stat st;
     if (!m->config)
         m->config = server_read_config(m->config_path, e);
-    if (!m->config && e->kind == ERR_NOT_FOUND && !disk_stat(m->config_path, &st, NULL))
+    if (!m->config && e && e->kind == ERR_NOT_FOUND && !disk_stat(m->config_path, &st, NULL))
         err_set(e, ERR_NOT_FOUND,
                 "there is no configuration: %s; mailctl init makes one, --config or --root names "
                 "another",

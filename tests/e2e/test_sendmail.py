@@ -507,6 +507,18 @@ def test_other_users():
         assert server.logged("uid=65534")
 
 
+def test_a_configuration_that_cannot_be_read():
+    """Users may not read it: where the server listens is guessed from its folder."""
+    with Instance() as server:
+        s = Sendmail(server)
+        os.rename(server.config_path, server.config_path + ".away")
+        try:
+            s.send("alice", text="Subject: guessed\n\nx\n")
+        finally:
+            os.rename(server.config_path + ".away", server.config_path)
+        assert len(wait_for(lambda: bodies(server, "alice"))) == 1
+
+
 def test_maildrop_of_an_older_configuration():
     """Without the setting nothing is kept, and sendmail says so."""
     server = Instance()
