@@ -510,7 +510,7 @@ def test_other_users():
 def test_a_configuration_that_cannot_be_read():
     """Users may not read it: where the server listens is guessed from its folder."""
     with Instance() as server:
-        s = Sendmail(server)
+        s = Sender(server)
         os.rename(server.config_path, server.config_path + ".away")
         try:
             s.send("alice", text="Subject: guessed\n\nx\n")
