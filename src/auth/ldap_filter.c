@@ -114,15 +114,10 @@ static bool parse_placeholder(struct parser *p, enum ldap_placeholder *found)
     return true;
 }
 
-static bool is_hex(char c)
-{
-    c = char_lower(c);
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-}
-
 static bool at_hex_pair(const struct parser *p)
 {
-    return p->at + 2 < p->text.n && is_hex(p->text.p[p->at + 1]) && is_hex(p->text.p[p->at + 2]);
+    return p->at + 2 < p->text.n && char_hex_value(p->text.p[p->at + 1]) >= 0 &&
+           char_hex_value(p->text.p[p->at + 2]) >= 0;
 }
 
 static bool is_attribute_char(char c)

@@ -21,12 +21,6 @@ static const struct {
     {STR("775"), "locked"},
 };
 
-static bool is_code_character(char c)
-{
-    c = char_lower(c);
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-}
-
 static const char *reason_of_windows(struct str text)
 {
     ptrdiff_t at = str_find(text, STR(" data "));
@@ -34,7 +28,7 @@ static const char *reason_of_windows(struct str text)
         return "wrong_password";
     struct str code = str_skip(text, (size_t)at + 6);
     size_t n = 0;
-    while (n < code.n && is_code_character(code.p[n]))
+    while (n < code.n && char_hex_value(code.p[n]) >= 0)
         n++;
     code = str_head(code, n);
     for (size_t i = 0; i < sizeof(windows_errors) / sizeof(*windows_errors); i++)
