@@ -7,6 +7,7 @@
 #include "imap/search_saved.h"
 #include "imap/search_update.h"
 #include "mime/header.h"
+#include "store/uid_list.h"
 
 #include <stdlib.h>
 
@@ -182,12 +183,6 @@ void imap_search_answer_list(const struct imap_search *s, const uint32_t *order,
     buf_free(&out);
 }
 
-static int compare(const void *x, const void *y)
-{
-    const uint32_t *a = x, *b = y;
-    return *a < *b ? -1 : *a > *b;
-}
-
 static bool save(struct imap_search *s, const uint32_t *order)
 {
     struct imap_selected *v = s->c->session->selected;
@@ -199,7 +194,7 @@ static bool save(struct imap_search *s, const uint32_t *order)
     for (size_t i = 0; i < s->count; i++)
         if (esearch_refers(&referred, i, s->count))
             kept[count++] = order[i];
-    qsort(kept, count, sizeof *kept, compare);
+    qsort(kept, count, sizeof *kept, uid_compare);
     bool ok = imap_saved_keep(v, kept, count);
     free(kept);
     return ok;

@@ -4,6 +4,7 @@
 #include "pop3/maildrop.h"
 
 #include "core/mem.h"
+#include "store/uid_list.h"
 
 #include <stdlib.h>
 
@@ -214,12 +215,6 @@ void maildrop_undelete_all(struct maildrop *d)
     }
 }
 
-static int compare_uids(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 uint32_t *maildrop_deleted(const struct maildrop *d, size_t *count)
 {
     uint32_t *uids = mem_array(d->count - d->left + 1, sizeof(*uids));
@@ -227,7 +222,7 @@ uint32_t *maildrop_deleted(const struct maildrop *d, size_t *count)
     for (size_t i = 0; i < d->count; i++)
         if (d->messages[i].deleted)
             uids[(*count)++] = d->messages[i].uid;
-    qsort(uids, *count, sizeof(*uids), compare_uids);
+    qsort(uids, *count, sizeof(*uids), uid_compare);
     return uids;
 }
 

@@ -5,6 +5,7 @@
 #include "store/expunge_history.h"
 
 #include "core/mem.h"
+#include "store/uid_list.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -60,12 +61,6 @@ void expunge_history_trim(struct expunge_history *h, uint32_t oldest, uint64_t u
         h->start = h->count = 0;
 }
 
-static int compare_uids(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 size_t expunge_history_find(const struct expunge_history *h, uint64_t modseq)
 {
     size_t low = h->start, high = h->count;
@@ -100,6 +95,6 @@ bool expunge_history_since(const struct expunge_history *h, uint64_t modseq, str
             (*uids)[(*count)++] = h->ranges[i].first + (uint32_t)k;
     }
     if (!sorted)
-        qsort(*uids, total, sizeof(**uids), compare_uids);
+        qsort(*uids, total, sizeof(**uids), uid_compare);
     return true;
 }

@@ -5,6 +5,7 @@
 #include "store/flag_history.h"
 
 #include "core/mem.h"
+#include "store/uid_list.h"
 
 #include <stdlib.h>
 
@@ -25,12 +26,6 @@ void flag_history_add(struct flag_history *h, uint64_t modseq, uint32_t uid)
     h->count++;
 }
 
-static int compare(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 bool flag_history_since(const struct flag_history *h, uint64_t modseq,
                         uint32_t uids[FLAG_HISTORY_MAX], size_t *count)
 {
@@ -46,7 +41,7 @@ bool flag_history_since(const struct flag_history *h, uint64_t modseq,
         uids[found++] = change->uid;
     }
     if (found > 1)
-        qsort(uids, found, sizeof(*uids), compare);
+        qsort(uids, found, sizeof(*uids), uid_compare);
     for (size_t i = 0; i < found; i++) {
         if (i == 0 || uids[i] != uids[i - 1])
             uids[(*count)++] = uids[i];

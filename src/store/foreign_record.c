@@ -11,6 +11,7 @@
 #include "core/mem.h"
 #include "store/limits.h"
 #include "store/replay.h"
+#include "store/uid_list.h"
 
 #include <stdlib.h>
 
@@ -23,12 +24,6 @@ void foreign_changes_free(struct foreign_changes *f)
 }
 
 /* --- records --- */
-
-static int compare_uids(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
 
 static void add_changed(struct buf *b, const struct foreign_changed *c)
 {
@@ -87,7 +82,7 @@ void foreign_records_append(struct mailbox *m, struct foreign_changes *f)
     size_t all = f->changed_count + f->added_count + f->gone_count, at = 0;
 
     if (f->gone_count > 1)
-        qsort(f->gone, f->gone_count, sizeof(*f->gone), compare_uids);
+        qsort(f->gone, f->gone_count, sizeof(*f->gone), uid_compare);
     for (; all - at > FOREIGN_RECORD_MAX; at += FOREIGN_RECORD_MAX) {
         build_record(m, f, at);
         struct str part = buf_str(&s->record);

@@ -29,6 +29,12 @@ static bool is_beginning(const struct mailbox_content *c, const struct uid_list 
            (l->count <= c->count && c->messages[l->count - 1].uid == l->uids[l->count - 1]);
 }
 
+int uid_compare(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
 /* One with more room, in the place of what is there. */
 static void grow(struct mailbox *m)
 {

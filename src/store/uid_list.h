@@ -15,6 +15,9 @@ struct uid_list {
     uint32_t uids[];
 };
 
+/* For qsort over UIDs, ascending. */
+int uid_compare(const void *a, const void *b);
+
 /* All that the mailbox has now. A reference. */
 struct uid_list *mailbox_uid_list(struct mailbox *m);
 /* NULL is allowed. */
