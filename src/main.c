@@ -17,11 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #define DEFAULT_CONFIG "/etc/maild/maild.conf"
 
-enum { EXIT_STATUS_FAILED = 1, EXIT_STATUS_USAGE = 2 };
+#define EXIT_STATUS_USAGE 2
 
 static const char usage[] =
     "usage: maild [--config FILE]\n"
@@ -114,15 +113,8 @@ static int run(const char *config_path)
     struct server server = {0};
     struct err e = {0};
     struct config *config = server_read_config(config_path, &e);
-    if (!config || !server_open(&server, config, config_path, &e)) {
-        fprintf(stderr, "maild: %s\n", e.text);
-        if (server.log_is_open)
-            log_error("maild", NULL, "not started: %s", e.text);
-        if (server.loop)
-            server_close_listeners(&server, false);
-        log_flush();
-        _exit(EXIT_STATUS_FAILED);
-    }
+    if (!config || !server_open(&server, config, config_path, &e))
+        server_start_failed(&server, &e);
     loop_on_signal(server.loop, SIGTERM, on_end, &server);
     loop_on_signal(server.loop, SIGINT, on_end, &server);
     loop_on_signal(server.loop, SIGHUP, on_reload, &server);

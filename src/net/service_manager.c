@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/un.h>
@@ -22,6 +23,7 @@
 #define FIRST_DESCRIPTOR  3
 #define DESCRIPTORS_MAX   1024
 #define NAME_SIZE         200
+#define REST_MSEC         3000
 #define WATCHDOG_FRACTION 3 /* of the time after which the manager loses its patience */
 
 struct inherited {
@@ -204,6 +206,12 @@ void service_manager_forget(struct service_manager *m, int fd)
     name_of(fd, name);
     snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", name);
     tell(m, text, -1);
+}
+
+void service_manager_rest(const struct service_manager *m)
+{
+    if (m ? m->notify >= 0 : getenv("NOTIFY_SOCKET") != NULL)
+        poll(NULL, 0, REST_MSEC);
 }
 
 void service_manager_tell(struct service_manager *m, const char *state)

@@ -34,6 +34,10 @@ void service_manager_forget(struct service_manager *m, int fd);
 void service_manager_tell(struct service_manager *m, const char *state);
 /* A reload begins, with the time of it as the manager wants it; READY=1 ends it. */
 void service_manager_tell_reload(struct service_manager *m);
+/* After a start that failed. The manager starts the server again at once, as it has to after a
+ * crash; what keeps it from starting is there for longer, and would fill the log. Some seconds,
+ * unless a signal comes; at once without a manager. m: NULL if it did not come to it. BLOCKING. */
+void service_manager_rest(const struct service_manager *m);
 /* From now on the loop's turning is told to the manager, if that watches it: a loop that hangs is
  * ended and started again. */
 void service_manager_start_watchdog(struct service_manager *m);

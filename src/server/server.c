@@ -42,14 +42,16 @@
 
 /* --- start --- */
 
-static void start_failed(struct server *s, const struct err *e)
+void server_start_failed(struct server *s, const struct err *e)
 {
     fprintf(stderr, "maild: %s\n", e->text);
     if (s->log_is_open)
         log_error("maild", NULL, "not started: %s", e->text);
     /* Unix sockets leave no file behind, unless they are tried again. */
-    server_close_listeners(s, service_manager_keeps(s->manager));
+    if (s->loop)
+        server_close_listeners(s, s->manager && service_manager_keeps(s->manager));
     log_flush();
+    service_manager_rest(s->manager);
     _exit(1);
 }
 
@@ -282,7 +284,7 @@ static void start_fiber(void *arg)
     struct err e = {0};
     struct str pid = arena_printf(s->arena, "%d\n", (int)getpid());
     if (!open_parts(s, &e) || !file_replace(pid_path(s), pid, 0644, &e))
-        start_failed(s, &e);
+        server_start_failed(s, &e);
     s->serving = true;
     queue_start(s->queue);
     if (!crashes_save(s->crashes, &e)) /* those whose messages are on hold now */

@@ -96,6 +96,8 @@ struct server {
 /* Takes config. Opens the listeners (as root if need be), gives up root's rights, starts the fiber
  * that opens the rest. *e is one line that names the thing and the cause. */
 bool server_open(struct server *s, struct config *config, const char *config_path, struct err *e);
+/* Says why and ends the process with status 1; s: as far as it came. */
+_Noreturn void server_start_failed(struct server *s, const struct err *e);
 /* Begins the end; does not suspend. The loop stops when all is closed, or after a while. */
 void server_stop(struct server *s);
 /* After the loop ended. */

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 from support.instance import Instance, build_dir
 from support.mail import imap_bodies, inject
@@ -115,6 +116,34 @@ def test_the_watchdog_hears_of_a_loop_that_turns():
         server.close()
     finally:
         server.kill()
+        manager.close()
+
+
+def test_a_start_that_fails_is_not_tried_again_at_once():
+    """The manager starts the server a moment after it ended, which is right after a crash, and would fill the log here."""
+    server = Instance()
+    manager = ServiceManager(server.directory)
+    server.add_config("queue {\n    lifetime = soon\n}\n")
+    command = [os.path.join(build_dir(), "maild"), "--config", server.config_path]
+
+    def start(environment):
+        return subprocess.Popen(command, env=dict(os.environ, **environment), stderr=subprocess.PIPE)
+    try:
+        begin = time.monotonic()
+        with start(manager.environment()) as process:
+            assert b"queue: lifetime" in process.stderr.readline()  # who waits for it is told at once
+            assert process.wait(30) == 1
+        assert time.monotonic() - begin > 2.5
+        with start(manager.environment()) as process:
+            process.stderr.readline()
+            process.terminate()
+            assert process.wait(30) in (1, -signal.SIGTERM)
+        begin = time.monotonic()
+        with start({}) as process:
+            assert process.wait(30) == 1
+        assert time.monotonic() - begin < 2.5
+    finally:
+        server.close()
         manager.close()
 
 
