@@ -10,24 +10,28 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Also what the server would read at once: the certificate. */
-int command_config_check(struct mailctl *m, const struct arguments *a)
+bool config_is_correct(struct mailctl *m, struct err *e)
 {
-    struct err e;
-    (void)a;
-    if (!mailctl_settings(m, &e))
-        return fail_error(&e);
+    if (!mailctl_settings(m, e))
+        return false;
     const struct tls_settings *tls = config_block(m->config, &tls_settings_block);
     if (tls->certificate.count > 0) {
-        struct tls_context *context = tls_server_context_of(m->config, &e);
+        struct tls_context *context = tls_server_context_of(m->config, e);
         const char *text;
         if (!context)
-            return fail_error(&e);
+            return false;
         for (size_t i = 0; (text = tls_context_shadowed_at(context, i)); i++)
             fprintf(stderr, "mailctl: warning: %s\n", text);
         tls_context_unref(context);
     }
-    if (!policy_check_tables(m->config, &e) || !queue_rules_check(m->config, &e))
+    return policy_check_tables(m->config, e) && queue_rules_check(m->config, e);
+}
+
+int command_config_check(struct mailctl *m, const struct arguments *a)
+{
+    struct err e;
+    (void)a;
+    if (!config_is_correct(m, &e))
         return fail_error(&e);
     if (!m->json)
         printf("%s is correct\n", m->config_path);

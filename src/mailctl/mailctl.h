@@ -215,8 +215,15 @@ const char *read_password(struct mailctl *m, const struct arguments *a, const ch
 const char *read_known_password(struct mailctl *m, const struct arguments *a, const char *login,
                                 int *status);
 
+/* --- config.c --- */
+
+/* The configuration with what a server reads at its start: certificates, tables, rules. */
+bool config_is_correct(struct mailctl *m, struct err *e);
+
 /* --- spawn.c --- */
 
+/* Whether the program that spawn_maild would start can run on this machine. */
+bool maild_runs(struct mailctl *m, struct err *e);
 /* Starts maild in the background; its standard error goes to the file. */
 bool spawn_maild(struct mailctl *m, const char *config, const char *stderr_path, const int *sockets,
                  size_t count, int *pid, struct err *e);

@@ -182,7 +182,7 @@ int command_upgrade(struct mailctl *m, const struct arguments *a)
     size_t count;
     struct err e;
     (void)a;
-    if (!mailctl_settings(m, &e)) /* before anything ends */
+    if (!config_is_correct(m, &e) || !maild_runs(m, &e)) /* before anything ends */
         return fail_error(&e);
     json_t *status = server_status(m, &e);
     if (!status)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define FIRST_SOCKET 3 /* sd_listen_fds(3) */
@@ -67,6 +68,24 @@ static void become_maild(const char *maild, const char *config)
     execlp(maild, "maild", "--config", config, (char *)NULL);
     fprintf(stderr, "maild: the program cannot be run: %s: %s\n", maild, strerror(errno));
     _exit(EXIT_FAILED);
+}
+
+/* The right libraries are there, and it was built for this machine. */
+bool maild_runs(struct mailctl *m, struct err *e)
+{
+    const char *maild = find_maild(m);
+    int status = 0;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+        execlp(maild, "maild", "--version", (char *)NULL);
+        _exit(EXIT_FAILED);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return err_set_errno(e, errno, "a process for maild");
+    return (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+           err_set(e, ERR_PERM, "the program cannot be run: %s --version fails", maild);
 }
 
 /* The folder is the server's user's, who must not make root write into another file by a link: so

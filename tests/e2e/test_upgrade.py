@@ -1,9 +1,11 @@
 """mailctl upgrade: a new process in the place of the running one, and no caller is refused."""
 
 import os
+import shutil
+import subprocess
 import time
 
-from support.instance import Instance
+from support.instance import Instance, build_dir
 from support.mail import imap, imap_bodies, inject
 from support.service_manager import Caller
 
@@ -50,6 +52,31 @@ def test_no_caller_is_refused():
         if caller:
             caller.result()
         server.close()
+
+
+def test_what_cannot_start_ends_nothing():
+    """The old server goes only for one that will serve in its place."""
+    with Instance() as server:
+        old = server.mailctl_json("status")["pid"]
+        with open(server.config_path) as f:
+            good = f.read()
+        server.replace_config("certificate = ", "certificate = missing-")
+        result = server.run_mailctl("upgrade", check=False)
+        assert result.returncode != 0 and "missing-" in result.stderr, result
+        with open(server.config_path, "w") as f:
+            f.write(good)
+
+        folder = os.path.join(server.directory, "programs")
+        os.mkdir(folder)
+        mailctl = shutil.copy(os.path.join(build_dir(), "mailctl"), folder)
+        with open(os.path.join(folder, "maild"), "w") as f:
+            f.write("#!/bin/sh\necho maild: error while loading shared libraries >&2\nexit 127\n")
+        os.chmod(f.name, 0o755)
+        result = subprocess.run([mailctl, "--config", server.config_path, "upgrade"], capture_output=True, text=True)
+        assert result.returncode != 0 and "shared libraries" in result.stderr, result
+        assert "mailctl: the program cannot be run: %s --version fails" % f.name in result.stderr, result
+        assert server.mailctl_json("status")["pid"] == old
+        assert imap(server, "bob").noop()[0] == "OK"
 
 
 def test_twice_in_a_row_under_mail():
