@@ -233,6 +233,20 @@ void log_troubles(struct buf *out)
     log_stream_tell_trouble(&the_actions, out);
 }
 
+/* --- levels --- */
+
+const char *const log_level_names[] = {"debug", "info", "warning", "error", NULL};
+
+bool log_level_of_name(struct str name, enum log_level *level)
+{
+    for (size_t i = 0; log_level_names[i]; i++)
+        if (str_equal(name, str_from_c(log_level_names[i]))) {
+            *level = (enum log_level)i;
+            return true;
+        }
+    return false;
+}
+
 void log_set_level(enum log_level least)
 {
     atomic_store_explicit(&the_level, (int)least, memory_order_relaxed);
@@ -287,7 +301,6 @@ static struct str add_part(struct log_line *l, const char *part)
 
 static void add_head(struct line *line, enum log_level level, const char *component, const char *id)
 {
-    static const char *const names[] = {"debug", "info", "warning", "error"};
     struct log_line *l = &line->l;
     line->when = clock_wall();
     line->level = level;
@@ -298,7 +311,7 @@ static void add_head(struct line *line, enum log_level level, const char *compon
         '.', (char)('0' + msec / 100), (char)('0' + msec / 10 % 10), (char)('0' + msec % 10), 'Z',
         ' '};
     log_line_add(l, fraction, sizeof fraction);
-    log_line_add(l, names[level], strlen(names[level]));
+    log_line_add(l, log_level_names[level], strlen(log_level_names[level]));
     log_line_add(l, " ", 1);
     line->component = add_part(l, component);
     line->id = STR("");

@@ -14,6 +14,9 @@
 #include "core/err.h"
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
+extern const char *const log_level_names[]; /* as in the lines; NULL behind the last */
+/* False: no level is called so. */
+bool log_level_of_name(struct str name, enum log_level *level);
 
 /* Where lines go; each kind once. */
 enum log_kind { LOG_KIND_FILE, LOG_KIND_STDERR, LOG_KIND_SYSLOG, LOG_KIND_JOURNAL };

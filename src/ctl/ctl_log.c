@@ -8,24 +8,19 @@
 #include "ctl/report.h"
 #include "trace/trace.h"
 
-#include <string.h>
-
 #define TOP_DEFAULT 10
 #define TOP_MAX     10000
 #define HOURS_MAX   (366 * 24)
 
 /* --- log level --- */
 
-static const char *const levels[] = {"debug", "info", "warning", "error"};
-
 static bool set_level(const json_t *name, struct err *e)
 {
-    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
-        if (json_is_string(name) && strcmp(json_string_value(name), levels[i]) == 0) {
-            log_set_level((enum log_level)i);
-            return true;
-        }
-    return err_set(e, ERR_SYNTAX, "a level is one of debug, info, warning, error");
+    enum log_level level;
+    if (!json_is_string(name) || !log_level_of_name(str_from_c(json_string_value(name)), &level))
+        return err_set(e, ERR_SYNTAX, "a level is one of debug, info, warning, error");
+    log_set_level(level);
+    return true;
 }
 
 static bool level(const struct ctl_context *c, const json_t *args, json_t **result, struct err *e)
@@ -34,7 +29,7 @@ static bool level(const struct ctl_context *c, const json_t *args, json_t **resu
     (void)c;
     if (name && !set_level(name, e))
         return false;
-    *result = json_pack("{s:s}", "level", levels[log_level()]);
+    *result = json_pack("{s:s}", "level", log_level_names[log_level()]);
     return true;
 }
 

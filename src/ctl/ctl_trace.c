@@ -97,13 +97,12 @@ static json_t *fields_json(struct str text)
 
 static json_t *event_json(struct str story, const struct story_event *event)
 {
-    static const char *const levels[] = {"debug", "info", "warning", "error"};
     json_t *item = json_object();
     json_object_set_new(item, "story", ctl_json_str(story));
     json_object_set_new(item, "time", json_real((double)event->when / USEC_SEC));
     if (event->begin != event->when)
         json_object_set_new(item, "begin", json_real((double)event->begin / USEC_SEC));
-    json_object_set_new(item, "level", ctl_json_c(levels[event->level]));
+    json_object_set_new(item, "level", ctl_json_c(log_level_names[event->level]));
     json_object_set_new(item, "component", ctl_json_str(event->component));
     json_object_set_new(item, "id", ctl_json_str(event->id));
     json_object_set_new(item, "event", ctl_json_str(field_words(event->text)));

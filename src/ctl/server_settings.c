@@ -35,8 +35,6 @@
 
 #define MIB ((int64_t)1024 * 1024)
 
-static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
-
 #define FIELD(name) offsetof(struct server_settings, name)
 
 static bool is_hostname(struct str s)
@@ -82,7 +80,7 @@ static const struct setting server_table[] = {
      "Where the log goes, one or more of: file (that of log), stderr, syslog (facility mail), "
      "journal (systemd's, with the fields MAILD_COMPONENT and MAILD_ID). Another socket than the "
      "system's stands behind a colon: syslog:/path. Empty: file if log is set, else stderr."},
-    {"log_level", SETTING_CHOICE, FIELD(log_level), "info", 0, 0, log_levels,
+    {"log_level", SETTING_CHOICE, FIELD(log_level), "info", 0, 0, log_level_names,
      "The least important lines that are logged."},
     {"log_actions", SETTING_PATH, FIELD(log_actions), "", 0, 0, NULL,
      "File of the log of what users do with their mail: login, logout, append, copy, move, delete, "

@@ -35,17 +35,6 @@ struct showing {
 
 /* --- what is wanted --- */
 
-static bool read_level(const char *text, enum log_level *level)
-{
-    static const char *const names[] = {"debug", "info", "warning", "error"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-        if (str_equal(str_from_c(text), str_from_c(names[i]))) {
-            *level = (enum log_level)i;
-            return true;
-        }
-    return false;
-}
-
 static bool read_since(const struct arguments *a, usec *since)
 {
     json_t *moment = json_object();
@@ -64,7 +53,7 @@ static int read_arguments(const struct arguments *a, struct showing *s)
     s->component = str_from_c(option(a, "--component"));
     s->follow = option(a, "--follow") != NULL;
     s->least = LOG_LEVEL_DEBUG;
-    if (level && !read_level(level, &s->least))
+    if (level && !log_level_of_name(str_from_c(level), &s->least))
         return fail_usage("--level: debug, info, warning or error");
     if (!read_since(a, &s->since))
         return EXIT_USAGE;
@@ -119,11 +108,10 @@ static json_t *clean_json(struct str text)
 
 static void print_as_json(struct showing *s, struct str line, const struct trace_event *event)
 {
-    static const char *const levels[] = {"debug", "info", "warning", "error"};
     json_t *json = json_object();
     if (event) {
         json_object_set_new(json, "time", json_real((double)event->when / USEC_SEC));
-        json_object_set_new(json, "level", json_string(levels[event->level]));
+        json_object_set_new(json, "level", json_string(log_level_names[event->level]));
         json_object_set_new(json, "component", clean_json(event->component));
         json_object_set_new(json, "id", clean_json(event->id));
     }

@@ -55,24 +55,12 @@ bool line_time(struct str line, struct line_clock *clock, usec *when)
     return true;
 }
 
-static bool take_level(struct str *rest, enum log_level *level)
-{
-    static const struct str names[] = {{"debug", 5}, {"info", 4}, {"warning", 7}, {"error", 5}};
-    struct str word = str_split(rest, ' ');
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-        if (str_equal(word, names[i])) {
-            *level = (enum log_level)i;
-            return true;
-        }
-    return false;
-}
-
 bool line_parse(struct str line, struct line_clock *clock, struct trace_event *event)
 {
     if (!line_time(line, clock, &event->when))
         return false;
     struct str rest = str_skip(line, TIME_SIZE);
-    if (!take_level(&rest, &event->level))
+    if (!log_level_of_name(str_split(&rest, ' '), &event->level))
         return false;
     ptrdiff_t end = str_find(rest, STR(": "));
     if (end <= 0)

@@ -92,11 +92,14 @@ static void test_reopen(void **state)
     char *path = path_in(dir, "log"), *old = path_in(dir, "log.1");
     assert_true(log_open(path, LOG_LEVEL_INFO, &e));
     log_info("imap", NULL, "before");
+    struct buf b = content(path);
+    assert_non_null(strstr(b.p, "before"));
+    buf_free(&b);
     assert_true(disk_rename(path, old, &e));
     log_info("imap", NULL, "renamed");
     assert_true(log_reopen(&e));
     log_info("imap", NULL, "after");
-    struct buf b = content(old);
+    b = content(old);
     assert_non_null(strstr(b.p, "before"));
     assert_non_null(strstr(b.p, "renamed"));
     buf_free(&b);

@@ -72,13 +72,13 @@ static void test_restart_needed(void **state)
         parse("hostname = a.test\nlistener a { protocol = smtp; address = *:25 }", &e);
     struct config *after =
         parse("hostname = b.test\nuser = maild\nlog_level = debug\nqueue { lifetime = 1d }\n"
-              "journal { size_max = 1G }\nlistener a { protocol = smtp; address = *:25 }\n"
+              "journal { segment_size = 32M }\nlistener a { protocol = smtp; address = *:25 }\n"
               "listener b { protocol = smtp; address = *:26 }",
               &e);
     assert_non_null(before);
     assert_non_null(after);
     server_restart_needed(before, after, &names);
-    assert_string_equal(buf_c(&names), "user, journal.size_max");
+    assert_string_equal(buf_c(&names), "user, journal.segment_size");
     buf_clear(&names);
     server_restart_needed(before, before, &names);
     assert_int_equal(names.n, 0);
@@ -87,7 +87,7 @@ static void test_restart_needed(void **state)
     buf_free(&names);
 }
 
-static void test_directories_need_a_restart(void **state)
+static void test_directories_need_no_restart(void **state)
 {
     static const char *const texts[] = {
         "",
@@ -109,8 +109,7 @@ static void test_directories_need_a_restart(void **state)
         for (size_t j = 0; j < 5; j++) {
             buf_clear(&names);
             server_restart_needed(configs[i], configs[j], &names);
-            assert_int_equal(names.n == 0, i == j);
-            assert_null(strstr(buf_c(&names), "two")); /* no secret */
+            assert_int_equal(names.n, 0);
         }
     }
     for (size_t i = 0; i < 5; i++)
@@ -165,7 +164,7 @@ int main(void)
         cmocka_unit_test(test_paths_follow_the_directories),
         cmocka_unit_test(test_mistakes_across_blocks),
         cmocka_unit_test(test_restart_needed),
-        cmocka_unit_test(test_directories_need_a_restart),
+        cmocka_unit_test(test_directories_need_no_restart),
         cmocka_unit_test(test_manual_has_every_setting),
         cmocka_unit_test(test_manual_tells_what_needs_a_restart),
     };
