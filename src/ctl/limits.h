@@ -15,7 +15,7 @@
 #define CTL_LOOKUPS_MAX 4
 /* Requests of one user who is no administrator that are served at a time; others wait. */
 #define CTL_REQUESTS_PER_USER 2
-/* Traces of users at a time, of one one: a quarter of the threads that read (core/worker.h). */
+/* Traces of users at a time, one of each: a quarter of the threads that read (core/worker.h). */
 #define CTL_USER_TRACES_MAX 4
 /* Bytes of a request, or of the line of an item behind it, from him. */
 #define CTL_USER_REQUEST_MAX ((size_t)256 * 1024)
