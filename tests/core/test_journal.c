@@ -106,6 +106,12 @@ static void must_close(struct journal *j, struct log *l)
 
 /* --- a crash --- */
 
+/* A segment that may get its name meanwhile. */
+static bool is_being_made(const char *name)
+{
+    return str_ends_with_nocase(str_from_c(name), STR(".new"));
+}
+
 struct copying {
     const char *from, *to;
 };
@@ -115,8 +121,8 @@ static bool copy_one(void *arg, const char *name, unsigned char type)
     (void)type;
     const struct copying *c = arg;
     struct err e;
-    if (str_ends_with_nocase(str_from_c(name), STR(".new")))
-        return true; /* a segment being made may get its name meanwhile */
+    if (is_being_made(name))
+        return true;
     struct buf b = BUF_EMPTY;
     char *from = path_in(c->from, name), *to = path_in(c->to, name);
     assert_true(disk_read_file(from, 1 << 30, &b, &e));
@@ -162,6 +168,8 @@ static bool find_one(void *arg, const char *name, unsigned char type)
 {
     (void)type;
     struct finding *f = arg;
+    if (is_being_made(name))
+        return true;
     char *path = path_in(f->dir, name);
     f->at = find_in_file(path, f->text);
     if (f->at < 0) {
