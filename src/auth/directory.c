@@ -28,8 +28,7 @@ static const struct setting settings[] = {
      "Empty: embedded, then the ldap blocks in the order of the file."},
     {"path", SETTING_PATH, FIELD(path), "", 0, 0, NULL,
      "The database file of the embedded directory; empty: directory.db in the data directory. "
-     "Needs "
-     "a restart."},
+     "Needs a restart."},
     {"default_domain", SETTING_STRING, FIELD(default_domain), "", 0, 0, NULL,
      "The domain of logins that name none; empty: the only domain, if there is just one."},
     {"cache_lifetime", SETTING_DURATION, FIELD(cache_lifetime), "5m", 0, 24 * 3600 * USEC_SEC, NULL,
