@@ -196,6 +196,12 @@ bool folder_disk_create_as(const struct folder_disk *d, struct str name, const u
 
 /* --- an account --- */
 
+static void marker_path(struct buf *path, const char *maildir)
+{
+    buf_printf(path, "%s/" FOLDER_MARKER, maildir);
+    buf_c(path);
+}
+
 static bool build_account(const char *dir, const struct folder_disk *d, const struct str *special,
                           size_t count, struct err *e)
 {
@@ -236,10 +242,15 @@ static bool create_account(const struct folder_disk *d, const struct str *specia
     return ok;
 }
 
+/* The Maildir is in use: after a power cut there is the whole marker or none. */
 static bool mark(const struct folder_disk *d, struct err *e)
 {
-    return make_file(d->maildir, FOLDER_MARKER, str_from_c(d->owner), e) &&
-           disk_sync_dir(d->maildir, e);
+    struct buf path = BUF_EMPTY;
+
+    marker_path(&path, d->maildir);
+    bool ok = disk_replace_file(path.p, str_from_c(d->owner), 0600, e);
+    buf_free(&path);
+    return ok;
 }
 
 /* UIDVALIDITY of folders is to be above INBOX's, which a delivery took without noting it. */
@@ -272,20 +283,24 @@ bool folder_disk_is_prepared(const struct folder_disk *d)
     struct buf path = BUF_EMPTY;
     struct stat st;
 
-    buf_printf(&path, "%s/" FOLDER_MARKER, d->maildir);
-    bool marked = disk_stat(buf_c(&path), &st, NULL);
+    marker_path(&path, d->maildir);
+    bool marked = disk_stat(path.p, &st, NULL);
     buf_free(&path);
     return marked;
 }
 
 /* --- whose it is --- */
 
+/* Appends nothing if the disk has lost what was in it. */
 static bool read_marker(const char *maildir, struct buf *owner)
 {
     struct buf path = BUF_EMPTY;
+    size_t before = owner->n;
 
-    buf_printf(&path, "%s/" FOLDER_MARKER, maildir);
-    bool read = disk_read_file(buf_c(&path), FOLDER_NAME_MAX, owner, NULL);
+    marker_path(&path, maildir);
+    bool read = disk_read_file(path.p, FOLDER_NAME_MAX, owner, NULL);
+    if (str_find_char(str_skip(buf_str(owner), before), '\0') >= 0)
+        owner->n = before;
     buf_free(&path);
     return read;
 }

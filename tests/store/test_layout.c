@@ -156,12 +156,43 @@ static void test_namings(void **state)
     buf_free(&b);
 }
 
+/* A disk can lose what was in the file that says whose a Maildir is. */
+static void lost_marker(void *arg)
+{
+    static const char marker[] = "example.test/alice/Maildir/" FOLDER_MARKER;
+    const struct str lost[] = {STR(""), STR("\0"), STR("\0\0\0\0\0\0\0\0")};
+    struct fixture *f = arg;
+    struct buf path = BUF_EMPTY;
+    buf_printf(&path, "%s/mail/%s", f->root, marker);
+    fixture_open(f, f->root);
+    deliver(f, &alice, "INBOX", STR(""), STR("one\n"));
+    mailbox_unref(open_box(f, &alice, "INBOX"));
+    for (size_t i = 0; i < sizeof lost / sizeof *lost; i++) {
+        fixture_close(f);
+        write_test_file(buf_c(&path), lost[i]);
+        fixture_open(f, f->root);
+        struct mailbox *m = open_box(f, &alice, "INBOX");
+        assert_message(m, 1, "one\n");
+        mailbox_unref(m);
+        struct buf found = file_content(f->root, marker);
+        assert_string_equal(buf_c(&found), "example.test/alice");
+        buf_free(&found);
+    }
+    buf_free(&path);
+    fixture_close(f);
+}
+
+static void test_lost_marker(void **state)
+{
+    (void)state;
+    with_store(lost_marker);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layouts),
-        cmocka_unit_test(test_homes),
-        cmocka_unit_test(test_one_maildir),
+        cmocka_unit_test(test_layouts),     cmocka_unit_test(test_homes),
+        cmocka_unit_test(test_one_maildir), cmocka_unit_test(test_lost_marker),
         cmocka_unit_test(test_namings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
