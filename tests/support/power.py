@@ -4,12 +4,13 @@ the moments at which it told them so, and then the server is started on the disk
 import concurrent.futures
 import os
 import random
+import re
 import socket
 import time
 
 from .actors import Company
 from .disk_layer import Layered
-from .disk_states import POLICIES, Recording, fingerprint, read_log, read_tree, write_tree
+from .disk_states import POLICIES, WRITE, Recording, fingerprint, read_log, read_tree, write_tree
 from .ledger import Observed, check_all
 
 USERS = ("alice", "bob")
@@ -57,6 +58,10 @@ class Verifier:
             assert observed.world == second.world, "the second start shows something else: %s" % sorted(
                 set(observed.world.items()) ^ set(second.world.items()))[:5]
             check_all(ledgers, second, told)
+
+    def complaints(self):
+        """Warnings and errors in its log, so that a failure can be understood without another one."""
+        return "".join("\n  " + line for line in self.server.log().splitlines() if re.search(" (warning|error) ", line))
 
     def forget_log(self):
         for path in (self.server.log_path, os.path.join(self.server.root, "log", "maild.log")):
@@ -106,12 +111,27 @@ def choose_moments(recording, generator):
             yield min(generator.choice(generator.choice(rare)) + generator.choice((0, 1, 1, 2)), len(recording.entries))
 
 
+def writes_that_get_lost(recording, generator):
+    """(cut, policy): just after a write to each sort of file, whoever's it is, its name is there and its bytes
+    are not."""
+    kinds = {}
+    for index, entry in enumerate(recording.entries):
+        if entry.type == WRITE:
+            path = recording.signature(index)[2]
+            kinds.setdefault(re.sub(r"/(%s)/" % "|".join(USERS), "/USER/", path), []).append(index)
+    return [(generator.choice(indexes) + 1, policy) for indexes in kinds.values() for policy in POLICIES
+            if policy.name in ("names without bytes", "names and zeros")]
+
+
 def choose_states(recording, generator, count):
-    """count different ones: (cut, policy's name, number of chance, tree)."""
+    """At least count different ones: (cut, policy's name, number of chance, tree)."""
     seen = set()
     moments = choose_moments(recording, generator)
+    certain = writes_that_get_lost(recording, generator)
+    count += len(certain)
     for _ in range(count * 10):
-        cut, policy, number = next(moments), generator.choice(POLICIES), generator.randrange(1 << 32)
+        cut, policy = certain.pop() if certain else (next(moments), generator.choice(POLICIES))
+        number = generator.randrange(1 << 32)
         tree = recording.state(cut, policy, random.Random(number))
         mark = fingerprint(tree)
         if mark not in seen:
@@ -144,9 +164,9 @@ def run(seed, states, steps=40, report=lambda text: None):
         try:
             verifier.check(tree, ledgers, lambda mark: recording.told_at(mark) < cut, again=number % 8 == 0)
         except Exception as error:
-            return "seed %s, power cut before call %d of %d (%s), %s [%d]:\n  %s: %s%s" % (
+            return "seed %s, power cut before call %d of %d (%s), %s [%d]:\n  %s: %s%s%s" % (
                 seed, cut, len(recording.entries), recording.signature(min(cut, len(recording.entries) - 1)),
-                policy.name, number, type(error).__name__, error, keep(tree, seed, cut))
+                policy.name, number, type(error).__name__, error, verifier.complaints(), keep(tree, seed, cut))
         finally:
             free.append(verifier)
 
