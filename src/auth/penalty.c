@@ -69,6 +69,7 @@ void penalties_set(struct penalties *p, const struct penalty_settings *s)
                                s->failure_memory);
     penalty_table_set_leak(p->known, 1, s->known_network_time);
     host_set_free(p->exempt);
+    kept_file_free(&p->file);
     p->exempt = host_set_new(&s->exempt_networks, NULL);
     p->settings.exempt_networks = (struct string_list){0}; /* the configuration's */
 }
@@ -76,6 +77,7 @@ void penalties_set(struct penalties *p, const struct penalty_settings *s)
 struct penalties *penalties_new(const struct penalty_settings *s)
 {
     struct penalties *p = MEM_NEW(struct penalties);
+    p->file = (struct kept_file){.form = &penalty_file_form, .arg = p};
     for (int k = 0; k < PENALTY_KINDS; k++)
         p->tables[k] = penalty_table_new();
     p->known = penalty_table_new();
@@ -91,7 +93,7 @@ void penalties_free(struct penalties *p)
         penalty_table_free(p->tables[k]);
     penalty_table_free(p->known);
     host_set_free(p->exempt);
-    free(p->path);
+    kept_file_free(&p->file);
     free(p);
 }
 
@@ -313,7 +315,7 @@ usec penalty_failed(struct penalties *p, const struct penalty_who *who, const st
             count(p, &n, (enum penalty_kind)k, k == PENALTY_ACCOUNT && t->counted, id);
     usec delay = delay_of(p, &n);
     buf_free(&n.text);
-    penalty_save_later(p);
+    kept_file_changed(&p->file);
     return delay;
 }
 
@@ -363,7 +365,7 @@ void penalty_succeeded(struct penalties *p, const struct penalty_who *who)
     penalty_table_add(p->known, n.of[PENALTY_ACCOUNT])->level = 1;
     penalty_table_add(p->known, n.of[PENALTY_NETWORK])->level = 1;
     buf_free(&n.text);
-    penalty_save_later(p);
+    kept_file_changed(&p->file);
 }
 
 /* --- for operators --- */
@@ -447,6 +449,6 @@ size_t penalty_forgive(struct penalties *p, struct str what)
     }
     buf_free(&n.text);
     buf_free(&address);
-    penalty_save_later(p);
+    kept_file_changed(&p->file);
     return count;
 }

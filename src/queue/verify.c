@@ -76,11 +76,11 @@ const struct settings_block verify_settings_block = {
 
 /* --- life --- */
 
-struct verify *verify_new(struct queue *q, const struct verify_settings *s, const char *path)
+struct verify *verify_new(struct queue *q, const struct verify_settings *s)
 {
     struct verify *v = MEM_NEW(struct verify);
     v->queue = q;
-    v->path = path ? mem_dup(path, strlen(path)) : NULL;
+    v->file = (struct kept_file){.form = &verify_file_form, .arg = v};
     verify_entries_init(v, (size_t)s->entries_max);
     link_init(&v->connections);
     verify_reload(v, s);
@@ -100,16 +100,13 @@ void verify_reload(struct verify *v, const struct verify_settings *s)
 SUSPENDS void verify_stop(struct verify *v)
 {
     v->stopping = true;
-    timer_clear(&v->save_timer);
     verify_ask_stop(v);
-    while (v->saving)
-        cond_wait_certain(&v->ended);
-    verify_save(v);
+    kept_file_close(&v->file);
 }
 
 void verify_free(struct verify *v)
 {
-    assert(link_is_empty(&v->connections) && !v->saving);
+    assert(link_is_empty(&v->connections));
     v->queue->verify = NULL;
     verify_entries_free(v);
     while (v->servers) {
@@ -120,7 +117,7 @@ void verify_free(struct verify *v)
         free(s);
     }
     arena_free(v->strings);
-    free(v->path);
+    kept_file_free(&v->file);
     free(v);
 }
 

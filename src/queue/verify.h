@@ -18,11 +18,11 @@ struct verify_settings {
 };
 extern const struct settings_block verify_settings_block; /* "verify" */
 
-/* Belongs to the queue from now on, until verify_free. path: of the file that keeps what is known
- * over a restart; NULL: none. */
-struct verify *verify_new(struct queue *q, const struct verify_settings *s, const char *path);
-/* What was known at the last end. A file that cannot be read is no reason not to start. */
-SUSPENDS void verify_load(struct verify *v);
+/* Belongs to the queue from now on, until verify_free. */
+struct verify *verify_new(struct queue *q, const struct verify_settings *s);
+/* What is known is kept in this file over a restart; first what it holds is known. One that is
+ * missing or damaged is no failure. */
+SUSPENDS void verify_keep(struct verify *v, const char *path);
 void verify_reload(struct verify *v, const struct verify_settings *s);
 /* Ends the connections, writes the file. */
 SUSPENDS void verify_stop(struct verify *v);

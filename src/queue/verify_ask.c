@@ -94,7 +94,7 @@ static void take_answer(struct verify *v, struct verify_entry *e, const struct p
         verify_entry_set_texts(e, p->status, p->text);
         e->verdict = p->verdict;
         set_lifetime(v, e);
-        verify_save_later(v);
+        kept_file_changed(&v->file);
         break;
     }
     log_answer(e, p);

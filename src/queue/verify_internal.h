@@ -2,6 +2,7 @@
 /*
  * What the files of verification share. Private to queue.
  */
+#include "core/kept_file.h"
 #include "core/lru.h"
 #include "queue/queue_internal.h"
 #include "queue/verify.h"
@@ -53,14 +54,13 @@ struct verify {
     struct queue *queue;
     struct verify_settings settings;
     struct arena *strings;
-    char *path;          /* NULL: none */
     struct lru *entries; /* of struct verify_entry, by address */
     struct verify_server *servers;
     struct link connections;
     struct cond ended;
     struct verify_stats stats;
-    struct timer save_timer;
-    bool changed, saving, stopping;
+    struct kept_file file;
+    bool stopping;
 };
 
 /* --- verify_table.c --- */
@@ -92,9 +92,4 @@ SUSPENDS void verify_ask_stop(struct verify *v);
 
 /* --- verify_file.c --- */
 
-void verify_encode(const struct verify *v, struct buf *out);
-/* False: damaged or of a newer version; what could be read is kept. */
-bool verify_decode(struct verify *v, struct str bytes);
-/* Sees to it that the file is written in a while. */
-void verify_save_later(struct verify *v);
-SUSPENDS void verify_save(struct verify *v);
+extern const struct kept_file_form verify_file_form;

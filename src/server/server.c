@@ -174,9 +174,8 @@ static SUSPENDS void open_sending(struct server *s)
     s->security = client_security_new(s->boot, &security, s->tls_client);
     smtp_client_set_security(s->client, s->security->sts, s->security->report);
     client_security_start(s->security);
-    s->verify = verify_new(s->queue, config_block(s->boot, &verify_settings_block),
-                           data_path(s, "", "recipients.cache"));
-    verify_load(s->verify);
+    s->verify = verify_new(s->queue, config_block(s->boot, &verify_settings_block));
+    verify_keep(s->verify, data_path(s, "", "recipients.cache"));
 }
 
 static SUSPENDS bool open_mail(struct server *s, struct err *e)

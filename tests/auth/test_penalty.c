@@ -400,12 +400,12 @@ static void test_what_outlives_a_restart(void **state)
     guesses("bob", "203.0.113.5", 10);
     guesses("carol", "198.51.100.7", 1);
     guesses("", "198.51.100.8", 9);
-    penalty_encode(p, &bytes);
+    kept_file_encode(&penalty_file_form, p, &bytes);
     tear_down(state);
     set_up(state);
     now += 600 * USEC_SEC;
     wall += 600 * USEC_SEC;
-    assert_true(penalty_decode(p, buf_str(&bytes)));
+    assert_true(kept_file_decode(&penalty_file_form, p, buf_str(&bytes)));
     assert_true(is_locked("bob", "203.0.113.5"));
     penalty_each(p, count_all, &count);
     assert_int_equal(count, 4); /* bob's and nobody's, of account and address */
@@ -420,10 +420,10 @@ static void test_what_outlives_a_restart(void **state)
     assert_true(right("alice", "192.0.2.1"));
     /* cut or changed anywhere it is not taken, or only in part */
     for (size_t n = 0; n < bytes.n; n++)
-        assert_false(penalty_decode(p, str_head(buf_str(&bytes), n)));
+        assert_false(kept_file_decode(&penalty_file_form, p, str_head(buf_str(&bytes), n)));
     for (size_t n = 0; n < bytes.n; n++) {
         bytes.p[n] ^= 0x40;
-        assert_false(penalty_decode(p, buf_str(&bytes)));
+        assert_false(kept_file_decode(&penalty_file_form, p, buf_str(&bytes)));
         bytes.p[n] ^= 0x40;
     }
     buf_free(&bytes);

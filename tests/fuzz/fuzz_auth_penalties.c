@@ -41,11 +41,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct penalties *p = penalties_new(&settings), *again = penalties_new(&settings);
     struct buf bytes = with_head(data, size), written = BUF_EMPTY;
     size_t seen = 0;
-    penalty_decode(p, str_from((const char *)data, size));
-    penalty_decode(p, buf_str(&bytes));
+    kept_file_decode(&penalty_file_form, p, str_from((const char *)data, size));
+    kept_file_decode(&penalty_file_form, p, buf_str(&bytes));
     penalty_each(p, look, &seen);
-    penalty_encode(p, &written);
-    if (!penalty_decode(again, buf_str(&written)))
+    kept_file_encode(&penalty_file_form, p, &written);
+    if (!kept_file_decode(&penalty_file_form, again, buf_str(&written)))
         abort();
     penalties_free(p);
     penalties_free(again);

@@ -33,12 +33,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct verify *v = empty(), *again = empty();
     struct buf bytes = with_head(data, size), first = BUF_EMPTY, second = BUF_EMPTY;
-    verify_decode(v, str_from((const char *)data, size));
-    verify_decode(v, buf_str(&bytes));
-    verify_encode(v, &first);
-    if (!verify_decode(again, buf_str(&first)))
+    kept_file_decode(&verify_file_form, v, str_from((const char *)data, size));
+    kept_file_decode(&verify_file_form, v, buf_str(&bytes));
+    kept_file_encode(&verify_file_form, v, &first);
+    if (!kept_file_decode(&verify_file_form, again, buf_str(&first)))
         abort();
-    verify_encode(again, &second);
+    kept_file_encode(&verify_file_form, again, &second);
     if (!str_equal(buf_str(&first), buf_str(&second)))
         abort();
     verify_entries_free(v);

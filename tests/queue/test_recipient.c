@@ -232,7 +232,7 @@ static void check_row(void)
                                                     .sender = ""};
     set_up(row);
     world_open();
-    struct verify *v = verify_new(world.queue, &settings, NULL);
+    struct verify *v = verify_new(world.queue, &settings);
     queue_set_prober(world.queue, prober, NULL);
     static const struct str senders[] = {STR(""), STR("root@local.test"), STR("bob@example.test"),
                                          STR("Alice@example.test")};

@@ -85,9 +85,10 @@ static void begin_with(const struct verify_settings *settings, const char *path)
     relay_test.name = STR("relay.test");
     memset(&backend, 0, sizeof(backend));
     world_open();
-    verify = verify_new(world.queue, settings, path);
+    verify = verify_new(world.queue, settings);
     queue_set_prober(world.queue, prober, NULL);
-    verify_load(verify);
+    if (path)
+        verify_keep(verify, path);
 }
 
 static void begin(void)
@@ -474,9 +475,9 @@ static void file(void)
     expect("new", PROBE_ACCEPTED, false);
     pass(11 * MINUTE);
     struct err e;
-    for (int i = 0; i < 500 && verify->changed; i++)
+    for (int i = 0; i < 500 && verify->file.changed; i++)
         assert_true(fiber_sleep(10 * USEC_MSEC, &e));
-    assert_false(verify->changed);
+    assert_false(verify->file.changed);
     arena_free(a);
     end();
     /* A damaged one is not believed, and no reason to fail. */
@@ -490,8 +491,8 @@ static void file(void)
     /* Nor are pieces of one. */
     bytes.p[bytes.n / 2] ^= 1;
     for (size_t n = 0; n < bytes.n; n++)
-        assert_false(verify_decode(verify, str_from(bytes.p, n)));
-    assert_true(verify_decode(verify, buf_str(&bytes)));
+        assert_false(kept_file_decode(&verify_file_form, verify, str_from(bytes.p, n)));
+    assert_true(kept_file_decode(&verify_file_form, verify, buf_str(&bytes)));
     buf_free(&bytes);
     end();
     free(path);
