@@ -27,7 +27,7 @@ int command_mailbox_acl_list(struct mailctl *m, const struct arguments *a)
     static const char *const titles[] = {"identifier", "rights", "", NULL};
     struct table *t = table_new(titles);
     int status = ask_items(m, "mailbox acl list", acl_args(a), add_entry, t, NULL);
-    table_end(t, status == EXIT_OK && !m->json);
+    table_end(t, status == EXIT_OK && !m->json, "nobody has a right to it");
     return status;
 }
 

@@ -76,7 +76,7 @@ int command_address_list(struct mailctl *m, const struct arguments *a)
     struct table *t = table_new(titles);
     json_t *args = args_of("domain", argument(a, 0), NULL, NULL);
     int status = ask_items(m, "address list", args, add_address, t, NULL);
-    table_end(t, status == EXIT_OK && !m->json);
+    table_end(t, status == EXIT_OK && !m->json, there_are_no(m, "addresses", argument(a, 0)));
     return status;
 }
 
@@ -123,6 +123,7 @@ int command_send_as_list(struct mailctl *m, const struct arguments *a)
     struct table *t = table_new(titles);
     json_t *args = args_of("name", argument(a, 0), NULL, NULL);
     int status = ask_items(m, "send-as list", args, add_delegation, t, NULL);
-    table_end(t, status == EXIT_OK && !m->json);
+    table_end(t, status == EXIT_OK && !m->json,
+              argument(a, 0) ? "nothing is delegated there" : "nothing is delegated");
     return status;
 }

@@ -85,6 +85,6 @@ int command_app_password_list(struct mailctl *m, const struct arguments *a)
     struct table *t = table_new(titles);
     json_t *args = args_of("login", a->words[0], NULL, NULL);
     int status = ask_items(m, "user app-password list", args, add_app_password, t, NULL);
-    table_end(t, status == EXIT_OK && !m->json);
+    table_end(t, status == EXIT_OK && !m->json, "there are no application passwords");
     return status;
 }

@@ -30,7 +30,7 @@ int command_auth_penalties(struct mailctl *m, const struct arguments *a)
             table_add(t, "");
         table_add_duration(t, number_of(line, "forgotten_in"));
     }
-    table_print(t);
+    table_end(t, true, "no failed logins are remembered");
     if (number_of(result, "total") > (int64_t)json_array_size(list))
         printf("... and %lld more\n",
                (long long)(number_of(result, "total") - (int64_t)json_array_size(list)));

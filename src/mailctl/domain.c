@@ -259,7 +259,7 @@ int command_domain_list(struct mailctl *m, const struct arguments *a)
     struct table *t = table_new(titles);
     (void)a;
     int status = ask_items(m, "domain list", NULL, add_domain, t, NULL);
-    table_end(t, status == EXIT_OK && !m->json);
+    table_end(t, status == EXIT_OK && !m->json, "there are no domains");
     return status;
 }
 

@@ -86,12 +86,8 @@ static int list_kept(struct mailctl *m, json_t *args)
                                          "from",    "subject", NULL};
     struct kept k = {.table = table_new(titles)};
     int status = ask_items(m, "mailbox expunged", args, add_kept, &k, NULL);
-    bool print = status == EXIT_OK && !m->json;
-    bool any = k.messages + k.mailboxes > 0;
 
-    table_end(k.table, print && any);
-    if (print && !any)
-        printf("nothing that could be brought back\n");
+    table_end(k.table, status == EXIT_OK && !m->json, "nothing that could be brought back");
     return status;
 }
 

@@ -238,7 +238,7 @@ int command_fetch(struct mailctl *m, const struct arguments *a)
     }
     json_decref(f.message);
     if (f.table)
-        table_end(f.table, ok && f.messages > 0);
+        table_end(f.table, ok, f.failed ? NULL : "no message is like that");
     buf_free(&f.text);
     if (!ok)
         return fail_error(&e);

@@ -118,12 +118,12 @@ int command_policy_greylist_list(struct mailctl *m, const struct arguments *a)
     json_t *args = args_of("text", argument(a, 0), NULL, NULL);
     int status = ask_items(m, "policy greylist list", args, add_item, &l, NULL);
     bool print = status == EXIT_OK && !m->json;
-    table_end(l.clients, print && l.client_count > 0);
+    table_end(l.clients, print && l.client_count > 0, NULL);
     if (print && l.client_count > 0 && l.triplet_count > 0)
         printf("\n");
-    table_end(l.triplets, print && l.triplet_count > 0);
-    if (print && l.client_count + l.triplet_count == 0)
-        printf("the greylist knows nothing%s\n", argument(a, 0) ? " of it" : " yet");
+    table_end(l.triplets, print && (l.triplet_count > 0 || l.client_count == 0),
+              argument(a, 0) ? "the greylist knows nothing of it"
+                             : "the greylist knows nothing yet");
     return status;
 }
 

@@ -131,7 +131,7 @@ int command_group_list(struct mailctl *m, const struct arguments *a)
     struct table *t = table_new(titles);
     json_t *args = args_of("domain", argument(a, 0), NULL, NULL);
     int status = ask_items(m, "group list", args, add_group, t, NULL);
-    table_end(t, status == EXIT_OK && !m->json);
+    table_end(t, status == EXIT_OK && !m->json, there_are_no(m, "groups", argument(a, 0)));
     return status;
 }
 

@@ -55,7 +55,7 @@ int command_mailbox_list(struct mailctl *m, const struct arguments *a)
         return EXIT_USAGE;
     l.table = table_new(titles + !l.users);
     int status = ask_items(m, "mailbox list", patterns_of(a), add_listed, &l, NULL);
-    table_end(l.table, status == EXIT_OK && !m->json);
+    table_end(l.table, status == EXIT_OK && !m->json, NULL);
     return status;
 }
 
@@ -87,7 +87,7 @@ int command_mailbox_status(struct mailctl *m, const struct arguments *a)
         return EXIT_USAGE;
     l.table = table_new(titles + !l.users);
     int status = ask_items(m, "mailbox status", patterns_of(a), add_status, &l, NULL);
-    table_end(l.table, status == EXIT_OK && !m->json);
+    table_end(l.table, status == EXIT_OK && !m->json, NULL);
     return l.failed && status == EXIT_OK ? EXIT_FAILED : status;
 }
 

@@ -175,9 +175,12 @@ void table_add_size(struct table *t, int64_t bytes);
 void table_add_time(struct table *t, int64_t seconds);
 /* Prints and frees. */
 void table_print(struct table *t);
-bool table_is_empty(const struct table *t);
-/* Frees, and prints only if asked to. */
-void table_end(struct table *t, bool print);
+/* Frees, and prints only if asked to: the table, or of an empty one the sentence that says so
+ * (NULL: nothing). */
+void table_end(struct table *t, bool print, const char *nothing);
+/* Such a sentence for a list that may be of one domain only: "there are no users in example.test".
+ * where: NULL for all. */
+const char *there_are_no(const struct mailctl *m, const char *what, const char *where);
 
 void print_json(const json_t *json);
 /* For --json a text is an object as well, {"text": ...}. */

@@ -91,7 +91,7 @@ int command_search(struct mailctl *m, const struct arguments *a)
     int status = ask_items(m, "search", args, add_found, t, &result);
     if (status == EXIT_OK && number_of(result, "failed") > 0)
         status = EXIT_FAILED;
-    table_end(t, result && !m->json);
+    table_end(t, result && !m->json, status == EXIT_OK ? "no message is like that" : NULL);
     json_decref(result);
     return status;
 }

@@ -110,7 +110,7 @@ static void print_rules(const json_t *rules)
                      : json_is_true(json_object_get(r, "dry_run")) ? "dry run"
                                                                    : "");
     }
-    table_print(t);
+    table_end(t, true, "there are no rules");
 }
 
 static void print_tables(const json_t *tables)

@@ -152,9 +152,8 @@ int command_queue_list(struct mailctl *m, const struct arguments *a)
     struct listing l = {.table = table_new(titles)};
     int status = ask_items(m, "queue list", args, list_message, &l, &result);
     int64_t found = number_of(result, "found");
-    table_end(l.table, l.shown > 0 && status == EXIT_OK && !m->json);
-    if (status == EXIT_OK && !m->json && found == 0)
-        printf(filtered ? "no message is like that\n" : "the queue is empty\n");
+    table_end(l.table, status == EXIT_OK && !m->json,
+              filtered ? "no message is like that" : "the queue is empty");
     if (status == EXIT_OK && !m->json && found > l.shown)
         printf("\n%lld more: --limit N, 0 for all\n", (long long)(found - l.shown));
     json_decref(result);
@@ -261,7 +260,7 @@ static void print_tries(const json_t *recipients)
     }
     if (any)
         printf("\nthe last attempts:\n");
-    table_end(t, any);
+    table_end(t, any, NULL);
 }
 
 static void keep_recipient(void *arg, const json_t *item)

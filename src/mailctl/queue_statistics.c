@@ -61,7 +61,7 @@ int command_queue_top(struct mailctl *m, const struct arguments *a)
     if (print)
         add_row(t, json_object_get(result, "total"));
     int64_t rows = number_of(result, "rows"), shown = strtoll(limit, NULL, 10);
-    table_end(t, print);
+    table_end(t, print, NULL);
     if (print)
         printf("\nages in minutes; the last line is the sum%s\n",
                shown && rows > shown ? " with those that are not shown" : "");

@@ -58,7 +58,7 @@ static int show(struct mailctl *m, const char *verb, json_t *args)
     struct table *t = table_new(titles);
     int status = ask_items(m, verb, args, add_quota, t, NULL);
 
-    table_end(t, status == EXIT_OK && !m->json);
+    table_end(t, status == EXIT_OK && !m->json, "there are no users");
     return status;
 }
 

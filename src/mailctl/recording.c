@@ -49,7 +49,7 @@ int command_rawlog_list(struct mailctl *m, const struct arguments *a)
         table_add_time(t, number_of(login, "until"));
         table_printf(t, "%lld", (long long)number_of(login, "sessions"));
     }
-    table_print(t);
+    table_end(t, true, "nobody is recorded");
     json_decref(logins);
     return status;
 }

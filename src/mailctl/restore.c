@@ -404,7 +404,8 @@ static int end(struct restoring *r, bool ok)
     if (list && ok && r->m->json)
         print_json(r->shown);
     if (list)
-        table_end(r->table, ok && !r->m->json);
+        table_end(r->table, ok && !r->m->json,
+                  r->keys ? "no message is like that" : "there are no mailboxes in it");
     json_decref(r->shown);
     return list || !ok ? status : put_report(&r->put, "restored");
 }

@@ -82,7 +82,7 @@ int command_route_list(struct mailctl *m, const struct arguments *a)
         table_add(t, strcmp(text_of(r, "action"), "sink") == 0 ? "" : text_of(r, "tls"));
         table_add(t, pacing_text(m, r));
     }
-    table_print(t);
+    table_end(t, true, "there are no routes");
     json_decref(rules);
     return status;
 }

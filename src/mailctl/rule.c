@@ -106,7 +106,7 @@ int command_rule_list(struct mailctl *m, const struct arguments *a)
     struct table *t = table_new(titles);
     json_t *args = args_of("domain", argument(a, 0), NULL, NULL);
     int status = ask_items(m, "address rule list", args, add_rule, t, NULL);
-    table_end(t, status == EXIT_OK && !m->json);
+    table_end(t, status == EXIT_OK && !m->json, there_are_no(m, "rules", argument(a, 0)));
     return status;
 }
 

@@ -110,12 +110,8 @@ int command_who(struct mailctl *m, const struct arguments *a)
         json_object_set_new(args, "count", json_string(by));
     struct table *t = table_new(by ? counted : titles);
     int status = ask_items(m, "who", args, by ? add_count : add_session, t, NULL);
-    if (status == EXIT_OK && !m->json && table_is_empty(t)) {
-        puts(a->option_count > 0 ? "nobody of that kind is connected" : "nobody is connected");
-        table_end(t, false);
-        return status;
-    }
-    table_end(t, status == EXIT_OK && !m->json);
+    table_end(t, status == EXIT_OK && !m->json,
+              a->option_count > 0 ? "nobody of that kind is connected" : "nobody is connected");
     return status;
 }
 
@@ -225,6 +221,6 @@ int command_limits(struct mailctl *m, const struct arguments *a)
     struct table *t = table_new(titles);
     (void)a;
     int status = ask_items(m, "limits", NULL, add_limit, t, NULL);
-    table_end(t, status == EXIT_OK && !m->json);
+    table_end(t, status == EXIT_OK && !m->json, "there are no limits");
     return status;
 }

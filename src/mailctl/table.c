@@ -32,11 +32,6 @@ struct table *table_new(const char *const *titles)
     return t;
 }
 
-bool table_is_empty(const struct table *t)
-{
-    return t->count == 0;
-}
-
 static char *printable(const char *text)
 {
     size_t n = strlen(text);
@@ -156,12 +151,22 @@ static void table_free(struct table *t)
     free(t);
 }
 
-void table_end(struct table *t, bool print)
+void table_end(struct table *t, bool print, const char *nothing)
 {
-    if (print)
+    if (print && t->count > 0) {
         table_print(t);
-    else
-        table_free(t);
+        return;
+    }
+    if (print && nothing)
+        puts(nothing);
+    table_free(t);
+}
+
+const char *there_are_no(const struct mailctl *m, const char *what, const char *where)
+{
+    if (!where)
+        return arena_printf(m->arena, "there are no %s", what).p;
+    return arena_printf(m->arena, "there are no %s in %s", what, where).p;
 }
 
 void table_print(struct table *t)

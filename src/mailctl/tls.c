@@ -140,7 +140,7 @@ int command_tls_report(struct mailctl *m, const struct arguments *a)
                      *address ? "]" : "");
         table_add(t, text_of(r, "reason"));
     }
-    table_print(t);
+    table_end(t, true, "no attempt is recorded");
     json_decref(rows);
     return status;
 }

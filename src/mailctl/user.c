@@ -127,7 +127,7 @@ int command_user_list(struct mailctl *m, const struct arguments *a)
     struct table *t = table_new(titles);
     json_t *args = args_of("domain", argument(a, 0), NULL, NULL);
     int status = ask_items(m, "user list", args, add_user, t, NULL);
-    table_end(t, status == EXIT_OK && !m->json);
+    table_end(t, status == EXIT_OK && !m->json, there_are_no(m, "users", argument(a, 0)));
     return status;
 }
 

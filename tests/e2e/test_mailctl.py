@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import smtplib
@@ -183,3 +184,58 @@ def test_log_flush():
                 server.mailctl("log", "flush")
                 with open(path) as f:
                     assert "from=<a%d@remote.example>" % i in f.read()
+
+
+# What there is none of is said in a sentence; a table without a row says nothing.
+LISTS = {
+    "user list other.test": "there are no users in other.test",
+    "user app-password list alice@example.test": "there are no application passwords",
+    "group list": "there are no groups",
+    "group list other.test": "there are no groups in other.test",
+    "domain list": None,  # a server without a domain is none
+    "address list other.test": "there are no addresses in other.test",
+    "address rule list": "there are no rules",
+    "send-as list": "nothing is delegated",
+    "send-as list alice@example.test": "nothing is delegated there",
+    "mailbox list alice": None,  # nor is a user without a mailbox
+    "mailbox acl list public Sales": "nobody has a right to it",
+    "mailbox undelete alice@example.test --list": "nothing that could be brought back",
+    "search alice@example.test ALL": "no message is like that",
+    "fetch alice@example.test uid ALL": "no message is like that",
+    "policy list": "there are no rules",
+    "policy limits": "no rule counts anything",
+    "policy greylist list": "the greylist knows nothing yet",
+    "policy greylist list x": "the greylist knows nothing of it",
+    "queue list": "the queue is empty",
+    "queue list --sender x@y.test": "no message is like that",
+    "route list": "there are no routes",
+    "tls report": "no attempt is recorded",
+    "rawlog list": "nobody is recorded",
+    "auth penalties": "no failed logins are remembered",
+    "cache show nobody@example.test": "nothing is remembered of nobody@example.test",
+    "who": "nobody is connected",
+    "who --user nobody": "nobody of that kind is connected",
+}
+
+
+def test_an_empty_list_is_a_sentence_and_in_json_an_empty_list():
+    with Instance() as server:
+        server.mailctl("domain", "add", "other.test")
+        server.mailctl("mailbox", "create", "public", "Sales")
+        for command, sentence in LISTS.items():
+            if sentence is None:
+                continue
+            said = server.mailctl(*command.split())
+            assert said == sentence + "\n", (command, said)
+            # Of those that send one object the list is a member.
+            listed = server.mailctl_json(*command.split())
+            lists = [listed] if isinstance(listed, list) else [v for v in listed.values() if isinstance(v, list)]
+            assert lists and not any(lists), (command, listed)
+
+
+def test_every_list_of_mailctl_says_that_it_is_empty():
+    names = re.findall(r"^ {4}([a-z-]+(?: [a-z-]+)*)", mailctl("--help").stdout, re.MULTILINE)
+    lists = [name for name in names if name.endswith(" list")]
+    assert len(lists) > 10, names
+    for name in lists:
+        assert any((tried + " ").startswith(name + " ") for tried in LISTS), name
