@@ -100,7 +100,7 @@ def run(quick):
             restart(server)
             measure(server, "after a restart", members)
             check(server, members, 3)
-            held = [line.split("held for ")[1] for line in server.log().splitlines() if "loop was held" in line]
+            held = [line.split("was held: ")[1] for line in server.log().splitlines() if "loop was held" in line]
             show("longest turns of the loop", len(held), "; ".join(sorted(held)[-3:]))
         finally:
             server.close()

@@ -120,7 +120,7 @@ static void warn(struct loop *l, usec now)
         l->warned_suppressed++;
         return;
     }
-    log_warning("maild", NULL, "the loop was held for %.1f ms, longest: %s with %.1f ms%s",
+    log_warning("maild", NULL, "the loop was held: %.1f ms, longest %s with %.1f ms%s",
                 (double)(now - l->turn_began) / 1000,
                 l->longest_name ? l->longest_name : "event callbacks", (double)l->longest / 1000,
                 l->warned_suppressed > 0 ? " (and other times in between)" : "");

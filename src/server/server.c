@@ -299,7 +299,7 @@ static void start_fiber(void *arg)
     server_reload_again(s);
     service_manager_tell(s->manager, "READY=1\nSTATUS=serving");
     if (geteuid() == 0)
-        log_warning("maild", NULL, "running as root: set \"user\" in %s", s->config_path);
+        log_warning("maild", NULL, "running as root file=<%s>: set the user there", s->config_path);
     if (s->stopping) { /* asked to end meanwhile */
         s->stopping = false;
         server_stop(s);
