@@ -129,6 +129,21 @@ static void check_present(struct copy_record *r, const struct copied *c, struct 
     mailbox_mark_index(r->to, message);
 }
 
+/* The index may be further than the names: a power cut has undone its way from tmp/ to cur/. */
+static void look_in_tmp(struct mailbox *m, struct message *message)
+{
+    struct buf path = BUF_EMPTY;
+
+    buf_printf(&path, "%s/tmp/%.*s", m->dir, STR_ARG(message_file_base(message->file)));
+    if (disk_exists(buf_c(&path))) {
+        message->file = message_file_new(&m->c.files, FILE_TMP, message_file_base(message->file),
+                                         message_file_extra(message->file));
+        message->state &= (uint8_t)~STATE_MISSING;
+        mailbox_mark_message(m, message);
+    }
+    buf_free(&path);
+}
+
 /* The copy was expunged, but its file is there still or again. */
 static void remove_left(struct mailbox *m, struct str base)
 {
@@ -153,6 +168,8 @@ static void add_copy(struct copy_record *r, const struct copied *c)
     struct buf path = BUF_EMPTY;
 
     if (present && str_equal(message_file_base(present->file), c->base)) {
+        if (present->state & STATE_MISSING)
+            look_in_tmp(m, present);
         repair_copy(r, c, message_file_path(&path, m->dir, present->file));
         check_present(r, c, present, buf_c(&path));
         buf_free(&path);

@@ -347,6 +347,54 @@ static void test_copies_ahead_of_the_index(void **state)
     with_store(copies_ahead_of_the_index);
 }
 
+/* The index may be further than the names: a power cut has undone their way from tmp/ to cur/, and
+ * the originals of what was moved are gone all the same. */
+static void copies_behind_the_index(void *arg)
+{
+    struct fixture *f = arg;
+    struct err e;
+    struct arena *a = arena_new();
+    uint32_t *source, *copies, uids[] = {1, 2};
+    size_t done;
+    fixture_open(f, f->root);
+    deliver(f, &alice, "INBOX", STR(""), STR("one\n"));
+    deliver(f, &alice, "INBOX", STR(""), STR("two\n"));
+    struct mailbox *inbox = open_box(f, &alice, "INBOX"), *sent = open_box(f, &alice, "Sent");
+    set_flags(inbox, 2, MESSAGE_FLAGGED, "kw");
+    assert_true(mailbox_copy(inbox, uids, 2, sent, true, a, &source, &copies, &done, &e));
+    uint64_t told = mailbox_modseq(sent);
+    mailbox_unref(inbox);
+    mailbox_unref(sent);
+    char *copy = crash_copy(f->root), *original = f->root;
+    checkpoint(f);
+    shell("cp -a %s/mail/. %s/mail/", f->root, copy);
+    fixture_close(f);
+    assert_int_equal(files_in(copy, MAILDIR "/.Sent/cur", NULL, NULL), 2);
+    shell("cd %s/mail/" MAILDIR " && rm -f tmp/* new/* cur/* .Sent/tmp/* && "
+          "cd .Sent/cur && for f in *; do mv \"$f\" ../tmp/\"${f%%%%:*}\"; done",
+          copy);
+    fixture_open(f, copy);
+    sent = open_box(f, &alice, "Sent");
+    assert_int_equal(count_messages(sent), 2);
+    assert_message(sent, 1, "one\n");
+    assert_message(sent, 2, "two\n");
+    assert_int_equal(mailbox_find_uid(sent, 2)->flags, MESSAGE_FLAGGED);
+    assert_keywords(sent, 2, "kw");
+    assert_int_equal(mailbox_modseq(sent), told);
+    mailbox_unref(sent);
+    fixture_close(f);
+    assert_int_equal(files_in(copy, MAILDIR "/.Sent/cur", ":2,Fa", NULL), 1);
+    remove_directory(copy);
+    f->root = original;
+    arena_free(a);
+}
+
+static void test_copies_behind_the_index(void **state)
+{
+    (void)state;
+    with_store(copies_behind_the_index);
+}
+
 static void folders(void *arg)
 {
     struct fixture *f = arg;
@@ -1029,6 +1077,7 @@ int main(void)
         cmocka_unit_test(test_copies),
         cmocka_unit_test(test_folders),
         cmocka_unit_test(test_copies_ahead_of_the_index),
+        cmocka_unit_test(test_copies_behind_the_index),
         cmocka_unit_test(test_advanced_modseq),
         cmocka_unit_test(test_obstacles),
         cmocka_unit_test(test_set_aside_file),
