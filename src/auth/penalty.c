@@ -69,7 +69,6 @@ void penalties_set(struct penalties *p, const struct penalty_settings *s)
                                s->failure_memory);
     penalty_table_set_leak(p->known, 1, s->known_network_time);
     host_set_free(p->exempt);
-    kept_file_free(&p->file);
     p->exempt = host_set_new(&s->exempt_networks, NULL);
     p->settings.exempt_networks = (struct string_list){0}; /* the configuration's */
 }
