@@ -88,7 +88,7 @@ static bool succeeds(struct ldap_connection *c, int id, const char *what, int st
     int result = LDAP_OTHER;
     char *text = NULL;
     if (!ldap_connection_await(c, id, stop, deadline, &message, e))
-        return err_prefix(e, "%s: ", what);
+        return err_prefix(e, "%s", what);
     int rc = ldap_parse_result(c->ld, message, &result, NULL, &text, NULL, NULL, 1);
     bool ok = rc == LDAP_SUCCESS && result == LDAP_SUCCESS;
     if (rc != LDAP_SUCCESS)

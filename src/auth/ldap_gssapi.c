@@ -106,7 +106,7 @@ static bool exchange(struct ldap_connection *c, int stop, usec deadline, struct 
             break;
         message = NULL;
         if (!ldap_connection_await(c, id, stop, deadline, &message, e))
-            return err_prefix(e, "login of the service account: ");
+            return err_prefix(e, "login of the service account");
     }
     if (rc == LDAP_SUCCESS)
         return true;

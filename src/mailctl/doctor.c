@@ -87,7 +87,7 @@ void doctor_mend_records(struct doctor_job *j, const char *section)
 
 void doctor_found_no_answer(struct doctor_job *j, const char *subject, const struct err *e)
 {
-    doctor_found(j, DOCTOR_WARN, subject, "DNS gives no answer: %s", e->text);
+    doctor_found(j, DOCTOR_WARN, subject, "%s", e->text);
 }
 
 void doctor_block(void (*fn)(void *arg), void *arg)

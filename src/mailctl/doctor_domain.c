@@ -32,8 +32,7 @@ SUSPENDS static void judge_host(struct doctor_job *j, const struct dns_mx *mx, b
     *here = *here || own;
     switch (dns_addresses_until(j->doctor->dns, mx->host, j->deadline, j->arena, &answer, &e)) {
     case DNS_TEMPFAIL:
-        doctor_found(j, DOCTOR_WARN, j->domain->name, "%.*s: DNS gives no answer: %s",
-                     STR_ARG(mx->host), e.text);
+        doctor_found_no_answer(j, j->domain->name, &e);
         return;
     case DNS_NOT_FOUND:
         doctor_found(j, DOCTOR_BAD, j->domain->name,

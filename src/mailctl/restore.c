@@ -219,9 +219,12 @@ static bool read_list(struct restoring *r, struct archive *a, struct err *e)
         if (!archive_next_file(a, &name, &size, &end, e))
             return false;
     } while (!end && !str_equal(name, STR(ARCHIVE_LIST)));
-    return (!end && archive_read_file(a, LIST_MAX, &r->list.text, e) &&
-            match_begin(&r->list, str_from_c(r->section->name), r->keys, e)) ||
-           err_prefix(e, "%s, %s, %s", a->path, r->section->user, r->section->name);
+    if (end)
+        return err_set(e, ERR_SYNTAX, "%s: %s, %s: it has no list of messages", a->path,
+                       r->section->user, r->section->name);
+    return archive_read_file(a, LIST_MAX, &r->list.text, e) &&
+           (match_begin(&r->list, str_from_c(r->section->name), r->keys, e) ||
+            err_prefix(e, "%s: %s, %s", a->path, r->section->user, r->section->name));
 }
 
 /* Messages that the query may mean and that no archive had. */

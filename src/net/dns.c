@@ -167,11 +167,14 @@ void dns_troubles(const struct dns *d, struct buf *b)
 {
     const struct dns_silence *s = &d->silence;
     if (s->names >= SILENT_NAMES && clock_monotonic() - s->last < SILENT_LATELY)
-        buf_printf(b,
-                   "DNS gives no answer, to none of the last %zu names (%s): mailctl doctor --only "
-                   "resolver\n",
-                   s->names, s->error.text);
+        buf_printf(
+            b,
+            "none of the last %zu names could be looked up (%s): mailctl doctor --only resolver\n",
+            s->names, s->error.text);
 }
+
+/* Whole sentences: who passes one on puts neither "DNS" nor the name in front of it. */
+#define CANNOT_ANSWER "DNS cannot answer for %s"
 
 /* DNS_FOUND: r->result has data, which may still be of no use. */
 static enum dns_status await_result(struct dns_request *r, const char *name, usec deadline,
@@ -179,22 +182,23 @@ static enum dns_status await_result(struct dns_request *r, const char *name, use
 {
     while (!r->done)
         if (!cond_wait(&r->done_cond, deadline, e)) {
-            err_prefix(e, "DNS: %s", name);
+            err_prefix(e, CANNOT_ANSWER, name);
             return DNS_TEMPFAIL;
         }
     const struct ub_result *result = r->result;
     if (r->error || !result) {
-        err_set(e, ERR_TEMP, "DNS: %s: %s", name, ub_strerror(r->error));
+        err_set(e, ERR_TEMP, CANNOT_ANSWER ": %s", name, ub_strerror(r->error));
         return DNS_TEMPFAIL;
     }
     if (result->bogus) { /* before all else: a bogus answer may have data */
         answer->bogus = true;
-        err_set(e, ERR_TEMP, "DNS: %s: %s", name,
+        err_set(e, ERR_TEMP, CANNOT_ANSWER ": %s", name,
                 result->why_bogus ? result->why_bogus : "validation failure");
         return DNS_TEMPFAIL;
     }
     if (result->rcode != 0 && result->rcode != RCODE_NXDOMAIN) {
-        err_set(e, ERR_TEMP, "DNS: %s: the server failed (%s)", name, rcode_name(result->rcode));
+        err_set(e, ERR_TEMP, CANNOT_ANSWER ": the server failed (%s)", name,
+                rcode_name(result->rcode));
         return DNS_TEMPFAIL;
     }
     answer->secure = result->secure;
@@ -284,7 +288,7 @@ static enum dns_status take_answer(struct dns *d, struct dns_request *r, const c
             answer->count += take(record(r->result, i), a, answer);
         take_canonical(r->result, a, answer);
         if (answer->count == 0) {
-            err_set(e, ERR_TEMP, "DNS: %s: the answer is malformed", name);
+            err_set(e, ERR_TEMP, CANNOT_ANSWER ": the answer is malformed", name);
             status = DNS_TEMPFAIL;
         }
     }
@@ -309,7 +313,7 @@ static enum dns_status look_up(struct dns *d, const char *name, int type, usec d
 static enum dns_status no_such_name(struct str name, struct dns_answer *answer, struct err *e)
 {
     answer->nxdomain = true;
-    err_set(e, ERR_NOT_FOUND, "DNS: %.*s: no such name is possible", STR_ARG(str_head(name, 255)));
+    err_set(e, ERR_NOT_FOUND, "%.*s cannot be a name in DNS", STR_ARG(str_head(name, 255)));
     return DNS_NOT_FOUND;
 }
 
@@ -510,7 +514,7 @@ enum dns_status dns_addresses_until(struct dns *d, struct str name, usec deadlin
     if (s6 == DNS_NOT_FOUND && s4 == DNS_NOT_FOUND)
         return DNS_NOT_FOUND;
     if (s6 == DNS_FOUND || s4 == DNS_FOUND)
-        err_set(e, ERR_TEMP, "DNS: %s: the answer is malformed", query);
+        err_set(e, ERR_TEMP, CANNOT_ANSWER ": the answer is malformed", query);
     return DNS_TEMPFAIL;
 }
 

@@ -47,7 +47,7 @@ static enum policy_result judge_name(struct policy_call *c, enum client_name_sta
         return POLICY_NO_MATCH;
     default:
         return any && name.n > 0 ? POLICY_NO_MATCH
-                                 : policy_dns_failed(c, "the client's name is not known now");
+                                 : policy_dns_failed(c, "DNS cannot tell the client's name now");
     }
 }
 

@@ -17,7 +17,7 @@ enum policy_result policy_dns_failed(struct policy_call *c, const char *why)
     c->has_action = true;
     c->action = POLICY_DEFER;
     c->code = 451;
-    c->text = STR("DNS does not answer, please try again later: {why}");
+    c->text = STR("Please try again later: {why}");
     return POLICY_MATCH;
 }
 

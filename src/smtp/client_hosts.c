@@ -28,10 +28,9 @@ static void add_address(struct client_host *h, const char *address)
         h->addresses[h->address_count++] = address;
 }
 
-static bool dns_failed(struct client_failure *f, struct str name, const struct err *e)
+static bool dns_failed(struct client_failure *f, const struct err *e)
 {
-    client_failure_set(f, false, "4.4.3", "DNS cannot answer for %.*s now: %s", STR_ARG(name),
-                       e->text);
+    client_failure_set(f, false, "4.4.3", "%s", e->text);
     return false;
 }
 
@@ -158,7 +157,7 @@ SUSPENDS static bool add_of_domain(const struct transport_job *job, struct arena
         return add_literal(job, a, hosts, f);
     switch (dns_mx(job->dns, job->destination, a, &mx, &e)) {
     case DNS_TEMPFAIL:
-        return dns_failed(f, job->destination, &e);
+        return dns_failed(f, &e);
     case DNS_NOT_FOUND:
         return add_domain(job, a, hosts, f);
     case DNS_FOUND:
@@ -227,7 +226,7 @@ SUSPENDS bool client_host_resolve(const struct transport_job *job, struct arena 
         return true;
     switch (dns_addresses(job->dns, str_from_c(h->name), a, &answer, &e)) {
     case DNS_TEMPFAIL:
-        return dns_failed(f, str_from_c(h->name), &e);
+        return dns_failed(f, &e);
     case DNS_NOT_FOUND:
         no_address(job, h, answer.nxdomain, f);
         return false;

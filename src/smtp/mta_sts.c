@@ -135,7 +135,7 @@ SUSPENDS static void ask_dns(struct asking *x)
         x->answer->notes = STR("DNS has no record for it");
         break;
     case DNS_TEMPFAIL:
-        x->answer->notes = arena_printf(x->arena, "DNS cannot answer: %s", e.text);
+        x->answer->notes = arena_str(x->arena, str_from_c(e.text));
         break;
     }
 }

@@ -50,10 +50,10 @@ static void read_list(const char *path, struct acl_loaded *l)
         fail(l, l->error.kind == ERR_NOT_FOUND ? ACL_NO_FILE
                 : l->error.kind == ERR_LIMIT   ? ACL_DAMAGED
                                                : ACL_UNKNOWN);
-    else if (!acl_parse(&l->acl, buf_str(&text), l->arena, &l->error))
-        fail(l, ACL_DAMAGED);
-    if (l->state == ACL_DAMAGED)
+    else if (!acl_parse(&l->acl, buf_str(&text), l->arena, &l->error)) {
         err_prefix(&l->error, "%s", path);
+        fail(l, ACL_DAMAGED);
+    }
     buf_free(&text);
 }
 

@@ -323,6 +323,7 @@ def test_damaged_archives_restore_no_half_message():
                     [os.path.join(build_dir(), "mailctl"), "--config", server.config_path, "restore", "alice", path,
                      "--to-user", "bob"], stdin=stdin, capture_output=True, text=True)
                 assert result.returncode == 1 and ("cut off" in result.stderr or "no tar" in result.stderr), result
+                assert result.stderr.count(archive) <= 1, result
         damaged = bytearray(whole)
         for at in range(0, len(whole) // 3, 512 * 7):
             damaged[at + 130] ^= 0x15

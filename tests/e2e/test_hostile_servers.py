@@ -486,13 +486,13 @@ NAMES = {
 }
 
 DNS_CASES = [
-    ("silent", "deferred", "DNS cannot answer for silent.test"),
-    ("servfail", "deferred", "DNS cannot answer for servfail.test"),
-    ("loop", "deferred", "DNS cannot answer for loop.test"),
-    ("mx-silent", "deferred", "DNS cannot answer for silent.test"),
-    ("mx-loop", "deferred", "DNS cannot answer for loop.test"),
+    ("silent", "deferred", "[(]DNS cannot answer for silent.test: (?!.*silent.test)"),
+    ("servfail", "deferred", "[(]DNS cannot answer for servfail.test: (?!.*servfail.test)"),
+    ("loop", "deferred", "[(]DNS cannot answer for loop.test: (?!.*loop.test)"),
+    ("mx-silent", "deferred", "[(]DNS cannot answer for silent.test: (?!.*silent.test)"),
+    ("mx-loop", "deferred", "[(]DNS cannot answer for loop.test: (?!.*loop.test)"),
     ("mx-none", "bounced", "has no address"),
-    ("mx-later", "deferred", "DNS cannot answer for servfail.test"),
+    ("mx-later", "deferred", "[(]DNS cannot answer for servfail.test: (?!.*servfail.test)"),
     ("mx-itself", "sent", ""),
     ("mx-twice", "sent", ""),
     ("mx-null", "bounced", "null MX"),

@@ -107,6 +107,7 @@ def test_lists_survive_and_are_dovecots():
             f.write("user=bob@example.test lr\n" * 20000)
         wait_for(lambda: gone(bob, "Public/Sales") and server.log().count("access control list: ") > 1)
         assert refused(bob, "Public/Sales")
+        assert server.logged("access control list: " + path + " is larger than "), server.log()
         os.unlink(path)
         acl(server, "set", "public", "Sales", "bob", "lr")
         assert subjects(bob, "Public/Sales") == []

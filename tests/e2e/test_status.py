@@ -237,12 +237,12 @@ def test_dns_that_is_silent():
     try:
         with server:
             submit(server, "alice", "x@d0.test", TEXT)
-            server.logged("DNS: d0.test: the server failed (SERVFAIL)")
+            server.logged("(DNS cannot answer for d0.test: the server failed (SERVFAIL)")
             assert not told()
             for i in range(1, 6):
                 submit(server, "alice", "x@d%d.test" % i, TEXT)
             text = wait_for(told, "there is no warning of DNS")[0]
-            assert "to none of the last" in text and "SERVFAIL" in text and "mailctl doctor --only resolver" in text, text
+            assert "none of the last" in text and "SERVFAIL" in text and "mailctl doctor --only resolver" in text, text
             submit(server, "alice", "x@nowhere.test", TEXT)
             wait_for(lambda: not told(), "the warning stays")
     finally:

@@ -325,10 +325,11 @@ static void deferred(void)
 {
     world_configure(&w, "rule r { check = sender_domain; dns_failure = defer }\n"
                         "rule n { check = client_name; dns_failure = defer }");
-    sender("a@failing.test", "defer 451 4.1.8 DNS does not answer, please try again later: ");
+    sender("a@failing.test",
+           "defer 451 4.1.8 Please try again later: DNS cannot answer for failing.test: ");
     sender("a@nosuch.test", "defer 450 4.1.8 The domain of");
     w.facts.address = "192.0.2.9";
-    sender("", "defer 451 4.7.25 DNS does not answer");
+    sender("", "defer 451 4.7.25 Please try again later: DNS cannot tell");
 }
 DNS_TEST(test_failures_defer_where_the_rule_says_so, deferred)
 
