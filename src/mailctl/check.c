@@ -9,6 +9,7 @@
  */
 #include "core/buf.h"
 #include "core/clock.h"
+#include "mailctl/clean_text.h"
 #include "mailctl/mailctl.h"
 
 #include <signal.h>
@@ -267,8 +268,11 @@ static void add_counts(struct check *k, const json_t *status)
 /* A "|" would begin the measurements, a line break another line. */
 static void print_text(const char *text)
 {
-    for (; *text; text++)
-        putchar(*text == '|' ? '/' : (unsigned char)*text < 0x20 ? '?' : *text);
+    struct buf b = BUF_EMPTY;
+    clean_text_add(&b, str_from_c(text), "");
+    for (size_t i = 0; i < b.n; i++)
+        putchar(b.p[i] == '|' ? '/' : b.p[i]);
+    buf_free(&b);
 }
 
 static void print_check(const struct check *k, const json_t *status)

@@ -4,6 +4,7 @@
  * server that is down (try later) from a name that does not exist (give up).
  */
 #include "core/buf.h"
+#include "mailctl/clean_text.h"
 #include "mailctl/mailctl.h"
 
 #include <stdarg.h>
@@ -27,6 +28,14 @@ static void print_as_json(const char *kind, const char *text)
     json_decref(object);
 }
 
+/* What another server said may be in it. */
+static void print_line(struct str text)
+{
+    fputs("mailctl: ", stderr);
+    clean_text_print(stderr, text, "\n\t");
+    fputc('\n', stderr);
+}
+
 static void complain(const char *kind, const char *format, va_list args)
 {
     struct buf text = BUF_EMPTY;
@@ -34,7 +43,7 @@ static void complain(const char *kind, const char *format, va_list args)
     if (as_json)
         print_as_json(kind, buf_c(&text));
     else
-        fprintf(stderr, "mailctl: %s\n", buf_c(&text));
+        print_line(buf_str(&text));
     buf_free(&text);
 }
 

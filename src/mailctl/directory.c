@@ -1,6 +1,7 @@
 /*
  * mailctl directory, cache and auth test: what is told of look-ups and logins, as indented text.
  */
+#include "mailctl/clean_text.h"
 #include "mailctl/mailctl.h"
 
 #include <stdio.h>
@@ -13,12 +14,11 @@ static bool is(const json_t *object, const char *name, const char *value)
     return strcmp(text_of(object, name), value) == 0;
 }
 
-/* One line of text from outside: without control characters. */
+/* One line of text from outside. */
 static void print_line(int indent, const char *what, const char *text)
 {
     printf("%*s%-*s ", indent, "", WIDTH, what);
-    for (; *text; text++)
-        putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+    clean_text_print(stdout, str_from_c(text), "");
     putchar('\n');
 }
 

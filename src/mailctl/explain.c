@@ -2,12 +2,21 @@
  * mailctl address explain: where mail for an address goes, and why.
  */
 #include "mailctl/mailctl.h"
+#include "mailctl/screen.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* How far the answers of an address stand in. */
 #define INDENT 2
+
+/* A line of what a directory or another server said. */
+static void print_text(int indent, const char *text)
+{
+    printf("%*s", indent, "");
+    print_clean(str_from_c(text));
+    putchar('\n');
+}
 
 static void print_steps(const json_t *list)
 {
@@ -20,12 +29,12 @@ static void print_steps(const json_t *list)
         long long d = number_of(s, "depth");
         int indent = INDENT * (int)d;
         if (d != depth || strcmp(address, text_of(s, "address")) != 0)
-            printf("%*s%s\n", indent, "", text_of(s, "address"));
+            print_text(indent, text_of(s, "address"));
         depth = d;
         address = text_of(s, "address");
-        printf("%*s%s %-22s %s\n", indent + INDENT, "",
-               json_is_true(json_object_get(s, "decides")) ? "*" : " ", text_of(s, "question"),
-               text_of(s, "answer"));
+        printf("%*s%s %-22s ", indent + INDENT, "",
+               json_is_true(json_object_get(s, "decides")) ? "*" : " ", text_of(s, "question"));
+        print_text(0, text_of(s, "answer"));
     }
 }
 
@@ -33,12 +42,14 @@ static void print_target(const json_t *t)
 {
     const char *detail = text_of(t, "detail"), *host = text_of(t, "host");
     const char *mailbox = text_of(t, "mailbox");
-    printf("  %-8s %s", text_of(t, "kind"), *mailbox ? mailbox : text_of(t, "address"));
+    struct buf b = BUF_EMPTY;
+    buf_printf(&b, "%-8s %s", text_of(t, "kind"), *mailbox ? mailbox : text_of(t, "address"));
     if (*detail)
-        printf(", with \"%s\" behind it", detail);
+        buf_printf(&b, ", with \"%s\" behind it", detail);
     if (*host)
-        printf(" at %s", host);
-    putchar('\n');
+        buf_printf(&b, " at %s", host);
+    print_text(INDENT, buf_c(&b));
+    buf_free(&b);
 }
 
 static void print_targets(const json_t *answer)
@@ -66,10 +77,10 @@ int command_address_explain(struct mailctl *m, const struct arguments *a)
     if (number_of(result, "steps_left_out"))
         printf("and %lld steps more\n", (long long)number_of(result, "steps_left_out"));
     print_targets(result);
-    printf("\nAnswer to RCPT: %d %s %s\n", (int)number_of(answer, "code"),
-           text_of(answer, "status"), text_of(answer, "text"));
+    printf("\nAnswer to RCPT: %d %s ", (int)number_of(answer, "code"), text_of(answer, "status"));
+    print_text(0, text_of(answer, "text"));
     if (*text_of(answer, "reason") && strcmp(text_of(answer, "reason"), text_of(answer, "text")))
-        printf("  %s\n", text_of(answer, "reason"));
+        print_text(INDENT, text_of(answer, "reason"));
     bool accepted = strcmp(text_of(answer, "fate"), "accepted") == 0;
     json_decref(result);
     return accepted ? EXIT_OK : EXIT_FAILED;

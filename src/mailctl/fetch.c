@@ -5,6 +5,7 @@
  * '?'.
  */
 #include "core/mem.h"
+#include "mailctl/clean_text.h"
 #include "mailctl/mailctl.h"
 
 #include <stdio.h>
@@ -84,14 +85,17 @@ static void add_row(struct fetching *f, const json_t *values)
 
 /* --- message by message --- */
 
-static void print_bytes(const struct fetching *f, struct str s)
+/* What is left of *cut and the piece is in *cut. */
+static void print_piece(const struct fetching *f, struct buf *cut, struct str piece)
 {
-    for (size_t i = 0; f->terminal && i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        putchar((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ? '?' : c);
+    if (!f->terminal) {
+        fwrite(piece.p, 1, piece.n, stdout);
+        return;
     }
-    if (!f->terminal)
-        fwrite(s.p, 1, s.n, stdout);
+    buf_add_str(cut, piece);
+    size_t whole = piece.n > 0 ? clean_text_whole(buf_str(cut)) : cut->n;
+    clean_text_print(stdout, str_head(buf_str(cut), whole), "\n\t");
+    buf_consume(cut, whole);
 }
 
 static bool is_raw(const struct fetching *f)
@@ -111,7 +115,10 @@ static void print_values(struct fetching *f, const json_t *values)
         buf_clear(&b);
         add_value(&b, f->names[i], json_object_get(values, f->names[i]));
         printf("%s: ", f->names[i]);
-        print_bytes(f, buf_str(&b));
+        if (f->terminal)
+            clean_text_print(stdout, buf_str(&b), "\n\t");
+        else
+            fputs(buf_c(&b), stdout);
         putchar('\n');
     }
     buf_free(&b);
@@ -120,19 +127,23 @@ static void print_values(struct fetching *f, const json_t *values)
 static bool print_field(struct fetching *f, const char *name, struct err *e)
 {
     struct str piece;
+    struct buf cut = BUF_EMPTY;
     char last = '\n';
+    bool ok;
     if (!is_raw(f))
         printf("%s:\n", name);
     do {
-        if (!client_bytes(f->client, &piece, e))
-            return false;
-        print_bytes(f, piece);
+        ok = client_bytes(f->client, &piece, e);
+        if (!ok)
+            break;
+        print_piece(f, &cut, piece);
         if (piece.n > 0)
             last = piece.p[piece.n - 1];
     } while (piece.n > 0);
-    if (last != '\n' && !is_raw(f))
+    buf_free(&cut);
+    if (ok && last != '\n' && !is_raw(f))
         putchar('\n');
-    return true;
+    return ok;
 }
 
 /* --- JSON: an array, printed as it comes --- */

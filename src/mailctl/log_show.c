@@ -8,6 +8,7 @@
 #include "core/disk.h"
 #include "core/log.h"
 #include "ctl/server_settings.h"
+#include "mailctl/clean_text.h"
 #include "mailctl/interrupt.h"
 #include "mailctl/log_file.h"
 #include "mailctl/mailctl.h"
@@ -84,23 +85,10 @@ static bool is_wanted(struct showing *s, struct str line, struct trace_event *ev
 /* --- printing --- */
 
 /* The log has replaced controls, but not everything in its file must be of it. */
-static void add_clean(struct buf *out, struct str text)
-{
-    for (size_t n; text.n > 0; text = str_skip(text, n)) {
-        size_t character = str_character(text);
-        unsigned char c = (unsigned char)text.p[0];
-        n = character ? character : 1;
-        if (character && c >= ' ' && c != 0x7f)
-            buf_add(out, text.p, n);
-        else
-            buf_add_char(out, '?');
-    }
-}
-
 static json_t *clean_json(struct str text)
 {
     struct buf b = BUF_EMPTY;
-    add_clean(&b, text);
+    clean_text_add(&b, text, "");
     json_t *json = json_stringn(b.n ? b.p : "", b.n);
     buf_free(&b);
     return json;
@@ -132,7 +120,7 @@ static void print_for_people(struct str line, const struct trace_event *event)
                        : event->level == LOG_LEVEL_WARNING ? SHADE_WARN
                        : event->level == LOG_LEVEL_DEBUG   ? SHADE_DIM
                                                            : SHADE_NONE;
-    add_clean(&b, line);
+    clean_text_add(&b, line, "");
     printf("%s%s%s\n", shade_begin(shade), buf_c(&b), shade == SHADE_NONE ? "" : shade_end());
     buf_free(&b);
 }

@@ -2,7 +2,9 @@
  * Looking at the queue, and at the connected clients.
  */
 #include "mailctl/queue.h"
+
 #include "core/clock.h"
+#include "mailctl/clean_text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -160,14 +162,11 @@ int command_queue_list(struct mailctl *m, const struct arguments *a)
     return status;
 }
 
-/* The header of a stranger's message: control characters but line ends and tabs become '?'. */
+/* The header of a stranger's message. */
 static void print_header(const char *header)
 {
     printf("\n");
-    for (; *header; header++) {
-        unsigned char c = (unsigned char)*header;
-        putchar((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ? '?' : c);
-    }
+    clean_text_print(stdout, str_from_c(header), "\n\t");
 }
 
 static void add_text(struct buf *b, const char *title, const char *text)
@@ -207,10 +206,8 @@ static void print_message(const json_t *message)
         buf_printf(&size, "%s%s", i ? ", " : "", json_string_value(state));
     }
     add_text(&b, "state", buf_c(&size));
-    for (size_t k = 0; k < b.n; k++) /* addresses are whatever a stranger wrote */
-        if (((unsigned char)b.p[k] < 0x20 && b.p[k] != '\n') || b.p[k] == 0x7f)
-            b.p[k] = '?';
-    printf("%s\n", buf_c(&b));
+    clean_text_print(stdout, buf_str(&b), "\n"); /* addresses are whatever a stranger wrote */
+    putchar('\n');
     buf_free(&b);
     buf_free(&size);
 }

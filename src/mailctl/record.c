@@ -6,6 +6,7 @@
 #include "ctl/ctl_record.h"
 #include "ctl/limits.h"
 #include "mailctl/aliases.h"
+#include "mailctl/clean_text.h"
 #include "mailctl/mailctl.h"
 #include "mailctl/output.h"
 #include "mailctl/record_format.h"
@@ -135,8 +136,7 @@ static void keep_kinds(struct record_file *file, unsigned kinds)
 /* Text from outside, in one line. */
 static void print_text(FILE *to, const char *text)
 {
-    for (; *text; text++)
-        fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, to);
+    clean_text_print(to, str_from_c(text), "");
 }
 
 static void print_problems(const char *path, const struct record_file *file)

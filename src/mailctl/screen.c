@@ -6,6 +6,7 @@
 #include "mailctl/screen.h"
 
 #include "core/str.h"
+#include "mailctl/clean_text.h"
 
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -40,10 +41,7 @@ size_t screen_rows(void)
 
 void print_clean(struct str text)
 {
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        putchar(c < 0x20 || c == 0x7f ? '?' : c);
-    }
+    clean_text_print(stdout, text, "");
 }
 
 void screen_words(struct str text, size_t column)

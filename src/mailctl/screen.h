@@ -14,7 +14,7 @@ size_t screen_rows(void);
 /* "title     text", in the shade, the text broken between words on a terminal, in one line
  * elsewhere; control characters in it become '?'. Clears text. */
 #define SCREEN_TITLE 10
-/* Words of strangers, which may play no tricks on a terminal: without control characters. */
+/* Words of strangers, as clean_text.h has them, in one line. */
 void print_clean(struct str text);
 /* Text from the column on where the cursor stands, without control characters; on a terminal broken
  * between words into lines that begin in that column. No end of line behind it. */

@@ -3,17 +3,18 @@
  */
 #include "mailctl/status.h"
 
+#include "mailctl/clean_text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Texts of other servers are among it: control characters become '?'. */
+/* Texts of other servers are among it. */
 static void line(const char *title, struct buf *value)
 {
-    for (size_t i = 0; i < value->n; i++)
-        if ((unsigned char)value->p[i] < 0x20 || value->p[i] == 0x7f)
-            value->p[i] = '?';
-    printf("%-14s %s\n", title, buf_c(value));
+    printf("%-14s ", title);
+    clean_text_print(stdout, buf_str(value), "");
+    putchar('\n');
     buf_clear(value);
 }
 

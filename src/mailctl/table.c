@@ -4,6 +4,7 @@
  * cannot play tricks on the terminal.
  */
 #include "core/mem.h"
+#include "mailctl/clean_text.h"
 #include "mailctl/mailctl.h"
 
 #include <stdarg.h>
@@ -34,14 +35,10 @@ struct table *table_new(const char *const *titles)
 
 static char *printable(const char *text)
 {
-    size_t n = strlen(text);
-    char *copy = mem_dup(text, n);
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)copy[i];
-        if (c < 0x20 || c == 0x7f)
-            copy[i] = '?';
-    }
-    return copy;
+    struct buf b = BUF_EMPTY;
+    clean_text_add(&b, str_from_c(text), "");
+    buf_c(&b);
+    return b.p; /* the caller's */
 }
 
 void table_add_shaded(struct table *t, enum shade shade, const char *text)
