@@ -14,6 +14,8 @@
 #include "policy/rule.h"
 
 #define LINE_MAX  4096
+#define LINES_MAX 100 /* of a reply */
+#define REPLY_MAX 200 /* bytes of one that are told */
 #define ELSEWHERE "open-relay-test@relay.invalid"
 
 /* Networks of more than so many bits are not one's own. */
@@ -56,20 +58,44 @@ SUSPENDS static void ask_server(struct doctor_job *j)
 
 /* --- SMTP --- */
 
+/* The last line of the reply to a command; text NULL: of the greeting. */
 SUSPENDS static bool command(struct doctor_job *j, struct stream *s, const char *text,
                              struct str *reply, struct err *e)
 {
     doctor_limit(s, j->deadline);
     if (text && !(stream_printf(s, e, "%s\r\n", text) && stream_flush(s, e)))
         return false;
-    do {
+    for (size_t i = 0; i < LINES_MAX; i++) {
         doctor_limit(s, j->deadline);
         if (!stream_read_line(s, LINE_MAX, reply, NULL, e))
             return false;
-    } while (reply->n > 3 && reply->p[3] == '-');
-    return true;
+        if (reply->n < 4 || reply->p[3] != '-')
+            return true;
+    }
+    return err_set(e, ERR_LIMIT, "a reply without an end");
 }
 
+SUSPENDS static bool is_taken(struct doctor_job *j, struct stream *s, const char *text,
+                              const char *what, struct err *e)
+{
+    struct str reply;
+    return command(j, s, text, &reply, e) &&
+           (str_starts_with(reply, STR("2")) ||
+            err_set(e, ERR_DENIED, "%s: %.*s", what, STR_ARG(str_head(reply, REPLY_MAX))));
+}
+
+/* Up to where recipients can be named. A sender that does not exist may be refused, and the empty
+ * one be taken. */
+SUSPENDS static bool begin_mail(struct doctor_job *j, struct stream *s, struct err *e)
+{
+    if (!is_taken(j, s, NULL, "it greets with", e) ||
+        !is_taken(j, s, "EHLO doctor.invalid", "EHLO", e))
+        return false;
+    return is_taken(j, s, "MAIL FROM:<doctor@doctor.invalid>", "MAIL FROM", e) ||
+           (e->kind == ERR_DENIED && is_taken(j, s, "MAIL FROM:<>", "MAIL FROM", e));
+}
+
+/* False: *e says why it says nothing of recipients elsewhere. */
 SUSPENDS static bool try_recipients(struct doctor_job *j, struct stream *s, const char *subject,
                                     struct err *e)
 {
@@ -82,25 +108,28 @@ SUSPENDS static bool try_recipients(struct doctor_job *j, struct stream *s, cons
         arena_printf(j->arena, "<\"" ELSEWHERE "\"@%s>", host),
     };
     struct str reply;
-    bool open = false;
-    if (!command(j, s, NULL, &reply, e) || !command(j, s, "EHLO doctor.invalid", &reply, e) ||
-        !command(j, s, "MAIL FROM:<doctor@doctor.invalid>", &reply, e))
+    size_t refused = 0, taken = 0;
+    if (!begin_mail(j, s, e))
         return false;
     for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
         struct str line = arena_printf(j->arena, "RCPT TO:%.*s", STR_ARG(forms[i]));
         if (!command(j, s, line.p, &reply, e))
             break; /* it has had enough, which is its right */
-        if (!str_starts_with(reply, STR("2")))
-            continue;
-        doctor_found(j, DOCTOR_BAD, subject, "it takes mail from a stranger for %.*s",
-                     STR_ARG(forms[i]));
-        open = true;
+        if (str_starts_with(reply, STR("5"))) {
+            refused++;
+        } else if (str_starts_with(reply, STR("2"))) {
+            doctor_found(j, DOCTOR_BAD, subject, "it takes mail from a stranger for %.*s",
+                         STR_ARG(forms[i]));
+            taken++;
+        } else {
+            err_set(e, ERR_TEMP, "it says: %.*s", STR_ARG(str_head(reply, REPLY_MAX)));
+        }
     }
-    if (!open)
-        doctor_found(j, DOCTOR_GOOD, subject, "it refuses recipients elsewhere, in %zu forms",
-                     sizeof(forms) / sizeof(*forms));
+    if (taken == 0 && refused > 0)
+        doctor_found(j, DOCTOR_GOOD, subject, "it refuses recipients elsewhere, in %zu form%s",
+                     refused, refused == 1 ? "" : "s");
     stream_write_now(s, STR("RSET\r\nQUIT\r\n"));
-    return true;
+    return taken + refused > 0;
 }
 
 /* Where a connection from here comes from the same address. */

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
 
@@ -14,7 +15,7 @@ from support import Skip
 from support.authority import Authority
 from support.dns import DnsServer
 from support.https import HttpsServer
-from support.instance import ROOT, Instance, give_port_base, take_port_base
+from support.instance import ROOT, Instance, build_dir, give_port_base, take_port_base
 from support.signed_dns import SignedDns
 from support.smtp_sink import SmtpSink
 
@@ -344,6 +345,57 @@ def test_ports_and_relays():
         finally:
             give_port_base(other)
             sink.close()
+
+
+def test_what_says_nothing_of_relaying():
+    """Who takes no mail at all from here, or does not come to an end, was not found to refuse strangers."""
+    server = Instance()
+    sink = SmtpSink()
+    talker = socket.socket()
+    talker.bind(("127.0.0.1", 0))
+    talker.listen(8)
+
+    def talk():
+        try:
+            while True:
+                peer = talker.accept()[0]
+                try:
+                    while True:
+                        peer.sendall(b"220-and so on\r\n" * 1000)
+                except OSError:
+                    peer.close()
+        except OSError:
+            pass
+
+    threading.Thread(target=talk, daemon=True).start()
+    server.add_config("policy {\n    trusted_networks = 10.0.0.0/8\n}\n")
+    try:
+        with server:
+            listen = "127.0.0.1:%d" % server.port("smtp")
+
+            def relay(port):
+                found = doctor(server, "--only", "relay", "--address", "127.0.0.1", "--timeout", "5",
+                               config=another_config(server, (listen, "127.0.0.1:%d" % port)))
+                return [f for f in found.of("relay") if "port %d" % port in f["subject"]]
+
+            def replies(**of):
+                sink.reply = lambda verb, command: of.get(verb)
+                return relay(sink.port)
+
+            for verdict, text, of in (
+                    ("skipped", "MAIL FROM: 550 5.7.1 no such domain", {"MAIL": "550 5.7.1 no such domain", "RCPT": "503 5.5.1 MAIL first"}),
+                    ("skipped", "it says: 450 4.7.1 later", {"RCPT": "450 4.7.1 later"}),
+                    ("good", "in 5 forms", {"RCPT": "550 5.7.1 no"})):
+                found = replies(**of)
+                assert len(found) == 1 and found[0]["verdict"] == verdict and text in found[0]["text"], found
+            # A sender that does not exist may be refused where the empty one is not.
+            sink.reply = lambda verb, command: "550 no" if "doctor@" in command or verb == "RCPT" else None
+            assert relay(sink.port)[0]["verdict"] == "good"
+            found = relay(talker.getsockname()[1])
+            assert found[0]["verdict"] == "skipped" and "a reply without an end" in found[0]["text"], found
+    finally:
+        sink.close()
+        talker.close()
 
 
 def test_a_directory_that_is_down():
