@@ -12,6 +12,7 @@
 
 #define MIB           ((uint64_t)1024 * 1024)
 #define MOUNTS_MAX    (4 * 1024 * 1024)
+#define BLOCK_OF_STAT 512 /* stat(2): st_blocks */
 #define SYNCS         16
 #define SYNC_BYTES    4096
 #define SYNC_TOO_FAST 8                /* usec: no disk and no controller is that fast */
@@ -24,6 +25,8 @@
 
 struct place {
     const char *what, *path;
+    const char *journal;    /* the folder of it, which is on this file system; NULL: it is not */
+    uint64_t journal_bytes; /* that it takes already */
     dev_t device;
     bool known;
     struct statvfs space;
@@ -32,11 +35,23 @@ struct place {
     usec begun; /* the last write */
     usec took;  /* a sync, in the middle of several */
     usec apart; /* the time of a file that was written now is so far from ours */
-    bool writable;
+    bool opened, writable;
     struct err error;
 };
 
 #define PLACES_MAX 3
+
+/* Of the folder, or of the one that it will be made in. */
+static bool find_device(const char *path, struct arena *a, dev_t *device)
+{
+    struct stat st;
+    struct str whole = str_from_c(path);
+    ptrdiff_t slash = str_find_last_char(whole, '/');
+    bool found = disk_stat(path, &st, NULL) ||
+                 (slash > 0 && disk_stat(arena_c(a, str_head(whole, (size_t)slash)), &st, NULL));
+    *device = found ? st.st_dev : 0;
+    return found;
+}
 
 /* Of each file system one. */
 static size_t list_places(struct doctor_job *j, struct place places[PLACES_MAX])
@@ -46,23 +61,26 @@ static size_t list_places(struct doctor_job *j, struct place places[PLACES_MAX])
         config_block(j->doctor->site.config, &journal_settings_block);
     struct str log = str_from_c(s->log);
     ptrdiff_t slash = str_find_last_char(log, '/');
+    const char *folder = server_data_path(s, journal->path, "journal", j->arena);
     const struct place all[PLACES_MAX] = {
         {.what = "data", .path = s->data_dir},
-        {.what = "journal", .path = server_data_path(s, journal->path, "journal", j->arena)},
+        {.what = "journal", .path = folder, .journal = folder},
         {.what = "log", .path = slash > 0 ? arena_c(j->arena, str_head(log, (size_t)slash)) : NULL},
     };
     size_t n = 0;
     for (size_t i = 0; i < PLACES_MAX; i++) {
-        struct stat st;
-        bool seen = false;
-        if (!all[i].path || !disk_stat(all[i].path, &st, NULL))
+        dev_t device;
+        size_t k = 0;
+        if (!all[i].path || !find_device(all[i].path, j->arena, &device))
             continue;
-        for (size_t k = 0; k < n; k++)
-            seen = seen || places[k].device == st.st_dev;
-        if (!seen) {
+        while (k < n && places[k].device != device)
+            k++;
+        if (k == n && disk_exists(all[i].path)) {
             places[n] = all[i];
-            places[n++].device = st.st_dev;
+            places[n++].device = device;
         }
+        if (k < n && all[i].journal)
+            places[k].journal = all[i].journal;
     }
     return n;
 }
@@ -84,11 +102,28 @@ static void begin(struct doctor_job *j, struct survey *s)
 
 /* --- space --- */
 
+static bool add_segment(void *arg, const char *name, unsigned char type)
+{
+    struct place *p = arg;
+    struct buf path = BUF_EMPTY;
+    struct stat st;
+    (void)type;
+    buf_printf(&path, "%s/%s", p->journal, name);
+    if (disk_stat(buf_c(&path), &st, NULL) && S_ISREG(st.st_mode))
+        p->journal_bytes += (uint64_t)st.st_blocks * BLOCK_OF_STAT;
+    buf_free(&path);
+    return true;
+}
+
 static void measure_space(void *arg)
 {
     struct survey *s = arg;
-    for (size_t i = 0; i < s->count; i++)
-        s->places[i].known = statvfs(s->places[i].path, &s->places[i].space) == 0;
+    for (size_t i = 0; i < s->count; i++) {
+        struct place *p = &s->places[i];
+        p->known = statvfs(p->path, &p->space) == 0;
+        if (p->journal)
+            disk_list(p->journal, add_segment, p, NULL);
+    }
 }
 
 static const char *size_text(struct arena *a, uint64_t bytes)
@@ -119,12 +154,12 @@ static void judge_space(struct doctor_job *j, const struct place *p)
     uint64_t free = (uint64_t)p->space.f_bavail * p->space.f_frsize,
              all = (uint64_t)p->space.f_blocks * p->space.f_frsize;
     double percent = all > 0 ? 100.0 * (double)free / (double)all : 100;
-    bool holds_journal = strcmp(p->what, "log") != 0, plenty = free >= FREE_PLENTY;
+    bool plenty = free >= FREE_PLENTY;
     enum doctor_verdict v = plenty                             ? DOCTOR_GOOD
                             : percent < 1 || free < 100 * MIB  ? DOCTOR_BAD
                             : percent < 5 || free < 1024 * MIB ? DOCTOR_WARN
                                                                : DOCTOR_GOOD;
-    if (holds_journal && free < (uint64_t)journal->size_max) {
+    if (p->journal && free + p->journal_bytes < (uint64_t)journal->size_max) {
         doctor_found(j, DOCTOR_BAD, p->path,
                      "%s are free, and the journal may grow to %s (journal.size_max)",
                      size_text(j->arena, free), size_text(j->arena, (uint64_t)journal->size_max));
@@ -230,6 +265,7 @@ static void try_syncs(void *arg)
         if (strcmp(p->what, "log") == 0 ||
             !disk_open(path, O_RDWR | O_CREAT | O_EXCL, 0600, &fd, &p->error))
             continue;
+        p->opened = true;
         p->writable = time_syncs(fd, path, p);
         disk_close(fd);
         disk_unlink(path, NULL);
@@ -260,6 +296,17 @@ static void judge_sync(struct doctor_job *j, const struct place *p)
                      (double)p->apart / USEC_SEC);
 }
 
+/* Who may not make a file there knows nothing of the disk; whose file cannot be written does. */
+static void tell_unwritable(struct doctor_job *j, const struct place *p)
+{
+    if (!p->opened && p->error.kind != ERR_NO_SPACE) {
+        doctor_found(j, DOCTOR_SKIPPED, p->path, "no file can be made: %s", p->error.text);
+        return;
+    }
+    doctor_found(j, DOCTOR_BAD, p->path, "a file cannot be written: %s", p->error.text);
+    doctor_mend(j, "what the disk has to say: dmesg | tail; how full it is: df -h '%s'", p->path);
+}
+
 void doctor_sync(struct doctor_job *j)
 {
     struct survey s = {0};
@@ -271,7 +318,6 @@ void doctor_sync(struct doctor_job *j)
         if (s.places[i].writable)
             judge_sync(j, &s.places[i]);
         else
-            doctor_found(j, DOCTOR_SKIPPED, s.places[i].path, "no file can be written: %s",
-                         s.places[i].error.text);
+            tell_unwritable(j, &s.places[i]);
     }
 }

@@ -203,6 +203,41 @@ def test_disks():
         server.close()
 
 
+def test_room_for_the_journal_is_looked_for_where_it_is():
+    free = {path: shutil.disk_usage(path).free for path in (os.path.dirname(ROOT), "/dev/shm")}
+    if os.stat("/dev/shm").st_dev == os.stat(os.path.dirname(ROOT)).st_dev or abs(free["/dev/shm"] - free[os.path.dirname(ROOT)]) < 1 << 30:
+        raise Skip("there are no two file systems of different sizes")
+    small, large = sorted(free, key=free.get)
+    server = Instance(directory="/dev/shm") if small == "/dev/shm" else Instance()
+    journal = os.path.join(large, "journal-of-doctor-%d" % os.getpid())
+    os.mkdir(journal)
+    try:
+        between = (free[small] + free[large]) // 2 >> 20
+        server.add_config("journal {\n    path = %s\n    size_max = %dM\n}\n" % (journal, between))
+        assert "may grow" not in doctor(server, "--only", "disk").text
+        room = shutil.disk_usage(large).free >> 20
+        server.replace_config("size_max = %dM" % between, "size_max = %dM" % (room + 300))
+        doctor(server, "--only", "disk").says("bad", "disk", "the journal may grow")
+        # What it has already need not be free.
+        server.replace_config("size_max = %dM" % (room + 300), "size_max = %dM" % (room - 300))
+        with open(os.path.join(journal, "1.seg"), "wb") as f:
+            os.posix_fallocate(f.fileno(), 0, 600 << 20)
+        assert "may grow" not in doctor(server, "--only", "disk").text
+    finally:
+        server.close()
+        shutil.rmtree(journal)
+
+
+def test_a_disk_that_takes_nothing_is_bad():
+    server = Instance()
+    try:
+        command = "trap '' XFSZ; ulimit -f 0; exec %s --config %s doctor --json --only sync" % (os.path.join(build_dir(), "mailctl"), server.config_path)
+        found = Findings(subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60))
+        found.says("bad", "sync", "File too large")
+    finally:
+        server.close()
+
+
 def test_memory_is_no_disk():
     with open("/proc/mounts") as f:
         if not any(line.split()[1:3] == ["/dev/shm", "tmpfs"] for line in f):
