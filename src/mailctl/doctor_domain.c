@@ -143,18 +143,38 @@ static void judge_record(struct doctor_job *j, struct str record)
     }
 }
 
-static void mend_spf(struct doctor_job *j, struct str record, const char *address)
+/* What the record says of one of the addresses. */
+struct spf_answer {
+    struct spf spf;
+    enum spf_result result;
+};
+
+static bool is_missing(enum spf_result result)
 {
-    struct str mechanism =
-        arena_printf(j->arena, "%s:%s", strchr(address, ':') ? "ip6" : "ip4", address);
-    struct str better = spf_record_with(record, mechanism, j->arena);
-    doctor_mend(j, "%s. %d IN TXT \"%.*s\"", j->domain->name, ZONE_TTL, STR_ARG(better));
+    return result == SPF_FAIL || result == SPF_SOFTFAIL || result == SPF_NEUTRAL;
 }
 
-static void judge_spf(struct doctor_job *j, const struct spf *s, enum spf_result result)
+/* One record for all: with two of them a domain has none (RFC 7208 4.5). */
+static void mend_spf(struct doctor_job *j, const struct spf_answer *answers, size_t count)
 {
+    struct str record = answers[0].spf.record;
+    for (size_t i = 0; i < count; i++) {
+        const char *address = answers[i].spf.address;
+        if (is_missing(answers[i].result))
+            record = spf_record_with(
+                record,
+                arena_printf(j->arena, "%s:%s", strchr(address, ':') ? "ip6" : "ip4", address),
+                j->arena);
+    }
+    struct str data = zone_text_data(record, j->arena);
+    doctor_mend(j, "%s. %d IN TXT %.*s", j->domain->name, ZONE_TTL, STR_ARG(data));
+}
+
+static void judge_spf(struct doctor_job *j, const struct spf_answer *answer)
+{
+    const struct spf *s = &answer->spf;
     const char *domain = j->domain->name;
-    switch (result) {
+    switch (answer->result) {
     case SPF_NONE:
         doctor_found(j, DOCTOR_BAD, domain, "it has no SPF record");
         doctor_mend_records(j, "spf");
@@ -167,8 +187,7 @@ static void judge_spf(struct doctor_job *j, const struct spf *s, enum spf_result
     case SPF_SOFTFAIL:
     case SPF_NEUTRAL:
         doctor_found(j, DOCTOR_BAD, domain, "mail from %s gets \"%s\": %.*s", s->address,
-                     spf_result_name(result), STR_ARG(s->record));
-        mend_spf(j, s->record, s->address);
+                     spf_result_name(answer->result), STR_ARG(s->record));
         break;
     case SPF_WRONG:
         doctor_found(j, DOCTOR_BAD, domain, "the record is wrong, %.*s", STR_ARG(s->why));
@@ -183,48 +202,100 @@ static void judge_spf(struct doctor_job *j, const struct spf *s, enum spf_result
     }
 }
 
-void doctor_spf(struct doctor_job *j)
+static bool has_record(enum spf_result result)
 {
-    const struct zone_facts *f = &j->domain->facts;
-    const char *const *addresses;
-    size_t count;
-    struct spf s = {.dns = j->doctor->dns, .deadline = j->deadline, .arena = j->arena};
-    static const char *const nobody[] = {"192.0.2.1"}; /* RFC 5737: the record alone is judged */
-    bool known = doctor_addresses(j, &addresses, &count);
-    if (!known) {
-        addresses = nobody;
-        count = 1;
-    }
-    for (size_t i = 0; i < count; i++) {
-        s.address = addresses[i];
-        enum spf_result result = spf_check(&s, str_from_c(j->domain->name));
-        bool has_record = result != SPF_NONE && result != SPF_WRONG && result != SPF_NO_ANSWER;
-        if (!known && has_record)
-            break;
-        if (f->relay.n > 0 && has_record) {
-            doctor_found(j, DOCTOR_SKIPPED, j->domain->name,
-                         "mail leaves through %.*s, whose addresses are not known here: %.*s",
-                         STR_ARG(f->relay), STR_ARG(s.record));
-            break;
-        }
-        judge_spf(j, &s, result);
-        if (result == SPF_NONE || result == SPF_WRONG)
+    return result != SPF_NONE && result != SPF_WRONG && result != SPF_NO_ANSWER;
+}
+
+SUSPENDS static void ask_spf(struct doctor_job *j, const char *address, struct spf_answer *answer)
+{
+    answer->spf = (struct spf){
+        .dns = j->doctor->dns, .deadline = j->deadline, .arena = j->arena, .address = address};
+    answer->result = spf_check(&answer->spf, str_from_c(j->domain->name));
+}
+
+/* The record, for each of the addresses that mail comes from. */
+SUSPENDS static struct str judge_addresses(struct doctor_job *j, const char *const *addresses,
+                                           size_t count)
+{
+    struct spf_answer *answers = arena_array(j->arena, count, sizeof(*answers));
+    size_t asked = 0, missing = 0;
+    while (asked < count) {
+        struct spf_answer *answer = &answers[asked];
+        ask_spf(j, addresses[asked++], answer);
+        if (is_missing(answer->result))
+            missing = asked;
+        if (answer->result == SPF_NONE || answer->result == SPF_WRONG)
             break; /* the same for all */
     }
-    judge_record(j, s.record.n > 0 ? s.record : STR("-all"));
+    for (size_t i = 0; i < asked; i++) {
+        judge_spf(j, &answers[i]);
+        if (i + 1 == missing)
+            mend_spf(j, answers, asked);
+    }
+    return answers[0].spf.record;
+}
+
+/* The record by itself, where mail does not come from here, or nobody knows from where. */
+SUSPENDS static struct str judge_alone(struct doctor_job *j)
+{
+    const struct zone_facts *f = &j->domain->facts;
+    struct spf_answer answer;
+    ask_spf(j, "192.0.2.1", &answer); /* nobody's (RFC 5737) */
+    if (!has_record(answer.result))
+        judge_spf(j, &answer);
+    else if (f->relay.n > 0)
+        doctor_found(j, DOCTOR_SKIPPED, j->domain->name,
+                     "mail leaves through %.*s, whose addresses are not known here: %.*s",
+                     STR_ARG(f->relay), STR_ARG(answer.spf.record));
+    return answer.spf.record;
+}
+
+void doctor_spf(struct doctor_job *j)
+{
+    const char *const *addresses;
+    size_t count;
+    bool leaves_here = j->domain->facts.relay.n == 0;
+    struct str record = leaves_here && doctor_addresses(j, &addresses, &count)
+                            ? judge_addresses(j, addresses, count)
+                            : judge_alone(j);
+    if (record.n > 0)
+        judge_record(j, record);
 }
 
 /* --- DKIM --- */
 
+/* Of a list of tags (RFC 6376 3.2), which DMARC has as well. p NULL: it is not there. */
+static struct str tag_of(struct str record, const char *name)
+{
+    struct str tag, wanted = str_from_c(name);
+    while ((tag = str_split(&record, ';')).p) {
+        ptrdiff_t equals = str_find_char(tag, '=');
+        if (equals > 0 && str_equal_nocase(str_trim(str_head(tag, (size_t)equals)), wanted))
+            return str_trim(str_skip(tag, (size_t)equals + 1));
+    }
+    return (struct str){0};
+}
+
 static bool has_no_key(struct str record)
 {
-    struct str tag;
-    while ((tag = str_split(&record, ';')).p) {
-        tag = str_trim(tag);
-        if (str_starts_with(tag, STR("p=")))
-            return str_trim(str_skip(tag, 2)).n == 0;
-    }
-    return false;
+    struct str key = tag_of(record, "p");
+    return key.p && key.n == 0;
+}
+
+static struct str kind_of_key(struct str record)
+{
+    struct str kind = tag_of(record, "k");
+    return kind.n > 0 ? kind : STR("rsa");
+}
+
+/* Whatever else the record says (RFC 6376 3.6.1). */
+static bool is_same_key(struct str record, struct str own)
+{
+    struct str version = tag_of(record, "v");
+    return (!version.p || str_equal(version, STR("DKIM1"))) &&
+           str_equal_nocase(kind_of_key(record), kind_of_key(own)) &&
+           dns_same_text(tag_of(record, "p"), tag_of(own, "p"));
 }
 
 void doctor_dkim(struct doctor_job *j)
@@ -252,7 +323,7 @@ void doctor_dkim(struct doctor_job *j)
         break;
     }
     for (size_t i = 0; i < answer.count; i++)
-        if (dns_same_text(answer.texts[i], f->dkim_record)) {
+        if (is_same_key(answer.texts[i], f->dkim_record)) {
             doctor_found(j, DOCTOR_GOOD, domain, "its key is in DNS: %.*s", STR_ARG(name));
             return;
         }
@@ -263,17 +334,6 @@ void doctor_dkim(struct doctor_job *j)
 }
 
 /* --- DMARC --- */
-
-static struct str tag_of(struct str record, const char *name)
-{
-    struct str tag, wanted = str_from_c(name);
-    while ((tag = str_split(&record, ';')).p) {
-        ptrdiff_t equals = str_find_char(tag, '=');
-        if (equals > 0 && str_equal_nocase(str_trim(str_head(tag, (size_t)equals)), wanted))
-            return str_trim(str_skip(tag, (size_t)equals + 1));
-    }
-    return STR("");
-}
 
 /* The record at this name: DNS_NOT_FOUND also when what is there is none. */
 SUSPENDS static enum dns_status find_dmarc(struct doctor_job *j, struct str domain,

@@ -65,19 +65,39 @@ static struct zone_record *add(struct building *b, struct str name, const char *
     return r;
 }
 
-/* In strings of at most 255 bytes; of our texts none has a quote or a backslash. */
+/* RFC 1035 5.1: what is not printable as a backslash and three digits. */
+static void add_quoted(struct buf *b, struct str piece)
+{
+    buf_add_char(b, '"');
+    for (size_t i = 0; i < piece.n; i++) {
+        unsigned char c = (unsigned char)piece.p[i];
+        if (c < ' ' || c > '~')
+            buf_printf(b, "\\%03u", c);
+        else
+            buf_printf(b, "%s%c", c == '"' || c == '\\' ? "\\" : "", c);
+    }
+    buf_add_char(b, '"');
+}
+
+struct str zone_text_data(struct str text, struct arena *a)
+{
+    struct buf b = BUF_EMPTY;
+    do {
+        struct str piece = str_head(text, TXT_STRING_MAX);
+        if (b.n > 0)
+            buf_add_char(&b, ' ');
+        add_quoted(&b, piece);
+        text = str_skip(text, piece.n);
+    } while (text.n > 0);
+    struct str data = arena_str(a, buf_str(&b));
+    buf_free(&b);
+    return data;
+}
+
 static struct zone_record *add_text(struct building *b, struct str name, struct str text)
 {
-    struct buf data = BUF_EMPTY;
-    struct str rest = text;
-    do {
-        struct str piece = str_head(rest, TXT_STRING_MAX);
-        buf_printf(&data, "%s\"%.*s\"", data.n > 0 ? " " : "", STR_ARG(piece));
-        rest = str_skip(rest, piece.n);
-    } while (rest.n > 0);
-    struct zone_record *r = add(b, name, "TXT", arena_str(b->arena, buf_str(&data)));
+    struct zone_record *r = add(b, name, "TXT", zone_text_data(text, b->arena));
     r->text = text;
-    buf_free(&data);
     return r;
 }
 

@@ -61,6 +61,8 @@ const struct zone_section *zone_find(const struct zone_section *zone, const char
 /* "example.org. 3600 IN MX 10 mail.example.org.": in a. */
 struct str zone_record_line(const struct zone_record *r, struct arena *a);
 #define ZONE_TTL 3600
+/* A text as the data of a TXT record: quoted, in strings of at most 255 bytes. In a. */
+struct str zone_text_data(struct str text, struct arena *a);
 /* The policy of MTA-STS for the domain, as a file. In a. */
 struct str zone_sts_policy(const struct zone_facts *f, struct arena *a);
 /* "_imaps._tcp"; NULL: clients look for no such service. */

@@ -480,6 +480,12 @@ def test_dns_that_is_right():
             again = doctor(server, "--address", OURS, "--blocklist", "list.test")
             order = [(f["check"], f["subject"]) for f in found.list]
             assert order == [(f["check"], f["subject"]) for f in again.list]
+            # The same key in another order of tags, and with others beside.
+            key = server.mailctl_json("domain", "show", "example.test")["dkim_record"].split("p=")[1]
+            dns.records[("s1._domainkey.example.test", "TXT")] = ["v=DKIM1; t=s; p=" + key + "; k=ed25519"]
+            doctor(server, "--only", "dkim").is_good("dkim")
+            dns.records[("s1._domainkey.example.test", "TXT")] = ["v=DKIM1; p=" + key]  # of RSA, then
+            doctor(server, "--only", "dkim").says("bad", "dkim", "another key")
             # The server need not run: what it alone knows is left out.
             server.stop()
             found = doctor(server, "example.test", "--address", OURS, "--blocklist", "list.test", "--only", "mx,spf,dkim,tlsa,srv")
@@ -540,6 +546,10 @@ def test_dns_that_is_wrong():
         found.says("bad", "srv", "leads to port 1", "_imaps._tcp.example.test. 3600 IN SRV 0 1 %d" % server.port("imaps"))
         found.says("warn", "srv", "there is no such service", "_pop3s._tcp")
         assert found.verdicts("spf", "three.test") >= {"good"}, found.of("spf")
+        # Two addresses that are missing go into one record: with two records a domain has none.
+        found = doctor(server, "example.test", "--address", "198.51.100.7", "--address", "2001:db8::7", "--only", "spf")
+        record = 'example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.0/24 ip4:198.51.100.7 ip6:2001:db8::7 -all"'
+        assert [line for f in found.of("spf") for line in f["mend"]] == [record], found.of("spf")
     dns.close()
 
 

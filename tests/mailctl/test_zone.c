@@ -167,6 +167,23 @@ static void test_long_keys_are_cut(void **state)
     expect(&f, "dkim", wanted);
 }
 
+static void expect_data(const char *text, const char *wanted)
+{
+    struct arena *a = arena_new();
+    assert_string_equal(zone_text_data(str_from_c(text), a).p, wanted);
+    arena_free(a);
+}
+
+/* Of a record that is there already, whoever wrote it. */
+static void test_texts_that_a_zone_has_marks_for(void **state)
+{
+    (void)state;
+    expect_data("", "\"\"");
+    expect_data("v=spf1 mx -all", "\"v=spf1 mx -all\"");
+    expect_data("a \"b\" \\c; d", "\"a \\\"b\\\" \\\\c; d\"");
+    expect_data("tab\t\033[31m \xc3\xbc", "\"tab\\009\\027[31m \\195\\188\"");
+}
+
 static void test_the_policy_and_its_id(void **state)
 {
     (void)state;
@@ -207,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_what_is_to_be_done_first),
         cmocka_unit_test(test_smarthost),
         cmocka_unit_test(test_long_keys_are_cut),
+        cmocka_unit_test(test_texts_that_a_zone_has_marks_for),
         cmocka_unit_test(test_the_policy_and_its_id),
         cmocka_unit_test(test_public_addresses),
     };
