@@ -264,17 +264,27 @@ SUSPENDS static void try_dns(struct doctor *d)
     d->dns_took = clock_monotonic() - begun;
 }
 
+/* A server that has fallen silent is asked once more, and not for each of ten thousand domains. */
+SUSPENDS static bool ask_for_domain(struct doctor *d, const char *name, json_t **result)
+{
+    struct err e;
+    if (!d->status || d->silent)
+        return false;
+    bool ok = doctor_ask(d, "domain show", args_of("name", name, NULL, NULL),
+                         deadline_in(d->timeout), result, NULL, &e);
+    d->silent = !ok && e.kind == ERR_TIMEOUT;
+    return ok;
+}
+
 SUSPENDS static void add_domain(struct doctor *d, const char *name,
                                 const struct zone_facts *of_site)
 {
     struct doctor_domain *domain = &d->domains[d->domain_count++];
     json_t *result = NULL;
-    struct err e;
     domain->name = name;
     domain->facts = *of_site;
     domain->facts.domain = str_from_c(name);
-    if (d->status && doctor_ask(d, "domain show", args_of("name", name, NULL, NULL),
-                                deadline_in(d->timeout), &result, NULL, &e)) {
+    if (ask_for_domain(d, name, &result)) {
         domain->facts.directory_known = true;
         domain->facts.dkim_selector =
             arena_str(d->arena, str_from_c(text_of(result, "dkim_selector")));
@@ -377,6 +387,18 @@ static void examine_and_tell(struct loop *l, void *arg)
     _exit(status);
 }
 
+/* Every domain that is named can be one. */
+static bool check_domains(const struct arguments *a, struct arena *arena)
+{
+    const char *name;
+    for (size_t i = 0; i < a->count; i++)
+        if (!dns_query_name(str_from_c(a->words[i]), arena, &name)) {
+            fail_usage("%s: no such domain is possible", a->words[i]);
+            return false;
+        }
+    return true;
+}
+
 int command_doctor(struct mailctl *m, const struct arguments *a)
 {
     struct err e;
@@ -387,7 +409,7 @@ int command_doctor(struct mailctl *m, const struct arguments *a)
     }
     if (!take_timeout(&d))
         return fail_usage("--timeout %s: expected seconds, 1 to 600", option(a, "--timeout"));
-    if (!check_names(a))
+    if (!check_names(a) || !check_domains(a, m->arena))
         return EXIT_USAGE;
     d.configured = mailctl_settings(m, &d.config_error);
     if (d.configured && !site_load(m, a, &d.site, &e))

@@ -69,6 +69,7 @@ struct doctor {
     struct site site;
     struct err server_error; /* the server does not answer: no status */
     json_t *status;          /* as `mailctl --json status`; NULL */
+    bool silent;             /* it answered, and then no more */
     struct dns *dns;         /* NULL: see dns_error */
     struct err dns_error;    /* or it does not answer */
     bool dns_dead;

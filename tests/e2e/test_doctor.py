@@ -590,3 +590,48 @@ def test_what_is_silent_holds_up_nothing():
         finally:
             server.process.send_signal(signal.SIGCONT)
     dns.close()
+
+
+def test_a_server_that_falls_silent():
+    """It says what domains it has, and then nothing more: that costs the time limit once, not for each of them."""
+    server = Instance()
+    dns = DnsServer({})
+    server.add_config("dns {\n    server = 127.0.0.1@%d\n}\n" % dns.port)
+    path = os.path.join(server.root, "silent.sock")
+    control = socket.socket(socket.AF_UNIX)
+    control.bind(path)
+    control.listen(100)
+    kept = []
+
+    def answer():
+        while True:
+            try:
+                peer = control.accept()[0]
+                verb = json.loads(peer.makefile().readline())["verb"]
+            except OSError:
+                return
+            if verb == "domain list":
+                peer.sendall(b"".join(b'{"item": {"name": "d%d.test"}}\n' % i for i in range(40)))
+            if verb in ("domain list", "status"):
+                peer.sendall(b'{"ok": true, "result": {}}\n')
+            kept.append(peer)
+
+    threading.Thread(target=answer, daemon=True).start()
+    try:
+        server.replace_config("hostname = ", "control_socket = %s\nhostname = " % path)
+        begun = time.monotonic()
+        found = doctor(server, "--only", "mx", "--address", OURS, "--timeout", "1")
+        assert len(found.of("mx")) == 40 and time.monotonic() - begun < 15, (len(found.of("mx")), time.monotonic() - begun)
+    finally:
+        control.close()
+        dns.close()
+        server.close()
+
+
+def test_a_domain_that_is_none():
+    server = Instance()
+    try:
+        result = server.run_mailctl("doctor", "a..b", check=False)
+        assert result.returncode == 2 and "a..b: no such domain is possible" in result.stderr, result
+    finally:
+        server.close()
