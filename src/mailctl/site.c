@@ -177,11 +177,22 @@ static void add_service(struct site *s, const struct site_listener *l)
         (struct zone_service){.protocol = protocol, .tls = tls, .port = l->port};
 }
 
+/* Where the machine has no address of its own that others reach, a router sends them on to one
+ * that is not public. */
+static bool is_forwarded_to(const struct site *s, const char *host)
+{
+    struct socket_address address;
+    return (s->source == SITE_GIVEN || s->source == SITE_NOWHERE) && !site_is_public(host) &&
+           socket_address_parse(&address, str_from_c(host), 0, NULL) &&
+           !socket_address_is_loopback(&address);
+}
+
 static void find_services(struct site *s)
 {
     for (size_t i = 0; i < s->listener_count; i++) {
         struct site_listener *l = &s->listeners[i];
-        l->outside = l->host[0] && (is_any(l->host) || site_has_address(s, l->host));
+        l->outside = l->host[0] && (is_any(l->host) || site_has_address(s, l->host) ||
+                                    is_forwarded_to(s, l->host));
         add_service(s, l);
     }
 }

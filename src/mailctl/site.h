@@ -14,7 +14,8 @@ struct site_listener {
     const char *address; /* as configured */
     const char *host;    /* "*", or numeric without brackets; "" : a Unix socket */
     uint16_t port;
-    bool outside; /* reachable under one of the site's addresses */
+    bool
+        outside; /* reachable under one of the site's addresses, or where a router sends those on */
 };
 
 struct site_certificate {

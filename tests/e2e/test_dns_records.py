@@ -1,5 +1,6 @@
 """mailctl dns records: what it prints is a zone, and that zone is what it wants to see in DNS."""
 
+import json
 import os
 import re
 import subprocess
@@ -90,6 +91,25 @@ def test_what_dns_has_instead():
         json = server.run_mailctl("dns", "records", "example.test", "--check", "--json", check=False)
         assert json.returncode == 1 and '"state": "other"' in json.stdout and '"10 mx.old.test."' in json.stdout, json
     dns.close()
+
+
+def test_listeners_behind_a_router():
+    """One that is bound to the machine's private address is the one that the router forwards to."""
+    server = Instance()
+    try:
+        server.replace_config("127.0.0.1:%d" % server.port("imaps"), "10.77.0.1:%d" % server.port("imaps"))
+
+        def services(*arguments):
+            result = json.loads(server.run_mailctl("dns", "records", "example.test", *arguments, "--json").stdout)
+            return {r["name"].split(".")[0]: r["data"] for r in result["records"] if r["type"] == "SRV"}
+
+        found = services("--address", "203.0.113.9")
+        assert found["_imaps"] == "0 1 %d mail.example.test." % server.port("imaps"), found
+        assert found["_submissions"] == "0 0 0 .", found  # on loopback: nobody comes there
+        server.replace_config("10.77.0.1:", "193.0.0.10:")
+        assert services("--address", "203.0.113.9")["_imaps"] == "0 0 0 ."
+    finally:
+        server.close()
 
 
 def test_without_a_server_and_without_sense():
