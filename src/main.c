@@ -142,6 +142,9 @@ int main(int argc, char **argv)
         }
     }
     signal(SIGPIPE, SIG_IGN);
+    /* Until run() waits for them: what is read now is as new as what they would have read anew. */
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
     raise_limits();
     prepare_memory();
     return run(config_path);

@@ -237,6 +237,28 @@ def test_no_signal_is_lost():
         assert "not reloaded" not in server.log()
 
 
+def test_a_signal_at_the_very_start_does_not_end_it():
+    """Who sends one as soon as a port is open means a server that goes on: its start takes a while longer."""
+    server = Instance()
+    try:
+        server.start(wait=False)
+        wait_for(lambda: is_open(server.port("smtp")), "no port is open")
+        for number in (signal.SIGHUP, signal.SIGUSR1):
+            server.process.send_signal(number)
+        server.wait_ready()
+        server.stop()
+    finally:
+        server.close()
+
+
+def is_open(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
 def write_config_at_once(server, text):
     with open(server.config_path + ".new", "w") as f:
         f.write(text)
