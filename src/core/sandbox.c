@@ -262,6 +262,12 @@ static bool enter_seccomp(struct sandbox_kind *kind, struct err *e)
 
 /* --- both --- */
 
+bool sandbox_renounce_rights(struct err *e)
+{
+    return prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) == 0 ||
+           err_set_errno(e, errno, "new rights cannot be renounced (no_new_privs)");
+}
+
 bool sandbox_enter(struct sandbox *s, bool calls, struct sandbox_kind *kind, struct err *e)
 {
     *kind = (struct sandbox_kind){false, false};
@@ -269,8 +275,8 @@ bool sandbox_enter(struct sandbox *s, bool calls, struct sandbox_kind *kind, str
         *e = s->failed;
         return false;
     }
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0)
-        return err_set_errno(e, errno, "the sandbox (no_new_privs)");
+    if (!sandbox_renounce_rights(e))
+        return false;
     if (s->rules >= 0) {
         if (syscall(SYS_landlock_restrict_self, s->rules, 0u) != 0)
             return err_set_errno(e, errno, "the sandbox (landlock_restrict_self)");

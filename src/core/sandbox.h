@@ -30,5 +30,9 @@ struct sandbox_kind {
  * out, and *kind says so; *e: a part that it has was refused. */
 bool sandbox_enter(struct sandbox *s, bool calls, struct sandbox_kind *kind, struct err *e);
 
+/* The one part that is in force without the others: no program that it would run has more rights
+ * than it has itself. */
+bool sandbox_renounce_rights(struct err *e);
+
 /* No core dumps of this process, whose memory holds keys, and no debugger of the same user. */
 void sandbox_hide_memory(void);

@@ -82,7 +82,7 @@ bool server_enter_sandbox(const struct server *s, struct err *e)
     if (!s->settings->core_dumps && !TRACES_ITSELF)
         sandbox_hide_memory();
     if (!s->settings->sandbox)
-        return true;
+        return sandbox_renounce_rights(e);
     tell_libraries(s);
     struct sandbox *x = sandbox_new();
     sandbox_allow(x, "/", SANDBOX_READ);

@@ -87,6 +87,8 @@ def test_without_it():
         server.replace_config("hostname =", "sandbox = no\nhostname =")
         server.start()
         assert "sandbox: " not in server.log()
+        with open("/proc/%d/status" % server.process.pid) as f:
+            assert "NoNewPrivs:\t1\n" in f.read()
         inject(server, "far@away.test", ["alice@example.test"], TEXT)
         assert len(imap_bodies(server, "alice")) == 1
         server.close()
