@@ -151,12 +151,21 @@ bool sasl_find_secret(struct sasl *s)
 
 /* --- the installation's key --- */
 
+/* Of the right size, and not the zeros that a damaged disk leaves, which everybody knows. */
+static bool is_secret(struct str bytes, size_t size)
+{
+    char all = 0;
+    for (size_t i = 0; i < bytes.n; i++)
+        all |= bytes.p[i];
+    return bytes.n == size && all != 0;
+}
+
 bool auth_open_secret(struct auth *a, const char *path, struct err *e)
 {
     struct buf content = BUF_EMPTY;
     struct err why = {0};
-    bool ok =
-        file_read_all(path, sizeof(a->secret), &content, &why) && content.n == sizeof(a->secret);
+    bool ok = file_read_all(path, sizeof(a->secret), &content, &why) &&
+              is_secret(buf_str(&content), sizeof(a->secret));
     if (ok) {
         memcpy(a->secret, content.p, content.n);
     } else if (why.kind != ERR_NONE && why.kind != ERR_NOT_FOUND && why.kind != ERR_LIMIT) {

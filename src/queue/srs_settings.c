@@ -63,6 +63,15 @@ static void add_secret(struct buf *text)
     explicit_bzero(bytes, sizeof(bytes));
 }
 
+/* Not what a damaged disk left: with zeros for a secret everybody could make our addresses. */
+static bool is_text(struct str line)
+{
+    for (size_t i = 0; i < line.n; i++)
+        if ((unsigned char)line.p[i] < ' ' && line.p[i] != '\t')
+            return false;
+    return true;
+}
+
 static bool parse(const char *path, struct str text, struct arena *a, struct srs_secrets *s,
                   struct err *e)
 {
@@ -70,6 +79,8 @@ static bool parse(const char *path, struct str text, struct arena *a, struct srs
     *s = (struct srs_secrets){.list = list};
     while (text.n > 0 && s->count < SRS_SECRETS_MAX) {
         struct str line = str_trim(str_split(&text, '\n'));
+        if (!is_text(line))
+            return err_set(e, ERR_PERM, "%s is damaged: restore or remove it", path);
         if (line.n > 0 && line.p[0] != '#')
             list[s->count++] = arena_str(a, line);
     }

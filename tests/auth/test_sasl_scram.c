@@ -113,6 +113,12 @@ static void nobody(void *arg)
     write_test_file(key, STR("cut"));
     assert_true(auth_open_secret(x.auth, key, &x.f.e));
     assert_false(str_equal(first, shown_of(&x, "nobody")));
+    /* A damaged disk left zeros, which everybody knows. */
+    memset(x.auth->secret, 0, sizeof(x.auth->secret));
+    struct str known = shown_of(&x, "nobody");
+    write_test_file(key, str_from((const char *)x.auth->secret, sizeof(x.auth->secret)));
+    assert_true(auth_open_secret(x.auth, key, &x.f.e));
+    assert_false(str_equal(known, shown_of(&x, "nobody")));
     free(key);
     auth_tear_down(&x);
 }

@@ -333,6 +333,31 @@ static void of_domain_in_vain(void)
     world_close();
 }
 
+static void expect_secrets(struct str content, bool usable)
+{
+    struct err e = {.kind = ERR_NONE};
+    world_open();
+    char *path = path_in(world.root, "srs.secrets");
+    write_test_file(path, content);
+    assert_int_equal(queue_load_srs(world.queue, path, &e), usable);
+    if (!usable)
+        assert_non_null(strstr(e.text, path));
+    free(path);
+    world_close();
+}
+
+/* What a disk leaves that loses its bytes is no secret. */
+static void secrets(void)
+{
+    static const char zeros[45];
+    expect_secrets(STR("a secret of somebody else's program\n"), true);
+    expect_secrets(STR("# old\n\tone  \r\ntwo\n"), true);
+    expect_secrets(STR(""), false);
+    expect_secrets(STR("# nothing\n"), false);
+    expect_secrets(str_from(zeros, sizeof(zeros)), false);
+    expect_secrets(STR("one\n\0\0\0\0\n"), false);
+}
+
 static void test_mistakes(void **state)
 {
     (void)state;
@@ -478,6 +503,7 @@ WORLD_TEST(forwarded)
 WORLD_TEST(not_forwarded)
 WORLD_TEST(failure_of_forwarded)
 WORLD_TEST(forged_address)
+WORLD_TEST(secrets)
 
 int main(void)
 {
@@ -494,10 +520,12 @@ int main(void)
         cmocka_unit_test(test_of_alias_domain),
         cmocka_unit_test(test_of_domain_in_vain),
         cmocka_unit_test(test_mistakes),
+
         cmocka_unit_test(test_forwarded),
         cmocka_unit_test(test_not_forwarded),
         cmocka_unit_test(test_failure_of_forwarded),
         cmocka_unit_test(test_forged_address),
+        cmocka_unit_test(test_secrets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
