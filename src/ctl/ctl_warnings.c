@@ -13,11 +13,10 @@
 #include <string.h>
 
 /* A source that failed longer ago may be well again: nobody has asked it since. */
-#define FAILED_LATELY    300 /* seconds */
-#define CERTIFICATE_DAYS 14
-#define FREE_PERCENT     5
-#define FREE_PLENTY      ((json_int_t)20 * 1024 * 1024 * 1024) /* bytes, whatever the share */
-#define NEARLY_PERCENT   90
+#define FAILED_LATELY  300 /* seconds */
+#define FREE_PERCENT   5
+#define FREE_PLENTY    ((json_int_t)20 * 1024 * 1024 * 1024) /* bytes, whatever the share */
+#define NEARLY_PERCENT 90
 
 enum level { WARNING, CRITICAL };
 
@@ -225,8 +224,7 @@ static void find_certificates(const struct finding *f, const json_t *status)
     size_t i;
     json_array_foreach(json_object_get(status, "certificates"), i, certificate)
     {
-        json_int_t expires = number(certificate, "expires"),
-                   days = number(certificate, "days_left");
+        json_int_t expires = number(certificate, "expires");
         bool chain = expires < number(certificate, "not_after");
         const char *what = chain ? "a certificate of the chain in" : "the certificate";
         const char *file = text(certificate, "file");
@@ -237,7 +235,7 @@ static void find_certificates(const struct finding *f, const json_t *status)
                 buf_c(&when));
         else if (number(certificate, "not_before") > now())
             add(f, CRITICAL, "%s %s is not valid yet: is the clock right?", what, file);
-        else if (days < CERTIFICATE_DAYS)
+        else if (number(certificate, "late_from") <= now())
             add(f, WARNING, "%s %s expires on %s", what, file, buf_c(&when));
         buf_free(&when);
     }

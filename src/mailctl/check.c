@@ -22,6 +22,11 @@ enum verdict { OK, WARNING, CRITICAL, UNKNOWN };
 
 static const char *const verdict_names[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
 
+struct threshold {
+    bool has_warning, has_critical;
+    int64_t warning, critical;
+};
+
 /* --- what is measured --- */
 
 static bool find_queue(const json_t *status, int64_t *value)
@@ -87,6 +92,29 @@ static bool find_certificate(const json_t *status, int64_t *value)
     return found;
 }
 
+/* What says itself when it is late, since that depends on its life. The thresholds are those of the
+ * certificate that is worst off, and for whom they are shown; the verdict knows the hour. */
+static enum verdict judge_certificates(const json_t *status, int64_t *days, struct threshold *t)
+{
+    const json_t *certificate;
+    enum verdict worst = OK;
+    size_t i;
+    int64_t now = clock_wall() / USEC_SEC;
+    json_array_foreach(json_object_get(status, "certificates"), i, certificate)
+    {
+        int64_t left = number_of(certificate, "days_left"), end = number_of(certificate, "expires"),
+                late = number_of(certificate, "late_from"),
+                urgent = number_of(certificate, "urgent_from");
+        enum verdict verdict = now >= urgent ? CRITICAL : now >= late ? WARNING : OK;
+        if (i > 0 && (verdict < worst || (verdict == worst && left >= *days)))
+            continue;
+        worst = verdict;
+        *days = left;
+        *t = (struct threshold){true, true, (end - late) / 86400, (end - urgent) / 86400};
+    }
+    return worst;
+}
+
 static const struct measure {
     const char *option, *otherwise;                     /* its thresholds when none are given */
     bool less;                                          /* is worse */
@@ -94,26 +122,24 @@ static const struct measure {
     const char *before, *after;                         /* the value, for people */
     bool (*find)(const json_t *status, int64_t *value); /* false: there is none */
     const char *kind; /* of warnings of the server that are about the same; NULL: none */
+    /* Instead of thresholds when none are given. */
+    enum verdict (*judge)(const json_t *status, int64_t *value, struct threshold *t);
 } measures[] = {
-    {"--queue", "10000,50000", false, "queue", "", "", " messages wait", find_queue, NULL},
+    {"--queue", "10000,50000", false, "queue", "", "", " messages wait", find_queue, NULL, NULL},
     {"--oldest", "off", false, "oldest", "", "the oldest has waited for ", " minutes", find_oldest,
-     NULL},
+     NULL, NULL},
     {"--connections", "80,95", false, "connections", "%", "", " % of all connections are open",
-     find_connections, NULL},
-    {"--disk", "10,5", true, "disk_free", "%", "", " % of the disk are free", find_disk, "disk"},
+     find_connections, NULL, NULL},
+    {"--disk", "10,5", true, "disk_free", "%", "", " % of the disk are free", find_disk, "disk",
+     NULL},
     {"--inodes", "10,5", true, "inodes_free", "%", "", " % of the inodes are free", find_inodes,
-     "disk"},
-    {"--certificate", "14,3", true, "certificate_days", "", "", " days until a certificate expires",
-     find_certificate, "certificate"},
+     "disk", NULL},
+    {"--certificate", "off", true, "certificate_days", "", "", " days until a certificate expires",
+     find_certificate, "certificate", judge_certificates},
 };
 #define MEASURES (sizeof(measures) / sizeof(*measures))
 
 /* --- thresholds --- */
-
-struct threshold {
-    bool has_warning, has_critical;
-    int64_t warning, critical;
-};
 
 static bool parse_number(struct str text, bool *has, int64_t *value)
 {
@@ -155,6 +181,7 @@ static enum verdict judge(const struct measure *m, const struct threshold *t, in
 
 struct check {
     struct threshold thresholds[MEASURES];
+    bool given[MEASURES];    /* by the caller */
     bool measured[MEASURES]; /* there is such a thing, and it has a threshold */
     enum verdict verdict;
     json_t *problems; /* texts, the reasons for the verdict first */
@@ -185,16 +212,17 @@ static void measure(struct check *k, const json_t *status)
 {
     for (size_t i = 0; i < MEASURES; i++) {
         const struct measure *m = &measures[i];
-        const struct threshold *t = &k->thresholds[i];
+        struct threshold *t = &k->thresholds[i];
         int64_t value;
         if (!m->find(status, &value))
             continue;
+        enum verdict verdict =
+            m->judge && !k->given[i] ? m->judge(status, &value, t) : judge(m, t, value);
         buf_printf(&k->numbers, " %s=%lld%s", m->label, (long long)value, m->unit);
         add_limit(&k->numbers, m, t->has_warning, t->warning);
         add_limit(&k->numbers, m, t->has_critical, t->critical);
         buf_add_c(&k->numbers, m->unit[0] ? ";0;100" : m->less ? ";;" : ";0;");
         k->measured[i] = t->has_warning || t->has_critical;
-        enum verdict verdict = judge(m, t, value);
         if (verdict == OK)
             continue;
         struct buf text = BUF_EMPTY;
@@ -335,6 +363,7 @@ static bool take_options(struct check *k, const struct arguments *a)
     int64_t seconds;
     for (size_t i = 0; i < MEASURES; i++) {
         const char *text = option(a, measures[i].option);
+        k->given[i] = text != NULL;
         if (parse_threshold(text ? text : measures[i].otherwise, &k->thresholds[i]))
             continue;
         fail_usage("%s: WARNING,CRITICAL is expected, or off: %s", measures[i].option, text);

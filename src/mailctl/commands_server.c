@@ -74,7 +74,9 @@ static const struct command rows[] = {
       {"--disk", "WARNING,CRITICAL", "Less than so many percent are free; default 10,5."},
       {"--inodes", "WARNING,CRITICAL", "Less than so many percent are free; default 10,5."},
       {"--certificate", "WARNING,CRITICAL",
-       "Less than so many days are left of a certificate; default 14,3."},
+       "Less than so many days are left of a certificate. The default is by its lifetime: a "
+       "quarter "
+       "of it, at most 14 days, and a twelfth, at most 3."},
       {"--ignore", "KIND",
        "Warnings of the server of this kind do not count, as \"paused\" (docs/statistics.md has "
        "the kinds); any number of times."},

@@ -8,6 +8,22 @@
 #include "ctl/ctl_json.h"
 #include "net/tls_describe.h"
 
+#define DAY        ((int64_t)24 * 3600)
+#define LATE_MAX   (14 * DAY)
+#define URGENT_MAX (3 * DAY)
+
+/* Programs renew a certificate when a third of its life is left, a short-lived one at a half. So a
+ * quarter is late and a twelfth is urgent, but never more than what a life of years allows; so says
+ * the doctor, who asks for more time (mailctl/doctor_tls.c). That of a chain is of years. */
+static void put_late(json_t *json, const struct tls_certificate *c, int64_t end)
+{
+    int64_t life = end < c->not_after ? INT64_MAX : end - c->not_before;
+    int64_t late = life / 4 < LATE_MAX ? life / 4 : LATE_MAX;
+    int64_t urgent = life / 12 < URGENT_MAX ? life / 12 : URGENT_MAX;
+    json_object_set_new(json, "late_from", json_integer(end - late));
+    json_object_set_new(json, "urgent_from", json_integer(end - urgent));
+}
+
 static json_t *certificate_json(const char *file, const struct tls_certificate *c)
 {
     json_t *json = json_object(), *names = json_array();
@@ -25,6 +41,7 @@ static json_t *certificate_json(const char *file, const struct tls_certificate *
     json_object_set_new(json, "not_before", json_integer(c->not_before));
     json_object_set_new(json, "not_after", json_integer(c->not_after));
     json_object_set_new(json, "expires", json_integer(end));
+    put_late(json, c, end);
     json_object_set_new(json, "days_left",
                         json_integer(end > now ? (end - now) / 86400 : (end - now) / 86400 - 1));
     return json;

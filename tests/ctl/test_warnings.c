@@ -91,7 +91,7 @@ static json_t *certificate(int64_t from, int64_t until, int64_t chain)
     int64_t end = chain && chain < until ? chain : until;
     return json_pack("{s:[{s:s, s:I, s:I, s:I, s:I}]}", "certificates", "file", "c.pem",
                      "not_before", (json_int_t)from, "not_after", (json_int_t)until, "expires",
-                     (json_int_t)end, "days_left", (json_int_t)((end - NOW) / 86400));
+                     (json_int_t)end, "late_from", (json_int_t)(end - 14 * 86400));
 }
 
 static void test_certificates(void **state)

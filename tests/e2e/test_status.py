@@ -112,8 +112,8 @@ def test_certificates_that_expire():
     try:
         authority = Authority(directory + "/ca")
         with Instance() as server:
-            def take(days):
-                made = authority.issue("mail.example.test", "192.0.2.1", days=days)
+            def take(days, age=0):
+                made = authority.issue("mail.example.test", "192.0.2.1", days=days, age=age)
                 shutil.copy(made.base + ".pem", server.root + "/tls/certificate.pem")
                 shutil.copy(made.base + ".key", server.root + "/tls/key.pem")
                 server.mailctl("reload")
@@ -122,11 +122,19 @@ def test_certificates_that_expire():
             assert certificate["names"] == ["mail.example.test", "192.0.2.1"], certificate
             assert certificate["issuer"] == "Authority of tests" and not certificate["self_signed"]
             assert certificate["days_left"] in (99, 100) and not warnings(server)
-            take(5)
+            take(5, age=360)
             (warning,) = warnings(server)
             assert warning["kind"] == "certificate" and warning["level"] == "warning", warning
             assert check(server)[0] == 1 and check(server, "--certificate", "2,1")[0] == 0
             assert check(server, "--certificate", "off")[0] == 1  # the server's own warning counts
+            # Those of a short life are renewed late in it: what is left counts by that.
+            for days, age, verdict in ((5, 1, 0), (2, 4, 0), (1, 5, 1), (0.4, 5.6, 2), (30, 60, 0), (15, 75, 0), (13, 77, 1),
+                                       (2, 88, 2), (2, 1000, 2)):
+                take(days, age=age)
+                assert check(server)[0] == verdict, (days, age, check(server))
+                assert [w["level"] for w in warnings(server)] == (["warning"] if verdict else []), (days, age)
+                if days == 2:
+                    assert check(server, "--certificate", "14,1")[0] == 1 and check(server, "--certificate", "1,0")[0] == 0
             take(-1)
             (warning,) = warnings(server)
             assert warning["level"] == "critical" and "expired" in warning["text"], warning
