@@ -3,6 +3,8 @@
  * those of IMAP clients do, so they count at once. The mailbox "/" stands for what is above all of
  * them.
  */
+#include "ctl/ctl_acl.h"
+
 #include "auth/directory.h"
 #include "ctl/ctl_change.h"
 #include "ctl/ctl_json.h"
@@ -146,6 +148,51 @@ static bool delete (struct ctl_call *c, const json_t *args, json_t **result, str
     ok = ok && change(c, &t, &id, ACL_DELETE, 0, e);
     arena_free(t.arena);
     return ok;
+}
+
+/* --- for backups --- */
+
+json_t *ctl_acl_json(struct store *s, struct str mailbox)
+{
+    struct arena *a = arena_new();
+    struct buf text = BUF_EMPTY;
+    struct acl acl = {0};
+    struct err e;
+    json_t *lines = json_array();
+    if (acl_get(s, mailbox, a, &acl, &e))
+        acl_format(&text, &acl);
+    for (struct str rest = buf_str(&text); rest.n > 0;)
+        json_array_append_new(lines, ctl_json_str(str_split(&rest, '\n')));
+    buf_free(&text);
+    arena_free(a);
+    return lines;
+}
+
+bool ctl_acl_restore(struct store *s, struct str mailbox, const json_t *lines, struct err *e)
+{
+    struct buf text = BUF_EMPTY;
+    const json_t *line;
+    size_t i;
+    if (!json_is_array(lines))
+        return true;
+    json_array_foreach(lines, i, line)
+    {
+        buf_add_str(&text, str_from(json_string_value(line), json_string_length(line)));
+        buf_add_char(&text, '\n');
+    }
+    bool ok = acl_put(s, mailbox, buf_str(&text), e) || err_prefix(e, "access control list");
+    buf_free(&text);
+    return ok;
+}
+
+bool ctl_acl_restore_missing(struct store *s, struct str mailbox, const json_t *lines,
+                             struct err *e)
+{
+    struct arena *a = arena_new();
+    struct acl acl = {0};
+    bool missing = json_array_size(lines) > 0 && acl_get(s, mailbox, a, &acl, e) && acl.count == 0;
+    arena_free(a);
+    return !missing || ctl_acl_restore(s, mailbox, lines, e);
 }
 
 const struct ctl_stream_verb ctl_acl_verbs[] = {

@@ -13,6 +13,7 @@
  * [UIDs below that one that it could not get]}. The lists are whole nevertheless.
  */
 #include "core/mem.h"
+#include "ctl/ctl_acl.h"
 #include "ctl/ctl_call.h"
 #include "ctl/ctl_json.h"
 #include "ctl/ctl_metadata.h"
@@ -124,6 +125,13 @@ static SUSPENDS void add_metadata(struct exporting *x, json_t *item, struct str 
         json_object_set_new(item, "metadata", list);
 }
 
+static SUSPENDS void add_acl(struct exporting *x, json_t *item, struct str mailbox)
+{
+    struct store *store = x->call->context->store;
+    if (str_equal(x->account->login, store_public_account(store)->login))
+        json_object_set_new(item, "acl", ctl_acl_json(store, mailbox));
+}
+
 static SUSPENDS bool send_user(struct exporting *x, struct err *e)
 {
     json_t *item = json_object(), *subscriptions = json_array();
@@ -140,6 +148,7 @@ static SUSPENDS bool send_user(struct exporting *x, struct err *e)
     json_object_set_new(item, "mailboxes", json_integer((json_int_t)count));
     json_object_set_new(item, "messages", json_integer((json_int_t)messages));
     add_metadata(x, item, STR(""));
+    add_acl(x, item, STR(""));
     return ctl_send_item(x->call, item, e);
 }
 
@@ -155,6 +164,7 @@ static SUSPENDS bool send_mailbox(struct exporting *x, const struct snapshot_mai
     json_object_set_new(item, "uid_next", json_integer(box->uid_next));
     json_object_set_new(item, "messages", json_integer((json_int_t)box->count));
     add_metadata(x, item, box->name);
+    add_acl(x, item, box->name);
     return ctl_send_item(x->call, item, e);
 }
 

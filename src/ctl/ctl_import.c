@@ -8,6 +8,8 @@
  *   subscribe          if the mailbox is new, or nothing was ever in it
  *   metadata           of the mailbox; if it is new, they are set as far as they are not there
  *   account_metadata   the same for the account
+ *   acl                of a public mailbox, if it is made
+ *   account_acl        of what is above all public mailboxes, if there is none
  *
  * Of a user who puts messages into his own mailboxes there are but mailbox, missing and subscribe,
  * and quota and the largest size of messages hold as for APPEND of IMAP.
@@ -25,6 +27,7 @@
 #include "core/mem.h"
 #include "core/random.h"
 #include "core/spool.h"
+#include "ctl/ctl_acl.h"
 #include "ctl/ctl_call.h"
 #include "ctl/ctl_json.h"
 #include "ctl/ctl_metadata.h"
@@ -222,6 +225,18 @@ static SUSPENDS bool make_mailbox(struct importing *x, const struct account *acc
     return false;
 }
 
+/* Before there is a message in it: the list of the mailbox above, which a new one begins with, may
+ * let in more people. */
+static SUSPENDS bool bring_acls(struct importing *x, const struct account *account, struct str name,
+                                struct err *e)
+{
+    struct store *store = x->call->context->store;
+    if (!str_equal(account->login, store_public_account(store)->login))
+        return true;
+    return ctl_acl_restore_missing(store, STR(""), json_object_get(x->args, "account_acl"), e) &&
+           (!x->made || ctl_acl_restore(store, name, json_object_get(x->args, "acl"), e));
+}
+
 /* What goes with a mailbox in which there was nothing. */
 static SUSPENDS bool finish_new(struct importing *x, const struct account *account, struct str name,
                                 struct err *e)
@@ -261,7 +276,7 @@ static SUSPENDS bool open_mailbox(struct importing *x, struct err *e)
     x->missing_only = json_is_true(json_object_get(x->args, "missing"));
     if (x->missing_only)
         note_existing(x);
-    return finish_new(x, &account, name, e);
+    return bring_acls(x, &account, name, e) && finish_new(x, &account, name, e);
 }
 
 /* Between the saving and the loss UIDs were given out that nobody knows of any more. A mailbox that

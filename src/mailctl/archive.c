@@ -115,6 +115,8 @@ void archive_close(struct archive *a)
         json_decref(s->again);
         json_decref(s->metadata);
         json_decref(s->account_metadata);
+        json_decref(s->acl);
+        json_decref(s->account_acl);
     }
     json_decref(a->account);
     tar_reader_free(&a->tar);
@@ -215,6 +217,8 @@ static bool take_section(struct archive *a, struct err *e)
     s->again = json_array();
     s->metadata = json_incref(json_object_get(json, "metadata"));
     s->account_metadata = json_incref(json_object_get(a->account, "metadata"));
+    s->acl = json_incref(json_object_get(json, "acl"));
+    s->account_acl = json_incref(json_object_get(a->account, "acl"));
     json_decref(json);
     a->current = *a->last = s;
     a->last = &s->next;

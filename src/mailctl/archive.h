@@ -4,14 +4,13 @@
  * brings a Maildir back that every server reads, with what a Maildir cannot tell beside it:
  *
  *   maild-backup.json                       {"format": 1, "time": microseconds, "since": ...}
- *   alice@example.org/account.json          login, name, subscriptions, metadata
+ *   alice@example.org/account.json          login, name, subscriptions, metadata, acl
  *   alice@example.org/incomplete            the user's mailboxes could not be read to the end
  *   alice@example.org/.Lists.dev/           a mailbox; INBOX is alice@example.org/ itself
- *     mailbox.json                          name, id, uid_validity, uid_next, special_use, metadata
- *     messages.jsonl                        a line for each message: uid, flags, keywords, dates
- *     dovecot-uidlist, dovecot-keywords, cur/, new/, tmp/
- *     cur/1763726400.U17.maild:2,S          the message with UID 17
- *     unreadable.18                         that one could not be read
+ *     mailbox.json                          name, id, uid_validity, uid_next, special_use,
+ * metadata, acl messages.jsonl                        a line for each message: uid, flags,
+ * keywords, dates dovecot-uidlist, dovecot-keywords, cur/, new/, tmp/ cur/1763726400.U17.maild:2,S
+ * the message with UID 17 unreadable.18                         that one could not be read
  *
  * The messages of an incremental backup are those that the one before does not have; its lists are
  * whole.
@@ -48,6 +47,7 @@ struct archive_section {
     uint64_t offset;                     /* behind mailbox.json */
     json_t *again;                       /* UIDs of messages that could not be read */
     json_t *metadata, *account_metadata; /* may be NULL */
+    json_t *acl, *account_acl;           /* of public mailboxes; NULL in older backups */
 };
 
 struct archive {

@@ -116,7 +116,7 @@ static bool write_mailbox(struct backup *b, struct err *e)
 static bool take_user(void *arg, const json_t *user, struct err *e)
 {
     struct backup *b = arg;
-    static const char *const names[] = {"user", "name", "subscriptions", "metadata"};
+    static const char *const names[] = {"user", "name", "subscriptions", "metadata", "acl"};
     json_t *account = json_object();
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         json_object_set(account, names[i], json_object_get(user, names[i]));

@@ -132,6 +132,10 @@ static json_t *put_args(const struct restoring *r)
     json_object_set_new(args, "subscribe", json_boolean(s->subscribed));
     if (s->metadata)
         json_object_set(args, "metadata", s->metadata);
+    if (s->acl)
+        json_object_set(args, "acl", s->acl);
+    if (s->account_acl && !r->keys)
+        json_object_set(args, "account_acl", s->account_acl);
     if (s->account_metadata && !r->keys && strcmp(s->name, "INBOX") == 0)
         json_object_set(args, "account_metadata", s->account_metadata);
     return args;

@@ -305,7 +305,8 @@ struct list_job {
     const char *root;
     struct arena *arena;
     struct acl acl;
-    const struct acl_identifier *id; /* NULL: read only */
+    struct str text;                 /* instead of what there is; NULL: it is read */
+    const struct acl_identifier *id; /* to be changed, or NULL */
     enum acl_change change;
     unsigned rights;
     bool ok;
@@ -320,6 +321,9 @@ static void run_list(void *arg)
     acl_file_load(job->dir, NULL, &l);
     if (l.state == ACL_NO_MAILBOX) {
         err_set(&job->error, ERR_NOT_FOUND, "there is no such mailbox");
+    } else if (job->text.p) {
+        job->ok = acl_parse(&job->acl, job->text, job->arena, &job->error) &&
+                  acl_file_write(job->dir, job->root, &job->acl, &job->error);
     } else if (l.state == ACL_DAMAGED || l.state == ACL_UNKNOWN) {
         job->error = l.error;
     } else {
@@ -345,7 +349,7 @@ static bool run_job(struct acl_memory *m, struct str mailbox, struct list_job *j
     job->root = m->watcher.account->maildir;
     worker_run(WORKER_DISK, run_list, job);
     free(job->dir);
-    if (job->id)
+    if (job->id || job->text.p)
         forget(m, name);
     if (!job->ok && e)
         *e = job->error;
@@ -364,17 +368,29 @@ bool acl_get(struct store *s, struct str mailbox, struct arena *a, struct acl *a
 
 /* The account is taken, as for a folder operation: nobody else changes the list, and the mailbox
  * stays where it is. */
-bool acl_set(struct store *s, struct str mailbox, const struct acl_identifier *id,
-             enum acl_change change, unsigned rights, struct err *e)
+SUSPENDS static bool change_list(struct store *s, struct str mailbox, struct list_job *job,
+                                 struct err *e)
 {
     struct acl_memory *m = memory_of(s, e);
     struct store_account *a = m ? store_account_open(s, store_public_account(s), e) : NULL;
-    struct list_job job = {.id = id, .change = change, .rights = rights};
     if (!a || !store_account_take(a, e))
         return false;
-    job.arena = arena_new();
-    bool ok = run_job(m, mailbox, &job, e);
-    arena_free(job.arena);
+    job->arena = arena_new();
+    bool ok = run_job(m, mailbox, job, e);
+    arena_free(job->arena);
     store_account_release(a);
     return ok;
+}
+
+bool acl_set(struct store *s, struct str mailbox, const struct acl_identifier *id,
+             enum acl_change change, unsigned rights, struct err *e)
+{
+    struct list_job job = {.id = id, .change = change, .rights = rights};
+    return change_list(s, mailbox, &job, e);
+}
+
+bool acl_put(struct store *s, struct str mailbox, struct str text, struct err *e)
+{
+    struct list_job job = {.text = text.p ? text : STR("")};
+    return change_list(s, mailbox, &job, e);
 }

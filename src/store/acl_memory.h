@@ -26,6 +26,8 @@ SUSPENDS bool acl_get(struct store *s, struct str mailbox, struct arena *a, stru
 /* Durable. A damaged list is not changed. */
 SUSPENDS bool acl_set(struct store *s, struct str mailbox, const struct acl_identifier *id,
                       enum acl_change change, unsigned rights, struct err *e);
+/* Puts a list, in the form of its file, in the place of what there is. Durable. ERR_SYNTAX. */
+SUSPENDS bool acl_put(struct store *s, struct str mailbox, struct str text, struct err *e);
 
 struct acl_memory;
 /* NULL is allowed. */

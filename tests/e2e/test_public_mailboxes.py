@@ -1,6 +1,8 @@
 """Public mailboxes, by mailctl: they belong to no user, and everything that is done with mailboxes is done with them."""
 
+import json
 import os
+import tarfile
 import time
 
 from support.instance import Instance
@@ -64,6 +66,50 @@ def test_public_mailboxes_are_in_backups():
         server.kill()
         server.start()
         assert len(server.mailctl_json("fetch", "public", "text", "subject", "party")) == 1
+
+
+def test_a_backup_brings_access_control_lists_back():
+    def lists(server):
+        return {name: {(e["identifier"], e["rights"], e["others"])
+                       for e in server.mailctl_json("mailbox", "acl", "list", "public", name)}
+                for name in ("/", "Sales", "Sales/Old", "Closed", "Kept")}
+
+    def set_acl(server, *arguments):
+        server.mailctl("mailbox", "acl", "set", "public", *arguments)
+    with Instance() as server:
+        archive = os.path.join(server.directory, "public.tar")
+        server.mailctl("mailbox", "create", "public", "Sales", "Closed", "Kept")
+        set_acl(server, "/", "alice", "lrk")
+        set_acl(server, "Sales", "alice", "lrswite")
+        set_acl(server, "Sales", "anyone", "lr")
+        set_acl(server, "Sales", "--", "-bob", "r")
+        path = server.mailctl("mailbox", "path", "public", "Sales").strip() + "/dovecot-acl"
+        with open(path, "a") as f:
+            f.write("authenticated l :custom\n")
+        server.mailctl("mailbox", "create", "public", "Sales/Old")
+        server.mailctl("mailbox", "acl", "delete", "public", "Sales/Old", "anyone")
+        server.mailctl("mailbox", "acl", "delete", "public", "Sales/Old", "authenticated")
+        set_acl(server, "Kept", "alice", "lr")
+        before = lists(server)
+        assert ("authenticated", "l", "custom") in before["Sales"] and not before["Closed"], before
+        server.mailctl("backup", "public", archive)
+        # Into a mailbox that is there its list is not brought back, into one that is made it is, and so is that above all.
+        set_acl(server, "Kept", "bob", "lr")
+        server.mailctl("mailbox", "acl", "delete", "public", "/", "alice")
+        server.mailctl("mailbox", "delete", "public", "Sales/Old", "Sales", "Closed", "--yes")
+        changed = {("user=alice@example.test", "lr", ""), ("user=bob@example.test", "lr", "")}
+        server.mailctl("restore", "public", archive)
+        after = lists(server)
+        assert after == dict(before, Kept=changed), (before, after)
+        # Where the list above all gives more, a mailbox that gave nothing to anybody still does not.
+        set_acl(server, "/", "anyone", "lr")
+        server.mailctl("mailbox", "delete", "public", "Closed", "--yes")
+        server.mailctl("restore", "public", archive)
+        assert not lists(server)["Closed"] and ("anyone", "lr", "") in lists(server)["/"]
+        # A user's own mailboxes have none.
+        server.mailctl("backup", "alice@example.test", archive)
+        assert not any("acl" in json.load(tar.extractfile(m)) for tar in [tarfile.open(archive)] for m in tar.getmembers()
+                       if m.name.endswith(("mailbox.json", "account.json")))
 
 
 def test_others_may_change_a_public_mailbox():
