@@ -27,7 +27,8 @@ static const struct setting settings[] = {
     {"keytab", SETTING_PATH, FIELD(keytab), "", 0, 0, NULL,
      "Kerberos keys of the services imap, pop and smtp: with it, GSSAPI and GSS-SPNEGO are "
      "offered. "
-     "A changed file is read at a reload."},
+     "A reload takes a changed file, and another one in its place; the first one needs a "
+     "restart."},
     {"kerberos_hostname", SETTING_STRING, FIELD(kerberos_hostname), "", 0, 0, NULL,
      "The host in the names of our services, imap/HOST@REALM. Empty: that of the first fitting "
      "name "

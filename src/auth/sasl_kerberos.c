@@ -4,10 +4,10 @@
  * service ("imap", "pop", "smtp" at our host), and the library knows its default realm; otherwise
  * one line in the log says what is missing, at start and at each reload.
  *
- * The library is told where the keytab is, and to keep no cache of replays, by its environment: the
- * plugin's own way for the first is not open any more when a keytab comes after the start, and
- * there is no other for the second. Nobody can replay what he cannot read: logins need TLS. The
- * environment is set before there are threads.
+ * The library is told where the keytab is, and to keep no cache of replays, by its environment:
+ * there is no other way for the second. Nobody can replay what he cannot read: logins need TLS. The
+ * environment is set before there are threads; a keytab that a reload names in the place of another
+ * is told to the library by a call. The first one needs a restart, which loads the plugin.
  *
  * There are no security layers beside TLS (maximal strength factor 0). GSS-SPNEGO cannot refuse
  * one: a client that negotiates it all the same is refused afterwards.
@@ -48,14 +48,28 @@ void auth_prepare(const struct auth_settings *s)
 
 /* --- the default realm --- */
 
-struct realm_search {
+struct library_call {
+    const char *keytab; /* to be used from now on; NULL: that of before */
+    bool taken;
     char *realm;
 };
 
-/* Blocks: the library reads its configuration, and may ask DNS. */
-static void find_default_realm(void *arg)
+static bool take_keytab(void *gss, const char *path)
 {
-    struct realm_search *r = arg;
+    uint32_t (*use)(const char *name) = NULL;
+    void *function = gss ? dlsym(gss, "krb5_gss_register_acceptor_identity") : NULL;
+    struct buf name = BUF_EMPTY;
+    memcpy(&use, &function, sizeof(function));
+    buf_printf(&name, "FILE:%s", path);
+    bool ok = use && use(buf_c(&name)) == 0;
+    buf_free(&name);
+    return ok;
+}
+
+/* Blocks: the library reads its configuration, and may ask DNS. */
+static void call_library(void *arg)
+{
+    struct library_call *r = arg;
     void *library = dlopen(KERBEROS_LIBRARY, LIBRARY_FLAGS),
          *gss = dlopen(GSS_LIBRARY, LIBRARY_FLAGS);
     int32_t (*init)(void **context) = NULL, (*get)(void *context, char **realm) = NULL;
@@ -75,6 +89,7 @@ static void find_default_realm(void *arg)
         void *function = library ? dlsym(library, functions[i].name) : NULL;
         memcpy(functions[i].place, &function, sizeof(function));
     }
+    r->taken = !r->keytab || take_keytab(gss, r->keytab);
     if (init && get && free_realm && end && init(&context) == 0) {
         if (get(context, &realm) == 0) {
             r->realm = mem_dup(realm, strlen(realm));
@@ -118,19 +133,29 @@ static bool read_keytab(struct auth *a, struct kerberos *k, struct err *e)
 
 static bool load(struct auth *a, struct kerberos *k, struct err *e)
 {
-    struct realm_search search = {NULL};
-    if (strcmp(a->sasl.keytab, a->settings.keytab) != 0)
-        return err_set(e, ERR_PERM, "another auth keytab needs a restart");
+    struct library_call call = {.keytab = NULL};
+    if (!*a->sasl.keytab)
+        return err_set(e, ERR_PERM, "the first auth.keytab needs a restart");
     if (!a->sasl.has_kerberos)
         return err_set(e, ERR_PERM,
                        "libsasl2 has no GSSAPI: is libsasl2-modules-gssapi-mit installed?");
     if (!read_keytab(a, k, e))
         return false;
-    worker_run(WORKER_DISK, find_default_realm, &search);
-    if (!search.realm)
+    if (strcmp(a->sasl.keytab, a->settings.keytab) != 0)
+        call.keytab = arena_c(k->arena, str_from_c(a->settings.keytab));
+    worker_run(WORKER_DISK, call_library, &call);
+    if (call.keytab && call.taken) {
+        free(a->sasl.keytab);
+        a->sasl.keytab = mem_dup(call.keytab, strlen(call.keytab));
+    }
+    if (!call.realm)
         return err_set(e, ERR_PERM, "the system's Kerberos (krb5.conf) has no default realm");
-    k->default_realm = arena_str(k->arena, str_from_c(search.realm));
-    free(search.realm);
+    k->default_realm = arena_str(k->arena, str_from_c(call.realm));
+    free(call.realm);
+    if (!call.taken)
+        return err_set(e, ERR_PERM,
+                       "%s: the Kerberos library takes no other keytab without a restart",
+                       a->settings.keytab);
     for (size_t i = 0; i < k->keytab.count; i++)
         if (sasl_kerberos_host(a, k, k->keytab.names[i].service))
             return true;

@@ -17,7 +17,7 @@ struct sasl_library {
     sasl_callback_t callbacks[SASL_LIBRARY_CALLBACKS];
     struct buf mechanisms; /* those libsasl2 runs, separated by spaces */
     bool started;
-    char *keytab;      /* where it was at the start; "" : nowhere */
+    char *keytab;      /* that the Kerberos library reads; "": there was none at the start */
     bool has_kerberos; /* the plugin is there */
     struct {
         size_t set; /* of places in the table of mechanisms */

@@ -357,11 +357,20 @@ static const char *const live_settings[] = {"hostname",
                                             "connections_per_login",
                                             "connections_per_login_and_address"};
 
+/* Kerberos is loaded at the start, for those who have a keytab; then any other will do. */
+static bool is_first_keytab(const struct config_change *change)
+{
+    return change->block == &auth_settings_block && strcmp(change->setting->name, "keytab") == 0 &&
+           (change->before.n == 0 || str_equal(change->before, STR("\"\"")));
+}
+
 bool server_change_is_live(const struct config_change *change)
 {
     const struct settings_block *block = change->block;
     if (block->named)
         return true;
+    if (is_first_keytab(change))
+        return false;
     for (size_t i = 0; i < sizeof(fixed_settings) / sizeof(*fixed_settings); i++)
         if (block == fixed_settings[i].block &&
             strcmp(change->setting->name, fixed_settings[i].name) == 0)

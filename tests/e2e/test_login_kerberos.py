@@ -108,3 +108,27 @@ def test_keytab():
             kdc.new_keytab("imap/localhost")
             assert curl(server, "imaps", kdc.ticket("anna"))[0] != 0
             assert "Kerberos refused " in server.log()
+
+
+def test_another_keytab():
+    """A reload takes a keytab at another place, also for who is served already; the first one of all needs a restart, and
+    reload, status and check say so."""
+    with Kdc() as kdc:
+        with kerberos_instance(kdc) as server:
+            assert curl(server, "imaps", kdc.ticket("anna"))[0] == 0
+            moved = kdc.new_keytab("imap/localhost")  # those of the old one are worth nothing any more
+            server.replace_config(kdc.keytab, moved)
+            assert "restart" not in server.mailctl("reload")
+            status, output = curl(server, "imaps", kdc.ticket("anna"))
+            assert status == 0, output + server.log()[-3000:]
+            server.replace_config("keytab = " + moved, 'keytab = ""')
+            assert "restart" not in server.mailctl("reload")
+            with Session(server, "imaps") as session:
+                assert "GSSAPI" not in session.offered
+            server.restart()
+            server.replace_config('keytab = ""', "keytab = " + moved)
+            assert server.mailctl("reload").endswith("a restart is needed for: auth.keytab\n")
+            server.logged("no logins with Kerberos: the first auth.keytab needs a restart")
+            assert server.mailctl_json("status")["restart_needed"] == ["auth.keytab"]
+            server.restart()
+            assert curl(server, "imaps", kdc.ticket("anna"))[0] == 0
