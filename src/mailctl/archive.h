@@ -8,9 +8,11 @@
  *   alice@example.org/incomplete            the user's mailboxes could not be read to the end
  *   alice@example.org/.Lists.dev/           a mailbox; INBOX is alice@example.org/ itself
  *     mailbox.json                          name, id, uid_validity, uid_next, special_use,
- * metadata, acl messages.jsonl                        a line for each message: uid, flags,
- * keywords, dates dovecot-uidlist, dovecot-keywords, cur/, new/, tmp/ cur/1763726400.U17.maild:2,S
- * the message with UID 17 unreadable.18                         that one could not be read
+ *                                           metadata, acl
+ *     messages.jsonl                        a line for each message: uid, flags, keywords, dates
+ *     dovecot-uidlist, dovecot-keywords, cur/, new/, tmp/
+ *     cur/1763726400.U17.maild:2,S          the message with UID 17
+ *     unreadable.18                         that one could not be read
  *
  * The messages of an incremental backup are those that the one before does not have; its lists are
  * whole.
