@@ -104,9 +104,16 @@ static lsn append_records(struct acceptance *x, bool more)
     return x->last;
 }
 
+/* Some of it may be queued when some is delivered here: a large body is placed before, since there
+ * is no time between the store's decision and its record. */
+static bool may_be_divided(const struct acceptance *x)
+{
+    return x->target_count > 1 || (x->target_count == 1 && x->targets[0].notify & NOTIFY_SUCCESS);
+}
+
 /* The store knows who gets the message, and is about to write it down: what has to be queued of it
- * is written with the same commit. A large body must be placed first, which takes a while; then the
- * queue comes after the store. */
+ * is written with the same commit. Should it make several messages of a large one, whose bodies are
+ * not all in place, the queue comes after the store. */
 static bool prepare_queued(void *arg, const struct store_delivery *list, size_t count)
 {
     static const struct err unknown = {ERR_TEMP, "not delivered"};
@@ -117,8 +124,7 @@ static bool prepare_queued(void *arg, const struct store_delivery *list, size_t 
         set_outcome(x, t->targets[i], &list[i], &unknown);
     accept_choose_queued(x);
     x->batch.at_once = true;
-    if (x->queued > 0 &&
-        (spool_path(x->message) || x->queued > TOGETHER_MAX || !accept_make_messages(x, &e)))
+    if (x->queued > 0 && (x->queued > TOGETHER_MAX || !accept_make_messages(x, &e)))
         return false;
     count_companions(x);
     return x->queued > 0 || x->companions > 0;
@@ -157,6 +163,8 @@ SUSPENDS static void deliver_here(struct acceptance *x)
     struct str prefix = arena_printf(x->arena, "Return-Path: <%.*s>\n%.*s",
                                      STR_ARG(x->envelope->sender), STR_ARG(x->envelope->prefix));
     x->size = spool_size(x->message) + prefix.n;
+    if (spool_path(x->message) && may_be_divided(x))
+        accept_place(&x->batch, x->queue, x->envelope->id, x->message);
     struct together t = {.x = x, .targets = targets};
     const struct store_companion companion = {&t, prepare_queued, append_queued};
     store_deliver_with(x->queue->context.store, x->message, prefix, list, count, &companion, &e);
@@ -206,7 +214,9 @@ SUSPENDS static bool accept_targets(struct acceptance *x, struct err *e)
     if (leads_out(x) && !accept_room(x->queue, x->envelope, e))
         return false;
     deliver_here(x);
-    return x->last ? end_together(x, e) : queue_rest(x, e);
+    bool ok = x->last ? end_together(x, e) : queue_rest(x, e);
+    accept_drop_placed(&x->batch, x->queue);
+    return ok;
 }
 
 SUSPENDS static void accept_all(struct acceptance *x)

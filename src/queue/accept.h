@@ -43,7 +43,8 @@ struct use {
 struct accept_batch {
     struct queue_message **list;
     size_t count;
-    bool at_once; /* making them does not suspend */
+    bool at_once;       /* making them does not suspend */
+    const char *placed; /* id under which a large body lies already, for the first of them; NULL */
 };
 
 struct acceptance {
@@ -105,9 +106,15 @@ SUSPENDS bool accept_make_messages(struct acceptance *x, struct err *e);
 
 /* Whether anything can be queued now. ERR_NO_SPACE, ERR_IO, ERR_TIMEOUT. */
 SUSPENDS bool accept_room(struct queue *q, const struct envelope *envelope, struct err *e);
+/* Puts a large body where the batch's first message will have it. Should that fail, it is tried
+ * again when the message is made. */
+SUSPENDS void accept_place(struct accept_batch *b, struct queue *q, const char *id,
+                           struct spool *body);
+/* One that no message has taken goes. */
+SUSPENDS void accept_drop_placed(struct accept_batch *b, struct queue *q);
 /* Makes messages of the targets, more than one if they are many, and adds them to the batch.
  * Targets with OUTCOME_PERMANENT are queued as failed, so that the report is as safe as the mail.
- * Suspends only for a large body. */
+ * Suspends only for a large body that has to be placed; with at_once it fails instead. */
 SUSPENDS bool accept_make(struct accept_batch *b, struct queue *q, const struct envelope *envelope,
                           struct spool *body, const struct target *targets, size_t count,
                           struct err *e);

@@ -1,8 +1,9 @@
 /*
  * The part of an accepted message that has to wait: into the journal with the body when it is
  * small; a large body has its own file, which is synced with its name before the record that
- * names it. The message is in the table when its record is appended, so that a checkpoint never
- * covers a record whose message it cannot see; it is scheduled when the record is durable.
+ * names it, ahead of the delivery here when both are to be one commit. The message is in the table
+ * when its record is appended, so that a checkpoint never covers a record whose message it cannot
+ * see; it is scheduled when the record is durable.
  *
  * A record has a limit. Recipients beyond what fits go into further messages with ids of their own
  * and the same body; all are durable before any is sent, and before the reply.
@@ -141,11 +142,32 @@ static void set_first_attempts(struct queue_message *m)
     }
 }
 
-SUSPENDS static bool place_large_body(struct queue_message *m, struct err *e)
+/* The id of a message that is queued may be accepted again, with a file of that name. */
+SUSPENDS void accept_place(struct accept_batch *b, struct queue *q, const char *id,
+                           struct spool *body)
+{
+    struct err ignored;
+    if (!message_find(q, str_from_c(id)) && body_file_place(q, id, body, &ignored))
+        b->placed = id;
+}
+
+SUSPENDS void accept_drop_placed(struct accept_batch *b, struct queue *q)
+{
+    if (b->placed)
+        body_file_drop(q, b->placed);
+    b->placed = NULL;
+}
+
+SUSPENDS static bool place_large_body(struct accept_batch *b, struct queue_message *m,
+                                      struct err *e)
 {
     if (!spool_path(m->body))
         return true;
-    if (!body_file_place(m->queue, m->id, m->body, e))
+    if (b->placed && strcmp(b->placed, m->id) == 0)
+        b->placed = NULL;
+    else if (b->at_once)
+        return err_set(e, ERR_TEMP, "its body is not in place");
+    else if (!body_file_place(m->queue, m->id, m->body, e))
         return false;
     m->body_in_file = true;
     body_file_attach(m);
@@ -163,7 +185,7 @@ SUSPENDS bool accept_make(struct accept_batch *b, struct queue *q, const struct 
         set_first_attempts(m);
         b->list = mem_resize(b->list, (b->count + 1) * sizeof(struct queue_message *));
         b->list[b->count++] = m;
-        if (!place_large_body(m, e))
+        if (!place_large_body(b, m, e))
             return false;
         if (next < count && !b->at_once)
             fiber_yield(); /* each has thousands of recipients */
@@ -220,7 +242,7 @@ SUSPENDS void accept_end(struct accept_batch *b, const char *id, bool ok)
     if (q)
         queue_consider_texts(q);
     free(b->list);
-    *b = (struct accept_batch){.count = 0};
+    *b = (struct accept_batch){.placed = b->placed};
 }
 
 SUSPENDS void accept_discard(struct accept_batch *b)
@@ -232,7 +254,7 @@ SUSPENDS void accept_discard(struct accept_batch *b)
         message_free(m);
     }
     free(b->list);
-    *b = (struct accept_batch){.count = 0};
+    *b = (struct accept_batch){.placed = b->placed};
 }
 
 SUSPENDS bool accept_room(struct queue *q, const struct envelope *envelope, struct err *e)

@@ -562,6 +562,78 @@ static void crash_in_a_held_delivery(void)
     crash_in_a_delivery(true);
 }
 
+/* It crashes before the client hears anything: who is here has the message, so the rest is queued,
+ * and the same when its body is large. */
+static void crash_in_an_acceptance(size_t padding)
+{
+    world_open();
+    struct gift g = {.sender = "alice@example.test",
+                     .recipients = {"bob@example.test", "x@far.test"},
+                     .padding = padding};
+    wire.script = not_now;
+    mail_store.crash = true;
+    assert_true(give(&g));
+    assert_int_equal(mail_store.count, 1);
+    assert_non_null(mail_store.copy);
+    world_close();
+    remove_directory(world.root);
+    world.root = mail_store.copy;
+    world_open();
+    assert_int_equal(queued(), 1);
+    forget_wire();
+    advance(400 * USEC_SEC);
+    assert_true(was_sent("x@far.test"));
+    assert_true(strncmp(wire.list[0].text, "Received: from test\nSubject: x\n\nbody\n", 37) == 0);
+    assert_int_equal(mail_store.count, 1);
+    assert_int_equal(queued(), 0);
+    world_close();
+    world_open();
+    assert_int_equal(files(".msg"), 0);
+    world_close();
+}
+
+static void crash_in_a_small_acceptance(void)
+{
+    crash_in_an_acceptance(0);
+}
+
+static void crash_in_a_large_acceptance(void)
+{
+    crash_in_an_acceptance(200000);
+}
+
+/* A body that was placed for those who turn out to need no queue goes at once; that of a message
+ * that is queued already stays. */
+static void large_bodies_that_are_not_queued(void)
+{
+    world_open();
+    struct gift here = {.sender = "alice@example.test",
+                        .recipients = {"bob@example.test", "alice@example.test"},
+                        .padding = 200000};
+    assert_true(give(&here));
+    assert_int_equal(mail_store.count, 2);
+    assert_int_equal(queued(), 0);
+    assert_int_equal(files(".msg"), 0);
+    mail_store.fails = "*";
+    mail_store.failure = ERR_TEMP;
+    assert_false(give(&here));
+    assert_int_equal(files(".msg"), 0);
+    struct gift both = {.sender = "alice@example.test",
+                        .recipients = {"bob@example.test", "x@far.test"},
+                        .padding = 200000};
+    wire.script = not_now;
+    assert_true(give(&both));
+    assert_int_equal(queued(), 1);
+    assert_int_equal(files(".msg"), 1);
+    mail_store.fails = NULL;
+    forget_wire();
+    advance(4000 * USEC_SEC);
+    assert_int_equal(mail_store.count, 3);
+    assert_true(was_sent("x@far.test"));
+    assert_int_equal(queued(), 0);
+    world_close();
+}
+
 /* What waits is bounded; what is for here does not wait. */
 static void limit_of_memory(void)
 {
@@ -591,6 +663,9 @@ static void limit_of_memory(void)
 WORLD_TEST(damaged_state)
 WORLD_TEST(crash_in_a_retried_delivery)
 WORLD_TEST(crash_in_a_held_delivery)
+WORLD_TEST(crash_in_a_small_acceptance)
+WORLD_TEST(crash_in_a_large_acceptance)
+WORLD_TEST(large_bodies_that_are_not_queued)
 WORLD_TEST(limit_of_memory)
 WORLD_TEST(state_of_zeros)
 WORLD_TEST(damaged_text)
@@ -612,6 +687,9 @@ int main(void)
         cmocka_unit_test(test_damaged_state),
         cmocka_unit_test(test_crash_in_a_retried_delivery),
         cmocka_unit_test(test_crash_in_a_held_delivery),
+        cmocka_unit_test(test_crash_in_a_small_acceptance),
+        cmocka_unit_test(test_crash_in_a_large_acceptance),
+        cmocka_unit_test(test_large_bodies_that_are_not_queued),
         cmocka_unit_test(test_limit_of_memory),
         cmocka_unit_test(test_state_of_zeros),
         cmocka_unit_test(test_damaged_text),
