@@ -67,7 +67,8 @@ bool store_account_prepare(struct store *s, struct store_account *a, struct err 
     a->has_inbox |= a->prepared;
     store_account_release(a);
     /* Who has mail already can read and delete it; the special folders come when there is room. */
-    bool usable = a->prepared || (a->has_inbox && error.kind == ERR_NO_SPACE);
+    a->lacks_space = !a->prepared && error.kind == ERR_NO_SPACE;
+    bool usable = a->prepared || (a->has_inbox && a->lacks_space);
     if (!usable && e)
         *e = error;
     return usable;

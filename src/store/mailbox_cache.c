@@ -370,6 +370,27 @@ bool mailbox_is_trusted(const struct store_account *a, struct str name, struct e
                    a->home, STR_ARG(str_head(name, 200)));
 }
 
+static bool is_special(const struct store *s, struct str name)
+{
+    for (size_t i = 0; i < s->special_count; i++) {
+        if (str_equal(s->special[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+/* A special folder that is still to be made is not one that does not exist: clients would make it
+ * themselves, or give up. */
+static bool refuse_failed(const struct mailbox *m, struct err *e)
+{
+    if (m->load_error.kind != ERR_NOT_FOUND)
+        return err_set(e, m->load_error.kind, "%s", m->load_error.text);
+    if (m->account->lacks_space && is_special(m->store, str_from_c(m->name)))
+        return err_set(e, ERR_NO_SPACE, "mailbox %s is to be made when there is space on the disk",
+                       m->name);
+    return err_set(e, ERR_NOT_FOUND, "mailbox %s does not exist", m->name);
+}
+
 bool mailbox_get(struct store *s, struct store_account *a, struct str name, struct mailbox **out,
                  struct err *e)
 {
@@ -389,11 +410,8 @@ bool mailbox_get(struct store *s, struct store_account *a, struct str name, stru
         loading_run(&l);
         loading_end(&l);
     }
-    if (ok && m->load == MAILBOX_FAILED) {
-        ok = m->load_error.kind == ERR_NOT_FOUND
-                 ? err_set(e, ERR_NOT_FOUND, "mailbox %s does not exist", m->name)
-                 : err_set(e, m->load_error.kind, "%s", m->load_error.text);
-    }
+    if (ok && m->load == MAILBOX_FAILED)
+        ok = refuse_failed(m, e);
     if (ok)
         *out = m;
     else

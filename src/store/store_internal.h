@@ -19,6 +19,7 @@ struct store_account {
     bool is_public;             /* public.h */
     bool prepared;              /* INBOX and special folders were made */
     bool has_inbox;             /* at least that is there, so deliveries can go on */
+    bool lacks_space;           /* to make its special folders, at the last try */
     bool probed;                /* the replay has seen whether its Maildir can be used */
     char *blocked;              /* why it cannot be used; NULL: it can (set_aside.c) */
     size_t set_aside_count;
