@@ -15,9 +15,11 @@ enum outcome {
 /* A final address, once, however many recipients led to it. */
 struct target {
     struct str address;
-    struct str host;                /* of ours that has its mailbox: RECIPIENT_HOST; "" */
-    struct str original;            /* the first recipient that led to it */
-    struct str requested;           /* its ORCPT */
+    struct str host;                  /* of ours that has its mailbox: RECIPIENT_HOST; "" */
+    struct str original;              /* the first recipient that led to it */
+    struct str requested;             /* its ORCPT */
+    const struct attempt_view *tries; /* what was tried for it before; oldest first */
+    size_t try_count;
     unsigned notify;                /* of all recipients that led to it */
     enum recipient_success success; /* to be told when it is delivered here */
     const struct account *account;  /* NULL: not a mailbox of one */

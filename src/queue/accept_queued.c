@@ -12,6 +12,7 @@
 #include "core/mem.h"
 #include "core/random.h"
 #include "queue/accept.h"
+#include "queue/attempts.h"
 #include "queue/body_file.h"
 #include "queue/message.h"
 #include "queue/message_text.h"
@@ -51,6 +52,7 @@ static size_t words_size(const struct target *t)
     return size;
 }
 
+/* What was tried before it went through the front door once more stays to be seen. */
 static void fill_recipient(struct queue_message *m, struct queue_recipient *r,
                            const struct target *t)
 {
@@ -65,6 +67,11 @@ static void fill_recipient(struct queue_message *m, struct queue_recipient *r,
     r->state = t->outcome == OUTCOME_PERMANENT && !soft ? RECIPIENT_FAILED
                : t->outcome == OUTCOME_DELIVERED        ? RECIPIENT_DELIVERED
                                                         : RECIPIENT_WAITING;
+    for (size_t i = 0; i < t->try_count; i++) {
+        const struct attempt_view *v = &t->tries[i];
+        recipient_set_said(m, r, v->error, v->code, v->relay);
+        attempts_note(m, r, v->at);
+    }
     if (!t->error)
         return;
     r->attempts = 1;
@@ -76,7 +83,7 @@ static void fill_recipient(struct queue_message *m, struct queue_recipient *r,
 static size_t encoded_size(const struct target *t)
 {
     return 100 + t->host.n + t->address.n + t->original.n + t->requested.n + t->detail.n +
-           (t->error ? sizeof(t->error->text) : 0);
+           (t->error || t->try_count ? QUEUE_ERROR_TEXT_MAX + 2 * UINT8_MAX : 0);
 }
 
 /* Recipients for one message: the queued targets from *next on, as many as fit. */

@@ -109,6 +109,8 @@ static void add_target(struct acceptance *x, const struct use *u)
     const struct envelope_recipient *r = &x->envelope->recipients[u->recipient];
     t->original = r->address;
     t->requested = r->original_recipient;
+    t->tries = r->tries;
+    t->try_count = r->try_count;
     t->notify = notify_of_use(r);
     t->forwarder = r->route->domain ? r->route->domain->name : STR("");
     if (!u->route) {

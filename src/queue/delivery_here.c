@@ -8,6 +8,7 @@
  * alone, when the forwards have the mail already. What is accepted there is written down as done
  * here with the same commit.
  */
+#include "queue/attempts.h"
 #include "queue/delivery_internal.h"
 
 #include "queue/destination_key.h"
@@ -147,6 +148,19 @@ SUSPENDS static struct route *route_of(struct connection *c, size_t i)
     return route_recipient(c->queue->context.router, address, c->arena);
 }
 
+/* Copied, since the message goes on while the new one is made. */
+static void add_tries(const struct connection *c, size_t i, struct envelope_recipient *r)
+{
+    struct attempt_view *list = arena_array(c->arena, ATTEMPTS_KEPT, sizeof(*list));
+    r->tries = list;
+    r->try_count = attempts_get(c->item->message, recipient_of(c, i), list);
+    for (size_t k = 0; k < r->try_count; k++) {
+        list[k].error = arena_str(c->arena, list[k].error);
+        list[k].code = arena_str(c->arena, list[k].code);
+        list[k].relay = arena_str(c->arena, list[k].relay);
+    }
+}
+
 /* Those of indices[] with the route that they have now; those that lead nowhere have their result
  * and are taken out of the list. Returns how many are left. */
 SUSPENDS static size_t route_again(struct connection *c, struct envelope_recipient *recipients,
@@ -165,10 +179,11 @@ SUSPENDS static size_t route_again(struct connection *c, struct envelope_recipie
             continue;
         }
         indices[count] = i;
-        recipients[count++] = (struct envelope_recipient){.address = r->address,
-                                                          .route = route,
-                                                          .notify = r->notify,
-                                                          .original_recipient = r->requested};
+        recipients[count] = (struct envelope_recipient){.address = r->address,
+                                                        .route = route,
+                                                        .notify = r->notify,
+                                                        .original_recipient = r->requested};
+        add_tries(c, i, &recipients[count++]);
     }
     return count;
 }

@@ -46,11 +46,15 @@ void envelope_options_write(struct buf *out, const struct envelope_options *o);
 /* "SUCCESS,FAILURE"; nothing for 0. */
 void dsn_notify_write(struct buf *out, unsigned notify);
 
+struct attempt_view;
 struct envelope_recipient {
     struct str address;            /* as given in RCPT */
     struct route *route;           /* from route_recipient, in the transaction's arena */
     unsigned notify;               /* enum dsn_notify */
     struct str original_recipient; /* ORCPT, decoded: "rfc822;address"; "" : none */
+    /* Of a message that goes through here once more: what was tried before (attempts.h). */
+    const struct attempt_view *tries;
+    size_t try_count;
     /* result of queue_accept */
     bool accepted;
     struct err *error; /* in the route's arena; NULL: accepted */

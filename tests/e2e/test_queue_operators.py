@@ -161,6 +161,41 @@ def test_requeue():
         wait_for(lambda: listed(server) == [])
 
 
+def test_requeue_keeps_what_was_said():
+    """The message has another id then, and its tries are counted anew, but what was tried before is shown."""
+    gate = Gate()
+    with instance(gate) as server:
+        submit(server, "alice", "x@far.test", TEXT)
+        tried(server, 1)
+        (before,) = listed(server)
+        (said,) = server.mailctl_json("queue", "show", before["id"])["recipients"][0]["tries"]
+        assert "greylisted" in said["error"] and said["code"] == "4.7.1", said
+
+        def requeue():
+            (old,) = listed(server)
+            server.mailctl("queue", "requeue", old["id"])
+            wait_for(lambda: [m["id"] for m in listed(server)] not in ([], [old["id"]]))
+            (new,) = listed(server)
+            return new["id"]
+        server.mailctl("queue", "pause")
+        (recipient,) = server.mailctl_json("queue", "show", requeue())["recipients"]
+        assert recipient["attempts"] == 0 and recipient["tries"] == [said], recipient
+        assert recipient["last_error"] == said["error"], recipient
+        server.kill()
+        server.start()
+        (recipient,) = server.mailctl_json("queue", "show", listed(server)[0]["id"])["recipients"]
+        assert recipient["last_error"] == said["error"], recipient
+        gate.reply = "452 4.2.2 <%s>: no room"
+        server.mailctl("queue", "resume")
+        tried(server, 1)
+        id = requeue()
+        wait_for(lambda: "no room" in server.mailctl("queue", "show", id))
+        tried(server, 1)
+        tries = server.mailctl_json("queue", "show", id)["recipients"][0]["tries"]
+        assert "no room" in tries[-1]["error"] and "no room" in tries[-2]["error"], tries
+        assert "greylisted" in server.mailctl("trace", before["id"]) and "greylisted" in server.mailctl("trace", id)
+
+
 def test_many_messages():
     """Thousands wait: lists, counts and bulk actions are streamed, and the server answers meanwhile."""
     count = 2000
