@@ -227,8 +227,11 @@ bool config_is_correct(struct mailctl *m, struct err *e);
 
 /* Whether the program that spawn_maild would start can run on this machine. */
 bool maild_runs(struct mailctl *m, struct err *e);
-/* Starts maild in the background; its standard error goes to the file. */
-bool spawn_maild(struct mailctl *m, const char *config, const char *stderr_path, const int *sockets,
+/* The file that standard error of a maild in the background goes to, made anew. */
+bool spawn_open_output(const char *path, int *fd, struct err *e);
+/* Starts maild in the background, with these listening sockets. Takes output, whatever comes of it.
+ */
+bool spawn_maild(struct mailctl *m, const char *config, int output, const int *sockets,
                  size_t count, int *pid, struct err *e);
 /* systemd runs this machine, and maild is one of its services. */
 bool service_unit_exists(void);

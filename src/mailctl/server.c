@@ -126,7 +126,7 @@ static int start_service(void)
 int command_start(struct mailctl *m, const struct arguments *a)
 {
     struct err e;
-    int pid;
+    int pid, output;
     (void)a;
     if (access(m->config_path, F_OK) != 0 && errno == ENOENT)
         return fail("there is no configuration %s: mailctl init makes one", m->config_path);
@@ -147,7 +147,8 @@ int command_start(struct mailctl *m, const struct arguments *a)
         return start_service();
     const char *stderr_path = stderr_path_of(m);
     if (!disk_make_dirs(m->settings->run_dir, 0755, &e) ||
-        !spawn_maild(m, absolute_path(m, m->config_path), stderr_path, NULL, 0, &pid, &e))
+        !spawn_open_output(stderr_path, &output, &e) ||
+        !spawn_maild(m, absolute_path(m, m->config_path), output, NULL, 0, &pid, &e))
         return fail_error(&e);
     return wait_for_start(m, pid, stderr_path, false);
 }
@@ -178,7 +179,7 @@ static bool take_sockets(struct mailctl *m, int fds[PASS_SOCKETS_MAX], size_t *c
 
 int command_upgrade(struct mailctl *m, const struct arguments *a)
 {
-    int fds[PASS_SOCKETS_MAX], pid;
+    int fds[PASS_SOCKETS_MAX], pid, output;
     size_t count;
     struct err e;
     (void)a;
@@ -193,8 +194,13 @@ int command_upgrade(struct mailctl *m, const struct arguments *a)
         return fail("a service manager runs this server and keeps its sockets: systemctl restart "
                     "maild");
     const char *stderr_path = stderr_path_of(m);
-    if (!take_sockets(m, fds, &count, &e) ||
-        !spawn_maild(m, absolute_path(m, m->config_path), stderr_path, fds, count, &pid, &e))
+    if (!spawn_open_output(stderr_path, &output, &e)) /* the last thing that can be in the way */
+        return fail_error(&e);
+    if (!take_sockets(m, fds, &count, &e)) {
+        disk_close(output);
+        return fail_error(&e);
+    }
+    if (!spawn_maild(m, absolute_path(m, m->config_path), output, fds, count, &pid, &e))
         return fail_error(&e);
     int result = wait_for_start(m, pid, stderr_path, true);
     for (size_t i = 0; i < count; i++) /* until here callers had somewhere to wait */

@@ -90,18 +90,18 @@ bool maild_runs(struct mailctl *m, struct err *e)
 
 /* The folder is the server's user's, who must not make root write into another file by a link: so
  * it is a new one, or none. */
-static bool open_output(const char *path, int *fd, struct err *e)
+bool spawn_open_output(const char *path, int *fd, struct err *e)
 {
     return disk_unlink(path, e) &&
            disk_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_APPEND, 0640, fd, e);
 }
 
-bool spawn_maild(struct mailctl *m, const char *config, const char *stderr_path, const int *sockets,
+bool spawn_maild(struct mailctl *m, const char *config, int output, const int *sockets,
                  size_t count, int *pid, struct err *e)
 {
-    int null = -1, output = -1;
+    int null;
     const char *maild = find_maild(m);
-    bool ok = disk_open("/dev/null", O_RDWR, 0, &null, e) && open_output(stderr_path, &output, e);
+    bool ok = disk_open("/dev/null", O_RDWR, 0, &null, e);
     if (ok) {
         *pid = fork();
         if (*pid == 0) {
@@ -110,11 +110,9 @@ bool spawn_maild(struct mailctl *m, const char *config, const char *stderr_path,
             become_maild(maild, config);
         }
         ok = *pid > 0 || err_set_errno(e, errno, "a process for maild");
-    }
-    if (null >= 0)
         disk_close(null);
-    if (output >= 0)
-        disk_close(output);
+    }
+    disk_close(output);
     return ok;
 }
 

@@ -79,6 +79,17 @@ def test_what_cannot_start_ends_nothing():
         assert imap(server, "bob").noop()[0] == "OK"
 
 
+def test_without_a_place_for_its_errors_nothing_ends():
+    with Instance() as server:
+        old = server.mailctl_json("status")["pid"]
+        in_the_way = os.path.join(server.root, "run", "maild.stderr")
+        os.makedirs(os.path.join(in_the_way, "x"))
+        result = server.run_mailctl("upgrade", check=False)
+        assert result.returncode == 1 and "maild.stderr" in result.stderr, result
+        assert server.mailctl_json("status")["pid"] == old
+        shutil.rmtree(in_the_way)
+
+
 def test_twice_in_a_row_under_mail():
     server = Instance()
     try:
