@@ -1,7 +1,8 @@
 /*
- * libevent's evhttp on the loop's own event base. It is bounded: headers of 8 KiB, no body, 10
- * seconds for a request, and the connections that the system's backlog gives; whoever can connect
- * is on this machine.
+ * libevent's evhttp on the loop's own event base. A request is bounded: headers of 8 KiB, no body,
+ * 10 seconds of silence. Their number is not (evhttp cannot do that before 2.2): whoever can
+ * connect is on this machine; where users are who are not to be trusted, a Unix socket keeps them
+ * out.
  *
  * The addresses it listens on are exchanged while it serves. A plan is the list of what they will
  * be: those that stay are the same objects in both lists. evhttp accepts on a descriptor of its own

@@ -453,7 +453,7 @@ static SUSPENDS void stop_parts(struct server *s)
     queue_stop(s->queue, deadline_in(QUEUE_PATIENCE));
     session_list_wait_empty(s->sessions, DEADLINE_NONE); /* else: end_impatiently */
     while (s->reloading)
-        fiber_yield();
+        cond_wait_certain(&s->reloaded);
     policy_close(s->policy); /* its last notice goes into the queue */
     recordings_close(s->recordings);
     pop3_context_close(&s->pop3);

@@ -81,10 +81,10 @@ struct server {
 
     usec started; /* clock_wall */
     bool serving, stopping, reloading;
+    struct cond reloaded;  /* `reloading` has become false */
     bool reload_again;     /* asked for while it could not be done */
     bool handed_over;      /* another process has the listening sockets */
     struct timer patience; /* for the end */
-    int exit_status;
 
     bool drop; /* root's rights are given up */
     uid_t uid;

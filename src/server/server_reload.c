@@ -378,6 +378,7 @@ bool server_reload(struct server *s, bool dry_run, json_t *result, struct err *e
         service_manager_tell_reload(s->manager);
     bool ok = reload(s, dry_run, result, e);
     s->reloading = false;
+    cond_broadcast(&s->reloaded);
     if (!dry_run)
         service_manager_tell(s->manager, "READY=1");
     server_reload_again(s);
