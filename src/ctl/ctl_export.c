@@ -10,7 +10,7 @@
  *
  * args: "user" or "all"; "mailboxes", names or patterns; "list"; and "known", what need not be sent
  * because the peer has it from an earlier call: by mailbox id {"uid_validity", "uid_next", "again":
- * [UIDs below that one that it could not get]}. The lists are whole nevertheless.
+ * [UIDs below that one that it could not get, in their order]}. The lists are whole nevertheless.
  */
 #include "core/mem.h"
 #include "ctl/ctl_acl.h"
@@ -76,9 +76,19 @@ static json_t *message_json(const struct exporting *x, size_t mailbox, const str
 /* --- what is known already --- */
 
 struct known {
-    uint32_t next; /* UIDs below are known */
-    const json_t *again;
+    uint32_t next;       /* UIDs below are known */
+    const json_t *again; /* in ascending order */
 };
+
+/* Each message is looked for in it, and it may be as long as a request. */
+static bool is_in_order(const json_t *list)
+{
+    for (size_t i = 1; i < json_array_size(list); i++)
+        if (json_integer_value(json_array_get(list, i - 1)) >
+            json_integer_value(json_array_get(list, i)))
+            return false;
+    return true;
+}
 
 static struct known known_of(const struct exporting *x, const struct snapshot_mailbox *box)
 {
@@ -90,6 +100,8 @@ static struct known known_of(const struct exporting *x, const struct snapshot_ma
         json_int_t next = json_integer_value(json_object_get(json, "uid_next"));
         k.next = next > 0 && next <= UINT32_MAX ? (uint32_t)next : 0;
         k.again = json_object_get(json, "again");
+        if (!is_in_order(k.again))
+            k.next = 0;
     }
     buf_free(&id);
     return k;
@@ -97,21 +109,29 @@ static struct known known_of(const struct exporting *x, const struct snapshot_ma
 
 static bool is_known(const struct known *k, uint32_t uid)
 {
-    size_t i;
-    json_t *again;
+    size_t low = 0, high = json_array_size(k->again);
     if (uid >= k->next)
         return false;
-    json_array_foreach(k->again, i, again) if (json_integer_value(again) == uid) return false;
-    return true;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (json_integer_value(json_array_get(k->again, middle)) < uid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return json_integer_value(json_array_get(k->again, low)) != uid;
 }
 
-static size_t count_unknown(const struct exporting *x, const struct snapshot_mailbox *box)
+static SUSPENDS bool count_unknown(const struct exporting *x, const struct snapshot_mailbox *box,
+                                   size_t *count, struct err *e)
 {
     struct known k = known_of(x, box);
-    size_t count = 0;
-    for (size_t i = 0; i < box->count; i++)
-        count += !is_known(&k, box->messages[i].uid);
-    return count;
+    bool ok = true;
+    for (size_t i = 0; ok && i < box->count; i++) {
+        *count += !is_known(&k, box->messages[i].uid);
+        ok = ctl_breathe(x->call, e);
+    }
+    return ok;
 }
 
 /* --- the items --- */
@@ -134,11 +154,12 @@ static SUSPENDS void add_acl(struct exporting *x, json_t *item, struct str mailb
 
 static SUSPENDS bool send_user(struct exporting *x, struct err *e)
 {
-    json_t *item = json_object(), *subscriptions = json_array();
     size_t count, messages = 0;
     const struct snapshot_mailbox *boxes = snapshot_mailboxes(x->snapshot, &count);
     for (size_t i = 0; i < count; i++)
-        messages += count_unknown(x, &boxes[i]);
+        if (!count_unknown(x, &boxes[i], &messages, e))
+            return false;
+    json_t *item = json_object(), *subscriptions = json_array();
     for (size_t i = 0; i < x->info_count; i++)
         if (x->infos[i].subscribed)
             json_array_append_new(subscriptions, ctl_json_str(x->infos[i].name));
@@ -259,8 +280,9 @@ static SUSPENDS bool send_snapshot(struct exporting *x, struct err *e)
         ok = send_mailbox(x, &boxes[i], e) && (!list || send_list(x, i, &boxes[i], e));
         struct known known = known_of(x, &boxes[i]);
         for (size_t k = 0; ok && k < boxes[i].count; k++)
-            if (!is_known(&known, boxes[i].messages[k].uid))
-                ok = send_message(x, i, k, &boxes[i].messages[k], e);
+            ok = is_known(&known, boxes[i].messages[k].uid)
+                     ? ctl_breathe(x->call, e)
+                     : send_message(x, i, k, &boxes[i].messages[k], e);
     }
     return ok;
 }

@@ -5,6 +5,7 @@ import contextlib
 import json
 import random
 import select
+import time
 
 from support import wait_for
 from support.control import DOMAIN, Caller, Machine
@@ -204,6 +205,33 @@ def test_items_of_any_kind():
                                 b"abc" + json.dumps({"end": True}).encode() + b"\n")
             assert is_served(server, name)
         assert server.mailctl("mailbox", "status", "games")
+
+
+def test_a_long_list_of_what_is_known():
+    """Compared with each message it holds up nobody else."""
+    with Machine() as server:
+        with Caller(server, "games") as caller:
+            caller.send({"verb": "messages put", "args": {"mailbox": "Many"}})
+            item = json.dumps({"item": {"message": {}}, "bytes": 3}).encode() + b"\nabc"
+            caller.send(item * 3000 + b'{"end": true}\n')
+            assert caller.answer()[1]["ok"]
+        with Caller(server, "games") as caller:
+            caller.send({"verb": "messages get", "args": {"mailboxes": ["Many"], "list": True}})
+            items, answer = caller.answer()
+            assert answer["result"]["messages"] == 3000, answer
+        box = next(i["item"] for i in items if "mailbox" in i["item"])
+        known = {"uid_validity": box["uid_validity"], "uid_next": 1 << 31, "again": [5, 7] + [9] * 120000}
+        with Caller(server, "games") as caller:
+            request = {"verb": "messages get", "args": {"mailboxes": ["Many"], "known": {box["id"]: known}}}
+            begun = time.monotonic()
+            caller.send(json.dumps(request, separators=(",", ":")).encode() + b"\n")
+            items, answer = caller.answer()
+            assert [i["item"]["message"]["uid"] for i in items if "message" in i["item"]] == [5, 7, 9], items[:3]
+            assert time.monotonic() - begun < 5, time.monotonic() - begun
+            # In another order they say nothing, and all is sent.
+            known["again"] = [7, 5]
+            caller.send(request)
+            assert caller.answer()[1]["result"]["messages"] == 3000
 
 
 def test_answers_that_nobody_reads():
