@@ -292,12 +292,14 @@ static SUSPENDS bool export_account(struct exporting *x, size_t *found, struct e
     struct arena *a = arena_new();
     struct store *store = x->call->context->store;
     bool ok = store_list_mailboxes(store, x->account, a, &x->infos, &x->info_count, e);
+    struct str *names = arena_array(a, x->info_count + 1, sizeof(*names));
+    size_t count = 0;
+    for (size_t i = 0; ok && i < x->info_count; i++) {
+        if (is_asked_for(x, &x->infos[i]))
+            names[count++] = x->infos[i].name;
+        ok = ctl_breathe(x->call, e);
+    }
     if (ok) {
-        struct str *names = arena_array(a, x->info_count + 1, sizeof(*names));
-        size_t count = 0;
-        for (size_t i = 0; i < x->info_count; i++)
-            if (is_asked_for(x, &x->infos[i]))
-                names[count++] = x->infos[i].name;
         *found += count;
         x->snapshot = snapshot_take(store, x->account, names, count, e);
         ok = x->snapshot && send_snapshot(x, e);

@@ -34,10 +34,11 @@ static SUSPENDS bool each_of_account(struct ctl_call *c, const json_t *patterns,
     size_t count;
     bool ok = store_list_mailboxes(c->context->store, account, a, &list, &count, e);
     for (size_t i = 0; ok && i < count; i++) {
-        if (!is_asked_for(patterns, list[i].name))
-            continue;
-        ++*found;
-        ok = fn(c, account, &list[i], e);
+        if (is_asked_for(patterns, list[i].name)) {
+            ++*found;
+            ok = fn(c, account, &list[i], e);
+        }
+        ok = ok && ctl_breathe(c, e);
     }
     arena_free(a);
     return ok;

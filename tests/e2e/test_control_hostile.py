@@ -234,6 +234,27 @@ def test_a_long_list_of_what_is_known():
             assert caller.answer()[1]["result"]["messages"] == 3000
 
 
+def test_many_names_for_many_mailboxes():
+    """Each mailbox is compared with each name that was asked for: others have their turns meanwhile."""
+    with Machine() as server:
+        with Caller(server, "games") as caller:
+            for n in range(400):
+                assert caller.ask("mailbox create", mailbox="m%d" % n)["ok"]
+        for verb in ("mailbox list", "mailbox status", "messages get"):
+            with Caller(server, "games") as caller:
+                request = {"verb": verb, "args": {"mailboxes": ["x"] * 60000}}
+                begun = time.monotonic()
+                caller.send(json.dumps(request, separators=(",", ":")).encode() + b"\n")
+                longest = 0
+                while not select.select([caller.socket], [], [], 0)[0]:
+                    before = time.monotonic()
+                    assert is_served(server)
+                    longest = max(longest, time.monotonic() - before)
+                assert "no such mailbox" in caller.answer()[1]["error"]
+                took = time.monotonic() - begun
+                assert longest < 0.3 or longest < took / 3, (verb, longest, took)
+
+
 def test_answers_that_nobody_reads():
     """Two requests of a user whose answers are not taken hold up his third, and nobody else's."""
     with Machine(config=DOMAIN) as server:
