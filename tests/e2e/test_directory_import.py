@@ -4,12 +4,13 @@ import base64
 import hashlib
 import json
 import os
+import re
 import stat
 import subprocess
 import time
 
 from e2e.test_embedded_directory import LONG, can_log_in
-from support.instance import Instance
+from support.instance import ROOT, Instance
 
 COLUMNS = ("type,address,name,password,disabled,protocols,quota_storage,quota_messages,forwards,keep_copy,members,"
            "internal,members_only\r\n")
@@ -279,6 +280,37 @@ member: uid=emil,ou=people,dc=example,dc=test
 search: 2
 result: 0 Success
 """
+
+
+def documented_commands(program):
+    """The command of the page of migration that begins with it, with the lines that it goes on in."""
+    with open(os.path.join(ROOT, "docs", "migration-from-postfix-and-dovecot.md")) as f:
+        text = f.read()
+    return re.search(r"^%s (?:.*[|\\\\]\n)*.*\n" % program, text, re.MULTILINE).group()
+
+
+def test_users_of_mysql_and_of_passwd_files_as_documented():
+    """Commas and quotes are in names and in hashes (Argon2), and split no value."""
+    argon = "{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$c29tZXNhbHQxMjM0NTY$" \
+            "cSrrOYmQmFg4hWbJbPVrKdd7dP0rNcW1KXhSp6SfxzE"
+    with Instance() as server:
+        bin = os.path.join(server.directory, "bin")
+        os.mkdir(bin)
+        with open(os.path.join(bin, "mysql"), "w") as f:
+            f.write("#!/bin/sh\nprintf 'address\\tname\\tpassword\\n"
+                    "carol@example.test\\tCarol \"the boss\" Smith, Dr.\\t%s\\n'\n" % argon)
+        os.chmod(os.path.join(bin, "mysql"), 0o755)
+        write(server, "passwd", "dave@example.test:%s::::::\n" % argon)
+        environment = dict(os.environ, PATH=bin + ":" + os.environ["PATH"])
+        for program, user, name in (("mysql", "carol", 'Carol "the boss" Smith, Dr.'), ("awk", "dave", "")):
+            command = documented_commands(program).replace("/etc/dovecot/users", "passwd")
+            subprocess.run(command, shell=True, check=True, cwd=server.directory, env=environment)
+            server.mailctl("directory", "import", os.path.join(server.directory, "users.csv"))
+            shown = server.mailctl_json("user", "show", user + "@example.test")
+            assert shown["name"] == name, shown
+            (exported,) = [r for r in server.mailctl_json("directory", "export", "--kind", "user")
+                           if r.get("address", r.get("login")) == user + "@example.test"]
+            assert exported["password"].endswith(argon.split("}")[1]), exported
 
 
 def test_what_ldap_servers_write():
