@@ -90,6 +90,21 @@ def test_without_a_place_for_its_errors_nothing_ends():
         shutil.rmtree(in_the_way)
 
 
+def test_with_few_descriptors():
+    """mailctl needs one for each socket that it takes over: as many as it may have, not as it has at first."""
+    server = Instance()
+    try:
+        server.mailctl("start")
+        old = server.mailctl_json("status")["pid"]
+        command = "ulimit -Sn 10; exec %s --config %s upgrade" % (os.path.join(build_dir(), "mailctl"), server.config_path)
+        result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+        assert result.returncode == 0, result
+        assert server.mailctl_json("status")["pid"] != old
+        server.mailctl("stop")
+    finally:
+        server.close()
+
+
 def test_twice_in_a_row_under_mail():
     server = Instance()
     try:
