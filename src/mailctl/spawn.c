@@ -43,7 +43,7 @@ static void give_sockets(const int *sockets, size_t count)
     if (count == 0)
         return;
     for (size_t i = 0; i < count; i++) /* out of the way first */
-        high[i] = fcntl(sockets[i], F_DUPFD_CLOEXEC, FIRST_SOCKET + PASS_SOCKETS_MAX);
+        high[i] = fcntl(sockets[i], F_DUPFD_CLOEXEC, FIRST_SOCKET + (int)count);
     for (size_t i = 0; i < count; i++)
         if (high[i] < 0 || dup2(high[i], FIRST_SOCKET + (int)i) < 0)
             _exit(EXIT_FAILED);
