@@ -269,6 +269,16 @@ struct rename_job {
     struct err error;
 };
 
+/* The client is told that nothing was renamed. */
+static void undo_rename(struct rename_job *job)
+{
+    for (size_t i = job->count; i-- > 0;) {
+        struct renaming *r = &job->list[i];
+        if (r->done)
+            r->done = !folder_disk_rename(&job->disk, r->to, str_from_c(r->mailbox->name), NULL);
+    }
+}
+
 static void run_rename(void *arg)
 {
     struct rename_job *job = arg;
@@ -279,6 +289,8 @@ static void run_rename(void *arg)
         r->done = folder_disk_rename(&job->disk, str_from_c(r->mailbox->name), r->to, &job->error);
         job->ok = r->done;
     }
+    if (!job->ok)
+        undo_rename(job);
     job->ok = folder_disk_sync(&job->disk, &job->error) && job->ok;
 }
 

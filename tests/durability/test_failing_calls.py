@@ -37,3 +37,29 @@ def test_special_folders_that_cannot_be_made():
         server.control.stop()
         wait_for(lambda: box.command(*append)[0] == b"OK", "Trash is not made when there is space")
         box.close()
+
+
+def names(box):
+    return sorted(line.split()[-1].strip(b'"').decode() for line in box.ok(b'LIST "" Work*') + box.ok(b'LIST "" Job*')
+                  if line.startswith(b"* LIST"))
+
+
+def test_rename_that_fails_below():
+    """The mailbox has its new name already when one below it cannot get it: it gets its old one again."""
+    with Layered(control=True) as server:
+        box = RawImap(server.port("imap")).login("alice@example.test")
+        for name in (b"Work", b"Work/a", b"Work/b"):
+            box.ok(b"CREATE " + name)
+            box.ok(b"APPEND " + name, (b"Subject: in %s\r\n\r\nx\r\n" % name,))
+        for failing in ("/.Work.a", "/.Work.b"):  # one of them comes behind others
+            server.control.fail(Control.NAME, errno.EIO, 1, faults.FOREVER, only=failing)
+            status, text, _ = box.command(b"RENAME Work Job")
+            server.control.stop()
+            assert status == b"NO" and text.startswith(b"[UNAVAILABLE]"), (status, text)
+            assert names(box) == ["Work", "Work/a", "Work/b"], names(box)
+        wait_for(lambda: box.command(b"RENAME Work Job")[0] == b"OK", "it cannot be renamed when all is well again")
+        assert names(box) == ["Job", "Job/a", "Job/b"], names(box)
+        for name in (b"Work", b"Work/a", b"Work/b"):
+            box.ok(b"SELECT " + name.replace(b"Work", b"Job"))
+            assert b"* SEARCH 1" in box.ok(b'SEARCH SUBJECT "in %s"' % name)
+        box.close()
