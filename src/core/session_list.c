@@ -150,6 +150,8 @@ static bool has_room(struct session_list *l, const struct session_entry *entry, 
         l->shed_count++;
         return err_set(e, ERR_TEMP, "%s", l->shed ? "overloaded" : "too many strangers");
     }
+    if (entry->kind->pages && l->limits.pages && l->pages >= l->limits.pages)
+        return err_set(e, ERR_TEMP, "too many connections for pages (limit %zu)", l->limits.pages);
     if (l->limits.total && l->count >= l->limits.total)
         return err_set(e, ERR_LIMIT, "too many connections (limit %zu)", l->limits.total);
     return true;
@@ -179,6 +181,7 @@ bool session_list_add(struct session_list *l, struct session_entry *entry, struc
     l->count++;
     ++*kind_count(l, entry->kind);
     l->strangers += entry->stranger;
+    l->pages += entry->kind->pages;
     if (entry->since == 0)
         entry->since = clock_wall();
     return true;
@@ -199,11 +202,17 @@ void session_list_remove(struct session_list *l, struct session_entry *entry)
     l->count--;
     --*kind_count(l, entry->kind);
     l->strangers -= entry->stranger;
+    l->pages -= entry->kind->pages;
     address_release(l, entry->address);
     entry->address = NULL;
     session_login_end(l, entry);
     if (l->count == 0)
         cond_broadcast(&l->empty);
+}
+
+size_t session_list_pages(const struct session_list *l)
+{
+    return l->pages;
 }
 
 struct session_entry *session_list_first(const struct session_list *l)

@@ -24,6 +24,7 @@ struct session_kind {
     void (*kick)(struct session_entry *entry, const char *reason);
     /* Since when the client has been waited for (clock_monotonic); 0: it is being served. */
     usec (*idle_since)(const struct session_entry *entry);
+    bool pages; /* no mail: it has a limit of its own */
 };
 
 struct session_entry {
@@ -46,6 +47,7 @@ struct session_entry {
 struct session_limits {
     size_t total;       /* sessions of all protocols; 0: no limit */
     size_t strangers;   /* of them, those of strangers; 0: no limit of their own */
+    size_t pages;       /* of them, those of kinds with pages; 0: no limit of their own */
     size_t per_address; /* of one IPv4 address or IPv6 /64; loopback and Unix sockets are exempt */
     /* Of one login with one protocol: in all, and from one address (loopback and Unix sockets are
      * exempt here too). 0: no limit. */
@@ -58,7 +60,8 @@ void session_list_free(struct session_list *l);
 void session_list_set_limits(struct session_list *l, const struct session_limits *limits);
 
 /* kind, id and peer must be set. ERR_TEMP for a stranger while session_list_shed, or when there are
- * too many of them; ERR_LIMIT when there are too many sessions: tell the client (421,
+ * too many of them, and for too many pages; ERR_LIMIT when there are too many sessions: tell the
+ * client (421,
  * * BYE, -ERR) and close. After session_list_refuse: ERR_CANCELLED. */
 bool session_list_add(struct session_list *l, struct session_entry *entry, struct err *e);
 /* An entry that was never added (zeroed links) is no error. */
@@ -74,6 +77,7 @@ bool session_list_login(struct session_list *l, struct session_entry *entry, con
 void session_list_set_stranger(struct session_list *l, struct session_entry *entry, bool stranger);
 size_t session_list_strangers(const struct session_list *l);
 size_t session_list_strangers_max(const struct session_list *l);
+size_t session_list_pages(const struct session_list *l);
 size_t session_list_total_max(const struct session_list *l);
 /* Strangers are turned away from now on, or no longer. */
 void session_list_shed(struct session_list *l, bool shed);

@@ -35,7 +35,7 @@ struct session_list {
     struct session_entry *cursor; /* next one to kick */
     struct session_entry *sweep;  /* next one that session_list_kick_silent looks at */
     struct session_walk *walks;
-    size_t count, strangers;
+    size_t count, strangers, pages;
     struct kind_count kinds[KINDS_MAX];
     bool shed;
     uint64_t shed_count;

@@ -110,6 +110,8 @@ static SUSPENDS bool send_sessions(struct ctl_call *call, struct err *e)
                          limits.total, NULL, e) &&
               send_limit(call, "connections_reserved", "sessions of strangers",
                          session_list_strangers(list), limits.strangers, NULL, e) &&
+              send_limit(call, "connections_http", "sessions of pages", session_list_pages(list),
+                         limits.pages, NULL, e) &&
               count_sessions(&c, e) &&
               send_most(&c, "connections_per_address", c.addresses, limits.per_address, e) &&
               send_most(&c, "connections_per_login", c.logins, limits.per_login, e) &&

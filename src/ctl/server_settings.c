@@ -113,6 +113,9 @@ static const struct setting server_table[] = {
     {"connections_reserved", SETTING_NUMBER, FIELD(connections_reserved), "20", 0, 90, NULL,
      "Per cent of connections_max that are kept from strangers: clients on port 25 without a login "
      "that are in no trusted network."},
+    {"connections_http", SETTING_NUMBER, FIELD(connections_http), "10", 1, 100, NULL,
+     "Per cent of connections_max that clients of listeners with protocol = http may have, so that "
+     "they keep nobody from his mail."},
     {"connections_per_address", SETTING_NUMBER, FIELD(connections_per_address), "200", 0, 10000000,
      NULL,
      "Connections at a time of one IPv4 address or IPv6 /64 network, loopback excepted. 0: no "
@@ -353,6 +356,7 @@ static const char *const live_settings[] = {"hostname",
                                             "control_users_domain",
                                             "connections_max",
                                             "connections_reserved",
+                                            "connections_http",
                                             "connections_per_address",
                                             "connections_per_login",
                                             "connections_per_login_and_address"};

@@ -23,6 +23,7 @@ struct server_settings {
     struct string_list sandbox_write;
     int64_t connections_max, connections_per_address;
     int64_t connections_reserved;                                     /* per cent */
+    int64_t connections_http;                                         /* per cent */
     int64_t connections_per_login, connections_per_login_and_address; /* of one protocol */
 };
 extern const struct settings_block server_settings_block; /* "": top of the file */

@@ -179,7 +179,7 @@ static void finish(struct session *session)
 }
 
 static const struct session_protocol protocol = {
-    .kind = {"http", session_kick, session_idle_since},
+    .kind = {"http", session_kick, session_idle_since, .pages = true},
     .greet = greet,
     .work = work,
     .timeout = parked_timeout,

@@ -63,6 +63,7 @@ struct session_limits server_limits(const struct config *config)
     return (struct session_limits){
         .total = total,
         .strangers = total - total * (size_t)s->connections_reserved / 100,
+        .pages = (total * (size_t)s->connections_http + 99) / 100,
         .per_address = (size_t)s->connections_per_address,
         .per_login = (size_t)s->connections_per_login,
         .per_login_and_address = (size_t)s->connections_per_login_and_address};

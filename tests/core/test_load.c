@@ -73,7 +73,8 @@ static usec idle_since(const struct session_entry *entry)
     return ((const struct session *)entry)->idle_since;
 }
 
-static const struct session_kind kind = {"smtpd", kick, idle_since};
+static const struct session_kind kind = {
+    .component = "smtpd", .kick = kick, .idle_since = idle_since};
 
 static bool add(struct session_list *l, struct session *s, bool stranger, struct err *e)
 {

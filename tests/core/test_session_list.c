@@ -27,7 +27,7 @@ static void kick(struct session_entry *entry, const char *reason)
     session_list_remove(s->list, entry);
 }
 
-static const struct session_kind kind = {"imap", kick, NULL};
+static const struct session_kind kind = {.component = "imap", .kick = kick};
 
 static struct session session(struct session_list *l, const char *peer)
 {

@@ -32,8 +32,10 @@ static usec idle_since(const struct session_entry *entry)
     return ((const struct session *)entry)->idle_since;
 }
 
-static const struct session_kind imap = {"imap", kick, idle_since};
-static const struct session_kind pop3 = {"pop3", kick, idle_since};
+static const struct session_kind imap = {
+    .component = "imap", .kick = kick, .idle_since = idle_since};
+static const struct session_kind pop3 = {
+    .component = "pop3", .kick = kick, .idle_since = idle_since};
 
 static struct session_list *list;
 

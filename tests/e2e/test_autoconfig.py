@@ -8,7 +8,9 @@ import socket
 import ssl
 import xml.etree.ElementTree as ElementTree
 
+from support import wait_for
 from support.instance import Instance
+from support.logins import PROTOCOLS, attempt, is_success
 from support.mail import loose_tls
 
 OUTLOOK = ('<?xml version="1.0" encoding="utf-8"?><Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/'
@@ -198,3 +200,32 @@ def test_tls_is_that_of_the_other_ports():
         with socket.create_connection(("127.0.0.1", server.webs), timeout=30) as s:
             with loose_tls().wrap_socket(s, server_hostname="mail.example.test") as t:
                 assert t.version() in ("TLSv1.2", "TLSv1.3") and isinstance(t, ssl.SSLSocket)
+
+
+def test_a_flood_of_http_connections_keeps_nobody_from_his_mail():
+    server = web("connections_max = 40\nconnections_http = 10")
+    with server:
+        flood = [socket.create_connection(("127.0.0.1", server.web), timeout=30) for _ in range(4)]
+        wait_for(lambda: pages(server) == (4, 4), "there are no four connections")
+        # Half of them say something, so that they are not only parked.
+        for s in flood[:2]:
+            s.sendall(b"GET / HTTP/1.1\r\n")
+        more = [socket.create_connection(("127.0.0.1", server.web), timeout=30) for _ in range(60)]
+        for s in more:
+            try:
+                said = s.recv(100)
+            except ConnectionResetError:
+                said = b""
+            assert said.startswith(b"HTTP/1.1 503 ") or said == b"", said
+        for protocol in PROTOCOLS:
+            assert is_success(attempt(server, protocol, "alice@example.test", "secret", plain=True)), protocol
+        for s in flood + more:
+            s.close()
+        wait_for(lambda: pages(server) == (0, 4), "they do not end")
+        assert ask(server, "/")[0] == 200
+
+
+def pages(server):
+    """How many connections there are and may be."""
+    (limit,) = [item for item in server.mailctl_json("limits") if item["name"] == "connections_http"]
+    return limit["present"], limit["limit"]
