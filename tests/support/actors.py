@@ -1,5 +1,6 @@
 """Clients that do everything a mailbox can go through, at chance, each with a ledger of what it was promised."""
 
+import itertools
 import random
 import re
 import socket
@@ -146,9 +147,9 @@ class Actor:
         self.count += 1
         return "%s-%s-%d" % (prefix, self.name, self.count)
 
-    def step(self, what, changes, do, connection=None, others=()):
+    def step(self, what, changes, do, connection=None, others=(), halves=()):
         """Runs do() between the entries of the ledger."""
-        step = self.ledger.begin(what, changes, others)
+        step = self.ledger.begin(what, changes, others, halves)
         try:
             result = do()
         except Refused as refusal:
@@ -355,19 +356,26 @@ class Actor:
         self.count += 1
         new = "f-%s-%d" % (self.name, self.count)
         renamed = {f: new + f[len(old):] for f in self.folders() if f == old or f.startswith(old + "/")}
-        changes = {}
-        for name in renamed:
-            changes["folder", self.user, name] = None
-        for name, to in renamed.items():
-            changes["folder", self.user, to] = self.ledger.world["folder", self.user, name]
-        for key, copies in self.ledger.world.items():
-            if key[0] == "message" and any(c[1] in renamed for c in copies):
-                changes[key] = tuple(sorted((c[0], renamed.get(c[1], c[1]), c[2]) for c in copies))
+        changes = self.renamed(renamed)
         if self.doubtful & changes.keys():
             return
         self.leave(renamed)
+        halves = [self.renamed(dict(some)) for count in range(1, len(renamed))
+                  for some in itertools.combinations(renamed.items(), count)]
         self.step("rename %s to %s" % (old, new), changes,
-                  lambda: self.command(b"RENAME", b'"%s" "%s"' % (old.encode(), new.encode())) and None)
+                  lambda: self.command(b"RENAME", b'"%s" "%s"' % (old.encode(), new.encode())) and None, halves=halves)
+
+    def renamed(self, names):
+        """The changes."""
+        changes = {}
+        for name in names:
+            changes["folder", self.user, name] = None
+        for name, to in names.items():
+            changes["folder", self.user, to] = self.ledger.world["folder", self.user, name]
+        for key, copies in self.ledger.world.items():
+            if key[0] == "message" and any(c[1] in names for c in copies):
+                changes[key] = tuple(sorted((c[0], names.get(c[1], c[1]), c[2]) for c in copies))
+        return changes
 
     def delete(self):
         leaves = [f for f in self.folders() if not any(o.startswith(f + "/") for o in self.folders())]

@@ -27,9 +27,10 @@ def message(token):
 
 
 class Step:
-    def __init__(self, what, changes, others):
+    def __init__(self, what, changes, others, halves):
         self.what, self.changes = what, changes
         self.others = others  # changes that it may have made instead, as long as there is no reply of success
+        self.halves = halves  # and if it was refused: what failed in the middle, and could not be taken back
         self.mark = None  # of the reply, when it came
         self.refused = False
 
@@ -47,8 +48,8 @@ class Ledger:
         self.steps = []
         self.facts = []  # (mark, kind, key, value): what clients were told of UIDs
 
-    def begin(self, what, changes, others=()):
-        step = Step(what, changes, others)
+    def begin(self, what, changes, others=(), halves=()):
+        step = Step(what, changes, others, halves)
         self.steps.append(step)
         return step
 
@@ -68,7 +69,7 @@ class Ledger:
         world, flying, doubtful = dict(self.base), None, {}
         for step in self.steps:
             if step.refused:
-                for changes in step.possible():
+                for changes in [*step.possible(), *step.halves]:
                     for key, value in changes.items():
                         doubtful.setdefault(key, []).append(value)
             elif step.mark is not None and told(step.mark):
