@@ -160,8 +160,9 @@ static usec idle_since(const struct session_entry *entry)
     return entry->state ? clock_monotonic() - 100 * USEC_SEC : 0;
 }
 
-static const struct session_kind imap_kind = {"imap", kick, idle_since};
-static const struct session_kind smtp_kind = {"smtpd", kick, NULL};
+static const struct session_kind imap_kind = {
+    .component = "imap", .kick = kick, .idle_since = idle_since};
+static const struct session_kind smtp_kind = {.component = "smtpd", .kick = kick};
 
 static void add_client(struct server *s, struct client *c, int n, const struct session_kind *kind,
                        const char *login)
