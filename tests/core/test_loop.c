@@ -175,7 +175,7 @@ static void test_watchdog_names_what_held_the_loop(void **state)
     log_flush();
     assert_true(log_open(NULL, LOG_LEVEL_INFO, &e));
     assert_true(disk_read_file(path, 10000, &b, &e));
-    assert_non_null(strstr(buf_c(&b), "longest: slow work with "));
+    assert_non_null(strstr(buf_c(&b), "longest slow work with "));
     buf_free(&b);
     free(path);
     remove_directory(dir);
