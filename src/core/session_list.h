@@ -61,8 +61,7 @@ void session_list_set_limits(struct session_list *l, const struct session_limits
 
 /* kind, id and peer must be set. ERR_TEMP for a stranger while session_list_shed, or when there are
  * too many of them, and for too many pages; ERR_LIMIT when there are too many sessions: tell the
- * client (421,
- * * BYE, -ERR) and close. After session_list_refuse: ERR_CANCELLED. */
+ * client (421, * BYE, -ERR) and close. After session_list_refuse: ERR_CANCELLED. */
 bool session_list_add(struct session_list *l, struct session_entry *entry, struct err *e);
 /* An entry that was never added (zeroed links) is no error. */
 void session_list_remove(struct session_list *l, struct session_entry *entry);
