@@ -116,13 +116,13 @@ static enum verdict judge_certificates(const json_t *status, int64_t *days, stru
 }
 
 static const struct measure {
-    const char *option, *otherwise;                     /* its thresholds when none are given */
-    bool less;                                          /* is worse */
-    const char *label, *unit;                           /* in the measurements */
-    const char *before, *after;                         /* the value, for people */
+    const char *option, *otherwise; /* its thresholds when none are given; NULL: judge knows */
+    bool less;                      /* is worse */
+    const char *label, *unit;       /* in the measurements */
+    const char *before, *after;     /* the value, for people */
     bool (*find)(const json_t *status, int64_t *value); /* false: there is none */
     const char *kind; /* of warnings of the server that are about the same; NULL: none */
-    /* Instead of thresholds when none are given. */
+    /* Instead of thresholds when none are given, or NULL. */
     enum verdict (*judge)(const json_t *status, int64_t *value, struct threshold *t);
 } measures[] = {
     {"--queue", "10000,50000", false, "queue", "", "", " messages wait", find_queue, NULL, NULL},
@@ -134,7 +134,7 @@ static const struct measure {
      NULL},
     {"--inodes", "10,5", true, "inodes_free", "%", "", " % of the inodes are free", find_inodes,
      "disk", NULL},
-    {"--certificate", "off", true, "certificate_days", "", "", " days until a certificate expires",
+    {"--certificate", NULL, true, "certificate_days", "", "", " days until a certificate expires",
      find_certificate, "certificate", judge_certificates},
 };
 #define MEASURES (sizeof(measures) / sizeof(*measures))
@@ -217,7 +217,7 @@ static void measure(struct check *k, const json_t *status)
         if (!m->find(status, &value))
             continue;
         enum verdict verdict =
-            m->judge && !k->given[i] ? m->judge(status, &value, t) : judge(m, t, value);
+            !m->otherwise && !k->given[i] ? m->judge(status, &value, t) : judge(m, t, value);
         buf_printf(&k->numbers, " %s=%lld%s", m->label, (long long)value, m->unit);
         add_limit(&k->numbers, m, t->has_warning, t->warning);
         add_limit(&k->numbers, m, t->has_critical, t->critical);
@@ -362,9 +362,10 @@ static bool take_options(struct check *k, const struct arguments *a)
     bool has;
     int64_t seconds;
     for (size_t i = 0; i < MEASURES; i++) {
-        const char *text = option(a, measures[i].option);
-        k->given[i] = text != NULL;
-        if (parse_threshold(text ? text : measures[i].otherwise, &k->thresholds[i]))
+        const char *given = option(a, measures[i].option),
+                   *text = given ? given : measures[i].otherwise;
+        k->given[i] = given != NULL;
+        if (!text || parse_threshold(text, &k->thresholds[i]))
             continue;
         fail_usage("%s: WARNING,CRITICAL is expected, or off: %s", measures[i].option, text);
         return false;

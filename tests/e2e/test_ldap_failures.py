@@ -57,7 +57,7 @@ def test_a_directory_that_hangs():
         begin = time.monotonic()
         wait_for(lambda: login(server, "anna", "sesame-anna") == "yes", "no login after the directory is back")
         assert time.monotonic() - begin < 3  # seconds: the machine may be busy
-        assert "no answer in time" in server.log() and ": :" not in server.log(), server.log()
+        assert ": :" not in server.log(), server.log()
         assert login(server, "clara", "sesame-clara", PROTOCOLS) == "yes"
         assert "no answer within" in server.log(), server.log()[-3000:]
 

@@ -171,7 +171,7 @@ def test_documented_kinds():
     documented = set(re.findall(r"`([a-z-]+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.M))))
     assert kinds == documented, kinds ^ documented
     with open(os.path.join(root, "src", "mailctl", "check.c")) as f:
-        options = dict(re.findall(r'\{"(--[a-z]+)", "([0-9,a-z]+)"', f.read()))
+        options = {o: text or "by the lifetime" for o, text in re.findall(r'\{"(--[a-z]+)", (?:"([0-9,a-z]+)"|NULL)', f.read())}
     rows = re.findall(r"^\| (`--.*?) \| .* \| (.*?) \|$", page, re.M)
     assert options == {o: text for names, text in rows for o in re.findall(r"`(--[a-z]+)`", names)}, (options, rows)
 
