@@ -83,9 +83,11 @@ static void begin_writing(void *arg)
 {
     struct kept_file *f = arg;
 
-    f->writing = fiber_start(f->loop, f->form->fiber, write_fiber, f) != NULL;
-    if (!f->writing)
-        kept_file_changed(f); /* no room for a fiber now */
+    /* A disk that hangs may have the last one still, or there is no room for a fiber: later. */
+    if (f->writing || !fiber_start(f->loop, f->form->fiber, write_fiber, f))
+        kept_file_changed(f);
+    else
+        f->writing = true;
 }
 
 void kept_file_changed(struct kept_file *f)

@@ -8,10 +8,18 @@
 #define INTERVAL (20 * USEC_MSEC)
 
 static unsigned complaints;
+static bool slow; /* as with a disk that hangs: longer than the interval */
+static unsigned writers, writers_most;
 
 /* What is known is one word. */
 static void encode(const void *arg, struct buf *out)
 {
+    struct err e;
+    writers++;
+    writers_most = writers > writers_most ? writers : writers_most;
+    if (slow)
+        assert_true(fiber_sleep(4 * INTERVAL, &e));
+    writers--;
     buf_add_counted(out, buf_str(arg));
 }
 
@@ -154,12 +162,39 @@ IN_FIBER(written_when_it_can_be)
     remove_directory(dir);
 }
 
+IN_FIBER(one_write_at_a_time)
+{
+    (void)arg;
+    char *dir = make_directory(), *path = path_in(dir, "word");
+    struct buf word = BUF_EMPTY;
+    struct kept_file f = file_of(&word);
+    struct err e;
+    assert_true(kept_file_open(&f, loop_current(), path, &e));
+    slow = true;
+    writers_most = 0;
+    know(&f, "one");
+    usec deadline = deadline_in(20 * USEC_SEC);
+    while (!f.writing) {
+        assert_true(clock_monotonic() < deadline);
+        assert_true(fiber_sleep(USEC_MSEC, &e));
+    }
+    know(&f, "two");
+    wait_until_written(&f);
+    assert_int_equal(writers_most, 1);
+    slow = false;
+    assert_kept(path, "two");
+    end(&f);
+    free(path);
+    remove_directory(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kept_after_a_while_and_at_the_end),
         cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_written_when_it_can_be),
+        cmocka_unit_test(test_one_write_at_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
